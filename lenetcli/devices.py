@@ -1,0 +1,303 @@
+"""What this machine can train on, and the choice: the CPU, and the NVIDIA GPUs that TensorFlow can use."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lenetcli.errors import DeviceError, UsageError
+from lenetcli.machine import ROOT, memory_bytes, processor_name, this_process
+from lenetcli.paths import cache_folder
+from lenetcli.runs import DeviceKind
+
+DRIVER_SECONDS = 30.0
+"""How long the driver may take to answer: waking eight sleeping GPUs takes a dozen seconds."""
+
+TENSORFLOW_SECONDS = 180.0
+"""How long TensorFlow may take to load and count its GPUs, from a cold disk."""
+
+REMEMBERED = 32
+"""How many answers of TensorFlow are kept."""
+
+COUNT_GPUS = "import tensorflow as tf; print('GPUs:', len(tf.config.list_physical_devices('GPU')))"
+
+QUERY = (
+    "--query-gpu=uuid,memory.total,mig.mode.current,driver_version,name",
+    "--format=csv,noheader,nounits",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Something to train on; ``index`` counts as TensorFlow does, ``name`` is the maker's."""
+
+    kind: DeviceKind
+    index: int
+    name: str
+    memory_bytes: int | None
+
+    def __str__(self) -> str:
+        label = "cpu" if self.kind is DeviceKind.CPU else f"gpu:{self.index}"
+        return f"{label} ({self.name})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Gpu:
+    """A GPU, or an instance (MIG) of a GPU that is cut into such."""
+
+    uuid: str
+    name: str
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """What the driver says: its version, its GPUs (of each the instances, if it is cut), or what ails it."""
+
+    version: str = ""
+    gpus: tuple[tuple[_Gpu, ...], ...] = ()
+    complaint: str = ""
+
+
+def list_devices() -> list[Device]:
+    """The CPU, then every NVIDIA GPU that the driver shows and ``CUDA_VISIBLE_DEVICES`` leaves.
+
+    The order is that of ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, which must be set before TensorFlow is
+    imported if unequal GPUs are to carry their own names.
+    """
+    cpu = Device(kind=DeviceKind.CPU, index=0, name=processor_name(), memory_bytes=memory_bytes())
+    gpus = (
+        Device(kind=DeviceKind.GPU, index=index, name=gpu.name, memory_bytes=gpu.memory_bytes)
+        for index, gpu in enumerate(_visible_gpus(_driver()))
+    )
+    return [cpu, *gpus]
+
+
+def choose_device(asked: str, count_gpus: Callable[[], int] | None = None) -> Device:
+    """The device that ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu`` or ``gpu:N`` means.
+
+    Args:
+        asked: what was typed; ``gpu`` is ``gpu:0``.
+        count_gpus: says how many GPUs TensorFlow can use (``tensorflow_sees_gpus``); asked only
+            where the driver shows one.
+
+    Raises:
+        UsageError: for anything else.
+        DeviceError: for a GPU that is not there, or that TensorFlow cannot use.
+    """
+    form = re.fullmatch(r"auto|cpu|gpu(?::(0|[1-9][0-9]{0,3}))?", asked.strip().lower())
+    if form is None:
+        raise UsageError(f"There is no device {asked!r}.", "Use auto, cpu, gpu, or gpu:N with N from 0.")
+    wanted = form[0]
+    cpu, *gpus = devices = list_devices()
+    if wanted == "cpu":
+        return cpu
+    usable = gpus[: (count_gpus or tensorflow_sees_gpus)()] if gpus else []
+    if wanted == "auto":
+        return usable[0] if usable else cpu
+    index = int(form[1] or 0)
+    if index < len(usable):
+        return usable[index]
+    raise DeviceError(
+        f"TensorFlow cannot use {wanted} here; this machine has {', '.join(map(str, devices))}.",
+        gpu_trouble(count_gpus) or "Use one of these, or auto.",
+    )
+
+
+def gpu_trouble(count_gpus: Callable[[], int] | None = None, root: Path = ROOT) -> str | None:
+    """What is missing where an NVIDIA GPU is in the machine but cannot be used: one sentence; else None."""
+    driver = _driver()
+    if not driver.gpus:
+        if not has_nvidia_gpu(root):
+            return None
+        if driver.complaint:
+            return f"The driver of the NVIDIA GPU does not answer: {driver.complaint}."
+        return "An NVIDIA GPU is in this machine, but its driver is not: install it, with nvidia-smi."
+    seen = len(_visible_gpus(driver))
+    if not seen:
+        shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+        if shown is None:
+            return "The NVIDIA GPU is cut into instances (MIG), but none has been made."
+        return f"CUDA_VISIBLE_DEVICES={shown!r} hides every GPU of this machine."
+    usable = (count_gpus or tensorflow_sees_gpus)()
+    if usable == 0:
+        return (
+            "The driver shows a GPU, but TensorFlow cannot use it, usually for want of its CUDA libraries: "
+            "pip install 'lenetcli[cuda]'."
+        )
+    if usable < seen:
+        return f"The driver shows {seen} GPUs, but TensorFlow can use only {usable}."
+    return None
+
+
+def has_nvidia_gpu(root: Path = ROOT) -> bool:
+    """Whether an NVIDIA GPU is in this machine, driver or not, as Linux lists it; starts no process."""
+    if any(root.glob("proc/driver/nvidia/gpus/*")):
+        return True
+    for card in root.glob("sys/bus/pci/devices/*"):
+        try:
+            vendor, kind = ((card / name).read_text().strip() for name in ("vendor", "class"))
+        except OSError:
+            continue
+        if vendor == "0x10de" and kind.startswith("0x03"):  # a display controller of NVIDIA's
+            return True
+    return False
+
+
+def _driver() -> _Driver:
+    program = shutil.which("nvidia-smi")
+    return _ask_driver(program) if program else _Driver()
+
+
+@cache
+def _ask_driver(program: str) -> _Driver:
+    """What ``nvidia-smi`` says, asked once a process."""
+    try:
+        rows = [line.split(", ", 4) for line in _run([program, *QUERY], DRIVER_SECONDS).splitlines()]
+        rows = [row for row in rows if len(row) == 5 and row[0].startswith("GPU-")]
+        if not rows:
+            return _Driver(complaint="nvidia-smi lists no GPU")
+        cut = any(row[2] == "Enabled" for row in rows)
+        listing = _run([program, "-L"], DRIVER_SECONDS) if cut else ""
+    except subprocess.TimeoutExpired:
+        return _Driver(complaint=f"nvidia-smi took more than {DRIVER_SECONDS:g} s")
+    except subprocess.CalledProcessError as error:
+        said = re.sub("[^!-~]+", " ", error.stdout or error.stderr).strip()[:200].rstrip(".")
+        return _Driver(complaint=said or f"nvidia-smi failed with exit code {error.returncode}")
+    except OSError as error:
+        return _Driver(complaint=f"nvidia-smi cannot be run ({error.strerror})")
+
+    gpus = []
+    for uuid, mebibytes, mode, _, name in rows:
+        if mode == "Enabled":
+            gpus.append(_instances(listing, uuid, name))
+        else:
+            memory = int(mebibytes) << 20 if mebibytes.isdecimal() else None
+            gpus.append((_Gpu(uuid, name, memory),))
+    return _Driver(rows[0][3], tuple(gpus))
+
+
+def _instances(listing: str, uuid: str, name: str) -> tuple[_Gpu, ...]:
+    """The instances of a GPU that ``nvidia-smi -L`` prints; profiles like ``1g.5gb`` name their memory."""
+    of_this_gpu = listing.partition(f"(UUID: {uuid})")[2].partition("\nGPU ")[0]
+    found = re.findall(r"MIG (\S*?([0-9]+)gb\S*) +Device +[0-9]+: \(UUID: (MIG-[^)]+)\)", of_this_gpu)
+    return tuple(_Gpu(mig, f"{name} MIG {profile}", int(size) << 30) for profile, size, mig in found)
+
+
+def _visible_gpus(driver: _Driver) -> list[_Gpu]:
+    """What ``CUDA_VISIBLE_DEVICES`` leaves, in its order; CUDA stops at the first entry that means no GPU.
+
+    Of a GPU that is cut into instances, one process uses only one: the first, unless another is named.
+    """
+    firsts = [instances[0] for instances in driver.gpus if instances]
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if shown is None:
+        return firsts
+    visible: list[_Gpu] = []
+    for entry in map(str.strip, shown.split(",")):
+        if entry.isdecimal():
+            meant = list(driver.gpus[int(entry)][:1]) if int(entry) < len(driver.gpus) else []
+        else:
+            every = (gpu for instances in driver.gpus for gpu in instances)
+            meant = [gpu for gpu in every if entry and gpu.uuid.startswith(entry)]
+        if len(meant) != 1:
+            break
+        if meant[0] in visible:  # a GPU named twice: CUDA shows none at all
+            return []
+        visible += meant
+    return visible
+
+
+def tensorflow_sees_gpus(ask: Callable[[], int | None] | None = None) -> int:
+    """How many GPUs the installed TensorFlow can use, without importing it here.
+
+    Loading TensorFlow takes seconds, so the answer is remembered in the cache folder, for as long
+    as the driver, the GPUs and their choice, TensorFlow, the folder it is installed in and the boot
+    stay the same. A cache that is damaged or cannot be written costs the question again.
+
+    Args:
+        ask: asks TensorFlow, and gives None where it did not answer; by default in a process of its own.
+    """
+    question = _question()
+    if question is None:
+        return 0
+    memory = cache_folder() / "tensorflow-gpus.json"
+    answers = _read_answers(memory)
+    if question in answers:
+        return answers[question]
+    answer = (ask or _ask_tensorflow)()
+    if answer is None:
+        return 0
+    answers[question] = answer
+    _write_answers(memory, dict(list(answers.items())[-REMEMBERED:]))
+    return answer
+
+
+def _question() -> str | None:
+    """All that the answer depends on; None without TensorFlow.
+
+    Installing a package, such as a CUDA library, beside TensorFlow changes the time of that folder.
+    """
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    driver = _driver()
+    try:
+        tensorflow = distribution("tensorflow")
+    except PackageNotFoundError:
+        return None
+    packages = Path(str(tensorflow.locate_file("")))
+    surroundings = [os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")]
+    gpus = [gpu.uuid for gpu in _visible_gpus(driver)]
+    where = [str(packages), packages.stat().st_mtime_ns, this_process().boot_id]
+    return json.dumps([driver.version, gpus, tensorflow.version, *where, *surroundings])
+
+
+def _ask_tensorflow() -> int | None:
+    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:  # -P: a file of the current folder that is named like a module is not imported
+        said = _run([sys.executable, "-P", "-c", COUNT_GPUS], TENSORFLOW_SECONDS, environment)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    counted = re.search(r"^GPUs: ([0-9]+)$", said, re.MULTILINE)
+    return int(counted[1]) if counted else None
+
+
+def _run(command: list[str], seconds: float, environment: dict[str, str] | None = None) -> str:
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=seconds,
+        check=True,
+        env=environment,
+    ).stdout
+
+
+def _read_answers(memory: Path) -> dict[str, int]:
+    try:
+        answers = json.loads(memory.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(answers, dict):
+        return {}
+    return {key: value for key, value in answers.items() if type(value) is int and value >= 0}
+
+
+def _write_answers(memory: Path, answers: dict[str, int]) -> None:
+    new = memory.with_suffix(f".{os.getpid()}")
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(json.dumps(answers), "utf-8")
+        new.replace(memory)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
