@@ -61,7 +61,7 @@ class Processor:
             key: " ".join(value.split()) for key, _, value in (s.partition(":") for s in text.splitlines())
         }
         optional = (key.split(".")[-1] for key, value in facts.items() if "optional." in key and value == "1")
-        name = facts.get("machdep.cpu.brand_string", "unknown")
+        name = facts.get("machdep.cpu.brand_string") or "unknown"
         return cls(
             name=name,
             family=name,

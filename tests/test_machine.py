@@ -159,7 +159,8 @@ def test_the_fingerprint_and_name_of_this_machine_are_one_line_and_the_same_in_a
 @linux
 def test_usable_cores_follow_the_affinity():
     one = min(os.sched_getaffinity(0))
-    code = f"import os; from lenetcli import machine as m; os.sched_setaffinity(0, [{one}]); print(m.usable_cores())"
+    code = f"import os; from lenetcli import machine; os.sched_setaffinity(0, [{one}]);"
+    code += "print(machine.usable_cores())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == "1\n"
     assert 1 <= machine.usable_cores() <= len(os.sched_getaffinity(0))
