@@ -72,12 +72,15 @@ def list_devices() -> list[Device]:
     The order is that of ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, which must be set before TensorFlow is
     imported if unequal GPUs are to carry their own names.
     """
-    cpu = Device(kind=DeviceKind.CPU, index=0, name=processor_name(), memory_bytes=memory_bytes())
     gpus = (
         Device(kind=DeviceKind.GPU, index=index, name=gpu.name, memory_bytes=gpu.memory_bytes)
         for index, gpu in enumerate(_visible_gpus(_driver()))
     )
-    return [cpu, *gpus]
+    return [_cpu(), *gpus]
+
+
+def _cpu() -> Device:
+    return Device(kind=DeviceKind.CPU, index=0, name=processor_name(), memory_bytes=memory_bytes())
 
 
 def choose_device(asked: str, count_gpus: Callable[[], int] | None = None) -> Device:
@@ -96,9 +99,9 @@ def choose_device(asked: str, count_gpus: Callable[[], int] | None = None) -> De
     if form is None:
         raise UsageError(f"There is no device {asked!r}.", "Use auto, cpu, gpu, or gpu:N with N from 0.")
     wanted = form[0]
-    cpu, *gpus = devices = list_devices()
     if wanted == "cpu":
-        return cpu
+        return _cpu()
+    cpu, *gpus = devices = list_devices()
     usable = gpus[: (count_gpus or tensorflow_sees_gpus)()] if gpus else []
     if wanted == "auto":
         return usable[0] if usable else cpu

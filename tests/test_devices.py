@@ -230,7 +230,12 @@ def test_auto_is_the_first_usable_gpu_else_the_cpu(driver):
     driver(H100, L4)
     assert choose_device("auto", one).name == "NVIDIA H100"
     assert choose_device("auto", lambda: 0).kind is DeviceKind.CPU
+
+
+def test_asking_for_the_cpu_does_not_wake_the_driver(driver, tmp_path):
+    driver(H100)
     assert choose_device("cpu", never).kind is DeviceKind.CPU
+    assert not (tmp_path / "asked").exists()
 
 
 def test_a_gpu_is_chosen_by_its_number(driver):
