@@ -6,7 +6,7 @@ PCG64's raw stream, which NumPy guarantees: neither a library's version nor a pr
 """
 
 import math
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lenetcli.readers import SIDE
@@ -82,8 +82,8 @@ def _load_atlas() -> "NDArray[np.int32]":
     """The glyphs (10, 16, 40, 40); a number packs a cell, its right neighbour and the two below."""
     import numpy as np
 
-    with files("lenetcli").joinpath("atlas.npz").open("rb") as file:
-        cells = np.load(file, allow_pickle=False)["glyphs"].astype(np.uint32)
+    with np.load(Path(__file__).with_name("atlas.npz"), allow_pickle=False) as atlas:
+        cells = atlas["glyphs"].astype(np.uint32)
     right = np.roll(cells, -1, axis=3)
     pairs = cells | right << np.uint32(8)
     packed: NDArray[np.uint32] = pairs | np.roll(pairs, -1, axis=2) << np.uint32(16)
