@@ -27,7 +27,7 @@ BOMB = (10 << 30) if LONG else (64 << 20)
 MEMORY = 16 << 20
 IMAGES = readers.NAMES[0]
 COUNTS = dict(zip(readers.NAMES, (100, 100, 3, 3), strict=True))
-NUMBERS = (0, 1, 99, 101, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x08000803)
+NUMBERS = (0, 1, 99, 101, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x900000, 0x7FFFFFFF, 0xFFFFFFFF, 0x08000803)
 WORDS = (b"(99999999999, 28, 28)", b"'|O'", b"'<f8'", b"True", b"PK\x01\x02", b"PK\x05\x06", b"<html>")
 
 
