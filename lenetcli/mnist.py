@@ -64,7 +64,7 @@ def fetch(cache: Path, report: Report | None = None) -> Path:
                 except _MirrorError as error:
                     reasons.append(f"{urlsplit(url).hostname} {error}")
     except OSError as error:
-        reasons.append(f"the cache folder '{cache}' cannot be written ({error.strerror})")
+        reasons.append(f"the cache folder '{cache}' cannot be written ({error.strerror or error})")
     raise DataError(
         f"MNIST could not be downloaded: {'; '.join(reasons)}.",
         "Connect to the network and try again, or give a folder with MNIST's files with --data.",
@@ -118,13 +118,13 @@ class _Progress:
 
 def _retrieve(url: str, file: Path, sha256: str | None, report: Report) -> Path:
     """Download one file in a thread of its own: a look-up of a name has no time limit and hears no signal."""
+    import pooch
+
+    pooch.get_logger().setLevel("ERROR")
     progress = _Progress()
     failures: list[Exception] = []
 
     def work() -> None:
-        import pooch
-
-        pooch.get_logger().setLevel("ERROR")
         downloader = pooch.HTTPDownloader(
             progressbar=progress, chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS)
         )
@@ -145,6 +145,7 @@ def _retrieve(url: str, file: Path, sha256: str | None, report: Report) -> Path:
                 raise _MirrorError(f"did not answer within {ANSWER_SECONDS} seconds")
     finally:
         progress.abandoned.set()
+        thread.join(0.5)  # so that it can tidy up; one that waits for the network is left to itself
     if failures:
         raise _explain(failures[0]) from failures[0]
     return file
@@ -163,7 +164,9 @@ def _explain(error: Exception) -> Exception:
             return _MirrorError("cannot be reached")
         case ValueError():
             return _MirrorError("sent something other than MNIST")
-    return error
+        case OSError() | _MirrorError():
+            return error
+    return _MirrorError(f"failed ({error})")
 
 
 def _remove_stale(cache: Path) -> None:
