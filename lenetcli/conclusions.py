@@ -79,7 +79,7 @@ def _diverged(sweep: Sweep, noun: str) -> list[Statement]:
         if runs:
             part = f" with {len(runs)} of {len(cells)} seeds" if len(cells) > 1 else ""
             epoch = min(run.epochs for run in runs) + 1
-            text = f"The {noun} {name_value(value)} diverged{part}: its loss was no longer finite in epoch {epoch}."
+            text = f"The {noun} {name_value(value)} diverged{part}: no finite loss in epoch {epoch}."
             statements.append(
                 Statement(
                     "diverged", f"{text} It is not ranked.", tuple(run.id for run in runs), {"epoch": epoch}

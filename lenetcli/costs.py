@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from lenetcli.estimates import dense_share, filters_at, fit_exponent, parameter_law
 from lenetcli.rankings import Statement
@@ -57,30 +58,30 @@ def _judge_device(device: DeviceSeries) -> list[Statement]:
     if len(points) < 2:
         return []
     small, large = points[0], points[-1]
-    ratio = large.seconds / small.seconds
+    ratio, size = large.seconds / small.seconds, large.filters / small.filters
+    if large.low / small.high > size:
+        verdict = "faster than in proportion to the filters"
+    elif large.high / small.low < size:
+        verdict = "more slowly than in proportion to the filters"
+    else:
+        verdict = "not distinguishable from proportion to the filters"
     text = (
-        f"{device.label}: from {small.filters} to {large.filters} filters the runtime grows {write_number(ratio)} "
-        f"times, the parameters {write_number(large.parameters / small.parameters)} times"
+        f"{device.label}: from {small.filters} to {large.filters} filters the runtime grows by a factor of "
+        f"{write_number(ratio)}, the parameters by {write_number(large.parameters / small.parameters)}: {verdict}"
     )
     numbers = {"growth": ratio}
     if len(points) > 2:
         power = fit_exponent([p.filters for p in points], [p.seconds for p in points])
         margin = power.margin or 0.0
         numbers |= {"exponent": power.slope, "margin": margin}
-        if power.slope - margin > 1:
-            verdict = "faster than in proportion"
-        elif power.slope + margin < 1:
-            verdict = "more slowly than in proportion"
-        else:
-            verdict = "not distinguishable from proportion"
+
         steps = [
-            fit_exponent([a.filters, b.filters], [a.seconds, b.seconds]).slope
-            for a, b in zip(points, points[1:], strict=False)
+            fit_exponent([a.filters, b.filters], [a.seconds, b.seconds]).slope for a, b in pairwise(points)
         ]
         numbers |= {"first_exponent": steps[0], "last_exponent": steps[-1]}
         text += (
-            f". As a power of the filters that is F to the {power.slope:.2f} ± {margin:.2f} (95 %), {verdict}; "
-            f"step by step the exponent goes from {steps[0]:.2f} to {steps[-1]:.2f}"
+            f". Fitted as one power of the filters, the exponent is {power.slope:.2f} ± {margin:.2f} (95 %); "
+            f"from step to step it goes from {steps[0]:.2f} to {steps[-1]:.2f}"
         )
     growth = Statement("growth", f"{text}.", _ids(points), numbers)
     return [growth, *_judge_overhead(device)]
@@ -99,7 +100,7 @@ def _judge_overhead(device: DeviceSeries) -> list[Statement]:
     turn = filters_at(device.config, law.overhead / law.rate)
     small, large = points[0].filters, points[-1].filters
     numbers = {"overhead": law.overhead, "turn": turn, "misfit": law.misfit}
-    fit = f"A fixed overhead plus time in proportion to the multiply-adds describes every point within {law.misfit:.0%}"
+    fit = f"Overhead plus time in proportion to the multiply-adds meets every point within {law.misfit:.0%}"
     if turn < small:
         told = "arithmetic dominates at every size measured"
     elif turn > large:
@@ -115,7 +116,9 @@ def _compare_devices(series: RuntimeSeries) -> list[Statement]:
     for found, kind in ((gpus, DeviceKind.GPU), (cpus, DeviceKind.CPU)):
         if not found:
             name = kind.value.upper()
-            text = f"There are no {name} runs to compare with. This trains them: `{FILTERS_COMMANDS[kind]}`"
+            text = (
+                f"No {name} runs in this store to compare with. This trains them: `{FILTERS_COMMANDS[kind]}`"
+            )
             return [Statement(f"no {name}", text)]
     return [statement for gpu in gpus for cpu in cpus for statement in _compare(gpu, cpu)]
 
@@ -123,7 +126,7 @@ def _compare_devices(series: RuntimeSeries) -> list[Statement]:
 def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> list[Statement]:
     """The speed-up at each size that both measured without doubt, and where the GPU begins to pay."""
     if _setting(gpu.config) != _setting(cpu.config):
-        text = f"{gpu.label} and {cpu.label} are not compared: they trained on other data or with other settings."
+        text = f"{gpu.label} and {cpu.label} are not compared: their data or settings differ."
         return [Statement("unlike", text)]
     on_cpu = {point.filters: point for point in cpu.clean}
     pairs = [(point, on_cpu[point.filters]) for point in gpu.clean if point.filters in on_cpu]
@@ -135,15 +138,15 @@ def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> list[Statement]:
     pays = [g.high < c.low for g, c in pairs]
     loses = [c.high < g.low for g, c in pairs]
     if all(pays):
-        verdict = f"it pays at every size that both measured, from {pairs[0][0].filters} filters on"
+        verdict = f"training pays at every size that both measured, from {pairs[0][0].filters} filters on"
     elif all(loses):
-        verdict = "it pays at no size that both measured"
+        verdict = "training pays at no size that both measured"
     elif True not in pays or not pays[-1]:
-        verdict = "from which size on it pays is not distinguishable here"
+        verdict = "nothing here tells from which size on training pays"
     else:
         start = len(pays) - (pays[::-1].index(False))
-        verdict = f"it pays from {pairs[start][0].filters} filters on"
-    text = f"{gpu.label} is faster than {cpu.label} by a factor of {told}: {verdict}."
+        verdict = f"training pays from {pairs[start][0].filters} filters on"
+    text = f"Speed-up of the {gpu.label} over the {cpu.label}: {told}. On the GPU, {verdict}."
     if len(speedups) > 1:
         first, last = next(iter(speedups.values())), list(speedups.values())[-1]
         text += _trend(first, last)
@@ -169,7 +172,7 @@ def _doubts(series: RuntimeSeries) -> list[Statement]:
         for doubt in dict.fromkeys(point.doubt for point in device.points if point.doubt):
             points = [point for point in device.points if point.doubt == doubt]
             sizes = name_values(point.filters for point in points)
-            text = f"{device.label}, {sizes} filters: {doubt}; drawn hollow and left out of every fit and comparison."
+            text = f"{device.label}, {sizes} filters: {doubt}; drawn hollow, in no fit and no comparison."
             statements.append(Statement("doubt", text, _ids(points)))
     return statements
 

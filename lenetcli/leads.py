@@ -28,22 +28,21 @@ def judge_best(ranking: Ranking, judged: Judged) -> list[Statement]:
     if peak is not first:
         fall = peak.best - peak.final
         text = (
-            f"Best and last epoch name different winners among {compared}. By the best validation accuracy "
-            f"{peak.name} leads ({write_accuracy(peak.best)}{peak.best_epoch}), by the last {first.name} does "
-            f"({write_accuracy(first.final)}{mean}), because {peak.name} ends {write_accuracy(fall)} below its "
-            f"best, at {write_accuracy(peak.final)}."
+            f"Of the {ranking.nouns} {compared}, best and last epoch name different winners. By the best "
+            f"validation accuracy {peak.name} leads ({write_accuracy(peak.best)}{peak.best_epoch}), by the last {first.name} "
+            f"does ({write_accuracy(first.final)}{mean}), because {peak.name} ends {write_accuracy(fall)} "
+            f"below its best, at {write_accuracy(peak.final)}."
         )
         return [Statement("winners differ", text, (*peak.ids, *first.ids), numbers), *lead]
     where = (
-        f"highest both at its best ({write_accuracy(first.best)}{first.best_epoch}) and after the last epoch "
-        f"({write_accuracy(first.final)}{mean})"
+        f"highest on the validation images both at its best ({write_accuracy(first.best)}{first.best_epoch}) and after the last "
+        f"epoch ({write_accuracy(first.final)}{mean})"
     )
     if distinct:
-        text = (
-            f"Of the {ranking.nouns} {compared}, {first.name} works best: its validation accuracy is {where}."
-        )
+        text = f"Of the {ranking.nouns} {compared}, {first.name} works best: its accuracy is {where}."
         return [Statement("best", text, first.ids, numbers), *lead]
-    text = f"Of the {ranking.nouns} {compared}, {first.name} shows the highest numbers: its validation accuracy is {where}."
+    told = f"{first.name} shows the highest numbers: its accuracy is {where}"
+    text = f"Of the {ranking.nouns} {compared}, {told}."
     return [Statement("highest", text, first.ids, numbers), *lead]
 
 
@@ -71,13 +70,13 @@ def _judge_lead(ranking: Ranking, judged: Judged) -> tuple[bool, list[Statement]
     close = [other for other, _, p in tests if p >= SIGNIFICANT]
     corrected = f", corrected for {len(pairs)} comparisons" if len(pairs) > 1 else ""
     counts = (
-        f"on the same {ranking.images or 0:,} images, {first.name} alone is right on {alone:,} and {worst.name} alone "
-        f"on {lost:,} (McNemar's exact test, p {_write_chance(chance)}{corrected})"
+        f"on the same {ranking.images or 0:,} images, {first.name} alone is right on {alone:,} and "
+        f"{worst.name} alone on {lost:,} (McNemar's exact test, p {_write_chance(chance)}{corrected})"
     )
     if close:
         text = (
-            f"After the last epoch {first.name} is not distinguishable from {name_values(e.value for e in close)}: "
-            f"{counts}. Several seeds would tell more (`--seeds 3`)."
+            f"After the last epoch {first.name} is not distinguishable from "
+            f"{name_values(e.value for e in close)}: {counts}. Several seeds would tell more (`--seeds 3`)."
         )
         return False, [Statement("not distinguishable", text, (*first.ids, *worst.ids), numbers)]
     text = (
@@ -102,8 +101,8 @@ def _lead_over_seeds(ranking: Ranking) -> tuple[bool, list[Statement]]:
     )
     if close:
         text = (
-            f"After the last epoch {first.name} is not distinguishable from {name_values(e.value for e in close)}: "
-            f"the lead is not larger than the spread over the seeds. {told}."
+            f"After the last epoch {first.name} is not distinguishable from "
+            f"{name_values(e.value for e in close)}: the lead is not larger than the spread over the seeds. {told}."
         )
         return False, [Statement("not distinguishable", text, (*first.ids, *other.ids), numbers)]
     text = f"The lead is larger than the spread over the seeds: {told}."

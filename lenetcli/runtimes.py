@@ -125,11 +125,11 @@ def runtime_series(sweeps: Sequence[Sweep]) -> RuntimeSeries:
 
 
 def _note_doubts(device: DeviceSeries) -> list[str]:
-    doubts = dict.fromkeys(point.doubt for point in device.points if point.doubt)
-    return [
-        f"hollow ({doubt}): {name_values(p.filters for p in device.points if p.doubt == doubt)} filters, {device.label}"
-        for doubt in doubts
-    ]
+    sizes: dict[str, list[int]] = {}
+    for point in device.points:
+        if point.doubt:
+            sizes.setdefault(point.doubt, []).append(point.filters)
+    return [f"hollow: {doubt} ({name_values(f)} filters, {device.label})" for doubt, f in sizes.items()]
 
 
 def _device_series(sweep: Sweep, epochs: int) -> list[DeviceSeries]:
@@ -141,7 +141,8 @@ def _device_series(sweep: Sweep, epochs: int) -> list[DeviceSeries]:
     series = []
     for (name, threads), runs in groups.items():
         twice = names.count(name) > 1 and sweep.device is DeviceKind.CPU
-        label = f"{sweep.device.value.upper()}: {name}" + (f", {plural(threads, 'thread')}" if twice else "")
+        count = f", {plural(threads, 'thread')}" if twice else ""
+        label = f"{sweep.device.value.upper()} ({name}{count})"
         sizes = sorted({run.config.filters for run in runs})
         points = tuple(_point([r for r in runs if r.config.filters == size], epochs) for size in sizes)
         clean = [point for point in points if not point.doubt]

@@ -25,7 +25,7 @@ MAPS: dict[str, tuple[Map, Map]] = {
 
 
 def choose_kind(low: float, high: float, accuracy: bool) -> str:
-    """The axis for numbers from ``low`` to ``high``: ``logit`` for accuracies, else ``log``, where they fit."""
+    """``logit`` for accuracies, else ``log``; ``linear`` where numbers would not fit on such an axis."""
     if low <= 0 or (accuracy and high >= 1):
         return "linear"
     return "logit" if accuracy else "log"

@@ -2,6 +2,8 @@
 
 import math
 import statistics
+from collections.abc import Sequence
+from itertools import pairwise
 
 from lenetcli.estimates import fit_line, sampling_error
 from lenetcli.rankings import Entry, Ranking, Statement
@@ -21,8 +23,7 @@ def judge_order(ranking: Ranking) -> list[Statement]:
     entries = [entry for entry in ranking.entries if isinstance(entry.value, int | float)]
     if len(entries) < 3 or len(entries) < len(ranking.entries) or ranking.images is None:
         return []
-    steps = zip(entries, entries[1:], strict=False)
-    if not all(_beats(better.final, worse.final, ranking.images) for better, worse in steps):
+    if not all(_beats(better.finals, worse.finals, ranking.images) for better, worse in pairwise(entries)):
         return []
     values = [entry.value for entry in entries]
     first, last = entries[0], entries[-1]
@@ -33,8 +34,8 @@ def judge_order(ranking: Ranking) -> list[Statement]:
     else:
         return []
     text = (
-        f"In this range, the {course} the {ranking.noun}, the higher the accuracy after {ranking.epochs} epochs: "
-        f"from {write_accuracy(last.final)} at {last.name} to {write_accuracy(first.final)} at {first.name}. "
+        f"In this range, the {course} the {ranking.noun}, the higher the accuracy after "
+        f"{plural(ranking.epochs, 'epoch')}: from {write_accuracy(last.final)} at {last.name} to {write_accuracy(first.final)} at {first.name}. "
         f"The {edge} value leads, so that the best one may lie beyond the range."
     )
     runs = tuple(id for entry in entries for id in entry.ids)
@@ -47,28 +48,31 @@ def judge_speed(ranking: Ranking) -> list[Statement]:
         return []
     first, *others = ranking.entries
     start = first.mean[0]
-    slow = [entry for entry in others if _beats(start, entry.final, ranking.images)]
+    starts = [run.curve[0].val_accuracy for run in first.runs]
+    slow = [entry for entry in others if _beats(starts, entry.finals, ranking.images)]
     if not slow:
         return []
     text = (
         f"The first epoch at {first.name} ({write_accuracy(start)}) already does more than "
-        f"{plural(ranking.epochs, 'epoch')} at {join_words([f'{e.name} ({write_accuracy(e.final)})' for e in slow])}."
+        f"{plural(ranking.epochs, 'epoch')} at "
+        f"{join_words([f'{entry.name} ({write_accuracy(entry.final)})' for entry in slow])}."
     )
     runs = tuple(id for entry in (first, *slow) for id in entry.ids)
     return [Statement("speed", text, runs, {"start": start, **{e.name: e.final for e in slow}})]
 
 
-def _beats(better: float, worse: float, images: int) -> bool:
-    """Whether the difference is beyond twice the sampling error of two accuracies."""
-    error = math.hypot(sampling_error(better, images), sampling_error(worse, images))
-    return better - worse > 2 * error
+def _beats(better: Sequence[float], worse: Sequence[float], images: int) -> bool:
+    """Whether the worst seed of the one is ahead of the best of the other by twice the sampling error."""
+    low, high = min(better), max(worse)
+    return low - high > 2 * math.hypot(sampling_error(low, images), sampling_error(high, images))
 
 
 def judge_convergence(ranking: Ranking) -> list[Statement]:
     """Which curves still rise over their last epochs, and how far their trend is from the leader."""
     if ranking.epochs < LEAST_EPOCHS:
-        text = f"{plural(ranking.epochs, 'epoch')} are too few to tell which {ranking.nouns} have converged."
-        return [Statement("convergence unknown", text.replace("1 epoch are", "1 epoch is"))]
+        few = plural(ranking.epochs, "epoch")
+        text = f"With {few} nothing can be said about which {ranking.nouns} have converged."
+        return [Statement("convergence unknown", text)]
     window = max(LEAST_EPOCHS, math.ceil(ranking.epochs / 2))
     leader = ranking.entries[0]
     rising, level = [], []
@@ -100,7 +104,8 @@ def _rise(entry: Entry, leader: Entry, slope: float, window: int) -> Statement:
         count = (
             plural(more, "more epoch") if more <= MOST_EPOCHS else f"more than {MOST_EPOCHS:,} more epochs"
         )
-        text += f"; if that held, it would need {count} to reach the {write_accuracy(leader.final)} of {leader.name}"
+        text += f"; if that held, it would need {count} to reach the {write_accuracy(leader.final)}"
+        text += f" of {leader.name}"
     return Statement("not converged", f"{text}.", entry.ids, numbers)
 
 
@@ -112,7 +117,7 @@ def judge_steadiness(ranking: Ranking) -> list[Statement]:
     for entry in ranking.entries:
         dips = []
         for run in entry.runs:
-            for before, after in zip(run.curve, run.curve[1:], strict=False):
+            for before, after in pairwise(run.curve):
                 noise = max(3 * sampling_error(before.val_accuracy, ranking.images), 0.002)
                 if before.val_accuracy - after.val_accuracy > noise:
                     dips.append((before.val_accuracy - after.val_accuracy, after.epoch))
@@ -122,8 +127,8 @@ def judge_steadiness(ranking: Ranking) -> list[Statement]:
         steps = sum(len(run.curve) - 1 for run in entry.runs)
         oscillates = len(dips) > 1
         text = (
-            f"{entry.name} {'oscillates' if oscillates else 'dips once'}: its accuracy falls beyond the sampling "
-            f"error in {len(dips)} of {plural(steps, 'step')}, most by {write_accuracy(depth)} in epoch {epoch}."
+            f"{entry.name} {'oscillates' if oscillates else 'dips once'}: its accuracy falls beyond the "
+            f"sampling error in {len(dips)} of {plural(steps, 'step')}, most by {write_accuracy(depth)} in epoch {epoch}."
         )
         numbers = {"dips": float(len(dips)), "depth": depth, "epoch": float(epoch)}
         statements.append(Statement("oscillates" if oscillates else "dips", text, entry.ids, numbers))
@@ -136,8 +141,8 @@ def judge_chance(ranking: Ranking) -> list[Statement]:
     if not stuck:
         return []
     text = (
-        f"{name_values(entry.value for entry in stuck)}: the accuracy stays near {1 / CLASSES:g}, which guessing "
-        "reaches: the network has learned next to nothing."
+        f"{name_values(entry.value for entry in stuck)}: the accuracy stays near {1 / CLASSES:g}, what "
+        f"guessing among {CLASSES} classes reaches: next to nothing has been learned."
     )
     return [Statement("chance", text, tuple(id for entry in stuck for id in entry.ids))]
 
@@ -151,5 +156,6 @@ def judge_test(ranking: Ranking) -> list[Statement]:
         return []
     mean = statistics.fmean(known)
     seeds = f" (mean over {ranking.seeds} seeds)" if ranking.seeds > 1 else ""
-    text = f"On the test set, which played no part in this choice, {leader.name} reaches {write_accuracy(mean)}{seeds}."
+    told = f"{leader.name} reaches {write_accuracy(mean)}{seeds}"
+    text = f"On the test set, which played no part in this choice, {told}."
     return [Statement("test", text, leader.ids, {"test_accuracy": mean})]
