@@ -1,0 +1,200 @@
+"""The report of the exercise: a typeset PDF, its editable source, and the check of one against the store."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from lenetcli import __version__
+from lenetcli.errors import NotFoundError, UsageError
+from lenetcli.facts import Evidence, Facts, choose_sweeps, gather
+from lenetcli.outputs import REPORTS, check_output, write_output
+from lenetcli.runs import Sweep
+from lenetcli.typesetting import typeset
+
+TITLE = "A small LeNet: learning rates, filters, runtime"
+FORMAT = 1
+ATTACHMENT = "facts.json"
+FIGURES = "report_figures"
+WIDTH = 6.69
+"""Of the text, in inches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report: its facts, and its figures as SVG by file name."""
+
+    facts: Facts
+    figures: dict[str, bytes]
+
+    def source(self, folder: str = FIGURES) -> str:
+        """The Typst source, which looks for figures and facts in ``folder``."""
+        return typeset(self.facts, folder)
+
+    def pdf(self) -> bytes:
+        """The typeset document; the same facts and figures give the same bytes."""
+        import typst
+
+        files = {f"{FIGURES}/{name}": content for name, content in self.attachments().items()}
+        document: bytes = typst.compile(
+            {"main": self.source().encode(), **files}, format="pdf", ignore_system_fonts=True
+        )
+        return document
+
+    def attachments(self) -> dict[str, bytes]:
+        """The files beside the source: figures and facts."""
+        facts = json.dumps(self.facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return {**self.figures, ATTACHMENT: facts.encode()}
+
+    def write(self, path: Path) -> None:
+        """Write a PDF, or for ``.typ`` the source and a folder ``…_figures`` beside it.
+
+        Raises:
+            UsageError: for another ending, or where something cannot be written.
+        """
+        check_output(path, REPORTS)
+        if path.suffix.lower() == ".pdf":
+            write_output(path, self.pdf())
+            return
+        folder = path.with_name(f"{path.stem}_figures")
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{folder} cannot be made: {error.strerror}.", "Choose another file with -o."
+            ) from error
+        for name, content in self.attachments().items():
+            write_output(folder / name, content)
+        write_output(path, self.source(folder.name).encode())
+
+
+def make(
+    evidence: Evidence, *, title: str = TITLE, author: str | None = None, sweeps: Sequence[str] | None = None
+) -> Report:
+    """Make the report of a store.
+
+    Args:
+        evidence: the store.
+        title: stands above the report.
+        author: stands below the title.
+        sweeps: whole ids of the sweeps to report on; None for the newest over learning rates and
+            the newest over filters of each kind of device.
+
+    Raises:
+        NotFoundError: where there is nothing to report on.
+    """
+    options = {"title": title, "author": author, "store": evidence.name}
+    return _make(evidence, choose_sweeps(evidence, sweeps), options)
+
+
+def _make(evidence: Evidence, sweeps: Sequence[Sweep], options: Facts) -> Report:
+    facts = gather(evidence, sweeps)
+    facts |= {
+        "format": FORMAT,
+        "options": {**options, "sweeps": [sweep.id for sweep in sweeps]},
+        "versions": {"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
+    }
+    return Report(facts, _draw(sweeps, facts))
+
+
+def _draw(sweeps: Sequence[Sweep], facts: Facts) -> dict[str, bytes]:
+    from lenetcli.canvas import render
+    from lenetcli.plots import draw_curves, draw_runtime
+    from lenetcli.runtimes import runtime_series
+    from lenetcli.series import sweep_curves
+
+    figures = {}
+    rates = [sweep for sweep in sweeps if sweep.parameter == "lr"]
+    filters = [sweep for sweep in sweeps if sweep.parameter == "filters"]
+    if rates:
+        curves = sweep_curves(rates[0])
+        facts["learning_rates"]["figure_note"] = "".join(f" {n[0].upper()}{n[1:]}." for n in curves.notes)
+        figures["learning_rates.svg"] = render(draw_curves(curves, titled=False, size=(WIDTH, 2.75)), "svg")
+    if filters:
+        series = runtime_series(filters)
+        figures["runtime.svg"] = render(draw_runtime(series, titled=False, size=(WIDTH, 2.9)), "svg")
+    return figures
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check found: ``rendered`` tells whether the document was also compared byte by byte."""
+
+    differences: tuple[str, ...]
+    rendered: bool
+
+
+def verify(evidence: Evidence, path: Path) -> Verification:
+    """Compute every fact of a report again, and with the same versions the document itself.
+
+    Raises:
+        NotFoundError: where there is no such file.
+        UsageError: where the file is not a report that lenetcli made.
+    """
+    document = _read(path)
+    stated = _extract(document, path)
+    try:
+        options = stated["options"]
+        chosen = choose_sweeps(evidence, options["sweeps"])
+        told = {name: options[name] for name in ("title", "author", "store")}
+    except NotFoundError as error:
+        return Verification((error.problem,), False)
+    except (KeyError, TypeError) as error:
+        raise _not_a_report(path) from error
+    report = _make(evidence, chosen, told)
+    found = json.loads(report.attachments()[ATTACHMENT])
+    same = stated.get("versions") == found["versions"]
+    ours = {name: value for name, value in found.items() if name != "versions"}
+    theirs = {name: value for name, value in stated.items() if name != "versions"}
+    differences = list(_compare("", theirs, ours))
+    if same and not differences and report.pdf() != document:
+        differences.append("the text or the figures of the document are not those that the store gives")
+    return Verification(tuple(differences), same)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"There is no file {path}.", "Name a PDF that `lenetcli report` has written."
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}.", "Name a PDF that can be read."
+        ) from error
+
+
+def _extract(document: bytes, path: Path) -> Facts:
+    from pypdf import PdfReader
+
+    try:
+        attached = PdfReader(BytesIO(document)).attachments[ATTACHMENT]
+        facts = json.loads(attached[0])
+    except Exception as error:  # a damaged PDF raises whatever the damage leads to
+        raise _not_a_report(path) from error
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise _not_a_report(path)
+    return facts
+
+
+def _not_a_report(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} is not a report that this lenetcli can check.",
+        "Name a PDF that `lenetcli report` has written.",
+    )
+
+
+def _compare(place: str, stated: Any, found: Any) -> Iterator[str]:  # noqa: ANN401  JSON values
+    """Where two JSON values differ, in words."""
+    if isinstance(stated, dict) and isinstance(found, dict):
+        for name in sorted(stated.keys() | found.keys()):
+            yield from _compare(f"{place}.{name}" if place else name, stated.get(name), found.get(name))
+    elif isinstance(stated, list) and isinstance(found, list) and len(stated) == len(found):
+        for number, (left, right) in enumerate(zip(stated, found, strict=True), 1):
+            yield from _compare(f"{place}[{number}]", left, right)
+    elif stated != found or type(stated) is not type(found):
+        yield f"{place}: the report says {stated!r}, the store {found!r}"
