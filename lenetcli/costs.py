@@ -67,7 +67,8 @@ def _judge_device(device: DeviceSeries) -> list[Statement]:
         verdict = "not distinguishable from proportion to the filters"
     text = (
         f"{device.label}: from {small.filters} to {large.filters} filters the runtime grows by a factor of "
-        f"{write_number(ratio)}, the parameters by {write_number(large.parameters / small.parameters)}: {verdict}"
+        f"{write_number(ratio)}, the parameters by {write_number(large.parameters / small.parameters)}: "
+        f"{verdict}"
     )
     numbers = {"growth": ratio}
     if len(points) > 2:
@@ -80,7 +81,7 @@ def _judge_device(device: DeviceSeries) -> list[Statement]:
         ]
         numbers |= {"first_exponent": steps[0], "last_exponent": steps[-1]}
         text += (
-            f". Fitted as one power of the filters, the exponent is {power.slope:.2f} ± {margin:.2f} (95 %); "
+            f". Fitted as one power of the filters, the exponent is {power.slope:.2f} ± {margin:.2f} (95%); "
             f"from step to step it goes from {steps[0]:.2f} to {steps[-1]:.2f}"
         )
     growth = Statement("growth", f"{text}.", _ids(points), numbers)
@@ -93,8 +94,8 @@ def _judge_overhead(device: DeviceSeries) -> list[Statement]:
         return []
     if law is None or law.misfit > GOOD_FIT:
         text = (
-            f"{device.label}: a fixed overhead plus time in proportion to the arithmetic does not describe these "
-            "runtimes, so that where overhead ends cannot be read from them."
+            f"{device.label}: a fixed overhead plus time in proportion to the arithmetic does not describe "
+            "these runtimes, so that where overhead ends cannot be read from them."
         )
         return [Statement("overhead unknown", text, _ids(points))]
     turn = filters_at(device.config, law.overhead / law.rate)
@@ -156,9 +157,9 @@ def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> list[Statement]:
 
 def _trend(first: float, last: float) -> str:
     if last > 1.1 * first:
-        return " The advantage grows with the size, as the CPU's curve is the steeper one."
+        return " The advantage grows with the size, as the CPU’s curve is the steeper one."
     if first > 1.1 * last:
-        return " The advantage shrinks with the size, as the GPU's curve is the steeper one."
+        return " The advantage shrinks with the size, as the GPU’s curve is the steeper one."
     return ""
 
 

@@ -20,7 +20,7 @@ from lenetcli.wording import (
     name_values,
     plural,
     write_accuracy,
-    write_number,
+    write_seconds,
 )
 
 Facts = dict[str, Any]
@@ -96,18 +96,10 @@ def _describe_setup(sweeps: Sequence[Sweep]) -> list[list[str]]:
     kernels = join_words([f"{k}×{k}" for k in sorted({c.kernel_size for c in configs})])
     units = name_values(sorted({c.hidden_units for c in configs}))
     network = (
-        f"Two convolutions (kernel {kernels}, stride 1, same padding), each followed by ReLU and 2×2 max pooling; "
-        f"a fully connected layer of {units} units; a softmax layer of ten classes. "
-        "As many filters in both convolutions: 16, where nothing else is said."
+        f"Two convolutions (kernel {kernels}, stride 1, same padding), each followed by ReLU and 2×2 max "
+        f"pooling; a fully connected layer of {units} units; a softmax layer of ten classes. "
+        "Both convolutions have the same number of filters."
     )
-    sizes = sorted(
-        {c.filters for s in sweeps if s.parameter == "lr" for c in (cell.config for cell in s.cells)}
-    )
-    network = network.replace(
-        "16, where nothing else is said", f"{name_values(sizes)} for the learning rates"
-    )
-    if not sizes:
-        network = network.rpartition(" As many")[0]
     named = {sweep.cells[0].config.data: name_dataset(sweep.dataset) for sweep in sweeps}
     data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in named.items())
     training = "; ".join(dict.fromkeys(_describe_training(sweep) for sweep in sweeps))
@@ -150,15 +142,7 @@ def _gather_rates(evidence: Evidence, sweep: Sweep) -> Facts:
         "dataset": name_dataset(sweep.dataset),
         "setting": describe_config(sweep.cells[0].config, without={"lr", "seed"}),
         "epochs": sweep.epochs,
-        "header": [
-            "rate",
-            "best accuracy",
-            "in epoch",
-            f"after {sweep.epochs}",
-            "test accuracy",
-            "seeds",
-            "state",
-        ],
+        "header": ["rate", "best", "in epoch", f"after epoch {sweep.epochs}", "test", "seeds", "state"],
         "rows": [_rate_row(sweep, value) for value in sweep.values],
         "statements": [_as_fact(statement) for statement in judge_curves(sweep, evidence)],
     }
@@ -236,8 +220,8 @@ def _filters_row(series: RuntimeSeries, size: int) -> list[str]:
 def _runtime(point: RuntimePoint | None) -> str:
     if point is None:
         return DASH
-    spread = f" ({write_number(point.low)}–{write_number(point.high)})"
-    return write_number(point.seconds) + spread + ("*" if point.doubt else "")
+    spread = f" ({write_seconds(point.low)}–{write_seconds(point.high)})"
+    return write_seconds(point.seconds) + spread + ("*" if point.doubt else "")
 
 
 def _as_fact(statement: Statement) -> Facts:

@@ -29,14 +29,14 @@ def judge_best(ranking: Ranking, judged: Judged) -> list[Statement]:
         fall = peak.best - peak.final
         text = (
             f"Of the {ranking.nouns} {compared}, best and last epoch name different winners. By the best "
-            f"validation accuracy {peak.name} leads ({write_accuracy(peak.best)}{peak.best_epoch}), by the last {first.name} "
-            f"does ({write_accuracy(first.final)}{mean}), because {peak.name} ends {write_accuracy(fall)} "
+            f"validation accuracy {peak.name} leads ({write_accuracy(peak.best)}{peak.best_epoch}), by the last "
+            f"{first.name} does ({write_accuracy(first.final)}{mean}), because {peak.name} ends {write_accuracy(fall)} "
             f"below its best, at {write_accuracy(peak.final)}."
         )
         return [Statement("winners differ", text, (*peak.ids, *first.ids), numbers), *lead]
     where = (
-        f"highest on the validation images both at its best ({write_accuracy(first.best)}{first.best_epoch}) and after the last "
-        f"epoch ({write_accuracy(first.final)}{mean})"
+        f"highest on the validation images both at its best ({write_accuracy(first.best)}{first.best_epoch}) "
+        f"and after the last epoch ({write_accuracy(first.final)}{mean})"
     )
     if distinct:
         text = f"Of the {ranking.nouns} {compared}, {first.name} works best: its accuracy is {where}."
@@ -71,7 +71,7 @@ def _judge_lead(ranking: Ranking, judged: Judged) -> tuple[bool, list[Statement]
     corrected = f", corrected for {len(pairs)} comparisons" if len(pairs) > 1 else ""
     counts = (
         f"on the same {ranking.images or 0:,} images, {first.name} alone is right on {alone:,} and "
-        f"{worst.name} alone on {lost:,} (McNemar's exact test, p {_write_chance(chance)}{corrected})"
+        f"{worst.name} alone on {lost:,} (McNemar’s exact test, p {_write_chance(chance)}{corrected})"
     )
     if close:
         text = (
@@ -97,12 +97,13 @@ def _lead_over_seeds(ranking: Ranking) -> tuple[bool, list[Statement]]:
     numbers = {"lead": lead, "margin": margin, "seeds": float(ranking.seeds)}
     told = (
         f"{first.name} leads {other.name} by {write_accuracy(lead)} ± {write_accuracy(margin)} "
-        f"(95 %, {ranking.seeds} seeds each)"
+        f"(95%, {ranking.seeds} seeds each)"
     )
     if close:
         text = (
             f"After the last epoch {first.name} is not distinguishable from "
-            f"{name_values(e.value for e in close)}: the lead is not larger than the spread over the seeds. {told}."
+            f"{name_values(e.value for e in close)}: the lead is not larger than the spread over the "
+            f"seeds. {told}."
         )
         return False, [Statement("not distinguishable", text, (*first.ids, *other.ids), numbers)]
     text = f"The lead is larger than the spread over the seeds: {told}."

@@ -20,7 +20,8 @@ FORMAT = 1
 ATTACHMENT = "facts.json"
 FIGURES = "report_figures"
 WIDTH = 6.69
-"""Of the text, in inches."""
+HEIGHTS = (3.4, 3.1, 2.8, 2.5, 2.2)
+"""Of the figures, in inches; the tallest that costs no page is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,18 @@ class Report:
         """The typeset document; the same facts and figures give the same bytes."""
         import typst
 
-        files = {f"{FIGURES}/{name}": content for name, content in self.attachments().items()}
-        document: bytes = typst.compile(
-            {"main": self.source().encode(), **files}, format="pdf", ignore_system_fonts=True
-        )
+        files: Any = {f"{FIGURES}/{name}": content for name, content in self.attachments().items()}
+        files["main"] = self.source().encode()
+        compiler = typst.Compiler(files, ignore_system_fonts=True)
+        document = compiler.compile(format="pdf")
+        assert isinstance(document, bytes)
         return document
+
+    def count_pages(self) -> int:
+        """The number of pages of the document."""
+        from pypdf import PdfReader
+
+        return len(PdfReader(BytesIO(self.pdf())).pages)
 
     def attachments(self) -> dict[str, bytes]:
         """The files beside the source: figures and facts."""
@@ -97,10 +105,21 @@ def _make(evidence: Evidence, sweeps: Sequence[Sweep], options: Facts) -> Report
         "options": {**options, "sweeps": [sweep.id for sweep in sweeps]},
         "versions": {"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
     }
-    return Report(facts, _draw(sweeps, facts))
+    return _fit(sweeps, facts)
 
 
-def _draw(sweeps: Sequence[Sweep], facts: Facts) -> dict[str, bytes]:
+def _fit(sweeps: Sequence[Sweep], facts: Facts) -> Report:
+    """The report on as few pages as it can be, with figures as tall as that allows."""
+    shortest = Report(facts, _draw(sweeps, facts, HEIGHTS[-1]))
+    pages = shortest.count_pages()
+    for height in HEIGHTS[:-1]:
+        taller = Report(facts, _draw(sweeps, facts, height))
+        if taller.count_pages() <= pages:
+            return taller
+    return shortest
+
+
+def _draw(sweeps: Sequence[Sweep], facts: Facts, height: float) -> dict[str, bytes]:
     from lenetcli.canvas import render
     from lenetcli.plots import draw_curves, draw_runtime
     from lenetcli.runtimes import runtime_series
@@ -112,10 +131,10 @@ def _draw(sweeps: Sequence[Sweep], facts: Facts) -> dict[str, bytes]:
     if rates:
         curves = sweep_curves(rates[0])
         facts["learning_rates"]["figure_note"] = "".join(f" {n[0].upper()}{n[1:]}." for n in curves.notes)
-        figures["learning_rates.svg"] = render(draw_curves(curves, titled=False, size=(WIDTH, 2.75)), "svg")
+        figures["learning_rates.svg"] = render(draw_curves(curves, titled=False, size=(WIDTH, height)), "svg")
     if filters:
         series = runtime_series(filters)
-        figures["runtime.svg"] = render(draw_runtime(series, titled=False, size=(WIDTH, 2.9)), "svg")
+        figures["runtime.svg"] = render(draw_runtime(series, titled=False, size=(WIDTH, height)), "svg")
     return figures
 
 

@@ -35,7 +35,8 @@ def judge_order(ranking: Ranking) -> list[Statement]:
         return []
     text = (
         f"In this range, the {course} the {ranking.noun}, the higher the accuracy after "
-        f"{plural(ranking.epochs, 'epoch')}: from {write_accuracy(last.final)} at {last.name} to {write_accuracy(first.final)} at {first.name}. "
+        f"{plural(ranking.epochs, 'epoch')}: from {write_accuracy(last.final)} at {last.name} to "
+        f"{write_accuracy(first.final)} at {first.name}. "
         f"The {edge} value leads, so that the best one may lie beyond the range."
     )
     runs = tuple(id for entry in entries for id in entry.ids)
@@ -74,39 +75,50 @@ def judge_convergence(ranking: Ranking) -> list[Statement]:
         text = f"With {few} nothing can be said about which {ranking.nouns} have converged."
         return [Statement("convergence unknown", text)]
     window = max(LEAST_EPOCHS, math.ceil(ranking.epochs / 2))
-    leader = ranking.entries[0]
-    rising, level = [], []
+    leader, *others = ranking.entries
+    slopes = {entry.name: _rise(entry, window) for entry in ranking.entries}
+    behind = [entry for entry in others if slopes[entry.name] and entry.final < leader.final]
+    late = {entry.name for entry in behind}
+    statements = []
+    if behind:
+        statements.append(_need_more(behind, leader, slopes, window))
     for entry in ranking.entries:
-        line = fit_line(range(window), entry.mean[-window:])
-        if line.slope - (line.margin or 0) > 0 and line.slope >= LEAST_GAIN:
-            rising.append(_rise(entry, leader, line.slope, window))
-        else:
-            level.append(entry)
+        if slopes[entry.name] and entry.name not in late:
+            text = (
+                f"{entry.name} itself has not converged: over the last {window} epochs its accuracy "
+                f"still rises by {write_accuracy(slopes[entry.name])} an epoch."
+            )
+            statements.append(Statement("still rising", text, entry.ids, {"slope": slopes[entry.name]}))
+    level = [entry for entry in ranking.entries if not slopes[entry.name]]
     if level:
-        verb = "shows" if len(level) == 1 else "show"
         text = (
-            f"Over the last {window} epochs {name_values(entry.value for entry in level)} {verb} no rise that is "
-            f"clear of the scatter and of at least {LEAST_GAIN:g} an epoch."
+            f"Over the last {window} epochs {name_values(entry.value for entry in level)} "
+            f"{'shows' if len(level) == 1 else 'show'} no rise that is clear of the scatter and of at least "
+            f"{LEAST_GAIN:g} an epoch."
         )
-        rising.append(Statement("level", text, tuple(id for entry in level for id in entry.ids)))
-    return rising
+        statements.append(Statement("level", text, tuple(id for entry in level for id in entry.ids)))
+    return statements
 
 
-def _rise(entry: Entry, leader: Entry, slope: float, window: int) -> Statement:
+def _rise(entry: Entry, window: int) -> float:
+    """The slope of the last epochs where it is clear of their scatter and not tiny, else 0."""
+    line = fit_line(range(window), entry.mean[-window:])
+    return line.slope if line.slope > (line.margin or 0) and line.slope >= LEAST_GAIN else 0.0
+
+
+def _need_more(behind: list[Entry], leader: Entry, slopes: dict[str, float], window: int) -> Statement:
+    more = {entry.name: math.ceil((leader.final - entry.final) / slopes[entry.name]) for entry in behind}
+    rises = join_words([f"{write_accuracy(slopes[entry.name])} at {entry.name}" for entry in behind])
+    counts = join_words([f"{n:,}" if n <= MOST_EPOCHS else f"over {MOST_EPOCHS:,}" for n in more.values()])
+    last = list(more.values())[-1]
     text = (
-        f"{entry.name} has not converged: over the last {window} epochs its accuracy still rises by "
-        f"{write_accuracy(slope)} an epoch"
+        f"Not converged: over the last {window} epochs the accuracy still rises by {rises} an epoch; if that "
+        f"held, {'it' if len(more) == 1 else 'they'} would need {counts} more "
+        f"{'epoch' if last == 1 else 'epochs'} to reach the {write_accuracy(leader.final)} of {leader.name}."
     )
-    numbers = {"slope": slope}
-    if entry is not leader and leader.final > entry.final:
-        more = math.ceil((leader.final - entry.final) / slope)
-        numbers["more_epochs"] = float(more)
-        count = (
-            plural(more, "more epoch") if more <= MOST_EPOCHS else f"more than {MOST_EPOCHS:,} more epochs"
-        )
-        text += f"; if that held, it would need {count} to reach the {write_accuracy(leader.final)}"
-        text += f" of {leader.name}"
-    return Statement("not converged", f"{text}.", entry.ids, numbers)
+    numbers = {f"slope {entry.name}": slopes[entry.name] for entry in behind}
+    numbers |= {f"more epochs {name}": float(count) for name, count in more.items()}
+    return Statement("not converged", text, tuple(id for entry in behind for id in entry.ids), numbers)
 
 
 def judge_steadiness(ranking: Ranking) -> list[Statement]:
@@ -128,7 +140,8 @@ def judge_steadiness(ranking: Ranking) -> list[Statement]:
         oscillates = len(dips) > 1
         text = (
             f"{entry.name} {'oscillates' if oscillates else 'dips once'}: its accuracy falls beyond the "
-            f"sampling error in {len(dips)} of {plural(steps, 'step')}, most by {write_accuracy(depth)} in epoch {epoch}."
+            f"sampling error in {len(dips)} of {plural(steps, 'step')}, most by {write_accuracy(depth)} in "
+            f"epoch {epoch}."
         )
         numbers = {"dips": float(len(dips)), "depth": depth, "epoch": float(epoch)}
         statements.append(Statement("oscillates" if oscillates else "dips", text, entry.ids, numbers))

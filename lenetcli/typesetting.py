@@ -45,7 +45,8 @@ def typeset(facts: Facts, folder: str) -> str:
     """The Typst source of a report whose figures and facts lie in ``folder``."""
     options = facts["options"]
     parts = [
-        f"#set document(title: {quote(options['title'])}, author: {quote(options['author'] or '')}, date: none)",
+        f"#set document(title: {quote(options['title'])}, author: {quote(options['author'] or '')}, "
+        "date: none)",
         PREAMBLE,
         f'#pdf.attach("facts.json", read({quote(folder + "/facts.json")}, encoding: none), '
         'relationship: "data", mime-type: "application/json", description: "The facts of this report")',
@@ -101,20 +102,18 @@ def _filters(facts: Facts, folder: str) -> list[str]:
     per = "an epoch" if filters["epochs"] == 1 else plural(filters["epochs"], "epoch")
     notes = "".join(f" {note[0].upper()}{note[1:]}." for note in filters["notes"])
     caption = (
-        f"Parameters against the training time of {per} (median epoch; bars: quartiles of the epochs), a point "
-        f"for each number of filters; {filters['dataset']}, {filters['setting']}. Lines: overhead plus time in "
-        f"proportion to the arithmetic, fitted.{notes}"
+        f"Parameters against the training time of {per} (median epoch; bars: quartiles of the epochs), a "
+        f"point for each number of filters; {filters['dataset']}, {filters['setting']}. Lines: overhead plus "
+        f"time in proportion to the arithmetic, fitted.{notes}"
     )
     doubt = "; * in doubt, see below" if any("*" in cell for row in filters["rows"] for cell in row) else ""
     table = f"Training time of {per} in seconds, with the quartiles of the epochs{doubt}."
-    told = {entry[1] for entry in facts["missing"]}
-    statements = [s for s in filters["statements"] if s["topic"] not in ("no gpu", "no cpu")]
-    covered = any(command in s["text"] for s in statements for command in told)
+    first = [s for s in filters["statements"] if s["topic"] == "parameters"]
     return [
+        *(_with_commands(statement["text"]) for statement in first),
         _figure(f"{folder}/runtime.svg", caption),
         _table(filters["header"], filters["rows"], table),
-        _list(statements),
-        *([] if covered else missing),
+        _list([s for s in filters["statements"] if s not in first]),
     ]
 
 
@@ -146,8 +145,14 @@ def _with_commands(text: str) -> str:
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return escape(text)
-    marked = [f"#raw({quote(part)})" if n % 2 else _escape_part(part) for n, part in enumerate(parts)]
+    marked = [_command(part) if n % 2 else _escape_part(part) for n, part in enumerate(parts)]
     return "".join(marked)
+
+
+def _command(command: str) -> str:
+    """A command as code; a short one is not broken at a line's end."""
+    code = f"raw({quote(command)})"
+    return f"#box({code})" if len(command) < 30 else f"#{code}"
 
 
 def _escape_part(part: str) -> str:
@@ -159,12 +164,13 @@ def _reproducibility(facts: Facts) -> str:
     options, versions = facts["options"], facts["versions"]
     sweeps = [facts["learning_rates"]["sweep"]] if facts["learning_rates"] else []
     sweeps += facts["filters"]["sweeps"] if facts["filters"] else []
+    made = join_words([f"{name} {number}" for name, number in versions.items()])
+    named = join_words([sweep[:12] for sweep in sweeps])
     text = (
         f"All numbers come from the store {options['store']}, "
-        f"{'sweep' if len(sweeps) == 1 else 'sweeps'} {join_words([sweep[:12] for sweep in sweeps])}, and from the "
-        f"runs below, which a run's configuration names. Made by {join_words([f'{n} {v}' for n, v in versions.items()])}"
-        ". The facts are attached to the PDF; `lenetcli report --verify` with this file's name computes all of them "
-        "again from the store and says which differ."
+        f"{'sweep' if len(sweeps) == 1 else 'sweeps'} {named}, and from the runs below; a run’s id is the "
+        f"hash of its configuration. Made by {made}. The facts are attached to the PDF; `lenetcli report --verify` "
+        "with this file’s name computes all of them again from the store and says which differ."
     )
     return _with_commands(text)
 
@@ -176,12 +182,14 @@ def _appendix(runs: Sequence[Facts]) -> str:
     while len({id[:digits] for id in ids}) < len(ids):
         digits += 1
     cells = [_appendix_row(run, digits) for run in runs]
-    columns = 2 if len(cells) > 6 else 1
+    columns = min(3 if digits == 8 else 2, -(-len(cells) // 6))
     height = -(-len(cells) // columns)
     tables = [_appendix_table(cells[start : start + height]) for start in range(0, len(cells), height)]
     return (
-        "#block(breakable: true)[#set text(size: 6.9pt)\n"
-        f"#grid(columns: {len(tables)}, column-gutter: 14pt,\n" + ",\n".join(tables) + ")]"
+        "#block(breakable: true)[#set text(size: 6.3pt)\n#show raw: set text(size: 5.6pt)\n"
+        "Runs: learning rate, filters (F), seed, device, epochs (ep.), accuracy on the validation images after "
+        "the last epoch, training time (median epoch times the epochs) in seconds.\n\n"
+        f"#grid(columns: {len(tables)}, column-gutter: 1fr,\n" + ",\n".join(tables) + ")]"
     )
 
 
@@ -193,9 +201,7 @@ def _appendix_row(run: Facts, digits: int) -> list[str]:
         str(run["filters"]),
         str(run["seed"]),
         run["device"],
-        str(run["epochs"])
-        if run["stored_epochs"] >= run["epochs"]
-        else f"{run['stored_epochs']} of {run['epochs']}",
+        _epochs(run),
         "diverged"
         if run["state"] == "diverged"
         else write_accuracy(accuracy)
@@ -205,13 +211,18 @@ def _appendix_row(run: Facts, digits: int) -> list[str]:
     ]
 
 
+def _epochs(run: Facts) -> str:
+    stored, asked = run["stored_epochs"], run["epochs"]
+    return str(asked) if stored >= asked else f"{stored} of {asked}"
+
+
 def _appendix_table(rows: Sequence[Sequence[str]]) -> str:
-    header = ["run", "rate", "filters", "seed", "device", "epochs", "accuracy", "time / s"]
+    header = ["run", "rate", "F", "seed", "on", "ep.", "accuracy", "time"]
     head = ", ".join(f"[{name}]" for name in header)
     body = ",\n  ".join(
         ", ".join([f"raw({quote(row[0])})", *(f"[{escape(cell)}]" for cell in row[1:])]) for row in rows
     )
     return (
-        f"table(columns: {len(header)}, inset: (x: 2.6pt, y: 1.3pt), align: (left, right, right, right, left, "
-        f"right, right, right),\n  table.header({head}), table.hline(stroke: 0.4pt),\n  {body})"
+        f"table(columns: {len(header)}, inset: (x: 1.8pt, y: 1.6pt), align: (left, right, right, right, left, "
+        "right, right, right).map(side => side + horizon),\n  table.header({head}), table.hline(stroke: 0.4pt),\n  {body})"
     )

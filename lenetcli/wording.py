@@ -69,6 +69,11 @@ def write_number(number: float) -> str:
     return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.12g}"
 
 
+def write_seconds(seconds: float) -> str:
+    """Three significant digits, zeros too: ``0.620``, ``13.0``, ``1,230``."""
+    return write_number(seconds) if seconds >= 100 else f"{seconds:#.3g}".rstrip(".")
+
+
 def write_command(sweep: Sweep) -> str:
     """The command that asks for this sweep, and so trains what is missing of it."""
     words = ["lenetcli", "sweep", sweep.parameter.replace("_", "-"), *map(name_value, sweep.values)]

@@ -150,9 +150,11 @@ def filters_sweep(device: DeviceKind, seconds: dict[int, float], *, epochs: int 
     options.setdefault(
         "device_name", "NVIDIA H100 80GB HBM3" if device is DeviceKind.GPU else "AMD EPYC 9654"
     )
+    seeds = options.pop("seeds", 1)
     cells = [
-        make_cell("filters", filters, RATES[0.1][:epochs], base=base, seconds=float(time), **options)
-        for filters, time in seconds.items()
+        make_cell("filters", size, RATES[0.1][:epochs], base=base, seconds=float(time), seed=seed, **options)
+        for size, time in seconds.items()
+        for seed in range(seeds)
     ]
     return make_sweep("filters", epochs, cells, Request(epochs=epochs, device=device.value))
 
