@@ -169,8 +169,8 @@ def _reproducibility(facts: Facts) -> str:
     text = (
         f"All numbers come from the store {options['store']}, "
         f"{'sweep' if len(sweeps) == 1 else 'sweeps'} {named}, and from the runs below; a run’s id is the "
-        f"hash of its configuration. Made by {made}. The facts are attached to the PDF; `lenetcli report --verify` "
-        "with this file’s name computes all of them again from the store and says which differ."
+        f"hash of its configuration. Made by {made}. The facts are attached to the PDF; "
+        "`lenetcli report --verify` with this file’s name computes all of them again from the store and says which differ."
     )
     return _with_commands(text)
 
@@ -187,8 +187,8 @@ def _appendix(runs: Sequence[Facts]) -> str:
     tables = [_appendix_table(cells[start : start + height]) for start in range(0, len(cells), height)]
     return (
         "#block(breakable: true)[#set text(size: 6.3pt)\n#show raw: set text(size: 5.6pt)\n"
-        "Runs: learning rate, filters (F), seed, device, epochs (ep.), accuracy on the validation images after "
-        "the last epoch, training time (median epoch times the epochs) in seconds.\n\n"
+        "Runs: learning rate, filters (F), seed, device, epochs (ep.), accuracy on the validation images "
+        "after the last epoch, training time (median epoch times the epochs) in seconds.\n\n"
         f"#grid(columns: {len(tables)}, column-gutter: 1fr,\n" + ",\n".join(tables) + ")]"
     )
 
@@ -223,6 +223,7 @@ def _appendix_table(rows: Sequence[Sequence[str]]) -> str:
         ", ".join([f"raw({quote(row[0])})", *(f"[{escape(cell)}]" for cell in row[1:])]) for row in rows
     )
     return (
-        f"table(columns: {len(header)}, inset: (x: 1.8pt, y: 1.6pt), align: (left, right, right, right, left, "
-        "right, right, right).map(side => side + horizon),\n  table.header({head}), table.hline(stroke: 0.4pt),\n  {body})"
+        f"table(columns: {len(header)}, inset: (x: 1.8pt, y: 1.6pt), align: (column, row) => horizon + "
+        "(if column in (0, 4) { left } else { right }),\n"
+        f"  table.header({head}), table.hline(stroke: 0.4pt),\n  {body})"
     )
