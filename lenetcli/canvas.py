@@ -2,6 +2,8 @@
 
 import csv
 import io
+import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +53,7 @@ NO_DATES: dict[str, dict[str, None]] = {
 @contextmanager
 def fixed_style() -> Iterator[None]:
     """Matplotlib's own defaults and our style, whatever a matplotlibrc says; the backend is left alone."""
+    _import_matplotlib()
     import matplotlib
 
     style: dict[Any, Any] = {**matplotlib.rcParamsDefault, **STYLE}
@@ -59,6 +62,20 @@ def fixed_style() -> Iterator[None]:
         warnings.simplefilter("ignore")  # a letter that the font lacks is drawn as a box
         matplotlib.rcParams.update(style)
         yield
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib although MPLBACKEND may name a backend that it refuses or a matplotlibrc be wrong."""
+    backend = os.environ.pop("MPLBACKEND", None)
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        import matplotlib.figure  # noqa: F401
+    finally:
+        logger.setLevel(level)
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
 
 
 def save(figure: "Figure", path: Path) -> None:

@@ -21,8 +21,10 @@ def judge_parameters(config: Config, sizes: Sequence[int]) -> list[Statement]:
     law = parameter_law(config)
     small, large = sizes[0], sizes[-1]
     share = dense_share(replace(config, filters=small))
+    kernel = f"{config.kernel_size}×{config.kernel_size}"
     text = (
-        f"With F filters the network has {law.square:,} F² + {law.linear:,} F + {law.constant:,} parameters"
+        f"With F filters of {kernel} and {config.hidden_units} hidden units the network has {law.square:,} F² + "
+        f"{law.linear:,} F + {law.constant:,} parameters"
     )
     if len(sizes) > 1:
         growth = law.count(large) / law.count(small)

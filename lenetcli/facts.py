@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from lenetcli.conclusions import judge_curves
 from lenetcli.costs import judge_parameters, judge_runtimes
 from lenetcli.errors import NotFoundError
+from lenetcli.estimates import parameter_law
 from lenetcli.rankings import Judged, Statement, is_whole
 from lenetcli.runs import DeviceKind, Run, RunState, Sweep
 from lenetcli.runtimes import RuntimePoint, RuntimeSeries, newest_filters, runtime_series
@@ -180,7 +181,9 @@ def _gather_filters(sweeps: Sequence[Sweep]) -> Facts | None:
         return None
     series = runtime_series(sweeps)
     sizes = sorted({point.filters for device in series.devices for point in device.points})
-    statements = [*judge_parameters(series.devices[0].config, sizes), *judge_runtimes(series)]
+    networks = {parameter_law(device.config): device.config for device in series.devices}
+    laws = [statement for config in networks.values() for statement in judge_parameters(config, sizes)]
+    statements = [*laws, *judge_runtimes(series)]
     unfinished = [
         s for sweep in sweeps for s in judge_curves(sweep, _NoPredictions()) if s.topic in UNFINISHED
     ]
@@ -189,6 +192,7 @@ def _gather_filters(sweeps: Sequence[Sweep]) -> Facts | None:
         "dataset": series.dataset,
         "setting": series.setting,
         "epochs": series.epochs,
+        "seeds": max(len(point.runs) for device in series.devices for point in device.points),
         "notes": list(series.notes),
         "header": ["filters", "parameters", *(f"{device.label}" for device in series.devices)],
         "rows": [_filters_row(series, size) for size in sizes],
@@ -213,8 +217,8 @@ def _filters_row(series: RuntimeSeries, size: int) -> list[str]:
     points = [
         next((point for point in device.points if point.filters == size), None) for device in series.devices
     ]
-    parameters = next(point.parameters for point in points if point)
-    return [str(size), f"{parameters:,}", *(_runtime(point) for point in points)]
+    parameters = dict.fromkeys(f"{point.parameters:,}" for point in points if point)
+    return [str(size), " / ".join(parameters), *(_runtime(point) for point in points)]
 
 
 def _runtime(point: RuntimePoint | None) -> str:

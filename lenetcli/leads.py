@@ -28,9 +28,9 @@ def judge_best(ranking: Ranking, judged: Judged) -> list[Statement]:
     if peak is not first:
         fall = peak.best - peak.final
         text = (
-            f"Of the {ranking.nouns} {compared}, best and last epoch name different winners. By the best "
-            f"validation accuracy {peak.name} leads ({write_accuracy(peak.best)}{peak.best_epoch}), by the last "
-            f"{first.name} does ({write_accuracy(first.final)}{mean}), because {peak.name} ends "
+            f"Of the {ranking.nouns} {compared}, best and last epoch name different winners. By the "
+            f"best validation accuracy {peak.name} leads ({write_accuracy(peak.best)}{peak.best_epoch}), by "
+            f"the last {first.name} does ({write_accuracy(first.final)}{mean}), because {peak.name} ends "
             f"{write_accuracy(fall)} below its best, at {write_accuracy(peak.final)}."
         )
         return [Statement("winners differ", text, (*peak.ids, *first.ids), numbers), *lead]

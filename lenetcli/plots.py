@@ -64,10 +64,10 @@ def draw_curves(
         titled: whether the figure says what it shows (a report has captions for that).
         size: width and height in inches.
     """
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
-
     with fixed_style():
+        from matplotlib import colormaps
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         order = sorted(range(len(series.curves)), key=lambda place: _rank(series.curves[place], place))
@@ -175,7 +175,7 @@ def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: di
         series.subject, xy=(1.03, 1.0), xycoords="axes fraction", xytext=(0, 8), textcoords="offset points",
         fontsize=8, color="#444444", annotation_clip=False,
     )  # fmt: skip
-    figure.draw_without_rendering()
+    _lay_out(figure)
     box = axes.get_window_extent()
     wanted = [
         (axes.transData.transform((len(curve.mean), curve.mean[-1]))[1] - box.y0) / box.height
@@ -199,9 +199,9 @@ def draw_runtime(
         titled: whether the figure says what it shows.
         size: width and height in inches.
     """
-    from matplotlib.figure import Figure
-
     with fixed_style():
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         points = [point for device in series.devices for point in device.points]
@@ -267,7 +267,7 @@ def _label_points(figure: "Figure", axes: "Axes", series: RuntimeSeries) -> None
     """Write the filters beside each point, on the side where least is in the way."""
     from matplotlib.transforms import Bbox
 
-    figure.draw_without_rendering()
+    _lay_out(figure)
     frame = axes.get_window_extent()
     drawn = [spot for line in axes.lines for spot in axes.transData.transform(line.get_xydata())]
     taken = [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in drawn]
@@ -294,6 +294,14 @@ def _choose_side(text: "Text", taken: Sequence["Bbox"], frame: "Bbox") -> None:
         costs.append(sum(box.overlaps(other) for other in taken) + 100 * outside)
     best = SIDES[costs.index(min(costs))]
     text.set(ha=best[0], va=best[1], position=best[2])
+
+
+def _lay_out(figure: "Figure") -> None:
+    """Give everything its place, once: what is added later moves nothing, nor does saving."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine("none")
 
 
 def _title(axes: "Axes", title: str, setting: str, above: float = 0) -> None:

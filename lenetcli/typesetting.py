@@ -100,11 +100,12 @@ def _filters(facts: Facts, folder: str) -> list[str]:
     if filters is None:
         return missing
     per = "an epoch" if filters["epochs"] == 1 else plural(filters["epochs"], "epoch")
+    seeds = f" of {filters['seeds']} seeds" if filters["seeds"] > 1 else ""
     notes = "".join(f" {note[0].upper()}{note[1:]}." for note in filters["notes"])
     caption = (
-        f"Parameters against the training time of {per} (median epoch; bars: quartiles of the epochs), a "
-        f"point for each number of filters; {filters['dataset']}, {filters['setting']}. Lines: overhead plus "
-        f"time in proportion to the arithmetic, fitted.{notes}"
+        f"Parameters against the training time of {per} (median epoch{seeds}; bars: quartiles of the "
+        f"epochs), a point for each number of filters; {filters['dataset']}, {filters['setting']}. "
+        f"Lines: overhead plus time in proportion to the arithmetic, fitted.{notes}"
     )
     doubt = "; * in doubt, see below" if any("*" in cell for row in filters["rows"] for cell in row) else ""
     table = f"Training time of {per} in seconds, with the quartiles of the epochs{doubt}."
@@ -170,7 +171,8 @@ def _reproducibility(facts: Facts) -> str:
         f"All numbers come from the store {options['store']}, "
         f"{'sweep' if len(sweeps) == 1 else 'sweeps'} {named}, and from the runs below; a run’s id is the "
         f"hash of its configuration. Made by {made}. The facts are attached to the PDF; "
-        "`lenetcli report --verify` with this file’s name computes all of them again from the store and says which differ."
+        "`lenetcli report --verify` with this file’s name computes all of them again from the store "
+        "and says which differ."
     )
     return _with_commands(text)
 
