@@ -23,7 +23,7 @@ def judge_parameters(config: Config, sizes: Sequence[int]) -> list[Statement]:
     share = dense_share(replace(config, filters=small))
     kernel = f"{config.kernel_size}×{config.kernel_size}"
     text = (
-        f"With F filters of {kernel} and {config.hidden_units} hidden units the network has {law.square:,} F² + "
+        f"With F filters of {kernel} and {config.hidden_units} hidden units there are {law.square:,} F² + "
         f"{law.linear:,} F + {law.constant:,} parameters"
     )
     if len(sizes) > 1:
