@@ -11,6 +11,7 @@ from lenetcli.estimates import parameter_law
 from lenetcli.rankings import Judged, Statement, is_whole
 from lenetcli.runs import DeviceKind, Run, RunState, Sweep
 from lenetcli.runtimes import RuntimePoint, RuntimeSeries, newest_filters, runtime_series
+from lenetcli.series import sweep_curves
 from lenetcli.wording import (
     FILTERS_COMMANDS,
     LEARNING_RATES_COMMAND,
@@ -143,6 +144,7 @@ def _gather_rates(evidence: Evidence, sweep: Sweep) -> Facts:
         "dataset": name_dataset(sweep.dataset),
         "setting": describe_config(sweep.cells[0].config, without={"lr", "seed"}),
         "epochs": sweep.epochs,
+        "notes": list(sweep_curves(sweep).notes),
         "header": ["rate", "best", "in epoch", f"after epoch {sweep.epochs}", "test", "seeds", "state"],
         "rows": [_rate_row(sweep, value) for value in sweep.values],
         "statements": [_as_fact(statement) for statement in judge_curves(sweep, evidence)],

@@ -20,7 +20,7 @@ FORMAT = 1
 ATTACHMENT = "facts.json"
 FIGURES = "report_figures"
 WIDTH = 6.69
-HEIGHTS = (3.4, 3.1, 2.8, 2.5, 2.2)
+HEIGHTS = (3.4, 2.8, 2.2)
 """Of the figures, in inches; the tallest that costs no page is taken."""
 
 
@@ -54,8 +54,7 @@ class Report:
 
     def attachments(self) -> dict[str, bytes]:
         """The files beside the source: figures and facts."""
-        facts = json.dumps(self.facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        return {**self.figures, ATTACHMENT: facts.encode()}
+        return {**self.figures, ATTACHMENT: write_facts(self.facts)}
 
     def write(self, path: Path) -> None:
         """Write a PDF, or for ``.typ`` the source and a folder ``…_figures`` beside it.
@@ -79,6 +78,11 @@ class Report:
         write_output(path, self.source(folder.name).encode())
 
 
+def write_facts(facts: Facts) -> bytes:
+    """The facts as JSON, keys sorted."""
+    return json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+
+
 def make(
     evidence: Evidence, *, title: str = TITLE, author: str | None = None, sweeps: Sequence[str] | None = None
 ) -> Report:
@@ -95,31 +99,33 @@ def make(
         NotFoundError: where there is nothing to report on.
     """
     options = {"title": title, "author": author, "store": evidence.name}
-    return _make(evidence, choose_sweeps(evidence, sweeps), options)
+    chosen = choose_sweeps(evidence, sweeps)
+    return _render(chosen, _state(evidence, chosen, options))
 
 
-def _make(evidence: Evidence, sweeps: Sequence[Sweep], options: Facts) -> Report:
+def _state(evidence: Evidence, sweeps: Sequence[Sweep], options: Facts) -> Facts:
+    """All facts of a report, as they are attached to it."""
     facts = gather(evidence, sweeps)
     facts |= {
         "format": FORMAT,
         "options": {**options, "sweeps": [sweep.id for sweep in sweeps]},
         "versions": {"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
     }
-    return _fit(sweeps, facts)
+    return facts
 
 
-def _fit(sweeps: Sequence[Sweep], facts: Facts) -> Report:
+def _render(sweeps: Sequence[Sweep], facts: Facts) -> Report:
     """The report on as few pages as it can be, with figures as tall as that allows."""
-    shortest = Report(facts, _draw(sweeps, facts, HEIGHTS[-1]))
+    shortest = Report(facts, _draw(sweeps, HEIGHTS[-1]))
     pages = shortest.count_pages()
     for height in HEIGHTS[:-1]:
-        taller = Report(facts, _draw(sweeps, facts, height))
+        taller = Report(facts, _draw(sweeps, height))
         if taller.count_pages() <= pages:
             return taller
     return shortest
 
 
-def _draw(sweeps: Sequence[Sweep], facts: Facts, height: float) -> dict[str, bytes]:
+def _draw(sweeps: Sequence[Sweep], height: float) -> dict[str, bytes]:
     from lenetcli.canvas import render
     from lenetcli.plots import draw_curves, draw_runtime
     from lenetcli.runtimes import runtime_series
@@ -130,7 +136,6 @@ def _draw(sweeps: Sequence[Sweep], facts: Facts, height: float) -> dict[str, byt
     filters = [sweep for sweep in sweeps if sweep.parameter == "filters"]
     if rates:
         curves = sweep_curves(rates[0])
-        facts["learning_rates"]["figure_note"] = "".join(f" {n[0].upper()}{n[1:]}." for n in curves.notes)
         figures["learning_rates.svg"] = render(draw_curves(curves, titled=False, size=(WIDTH, height)), "svg")
     if filters:
         series = runtime_series(filters)
@@ -163,13 +168,12 @@ def verify(evidence: Evidence, path: Path) -> Verification:
         return Verification((error.problem,), False)
     except (KeyError, TypeError) as error:
         raise _not_a_report(path) from error
-    report = _make(evidence, chosen, told)
-    found = json.loads(report.attachments()[ATTACHMENT])
-    same = stated.get("versions") == found["versions"]
-    ours = {name: value for name, value in found.items() if name != "versions"}
-    theirs = {name: value for name, value in stated.items() if name != "versions"}
-    differences = list(_compare("", theirs, ours))
-    if same and not differences and report.pdf() != document:
+    facts = _state(evidence, chosen, told)
+    found = json.loads(write_facts(facts))
+    same = stated.get("versions") == found.pop("versions")
+    stated.pop("versions", None)
+    differences = list(_compare("", stated, found))
+    if same and not differences and _render(chosen, facts).pdf() != document:
         differences.append("the text or the figures of the document are not those that the store gives")
     return Verification(tuple(differences), same)
 

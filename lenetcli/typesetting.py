@@ -83,7 +83,7 @@ def _rates(facts: Facts, folder: str) -> list[str]:
     caption = (
         f"Validation accuracy after each epoch, a curve for each learning rate; {rates['dataset']}, "
         f"{rates['setting']}. The axis is stretched towards 0 and 1 (log-odds), so that differences "
-        f"near 1 can be seen.{rates['figure_note']}"
+        f"near 1 can be seen.{_notes(rates['notes'])}"
     )
     several = any("±" in cell for row in rates["rows"] for cell in row)
     note = "; mean ± standard deviation over the seeds" if several else ""
@@ -101,11 +101,10 @@ def _filters(facts: Facts, folder: str) -> list[str]:
         return missing
     per = "an epoch" if filters["epochs"] == 1 else plural(filters["epochs"], "epoch")
     seeds = f" of {filters['seeds']} seeds" if filters["seeds"] > 1 else ""
-    notes = "".join(f" {note[0].upper()}{note[1:]}." for note in filters["notes"])
     caption = (
         f"Parameters against the training time of {per} (median epoch{seeds}; bars: quartiles of the "
         f"epochs), a point for each number of filters; {filters['dataset']}, {filters['setting']}. "
-        f"Lines: overhead plus time in proportion to the arithmetic, fitted.{notes}"
+        f"Lines: overhead plus time in proportion to the arithmetic, fitted.{_notes(filters['notes'])}"
     )
     doubt = "; * in doubt, see below" if any("*" in cell for row in filters["rows"] for cell in row) else ""
     table = f"Training time of {per} in seconds, with the quartiles of the epochs{doubt}."
@@ -116,6 +115,10 @@ def _filters(facts: Facts, folder: str) -> list[str]:
         _table(filters["header"], filters["rows"], table),
         _list([s for s in filters["statements"] if s not in first]),
     ]
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
 
 
 def _lacking(entry: Sequence[str]) -> str:

@@ -29,7 +29,6 @@ from lenetcli.runtimes import runtime_series
 def judge(sweep, **options):
     """The statements about a sweep, by topic."""
     found = judge_curves(sweep, MadeUpEvidence([sweep], **options))
-    assert len({s.topic for s in found}) == len(found) or {s.topic for s in found} & {"dips", "diverged"}
     return {statement.topic: statement for statement in found}
 
 
