@@ -14,7 +14,7 @@ from lenetcli.trends import (
     judge_steadiness,
     judge_test,
 )
-from lenetcli.wording import join_words, name_parameter, name_value, write_command
+from lenetcli.wording import join_words, name_parameter, name_value, name_values, write_command
 
 
 def judge_curves(sweep: Sweep, judged: Judged) -> list[Statement]:
@@ -59,8 +59,12 @@ def _missing(sweep: Sweep) -> list[Statement]:
     ]
     if not lacking:
         return []
-    seeds = len(sweep.seeds) > 1 and sweep.parameter != "seed"
-    words = [name_value(cell.value) + (f" (seed {cell.seed})" if seeds else "") for cell in lacking]
+    several = len(sweep.seeds) > 1 and sweep.parameter != "seed"
+    words = []
+    for value in dict.fromkeys(cell.value for cell in lacking):
+        seeds = [cell.seed for cell in lacking if cell.value == value]
+        told = f" ({'seed' if len(seeds) == 1 else 'seeds'} {name_values(seeds)})" if several else ""
+        words.append(name_value(value) + told)
     return [
         Statement(
             "missing",

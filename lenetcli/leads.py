@@ -79,9 +79,7 @@ def _judge_lead(ranking: Ranking, judged: Judged) -> tuple[bool, list[Statement]
             f"{name_values(e.value for e in close)}: {counts}. Several seeds would tell more (`--seeds 3`)."
         )
         return False, [Statement("not distinguishable", text, (*first.ids, *worst.ids), numbers)]
-    text = (
-        f"The lead is larger than the sampling error: {counts}. With one seed, this compares these networks."
-    )
+    text = f"The lead is larger than the sampling error: {counts}. It compares one network of each; another seed may differ."
     return True, [Statement("lead", text, (*first.ids, *worst.ids), numbers)]
 
 

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from lenetcli.errors import NotFoundError
-from lenetcli.estimates import Cost, fit_cost, multiply_adds, parameter_law
-from lenetcli.runs import Config, DeviceKind, Run, Sweep
+from lenetcli.estimates import Cost, fit_cost, multiply_adds
+from lenetcli.runs import Config, DeviceKind, Run, RunState, Sweep
 from lenetcli.series import Row
 from lenetcli.wording import FILTERS_COMMANDS, describe_config, name_dataset, name_values, plural
+
+UNKNOWN = ("unknown", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +103,30 @@ def runtime_series(sweeps: Sequence[Sweep]) -> RuntimeSeries:
     Raises:
         NotFoundError: where no run has been timed.
     """
-    lengths = {sweep.epochs for sweep in sweeps}
+    devices = [(_device_series(sweep.runs), sweep.epochs) for sweep in sweeps]
+    return _assemble([found for found, _ in devices], {epochs for _, epochs in devices})
+
+
+def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
+    """The runtimes of any runs, a series for each device and each setting besides the filters and the seed.
+
+    Raises:
+        NotFoundError: where none has been timed.
+    """
+    groups: dict[Config, list[Run]] = {}
+    for run in {run.key: run for run in runs}.values():
+        groups.setdefault(replace(run.config, filters=1, seed=0, shards=1), []).append(run)
+    found = [_device_series(group) for group in groups.values()]
+    settings = {_describe(device) for devices in found for device in devices}
+    if len(settings) > 1:
+        found = [[replace(d, label=f"{d.label}, {_describe(d)}") for d in devices] for devices in found]
+    return _assemble(found, {run.epochs for run in runs if run.newest_timings})
+
+
+def _assemble(found: Sequence[Sequence[DeviceSeries]], lengths: set[int]) -> RuntimeSeries:
+    """One figure of several series; by the epoch where the runs differ in length."""
     epochs = lengths.pop() if len(lengths) == 1 else 1
-    devices = [device for sweep in sweeps for device in _device_series(sweep, epochs)]
+    devices = [_stretch(device, epochs) for series in found for device in series]
     if not devices:
         raise NotFoundError(
             "There is no measured run of a sweep over filters.",
@@ -112,16 +135,28 @@ def runtime_series(sweeps: Sequence[Sweep]) -> RuntimeSeries:
     datasets = list(dict.fromkeys(device.dataset for device in devices))
     if len(datasets) > 1:
         devices = [replace(device, label=f"{device.label}, {device.dataset}") for device in devices]
-    settings = dict.fromkeys(
-        describe_config(device.config, without={"filters", "seed"}) for device in devices
-    )
     return RuntimeSeries(
         dataset=" and ".join(datasets),
-        setting="; ".join(settings),
+        setting="; ".join(dict.fromkeys(map(_describe, devices))),
         epochs=epochs,
         devices=tuple(devices),
         notes=tuple(note for device in devices for note in _note_doubts(device)),
     )
+
+
+def _stretch(device: DeviceSeries, epochs: int) -> DeviceSeries:
+    """The series of ``epochs`` epochs, made from that of one, with the law fitted."""
+    points = tuple(
+        replace(point, seconds=point.seconds * epochs, low=point.low * epochs, high=point.high * epochs)
+        for point in device.points
+    )
+    clean = [point for point in points if not point.doubt]
+    law = fit_cost([p.work for p in clean], [p.seconds for p in clean]) if len(clean) > 2 else None
+    return replace(device, points=points, law=law)
+
+
+def _describe(device: DeviceSeries) -> str:
+    return describe_config(device.config, without={"filters", "seed"})
 
 
 def _note_doubts(device: DeviceSeries) -> list[str]:
@@ -132,30 +167,27 @@ def _note_doubts(device: DeviceSeries) -> list[str]:
     return [f"hollow: {doubt} ({name_values(f)} filters, {device.label})" for doubt, f in sizes.items()]
 
 
-def _device_series(sweep: Sweep, epochs: int) -> list[DeviceSeries]:
-    timed = [run for run in sweep.runs if run.newest_timings]
+def _device_series(runs: Sequence[Run]) -> list[DeviceSeries]:
+    """A series for each device that timed any of the runs, which share their setting; seconds of one epoch."""
     groups: dict[tuple[str, int], list[Run]] = {}
-    for run in timed:
-        groups.setdefault(_hardware(run)[-1], []).append(run)
+    for run in runs:
+        if run.newest_timings:
+            groups.setdefault(_hardware(run)[-1], []).append(run)
     names = [name for name, _ in groups]
     series = []
-    for (name, threads), runs in groups.items():
-        twice = names.count(name) > 1 and sweep.device is DeviceKind.CPU
+    for (name, threads), members in groups.items():
+        kind = members[0].config.device
+        twice = names.count(name) > 1 and kind is DeviceKind.CPU
         count = f", {plural(threads, 'thread')}" if twice else ""
-        label = f"{sweep.device.value.upper()} ({name}{count})"
-        sizes = sorted({run.config.filters for run in runs})
-        points = tuple(_point([r for r in runs if r.config.filters == size], epochs) for size in sizes)
-        clean = [point for point in points if not point.doubt]
-        law = fit_cost([p.work for p in clean], [p.seconds for p in clean]) if len(clean) > 2 else None
+        sizes = sorted({run.config.filters for run in members})
         series.append(
             DeviceSeries(
-                kind=sweep.device,
+                kind=kind,
                 name=name,
-                label=label,
-                dataset=name_dataset(sweep.dataset),
-                config=runs[0].config,
-                points=points,
-                law=law,
+                label=f"{kind.value.upper()} ({name}{count})",
+                dataset=name_dataset(members[0].dataset),
+                config=members[0].config,
+                points=tuple(_point([r for r in members if r.config.filters == size]) for size in sizes),
             )
         )
     return series
@@ -166,30 +198,34 @@ def _hardware(run: Run) -> list[tuple[str, int]]:
     attempts = {attempt.number: attempt for attempt in run.attempts}
     used = [attempts.get(timing.attempt) for timing in run.newest_timings]
     gpu = run.config.device is DeviceKind.GPU
-    return list(dict.fromkeys((a.device_name, 0 if gpu else a.threads) for a in used if a)) or [
-        ("unknown", 0)
-    ]
+    return list(dict.fromkeys((a.device_name, 0 if gpu else a.threads) for a in used if a)) or [UNKNOWN]
 
 
-def _point(runs: Sequence[Run], epochs: int) -> RuntimePoint:
-    mixed = [run for run in runs if len(_hardware(run)) > 1]
-    contended = [run for run in runs if run.contended]
-    clean = [run for run in runs if run not in mixed and run not in contended]
-    counted = clean or list(runs)
+def _point(runs: Sequence[Run]) -> RuntimePoint:
+    clean = [run for run in runs if not _doubt(run)]
+    counted = clean or runs
     seconds = [timing.train_seconds for run in counted for timing in run.newest_timings]
-    low, middle, high = (
-        statistics.quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
-    )
-    doubt = ""
-    if not clean:
-        doubt = "measured on several devices" if len(mixed) == len(runs) else "others used the machine"
+    quartiles = statistics.quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
+    low, middle, high = quartiles
+    config = runs[0].config
     return RuntimePoint(
-        filters=runs[0].config.filters,
-        parameters=parameter_law(runs[0].config).count(runs[0].config.filters),
-        work=multiply_adds(runs[0].config),
-        seconds=middle * epochs,
-        low=low * epochs,
-        high=high * epochs,
-        doubt=doubt,
+        filters=config.filters,
+        parameters=config.parameters,
+        work=multiply_adds(config),
+        seconds=middle,
+        low=low,
+        high=high,
+        doubt="" if clean else _doubt(runs[0]),
         runs=tuple(run.id for run in counted),
     )
+
+
+def _doubt(run: Run) -> str:
+    """Why a run's runtime is not to be trusted fully; empty where it is."""
+    if run.state is RunState.DIVERGED:
+        return "diverged"
+    if len(_hardware(run)) > 1:
+        return "measured on several devices"
+    if any(timing.contended for timing in run.newest_timings):
+        return "others used the machine"
+    return "the clock was set" if run.contended else ""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from lenetcli.wording import join_words, plural, write_accuracy, write_number
+from lenetcli.wording import join_words, plural, write_accuracy, write_seconds
 
 Facts = dict[str, Any]
 
@@ -15,6 +15,7 @@ PREAMBLE = """\
 #set list(indent: 0pt, body-indent: 0.6em, spacing: 0.62em, marker: [–])
 #set heading(numbering: "1")
 #show heading: it => block(above: 1.15em, below: 0.65em, text(size: 11.5pt, it))
+#show table: set par(justify: false)
 #set table(stroke: none, inset: (x: 5pt, y: 2.6pt))
 #set figure(gap: 0.7em)
 #show figure: set block(above: 0.9em, below: 0.9em)
@@ -212,7 +213,7 @@ def _appendix_row(run: Facts, digits: int) -> list[str]:
         else write_accuracy(accuracy)
         if accuracy is not None
         else "–",
-        write_number(seconds) if seconds is not None else "–",
+        write_seconds(seconds) if seconds is not None else "–",
     ]
 
 

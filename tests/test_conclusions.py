@@ -139,7 +139,7 @@ def test_values_are_compared_over_the_seeds_that_all_have_finished():
         make_cell("lr", 0.01, RATES[0.01][:4], seed=1),
     ]
     found = judge(make_sweep("lr", 10, cells))
-    assert "0.01 (seed 1)" in found["missing"].text
+    assert "learning rate 0.01 (seed 1)." in found["missing"].text
     assert "McNemar" in found["lead"].text
 
 

@@ -21,7 +21,7 @@ from made_up import (
 
 from lenetcli.errors import NotFoundError
 from lenetcli.runs import DeviceKind, RunState, Timing
-from lenetcli.runtimes import newest_filters, runtime_series
+from lenetcli.runtimes import newest_filters, run_runtimes, runtime_series
 from lenetcli.scales import choose_axis, choose_kind, spread_labels
 from lenetcli.series import Metric, run_curves, sweep_curves
 from lenetcli.wording import write_command
@@ -147,6 +147,23 @@ def test_contended_and_mixed_runs_are_in_doubt_and_named():
     assert doubts == ["others used the machine", "measured on several devices"]
     assert any("8 filters" in note for note in series.notes)
     assert any("16 filters" in note for note in series.notes)
+
+
+def test_a_clock_that_was_set_and_a_diverged_run_are_doubts_of_their_own():
+    sweep = filters_sweep(DeviceKind.CPU, {8: 1.0, 16: 2.0})
+    first, second = sweep.cells
+    timings = (replace(first.run.timings[0], clock_set=True), *first.run.timings[1:])
+    runs = (replace(first.run, timings=timings), replace(second.run, state=RunState.DIVERGED))
+    (device,) = run_runtimes(runs).devices
+    assert [point.doubt for point in device.points] == ["the clock was set", "diverged"]
+
+
+def test_chosen_runs_of_other_settings_are_another_series():
+    runs = [make_run(replace(BASE, batch_size=size), RATES[0.1], seconds=2.0) for size in (64, 128)]
+    series = run_runtimes(runs)
+    labels = [device.label for device in series.devices]
+    assert labels == [f"CPU (AMD EPYC 9654), learning rate 0.1, batch {size}" for size in (64, 128)]
+    assert series.epochs == 10
 
 
 def test_sweeps_of_different_lengths_are_shown_by_the_epoch():
