@@ -32,7 +32,7 @@ def judge_curves(sweep: Sweep, judged: Judged) -> list[Statement]:
     entries = rank(sweep)
     if not entries:
         return statements
-    ranking = Ranking(noun, sweep.epochs, entries, _count_images(entries, judged))
+    ranking = Ranking(noun, sweep.epochs, entries, _count_images(entries, judged), sweep.values)
     return [
         *judge_best(ranking, judged),
         *judge_order(ranking),

@@ -12,6 +12,8 @@ from lenetcli.wording import FILTERS_COMMANDS, join_words, name_values, write_nu
 
 GOOD_FIT = 0.2
 """The largest relative deviation of a point with which the law of overhead and arithmetic is believed."""
+LEAST_POINTS = 4
+"""With fewer points every law of two numbers fits, and none is believed."""
 NEARLY_LINEAR = 0.1
 """Up to this part of the parameters, the quadratic part is called small."""
 
@@ -92,7 +94,7 @@ def _judge_device(device: DeviceSeries) -> list[Statement]:
 
 def _judge_overhead(device: DeviceSeries) -> list[Statement]:
     points, law = device.clean, device.law
-    if len(points) < 3:
+    if len(points) < LEAST_POINTS:
         return []
     if law is None or law.misfit > GOOD_FIT:
         text = (
@@ -103,14 +105,17 @@ def _judge_overhead(device: DeviceSeries) -> list[Statement]:
     turn = filters_at(device.config, law.overhead / law.rate)
     small, large = points[0].filters, points[-1].filters
     numbers = {"overhead": law.overhead, "turn": turn, "misfit": law.misfit}
-    fit = f"Overhead plus time in proportion to the multiply-adds meets every point within {law.misfit:.0%}"
     if turn < small:
         told = "arithmetic dominates at every size measured"
     elif turn > large:
-        told = "overhead dominates at every size measured, which is why the runtime hardly grows"
+        told = "overhead dominates at every size measured"
     else:
         told = f"overhead dominates below about {round(turn)} filters, arithmetic above"
-    return [Statement("overhead", f"{device.label}: {told}. {fit}.", _ids(points), numbers)]
+    text = (
+        f"{device.label}: {told}, by a fit of overhead plus time in proportion to the multiply-adds that meets "
+        f"every point within {law.misfit:.0%}."
+    )
+    return [Statement("overhead", text, _ids(points), numbers)]
 
 
 def _compare_devices(series: RuntimeSeries) -> list[Statement]:

@@ -79,19 +79,21 @@ def _judge_lead(ranking: Ranking, judged: Judged) -> tuple[bool, list[Statement]
             f"{name_values(e.value for e in close)}: {counts}. Several seeds would tell more (`--seeds 3`)."
         )
         return False, [Statement("not distinguishable", text, (*first.ids, *worst.ids), numbers)]
-    text = f"The lead is larger than the sampling error: {counts}. It compares one network of each; another seed may differ."
+    text = f"The lead is larger than the sampling error: {counts}. "
+    text += "It compares one network of each; another seed may differ."
     return True, [Statement("lead", text, (*first.ids, *worst.ids), numbers)]
 
 
 def _lead_over_seeds(ranking: Ranking) -> tuple[bool, list[Statement]]:
     first, *others = ranking.entries
     differences = [(other, *mean_difference(first.finals, other.finals)) for other in others]
-    close = [
-        other
-        for other, lead, margin in differences
-        if lead <= margin or min(first.finals) <= max(other.finals)
+    near = [
+        difference
+        for difference in differences
+        if difference[1] <= difference[2] or min(first.finals) <= max(difference[0].finals)
     ]
-    other, lead, margin = differences[0]
+    close = [other for other, _, _ in near]
+    other, lead, margin = (near or differences)[0]
     numbers = {"lead": lead, "margin": margin, "seeds": float(ranking.seeds)}
     told = (
         f"{first.name} leads {other.name} by {write_accuracy(lead)} ± {write_accuracy(margin)} "

@@ -24,11 +24,12 @@ def check_output(path: Path, endings: Sequence[str] = FIGURES) -> None:
             f"Let it end in {', '.join(endings)}: {', '.join(first)} or {last} can be written.",
         )
     try:
-        existed = path.exists()
-        with path.open("ab"):
+        target = path.resolve()
+        existed = target.exists()
+        with target.open("ab"):
             pass
         if not existed:
-            path.unlink()
+            target.unlink()
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -79,12 +79,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The values that can be compared, best final accuracy first, and the number of validation images."""
+    """The values that can be compared, best final accuracy first, of all ``values`` of the sweep.
+
+    ``images`` is the number of validation images, None where it is not known.
+    """
 
     noun: str
     epochs: int
     entries: tuple[Entry, ...]
     images: int | None
+    values: tuple[Any, ...]
 
     @property
     def nouns(self) -> str:

@@ -168,7 +168,7 @@ def _note_doubts(device: DeviceSeries) -> list[str]:
 
 
 def _device_series(runs: Sequence[Run]) -> list[DeviceSeries]:
-    """A series for each device that timed any of the runs, which share their setting; seconds of one epoch."""
+    """A series for each device that timed any of the runs, all of one setting; seconds of one epoch."""
     groups: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         if run.newest_timings:

@@ -28,17 +28,18 @@ def judge_order(ranking: Ranking) -> list[Statement]:
     values = [entry.value for entry in entries]
     first, last = entries[0], entries[-1]
     if values == sorted(values, reverse=True):
-        course, edge = "higher", "largest"
+        course, edge, name = "higher", max(ranking.values), "largest"
     elif values == sorted(values):
-        course, edge = "lower", "smallest"
+        course, edge, name = "lower", min(ranking.values), "smallest"
     else:
         return []
     text = (
         f"In this range, the {course} the {ranking.noun}, the higher the accuracy after "
         f"{plural(ranking.epochs, 'epoch')}: from {write_accuracy(last.final)} at {last.name} to "
-        f"{write_accuracy(first.final)} at {first.name}. "
-        f"The {edge} value leads, so that the best one may lie beyond the range."
+        f"{write_accuracy(first.final)} at {first.name}."
     )
+    if first.value == edge:
+        text += f" The {name} value leads, so that the best one may lie beyond the range."
     runs = tuple(id for entry in entries for id in entry.ids)
     return [Statement("order", text, runs, {"first": first.final, "last": last.final})]
 

@@ -127,7 +127,8 @@ def _lacking(entry: Sequence[str]) -> str:
 
 
 def _figure(path: str, caption: str) -> str:
-    return f"#figure(image({quote(path)}, width: 100%), caption: [{escape(caption)}])"
+    image = f"image({quote(path)}, width: 100%, alt: {quote(caption)})"
+    return f"#figure({image}, caption: [{escape(caption)}])"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:

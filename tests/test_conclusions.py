@@ -114,6 +114,18 @@ def test_seeds_that_lie_apart_support_none():
     assert "best" not in found
 
 
+def test_the_value_that_is_close_is_the_one_whose_numbers_are_given():
+    finals = {0.1: (0.98, 0.982, 0.981), 0.01: (0.975, 0.9751, 0.9752), 0.001: (0.9, 0.9825, 0.97)}
+    cells = [
+        make_cell("lr", rate, (0.5, final), seed=seed)
+        for rate, values in finals.items()
+        for seed, final in enumerate(values)
+    ]
+    text = judge(make_sweep("lr", 2, cells))["not distinguishable"].text
+    assert "0.1 is not distinguishable from 0.001:" in text
+    assert "0.1 leads 0.001 by" in text
+
+
 def test_a_single_finished_value_is_not_called_best():
     found = judge(rates_sweep({0.1: RATES[0.1], 0.01: None}))
     assert found["only"].text.startswith("Only the learning rate 0.1 is finished")
@@ -173,6 +185,14 @@ def test_order_is_said_where_each_step_is_clear():
     text = judge(rates_sweep())["order"].text
     assert "the higher the learning rate, the higher the accuracy" in text
     assert "The largest value leads" in text
+
+
+def test_the_best_value_lies_beyond_the_range_only_where_nothing_was_tried_there():
+    sweep = rates_sweep({10.0: [0.2], 0.1: [0.98], 0.01: [0.9], 0.001: [0.5]})
+    diverged = replace(sweep.cells[0], run=replace(sweep.cells[0].run, state=RunState.DIVERGED))
+    text = judge(replace(sweep, cells=(diverged, *sweep.cells[1:])))["order"].text
+    assert "the higher the learning rate" in text
+    assert "beyond the range" not in text
 
 
 def test_order_is_not_said_where_a_step_is_within_chance_or_turns():
@@ -293,9 +313,9 @@ def test_growth_in_proportion_is_not_called_faster():
 def test_where_overhead_ends():
     found = costs(*both_sweeps())
     assert "overhead dominates below about 81 filters" in found["overhead", "GPU"]
-    flat = costs(filters_sweep(DeviceKind.GPU, {8: 1.0, 16: 1.001, 32: 1.002}))
+    flat = costs(filters_sweep(DeviceKind.GPU, {8: 1.0, 16: 1.001, 32: 1.002, 64: 1.003}))
     assert "overhead dominates at every size" in flat["overhead", "GPU"]
-    works = {size: multiply_adds(replace(BASE, filters=size)) / 1e6 for size in (8, 16, 32)}
+    works = {size: multiply_adds(replace(BASE, filters=size)) / 1e6 for size in (8, 16, 32, 64)}
     assert (
         "arithmetic dominates at every size" in costs(filters_sweep(DeviceKind.CPU, works))["overhead", "CPU"]
     )
@@ -305,6 +325,12 @@ def test_runtimes_that_no_law_describes_are_not_explained():
     found = costs(filters_sweep(DeviceKind.CPU, {8: 5.0, 16: 1.0, 32: 9.0, 64: 2.0}))
     assert "cannot be read" in found["overhead unknown", "CPU"]
     assert ("overhead", "CPU") not in found
+
+
+def test_three_sizes_tell_nothing_about_overhead():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 2.6, 16: 5.0, 32: 13.2}))
+    assert "exponent" in found["growth", "CPU"]
+    assert not any(topic.startswith("overhead") for topic, _ in found)
 
 
 def test_two_sizes_make_no_law():

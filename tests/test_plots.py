@@ -61,6 +61,17 @@ def test_checking_leaves_everything_as_it_was(tmp_path):
     assert not new.exists()
 
 
+def test_links_are_followed_and_kept(tmp_path):
+    target, link = tmp_path / "target.png", tmp_path / "link.png"
+    link.symlink_to(target)
+    check_output(link)
+    assert link.is_symlink()
+    assert not target.exists()
+    write_output(link, b"figure")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"figure"
+
+
 def test_writing_replaces_the_whole_file_and_leaves_no_other(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"old and longer")
