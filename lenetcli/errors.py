@@ -17,7 +17,7 @@ class LenetError(Exception):
         self.advice = advice
 
 
-class RunFailed(LenetError):
+class RunFailedError(LenetError):
     """A run failed, cells are left over, or a comparison does not hold."""
 
     exit_code = 1
@@ -45,11 +45,11 @@ class StoreError(LenetError):
     exit_code = 4
 
 
-class StoreBusy(StoreError):
+class StoreBusyError(StoreError):
     """Another program holds the store's lock for longer than we wait for it."""
 
 
-class LostClaim(StoreError):
+class LostClaimError(StoreError):
     """Another process has taken the run over; what this one still holds is void."""
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
@@ -186,6 +185,12 @@ class Run:
     curve: tuple[Epoch, ...] = ()
     timings: tuple[Timing, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    id_digits: int = 8
+
+    @property
+    def short_id(self) -> str:
+        """As many digits of the id, at least 8, as tell it from every other in its store."""
+        return self.id[: self.id_digits]
 
     @property
     def id(self) -> str:
@@ -234,6 +239,8 @@ class Run:
     @property
     def typical_runtime(self) -> float | None:
         """The median epoch times the epochs, in seconds: one suspended epoch spoils nothing."""
+        import statistics  # which costs a start-up more than all of this module
+
         timings = self.newest_timings
         if not timings or len(timings) < self.epochs:
             return None

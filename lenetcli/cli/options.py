@@ -1,0 +1,100 @@
+"""The options that several commands share, and how they are read."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lenetcli import parsing
+from lenetcli.errors import UsageError
+from lenetcli.paths import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE
+from lenetcli.runs import Precision
+
+
+def _float(what: str) -> Any:
+    return lambda text: parsing.parse_float(str(text), what)
+
+
+def _integer(what: str) -> Any:
+    return lambda text: parsing.parse_integer(str(text), what)
+
+
+def _number(what: str, help_text: str, *names: str) -> Any:
+    return typer.Option(*names, parser=_integer(what), metavar="N", help=help_text, show_default=True)
+
+
+StoreOption = Annotated[
+    str, typer.Option("--store", envvar=STORE_VARIABLE, metavar="PATH", help="The store: a path or an SQLAlchemy URL.")
+]
+LrOption = Annotated[
+    float, typer.Option("--lr", parser=_float("learning rate"), metavar="RATE", help="Learning rate of plain SGD.")
+]
+FiltersOption = Annotated[int, _number("number of filters", "Filters of each convolution.", "--filters")]
+KernelOption = Annotated[int, _number("kernel size", "Side of the convolution kernels, in pixels.", "--kernel-size")]
+HiddenOption = Annotated[int, _number("number of hidden units", "Units of the fully connected layer.", "--hidden-units")]
+EpochsOption = Annotated[int, _number("number of epochs", "Epochs to train to.", "--epochs")]
+BatchOption = Annotated[int, _number("batch size", "Images in a batch.", "--batch-size")]
+MomentumOption = Annotated[
+    float, typer.Option("--momentum", parser=_float("momentum"), metavar="M", help="Momentum of SGD; 0 is plain SGD.")
+]
+SeedOption = Annotated[int, _number("seed", "Seed of the weights and of the order of the images.", "--seed")]
+SeedsOption = Annotated[
+    int | None, _number("number of seeds", "Train each value with the seeds 0 … N−1.", "--seeds")
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        parser=lambda text: parsing.parse_precision(str(text)),
+        metavar="float32|bfloat16",
+        help="Arithmetic of a step; the weights are float32.",
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|gpu|gpu:N", help="What to train on (see: lenetcli devices).")
+]
+DatasetOption = Annotated[
+    str, typer.Option("--dataset", metavar="auto|mnist|synthetic", help="auto falls back to synthetic digits.")
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data", envvar=DATA_VARIABLE, metavar="PATH", help="A folder of IDX files or an npz in MNIST's form."),
+]
+ThreadsOption = Annotated[
+    int | None, _number("number of threads", "Threads; all cores by default. Changes no result.", "--threads")
+]
+ShardsOption = Annotated[
+    int | None,
+    _number("number of shards", "Pieces of a batch computed side by side; part of the configuration.", "--shards"),
+]
+NoWaitOption = Annotated[
+    bool, typer.Option("--no-wait", help="Leave cells that another process is training; exit 1 if there are any.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+STORE = DEFAULT_STORE
+
+
+def parse_output(text: str) -> Path:
+    """A path to write to, as typed, ``~`` understood.
+
+    Raises:
+        UsageError: for an empty one.
+    """
+    if not text:
+        raise UsageError("The name of the output file is empty.", "Give one with -o FILE.")
+    return Path(text).expanduser()
+
+
+def parse_choice(text: str | None, choices: Any, what: str) -> Any:
+    """A member of an enum by its name, None for None.
+
+    Raises:
+        UsageError: with the list of those there are.
+    """
+    if text is None:
+        return None
+    try:
+        return choices(text.lower())
+    except ValueError:
+        raise UsageError(f"There is no {what} {text!r}.", f"Choose one of {', '.join(choices)}.") from None

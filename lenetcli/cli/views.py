@@ -1,0 +1,302 @@
+"""The commands that look at what is there: plot, report, runs, sweeps, data, devices."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lenetcli.cli import options as o
+from lenetcli.errors import NotFoundError, RunFailedError, UsageError
+from lenetcli.paths import DEFAULT_STORE
+
+runs_app = typer.Typer(no_args_is_help=True, help="List, show and save runs.")
+sweeps_app = typer.Typer(no_args_is_help=True, help="List sweeps.")
+
+OutputOption = Annotated[
+    str | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write; the ending says the kind.")
+]
+SweepOption = Annotated[str | None, typer.Option("--sweep", metavar="ID", help="This sweep, not the newest.")]
+
+
+def plot(
+    what: Annotated[str, typer.Argument(metavar="lr|runtime|PARAMETER", help="runtime, or the parameter of a sweep.")],
+    output: OutputOption = None,
+    sweep: SweepOption = None,
+    runs: Annotated[list[str] | None, typer.Option("--runs", metavar="ID", help="These runs (repeat it).")] = None,
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="val_accuracy, val_loss, train_loss or error.")
+    ] = "val_accuracy",
+    log: Annotated[bool | None, typer.Option("--log/--linear", help="Logarithmic or linear axes.")] = None,
+    terminal: Annotated[bool, typer.Option("--terminal", help="Draw in the terminal, with plotext.")] = False,
+    data: Annotated[str | None, typer.Option("--data", metavar="FILE.csv", help="Write the plotted series.")] = None,
+    store: o.StoreOption = DEFAULT_STORE,
+) -> None:
+    """Draw learning curves, or parameters against runtime."""
+    from lenetcli import render
+    from lenetcli.experiments import parse_parameter
+    from lenetcli.outputs import check_output
+    from lenetcli.runtimes import newest_filters, run_runtimes, runtime_series
+    from lenetcli.series import Metric, run_curves, sweep_curves
+    from lenetcli.store import Store
+
+    try:
+        measure = Metric(metric)
+    except ValueError:
+        raise UsageError(f"There is no metric {metric!r}.", f"Choose one of {', '.join(Metric)}.") from None
+    field = "runtime" if what == "runtime" else parse_parameter(what)
+    target = o.parse_output(output) if output is not None else Path(f"{field.replace('_', '-')}.png")
+    if not terminal or output is not None:
+        check_output(target)
+    if data is not None:
+        check_output(o.parse_output(data), (".csv",))
+    held = Store.open(store)
+    chosen = held.runs(runs) if runs else []
+    if field == "runtime":
+        if chosen:
+            series = run_runtimes(chosen)
+        else:
+            series = runtime_series([held.sweep(sweep)] if sweep else newest_filters(held.sweeps()))
+    elif chosen:
+        series = run_curves(chosen, measure)
+    else:
+        found = held.sweep(sweep) if sweep else next((s for s in held.sweeps() if s.parameter == field), None)
+        if found is None:
+            name = field.replace("_", "-")
+            example = "0.1 0.01 0.001 0.0001" if field == "lr" else "VALUE..."
+            raise NotFoundError(
+                f"There is no sweep over {name} in '{held.name}'.", f"Train one: lenetcli sweep {name} {example}."
+            )
+        series = sweep_curves(found, measure)
+    if data is not None:
+        from lenetcli.canvas import write_csv
+
+        write_csv(series, o.parse_output(data))
+        render.tell(f"Wrote {data}")
+    if terminal:
+        from lenetcli.terminal import draw_terminal
+
+        console = render.stdout()
+        ascii_only = not console.encoding.startswith("utf")
+        render.print_line(draw_terminal(series, min(console.width, 120), 28, ascii_only))
+    if not terminal or output is not None:
+        from lenetcli.canvas import save
+        from lenetcli.plots import draw_curves, draw_runtime
+
+        figure = draw_runtime(series, log=log) if field == "runtime" else draw_curves(series, linear=log is False)
+        save(figure, target)
+        render.tell(f"Wrote {target}")
+
+
+def report(
+    output: OutputOption = None,
+    title: Annotated[str | None, typer.Option("--title", help="Stands above the report.")] = None,
+    author: Annotated[str | None, typer.Option("--author", help="Stands below the title.")] = None,
+    verify: Annotated[
+        str | None, typer.Option("--verify", metavar="FILE.pdf", help="Recompute a report's facts from the store.")
+    ] = None,
+    store: o.StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write the report of the exercise, computed from the store (report.pdf; -o FILE.typ for its source)."""
+    from lenetcli import render, reports
+    from lenetcli.outputs import REPORTS, check_output
+    from lenetcli.store import Store
+
+    target = o.parse_output(output if output is not None else "report.pdf")
+    if verify is None:
+        check_output(target, REPORTS)
+    held = Store.open(store)
+    if verify is not None:
+        verification = reports.verify(held, Path(verify))
+        for difference in verification.differences:
+            render.print_line(difference)
+        if verification.differences:
+            raise RunFailedError(
+                f"{len(verification.differences)} statements of {verify} differ from the store.",
+                "Make the report again with lenetcli report.",
+            )
+        told = "and rendered to the same bytes" if verification.rendered else "by another version: not rendered again"
+        render.print_line(f"Every statement of {verify} follows from the store, {told}.")
+        return
+    made = reports.make(held, title=title or reports.TITLE, author=author)
+    made.write(target)
+    render.tell(f"Wrote {target}")
+    for command in made.missing():
+        render.tell(command, "yellow")
+
+
+@runs_app.command("list")
+def list_runs(
+    as_json: o.JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    sweep: Annotated[str | None, typer.Option("--sweep", metavar="ID", help="Only runs of this sweep.")] = None,
+    state: Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only runs in this state.")] = None,
+    device: Annotated[str | None, typer.Option("--device", metavar="cpu|gpu", help="Only runs on this.")] = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="FIELD", help="A field of the JSON.")] = "created_at",
+    limit: Annotated[str | None, typer.Option("--limit", metavar="N", help="At most so many; 50 by default.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    store: o.StoreOption = DEFAULT_STORE,
+) -> None:
+    """List runs, the newest first."""
+    from lenetcli import parsing, render
+    from lenetcli.runs import DeviceKind, RunState
+    from lenetcli.store import SORT_FIELDS, Store
+
+    if as_json and as_csv:
+        raise UsageError("Both --json and --csv were given.", "Choose one.")
+    wanted_state = o.parse_choice(state, RunState, "state")
+    wanted_device = o.parse_choice(device, DeviceKind, "device")
+    most = None if every else (50 if limit is None else parsing.parse_integer(limit, "limit"))
+    if most is not None and most < 1:
+        raise UsageError(f"The limit {most} shows nothing.", "Choose one from 1 up, or --all.")
+    if sort not in SORT_FIELDS:
+        raise UsageError(f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}.")
+    held = Store.open(store)
+    if sweep is None:
+        found = held.runs(state=wanted_state, device=wanted_device, sort=sort, limit=most)
+        total = held.count() if most is not None and len(found) == most and not (state or device) else None
+    else:
+        cells = held.sweep(sweep).runs
+        found = [
+            run
+            for run in cells
+            if wanted_state in (None, run.state) and wanted_device in (None, run.config.device)
+        ]
+        found = render.sort_runs(found, sort)[:most]
+        total = None
+    if as_json:
+        render.print_json([render.run_fields(run) for run in found])
+    elif as_csv:
+        render.print_csv([render.run_fields(run) for run in found])
+    else:
+        render.print_runs(found, total)
+
+
+@runs_app.command("show")
+def show_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The first digits of a run's id.")],
+    as_json: o.JsonOption = False,
+    store: o.StoreOption = DEFAULT_STORE,
+) -> None:
+    """Show one run: configuration, curve, attempts and timings."""
+    from lenetcli import render
+    from lenetcli.store import Store
+
+    held = Store.open(store)
+    run = held.run(run_id)
+    weights = held.weights(run.key)
+    sha256 = weights[1] if weights else None
+    if as_json:
+        render.print_json(render.full_run_fields(run, sha256))
+    else:
+        render.print_run(run, sha256)
+
+
+@runs_app.command("save")
+def save_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The first digits of a run's id.")],
+    file: Annotated[str, typer.Argument(metavar="FILE.keras", help="Where to write the model.")],
+    store: o.StoreOption = DEFAULT_STORE,
+) -> None:
+    """Save a run's newest weights as a model that plain Keras opens."""
+    from lenetcli import render
+    from lenetcli.outputs import check_output
+    from lenetcli.quiet import silence_stderr
+    from lenetcli.store import Store
+
+    target = o.parse_output(file)
+    check_output(target, (".keras",))
+    held = Store.open(store)
+    run = held.run(run_id)
+    stored = held.weights(run.key)
+    if stored is None:
+        raise NotFoundError(f"Run {run.short_id} has no weights yet.", "Train it first.")
+    render.tell("Loading TensorFlow …", "dim")
+    with silence_stderr():
+        from lenetcli.training import save_model
+    save_model(run.config, stored[2], target)
+    render.tell(f"Wrote {target} (epoch {stored[0]} of run {run.short_id})")
+
+
+@sweeps_app.command("list")
+def list_sweeps(as_json: o.JsonOption = False, store: o.StoreOption = DEFAULT_STORE) -> None:
+    """List sweeps, the newest request first."""
+    from lenetcli import render
+    from lenetcli.store import Store
+
+    found = Store.open(store).sweeps()
+    if as_json:
+        render.print_json([render.sweep_fields(sweep) for sweep in found])
+    else:
+        render.print_sweeps(found)
+
+
+def data(
+    dataset: o.DatasetOption = "auto",
+    path: o.DataOption = None,
+    as_json: o.JsonOption = False,
+) -> None:
+    """Show which data would be used, from where, with counts and checksums."""
+    from lenetcli import render
+    from lenetcli.cli.training import _finder
+
+    with _finder() as find:
+        source = find(dataset, path)
+    if source.warning:
+        render.tell(source.warning, "bold yellow")
+    if as_json:
+        render.print_json(
+            {
+                "name": source.name,
+                "origin": source.origin,
+                "sha256": source.sha256,
+                "train_images": source.train_images,
+                "validation_images": source.validation_images,
+                "test_images": source.test_images,
+                "checksums": dict(source.checksums),
+            }
+        )
+        return
+    render.print_facts(
+        [
+            ("data set", source.name),
+            ("from", source.origin),
+            ("training images", f"{source.train_images:,}"),
+            ("validation images", f"{source.validation_images:,}"),
+            ("test images", f"{source.test_images:,}" if source.test_images else "none"),
+            ("arrays", f"SHA-256 {source.sha256}"),
+            *((name, f"SHA-256 {digest}") for name, digest in source.checksums.items()),
+        ]
+    )
+
+
+def devices(as_json: o.JsonOption = False) -> None:
+    """List what there is to train on."""
+    from lenetcli import devices as room
+    from lenetcli import render
+
+    found = room.list_devices()
+    usable = len(found) - 1 and room.tensorflow_sees_gpus()
+    trouble = room.gpu_trouble()
+    if as_json:
+        render.print_json(
+            [
+                {
+                    "device": "cpu" if device.kind == "cpu" else f"gpu:{device.index}",
+                    "name": device.name,
+                    "memory_bytes": device.memory_bytes,
+                    "usable": device.kind == "cpu" or device.index < usable,
+                }
+                for device in found
+            ]
+        )
+    else:
+        render.print_facts(
+            (
+                "cpu" if device.kind == "cpu" else f"gpu:{device.index}",
+                f"{device.name}, {(device.memory_bytes or 0) / 2**30:.0f} GiB"
+                + ("" if device.kind == "cpu" or device.index < usable else " (TensorFlow cannot use it)"),
+            )
+            for device in found
+        )
+    if trouble:
+        render.tell(trouble, "yellow")

@@ -1,0 +1,275 @@
+"""The facts of a report: everything that it prints, gathered from the store as plain JSON values."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from lenetcli.conclusions import judge_curves
+from lenetcli.costs import judge_parameters, judge_runtimes
+from lenetcli.errors import NotFoundError
+from lenetcli.estimates import parameter_law
+from lenetcli.rankings import Judged, Statement, is_whole
+from lenetcli.runs import DeviceKind, Run, RunState, Sweep
+from lenetcli.runtimes import RuntimePoint, RuntimeSeries, newest_filters, runtime_series
+from lenetcli.series import sweep_curves
+from lenetcli.wording import (
+    FILTERS_COMMANDS,
+    LEARNING_RATES_COMMAND,
+    describe_config,
+    join_words,
+    name_dataset,
+    name_value,
+    name_values,
+    plural,
+    write_accuracy,
+    write_seconds,
+)
+
+Facts = dict[str, Any]
+DASH = "–"
+
+
+class Evidence(Judged, Protocol):
+    """What a report is made from; the store is one."""
+
+    name: str
+
+    def sweeps(self) -> Sequence[Sweep]:
+        """All sweeps, the newest request first, each cell's run cut to the sweep's epochs."""
+
+
+def choose_sweeps(evidence: Evidence, ids: Sequence[str] | None = None) -> list[Sweep]:
+    """The sweeps of a report: the newest over learning rates, and over filters for each kind of device.
+
+    Args:
+        evidence: the store.
+        ids: whole ids of the sweeps to choose instead.
+
+    Raises:
+        NotFoundError: where there is nothing to report on, or a sweep of ``ids`` is not there.
+    """
+    sweeps = evidence.sweeps()
+    if ids is not None:
+        known = {sweep.id: sweep for sweep in sweeps}
+        lost = [id for id in ids if id not in known]
+        if lost:
+            raise NotFoundError(
+                f"{evidence.name} has no sweep {lost[0][:12]}.",
+                "`lenetcli sweeps list` shows those there are.",
+            )
+        return [known[id] for id in ids]
+    rates = [sweep for sweep in sweeps if sweep.parameter == "lr" and any(run.curve for run in sweep.runs)]
+    chosen = [*rates[:1], *newest_filters(sweeps)]
+    if not chosen:
+        raise NotFoundError(
+            f"{evidence.name} has no sweep over learning rates or filters to report on.",
+            f"Train one first: {LEARNING_RATES_COMMAND}",
+        )
+    return chosen
+
+
+def gather(evidence: Evidence, sweeps: Sequence[Sweep]) -> Facts:
+    """What the sweeps say: set-up, tables, statements and the runs behind them."""
+    rates = [sweep for sweep in sweeps if sweep.parameter == "lr"]
+    filters = [sweep for sweep in sweeps if sweep.parameter == "filters"]
+    return {
+        "setup": _describe_setup(sweeps),
+        "learning_rates": _gather_rates(evidence, rates[0]) if rates else None,
+        "filters": _gather_filters(filters),
+        "missing": _missing(rates, filters),
+        "runs": _list_runs(sweeps),
+    }
+
+
+def _missing(rates: Sequence[Sweep], filters: Sequence[Sweep]) -> list[list[str]]:
+    missing = [] if rates else [["No sweep over learning rates is in the store.", LEARNING_RATES_COMMAND]]
+    kinds = {sweep.device for sweep in filters}
+    for kind in (DeviceKind.GPU, DeviceKind.CPU):
+        if kind not in kinds:
+            text = f"No sweep over filters on a {kind.value.upper()} is in the store."
+            missing.append([text, FILTERS_COMMANDS[kind]])
+    return missing
+
+
+def _describe_setup(sweeps: Sequence[Sweep]) -> list[list[str]]:
+    """The set-up as pairs of a heading and what stands under it."""
+    configs = list(dict.fromkeys(cell.config for sweep in sweeps for cell in sweep.cells))
+    attempts = [a for sweep in sweeps for run in sweep.runs for a in run.attempts]
+    kernels = join_words([f"{k}×{k}" for k in sorted({c.kernel_size for c in configs})])
+    units = name_values(sorted({c.hidden_units for c in configs}))
+    network = (
+        f"Two convolutions (kernel {kernels}, stride 1, same padding), each followed by ReLU and 2×2 max "
+        f"pooling; a fully connected layer of {units} units; a softmax layer of ten classes. "
+        "Both convolutions have the same number of filters."
+    )
+    named = {sweep.cells[0].config.data: name_dataset(sweep.dataset) for sweep in sweeps}
+    data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in named.items())
+    training = "; ".join(dict.fromkeys(_describe_training(sweep) for sweep in sweeps))
+    machines = join_words(list(dict.fromkeys(_describe_machine(a) for a in attempts))) or "not recorded"
+    versions: dict[str, list[str]] = {}
+    for attempt in attempts:
+        for name, version in attempt.versions.items():
+            if version not in versions.setdefault(name, []):
+                versions[name].append(version)
+    software = ", ".join(f"{name} {'/'.join(found)}" for name, found in sorted(versions.items()))
+    return [
+        ["Network", network],
+        ["Data", f"{data}; validation after each epoch, the test set kept apart for the end."],
+        ["Training", f"Stochastic gradient descent on the cross-entropy; {training}."],
+        ["Machine", f"{machines}."],
+        ["Software", f"{software or 'not recorded'}."],
+    ]
+
+
+def _describe_training(sweep: Sweep) -> str:
+    noun = (
+        "learning rates" if sweep.parameter == "lr" else f"{sweep.parameter} ({sweep.device.value.upper()})"
+    )
+    config = sweep.cells[0].config
+    shared = describe_config(
+        config, without={sweep.parameter, "seed", "filters", "kernel_size", "hidden_units"}
+    )
+    seeds = f"seeds {name_values(sweep.seeds)}" if len(sweep.seeds) > 1 else f"seed {sweep.seeds[0]}"
+    return f"{noun}: {plural(sweep.epochs, 'epoch')}, {shared}, {seeds}"
+
+
+def _describe_machine(attempt: Any) -> str:  # noqa: ANN401  an Attempt
+    processor = "" if attempt.processor == attempt.device_name else f" beside {attempt.processor}"
+    return f"{attempt.device_name}{processor}, {plural(attempt.threads, 'thread')} (host {attempt.host})"
+
+
+def _gather_rates(evidence: Evidence, sweep: Sweep) -> Facts:
+    return {
+        "sweep": sweep.id,
+        "dataset": name_dataset(sweep.dataset),
+        "setting": describe_config(sweep.cells[0].config, without={"lr", "seed"}),
+        "epochs": sweep.epochs,
+        "notes": list(sweep_curves(sweep).notes),
+        "header": ["rate", "best", "in epoch", f"after epoch {sweep.epochs}", "test", "seeds", "state"],
+        "rows": [_rate_row(sweep, value) for value in sweep.values],
+        "statements": [_as_fact(statement) for statement in judge_curves(sweep, evidence)],
+    }
+
+
+def _rate_row(sweep: Sweep, value: object) -> list[str]:
+    """A row of the table: mean ± standard deviation over the seeds that are finished."""
+    cells = [cell for cell in sweep.cells if cell.value == value]
+    runs = [cell.run for cell in cells if cell.run is not None]
+    whole = [run for run in runs if is_whole(run, sweep.epochs)]
+    states = dict.fromkeys(cell.run.state.value if cell.run else "not begun" for cell in cells)
+    peaks = [max(run.curve, key=lambda point: point.val_accuracy) for run in whole]
+    tests = [run.test_accuracy for run in whole if run.test_accuracy is not None]
+    epochs = sorted({peak.epoch for peak in peaks})
+    return [
+        name_value(value),
+        _spread([peak.val_accuracy for peak in peaks]),
+        f"{epochs[0]}–{epochs[-1]}" if len(epochs) > 1 else str(epochs[0]) if epochs else DASH,
+        _spread([run.curve[-1].val_accuracy for run in whole]),
+        _spread(tests) if len(tests) == len(whole) else DASH,
+        f"{len(whole)} of {len(cells)}" if len(whole) < len(cells) else str(len(cells)),
+        ", ".join(states),
+    ]
+
+
+def _spread(numbers: Sequence[float]) -> str:
+    if not numbers:
+        return DASH
+    mean = write_accuracy(statistics.fmean(numbers))
+    return mean if len(numbers) == 1 else f"{mean} ± {write_accuracy(statistics.stdev(numbers))}"
+
+
+def _gather_filters(sweeps: Sequence[Sweep]) -> Facts | None:
+    if not sweeps:
+        return None
+    series = runtime_series(sweeps)
+    sizes = sorted({point.filters for device in series.devices for point in device.points})
+    networks = {parameter_law(device.config): device.config for device in series.devices}
+    laws = [statement for config in networks.values() for statement in judge_parameters(config, sizes)]
+    statements = [*laws, *judge_runtimes(series)]
+    unfinished = [
+        s for sweep in sweeps for s in judge_curves(sweep, _NoPredictions()) if s.topic in UNFINISHED
+    ]
+    return {
+        "sweeps": [sweep.id for sweep in sweeps],
+        "dataset": series.dataset,
+        "setting": series.setting,
+        "epochs": series.epochs,
+        "seeds": max(len(point.runs) for device in series.devices for point in device.points),
+        "notes": list(series.notes),
+        "header": ["filters", "parameters", *(f"{device.label}" for device in series.devices)],
+        "rows": [_filters_row(series, size) for size in sizes],
+        "statements": [_as_fact(statement) for statement in (*statements, *unfinished)],
+    }
+
+
+UNFINISHED = ("missing", "diverged")
+
+
+class _NoPredictions:
+    """The filters are not ranked by accuracy, so no image needs comparing."""
+
+    def predictions(self, key: str, epoch: int) -> None:
+        return None
+
+    def validation_labels(self, data_sha256: str) -> None:
+        return None
+
+
+def _filters_row(series: RuntimeSeries, size: int) -> list[str]:
+    points = [
+        next((point for point in device.points if point.filters == size), None) for device in series.devices
+    ]
+    parameters = dict.fromkeys(f"{point.parameters:,}" for point in points if point)
+    return [str(size), " / ".join(parameters), *(_runtime(point) for point in points)]
+
+
+def _runtime(point: RuntimePoint | None) -> str:
+    if point is None:
+        return DASH
+    spread = f" ({write_seconds(point.low)}–{write_seconds(point.high)})"
+    return write_seconds(point.seconds) + spread + ("*" if point.doubt else "")
+
+
+def _as_fact(statement: Statement) -> Facts:
+    return {
+        "topic": statement.topic,
+        "text": statement.text,
+        "runs": list(statement.runs),
+        "numbers": dict(statement.numbers),
+    }
+
+
+def _list_runs(sweeps: Sequence[Sweep]) -> list[Facts]:
+    """Every run of the report as its sweep sees it; the same run is listed once for each number of epochs."""
+    listed: dict[tuple[str, int], Facts] = {}
+    for sweep in sweeps:
+        for run in sweep.runs:
+            listed.setdefault((run.id, sweep.epochs), _list_run(run, sweep.epochs))
+    return list(listed.values())
+
+
+def _list_run(run: Run, epochs: int) -> Facts:
+    diverged = run.state is RunState.DIVERGED
+    return {
+        "id": run.id,
+        "dataset": run.dataset,
+        "data": run.config.data,
+        "state": run.state.value,
+        "device": run.config.device.value,
+        "device_name": run.device_name,
+        "lr": run.config.lr,
+        "filters": run.config.filters,
+        "batch_size": run.config.batch_size,
+        "seed": run.config.seed,
+        "precision": run.config.precision.value,
+        "recipe": run.config.recipe,
+        "parameters": run.parameters,
+        "epochs": epochs,
+        "stored_epochs": run.epochs,
+        "val_accuracy": None if diverged else run.val_accuracy,
+        "best_val_accuracy": run.best_val_accuracy,
+        "test_accuracy": run.test_accuracy,
+        "typical_runtime": run.typical_runtime,
+        "contended": run.contended,
+        "curve": [[point.train_loss, point.val_loss, point.val_accuracy] for point in run.curve],
+    }

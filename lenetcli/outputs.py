@@ -1,0 +1,70 @@
+"""Files that people ask for: checked before any work, written whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lenetcli.errors import UsageError
+
+FIGURES = (".png", ".svg", ".pdf")
+REPORTS = (".pdf", ".typ")
+
+
+def check_output(path: Path, endings: Sequence[str] = FIGURES) -> None:
+    """Find out, before any work, whether ``path`` can be written.
+
+    Raises:
+        UsageError: for another ending than ``endings``, a folder, or a place that takes no file.
+    """
+    if endings and path.suffix.lower() not in endings:
+        *first, last = [ending.lstrip(".").upper() for ending in endings]
+        raise UsageError(
+            f"{path} has no ending that says which kind of file to write.",
+            f"Let it end in {', '.join(endings)}: {', '.join(first)} or {last} can be written.",
+        )
+    try:
+        target = path.resolve()
+        existed = target.exists()
+        with target.open("ab"):
+            pass
+        if not existed:
+            target.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Put ``content`` into ``path``; what was there stays until the whole has been written.
+
+    Raises:
+        UsageError: where the file cannot be written.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        target = path.resolve()
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".lenetcli-", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(content)
+                file.close()
+                temporary.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
+                temporary.replace(target)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    reason = error.strerror or type(error).__name__
+    return UsageError(f"{path} cannot be written: {reason}.", "Choose another file with -o.")

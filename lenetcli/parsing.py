@@ -1,0 +1,68 @@
+"""Numbers and words as people type them, read strictly."""
+
+import math
+import re
+from typing import Any
+
+from lenetcli.errors import UsageError
+from lenetcli.runs import SWEEPABLE, Precision
+
+_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def parse_float(text: str, what: str = "value") -> float:
+    """A finite decimal number: ``1e-3``, ``0.001`` and ``.001`` are one value.
+
+    Raises:
+        UsageError: quoting what was typed, for anything else; also where it overflows to infinity or
+            underflows to zero.
+    """
+    plain = text.strip()
+    if not _FLOAT.fullmatch(plain):
+        hint = "Write it with a decimal point." if "," in plain else "Write it as in 0.001 or 1e-3."
+        raise UsageError(f"The {what} {text!r} is not a number.", hint)
+    number = float(plain)
+    if math.isinf(number):
+        raise UsageError(f"The {what} {text!r} is too large.", "Choose a smaller one.")
+    if number == 0 and re.search("[1-9]", re.split("[eE]", plain)[0]):
+        raise UsageError(f"The {what} {text!r} is so small that it would be zero.", "Choose a larger one.")
+    return number
+
+
+def parse_integer(text: str, what: str = "value") -> int:
+    """A whole number in digits.
+
+    Raises:
+        UsageError: quoting what was typed, for anything else.
+    """
+    plain = text.strip()
+    if not _INTEGER.fullmatch(plain):
+        raise UsageError(f"The {what} {text!r} is not a whole number.", "Write it in digits, as in 16.")
+    return int(plain)
+
+
+def parse_precision(text: str) -> Precision:
+    """``float32`` or ``bfloat16``.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    try:
+        return Precision(text.strip().lower())
+    except ValueError:
+        raise UsageError(f"There is no precision {text!r}.", "Choose float32 or bfloat16.") from None
+
+
+NAMES = {"lr": "learning rate"}
+
+
+def parse_value(parameter: str, text: str) -> Any:
+    """One value of a swept parameter, of the type that its field has."""
+    what = NAMES.get(parameter, f"value of {parameter.replace('_', '-')}")
+    if re.match(r"--|-[A-Za-z]", text):
+        raise UsageError(f"There is no option {text.split('=')[0]}.", "See lenetcli sweep --help.")
+    kind = SWEEPABLE[parameter]
+    if kind is float:
+        return parse_float(text, what)
+    return parse_integer(text, what) if kind is int else parse_precision(text)

@@ -1,0 +1,327 @@
+"""Figures: learning curves and runtimes, drawn in one style of their own whatever matplotlib is set to."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lenetcli.canvas import fixed_style
+from lenetcli.estimates import multiply_adds, parameter_law
+from lenetcli.runs import DeviceKind
+from lenetcli.runtimes import DeviceSeries, RuntimeSeries
+from lenetcli.scales import choose_axis, choose_kind, spread_labels, write_tick
+from lenetcli.series import Curve, CurveSeries, Metric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
+
+Size = tuple[float, float]
+Colour = Sequence[float]
+
+MARKERS = "os^Dv<P>hX"
+DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
+LABEL_SIZE = 8.5
+LEGEND_FROM = 13
+METRICS = {
+    Metric.VAL_ACCURACY: "Validation accuracy",
+    Metric.VAL_LOSS: "Validation loss",
+    Metric.TRAIN_LOSS: "Training loss",
+    Metric.ERROR: "Validation error",
+}
+DEVICE_COLOURS = {
+    DeviceKind.CPU: ("#0072b2", "#56b4e9", "#004468"),
+    DeviceKind.GPU: ("#d55e00", "#e69f00", "#8a3d00"),
+}
+DEVICE_MARKERS = {DeviceKind.CPU: "o^v", DeviceKind.GPU: "sDP"}
+SIDES = (
+    ("right", "bottom", (-4, 3)),
+    ("left", "top", (4, -3)),
+    ("right", "top", (-4, -3)),
+    ("left", "bottom", (4, 3)),
+    ("center", "bottom", (0, 7)),
+    ("center", "top", (0, -7)),
+)
+
+
+def draw_curves(
+    series: CurveSeries, *, linear: bool = False, titled: bool = True, size: Size = (6.4, 4.2)
+) -> "Figure":
+    """Draw learning curves, one for each value, labelled at their ends or, from 13 curves on, in a legend.
+
+    Accuracies stand on a logit axis, which shows 0.1 against 0.3 as well as 0.98 against 0.99;
+    errors and losses on a logarithmic one. Where a number does not fit on such an axis (an accuracy
+    of 1, a loss of 0), and with ``linear``, the axis is linear.
+
+    Args:
+        series: what to draw.
+        linear: a linear axis in any case.
+        titled: whether the figure says what it shows (a report has captions for that).
+        size: width and height in inches.
+    """
+    with fixed_style():
+        from matplotlib import colormaps
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot()
+        order = sorted(range(len(series.curves)), key=lambda place: _rank(series.curves[place], place))
+        colours = dict(zip(order, colormaps["viridis"](_spaced(len(order))), strict=True))
+        for place, curve in enumerate(series.curves):
+            _draw_curve(axes, curve, colours[place], place, dense=series.epochs > 25)
+        _scale_metric(axes, series, linear)
+        margin = 0.02 * (series.epochs - 1) or 0.5
+        axes.set_xlim(1 - margin, series.epochs + margin)
+        axes.locator_params(axis="x", integer=True)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(METRICS[series.metric].lower())
+        if titled:
+            _title(axes, f"{METRICS[series.metric]} by {series.subject}: {series.dataset}", series.setting)
+        if titled and series.notes:
+            _note(figure, series.notes, size)
+        if len(series.curves) < LEGEND_FROM:
+            _label_ends(figure, axes, series, colours)
+        else:
+            handles = axes.lines[: len(series.curves)]
+            columns = math.ceil(len(handles) / 24)
+            _name_legend(
+                figure.legend(
+                    handles, _numbers(handles), loc="outside right upper", ncols=columns, fontsize=7.5
+                ),
+                [_name(curve) for curve in series.curves],
+            )
+        return figure
+
+
+def _spaced(count: int) -> list[float]:
+    """Places in the palette from dark to light, short of the yellow that paper does not show."""
+    return [0.8 * place / max(count - 1, 1) for place in range(count)]
+
+
+def _rank(curve: Curve, place: int) -> tuple[bool, Any]:
+    """Sort key of colours: by the value where it is a number (largest first), else as it came."""
+    number = isinstance(curve.value, int | float)
+    return (not number, -curve.value if number else place)
+
+
+def _draw_curve(axes: "Axes", curve: Curve, colour: Colour, place: int, dense: bool) -> None:
+    epochs = range(1, len(curve.mean) + 1)
+    every = max(1, len(epochs) // 12) if dense else 1
+    axes.plot(
+        epochs,
+        curve.mean,
+        color=colour,
+        marker=MARKERS[place % len(MARKERS)],
+        linestyle=DASHES[place % len(DASHES)],
+        markevery=every,
+        clip_on=False,
+        zorder=3,
+    )
+    if curve.seeds > 1:
+        axes.fill_between(epochs, curve.low, curve.high, color=colour, alpha=0.22, linewidth=0)
+
+
+def _scale_metric(axes: "Axes", series: CurveSeries, linear: bool) -> None:
+    low, high = series.limits
+    kind = choose_kind(low, high, series.metric is Metric.VAL_ACCURACY)
+    if kind != "linear" and not linear:
+        _set_axis(axes, "y", low, high, kind)
+
+
+def _name(curve: Curve) -> str:
+    if not curve.diverged:
+        return curve.label
+    if curve.ends_diverged:
+        return f"{curve.label}: diverged in epoch {len(curve.mean) + 1}"
+    return f"{curve.label} ({curve.diverged} of {curve.diverged + curve.seeds} diverged)"
+
+
+def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: dict[int, Colour]) -> None:
+    """Write each curve's name beside its end, moved apart where they would overlap."""
+    texts = []
+    for place, curve in enumerate(series.curves):
+        end = (len(curve.mean), curve.mean[-1])
+        if curve.ends_diverged:
+            axes.plot(
+                *end, marker="x", color="#b00020", markersize=8, markeredgewidth=2, clip_on=False, zorder=4
+            )
+        short = len(curve.mean) < series.epochs
+        texts.append(
+            axes.annotate(
+                _name(curve),
+                xy=end,
+                xytext=(1.03, 0.5),
+                textcoords="axes fraction",
+                color=colours[place],
+                fontsize=LABEL_SIZE,
+                va="center",
+                annotation_clip=False,
+                arrowprops={
+                    "arrowstyle": "-",
+                    "linewidth": 0.5,
+                    "color": colours[place],
+                    "linestyle": ":" if short else "-",
+                    "shrinkA": 1,
+                    "shrinkB": 4,
+                },
+            )
+        )
+    axes.annotate(
+        series.subject, xy=(1.03, 1.0), xycoords="axes fraction", xytext=(0, 8), textcoords="offset points",
+        fontsize=8, color="#444444", annotation_clip=False,
+    )  # fmt: skip
+    _lay_out(figure)
+    box = axes.get_window_extent()
+    wanted = [
+        (axes.transData.transform((len(curve.mean), curve.mean[-1]))[1] - box.y0) / box.height
+        for curve in series.curves
+    ]
+    gap = 1.3 * LABEL_SIZE / 72 * figure.dpi / box.height
+    for text, height in zip(texts, spread_labels(wanted, gap), strict=True):
+        text.set_y(height)
+
+
+def draw_runtime(
+    series: RuntimeSeries, *, log: bool | None = None, titled: bool = True, size: Size = (6.4, 4.2)
+) -> "Figure":
+    """Draw parameters against runtime: a point labelled with its filters, a series a device.
+
+    Bars are the quartiles of the epochs, thin lines the fitted laws, hollow points those in doubt.
+
+    Args:
+        series: what to draw.
+        log: logarithmic axes; None: where the runtimes or parameters span more than a factor of 20.
+        titled: whether the figure says what it shows.
+        size: width and height in inches.
+    """
+    with fixed_style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot()
+        points = [point for device in series.devices for point in device.points]
+        xs, ys = [p.parameters for p in points], [p.seconds for p in points]
+        wide = max(xs) > 20 * min(xs) or max(ys) > 20 * min(ys)
+        seen = dict.fromkeys(DeviceKind, 0)
+        handles = []
+        for device in series.devices:
+            handles.append(_draw_device(axes, device, series.epochs, seen[device.kind]))
+            seen[device.kind] += 1
+        if (wide if log is None else log) and min(p.low for p in points) > 0:
+            _set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
+            _set_axis(axes, "y", min(p.low for p in points) / 1.15, max(p.high for p in points) * 1.15, "log")
+        else:
+            axes.set_xlim(0)
+            axes.set_ylim(0)
+            axes.xaxis.set_major_formatter(lambda value, _: write_tick(value))
+        axes.set_xlabel("parameters")
+        axes.set_ylabel("training time of an epoch / s" if series.epochs == 1
+                        else f"training time of {series.epochs} epochs / s")  # fmt: skip
+        if titled:
+            title = f"Runtime by number of filters: {series.dataset}"
+            _title(axes, title, series.setting, above=12.5 * len(handles))
+        if titled and series.notes:
+            _note(figure, series.notes, size)
+        _name_legend(
+            axes.legend(
+                handles, _numbers(handles), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
+            ),
+            [device.label for device in series.devices],
+        )
+        _label_points(figure, axes, series)
+        return figure
+
+
+def _draw_device(axes: "Axes", device: DeviceSeries, epochs: int, place: int) -> "Line2D":
+    colours, markers = DEVICE_COLOURS[device.kind], DEVICE_MARKERS[device.kind]
+    colour, marker = colours[place % len(colours)], markers[place % len(markers)]
+    for point in device.points:
+        bars = [[point.seconds - point.low], [point.high - point.seconds]]
+        axes.errorbar(
+            [point.parameters], [point.seconds], yerr=bars, fmt=marker, color=colour, markersize=5.5,
+            markerfacecolor="white" if point.doubt else colour, capsize=2.5, elinewidth=0.8, zorder=3,
+        )  # fmt: skip
+    if device.law:
+        law = parameter_law(device.config)
+        first, last = device.points[0].filters, device.points[-1].filters
+        sizes = [round(first * (last / first) ** (step / 60)) for step in range(61)]
+        seconds = [device.law.seconds(multiply_adds(replace(device.config, filters=size))) for size in sizes]
+        axes.plot([law.count(size) for size in sizes], seconds, color=colour, linewidth=0.8, zorder=2)
+    return axes.plot([], [], marker=marker, color=colour, linewidth=0.8, markersize=5.5)[0]
+
+
+def _set_axis(axes: "Axes", which: str, low: float, high: float, kind: str) -> None:
+    bottom, top, ticks = choose_axis(low, high, kind)
+    axes.set(**{f"{which}scale": kind})
+    axes.minorticks_off()
+    axes.set(**{f"{which}lim": (bottom, top)})
+    (axes.xaxis if which == "x" else axes.yaxis).set_ticks(ticks, labels=[write_tick(t) for t in ticks])
+
+
+def _label_points(figure: "Figure", axes: "Axes", series: RuntimeSeries) -> None:
+    """Write the filters beside each point, on the side where least is in the way."""
+    from matplotlib.transforms import Bbox
+
+    _lay_out(figure)
+    frame = axes.get_window_extent()
+    drawn = [spot for line in axes.lines for spot in axes.transData.transform(line.get_xydata())]
+    taken = [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in drawn]
+    for point in (point for device in series.devices for point in device.points):
+        text = axes.annotate(
+            str(point.filters),
+            xy=(point.parameters, point.seconds),
+            xytext=(0, 0),
+            textcoords="offset points",
+            fontsize=8,
+            annotation_clip=False,
+        )
+        _choose_side(text, taken, frame)
+        taken.append(text.get_window_extent())
+
+
+def _choose_side(text: "Text", taken: Sequence["Bbox"], frame: "Bbox") -> None:
+    """Move the label to the first of its sides that meets least of what is taken and stays in the frame."""
+    costs = []
+    for side in SIDES:
+        text.set(ha=side[0], va=side[1], position=side[2])
+        box = text.get_window_extent()
+        outside = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
+        costs.append(sum(box.overlaps(other) for other in taken) + 100 * outside)
+    best = SIDES[costs.index(min(costs))]
+    text.set(ha=best[0], va=best[1], position=best[2])
+
+
+def _lay_out(figure: "Figure") -> None:
+    """Give everything its place, once: what is added later moves nothing, nor does saving."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+
+
+def _title(axes: "Axes", title: str, setting: str, above: float = 0) -> None:
+    axes.set_title(title, pad=21 + above)
+    axes.annotate(
+        setting, xy=(0, 1), xycoords="axes fraction", xytext=(0, 8 + above), textcoords="offset points",
+        fontsize=8, color="#444444", annotation_clip=False,
+    )  # fmt: skip
+
+
+def _note(figure: "Figure", notes: Sequence[str], size: Size) -> None:
+    lines = [line for note in notes for line in textwrap.wrap(note, int(size[0] * 17))]
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7, color="#444444")
+
+
+def _numbers(handles: Sequence["Line2D"]) -> list[str]:
+    return [str(number) for number in range(len(handles))]
+
+
+def _name_legend(legend: "Legend", names: Sequence[str]) -> None:
+    """Set the names afterwards: matplotlib hides those that begin with an underscore."""
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)

@@ -1,0 +1,265 @@
+"""The store of runs: one SQLite file; all SQL is in this room."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from lenetcli.errors import UsageError
+from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, Run, RunState, Sweep, Timing
+from lenetcli.store import claims, queries
+from lenetcli.store.claims import Busy, Claim, Done
+from lenetcli.store.database import Database, parse_address
+from lenetcli.store.models import AttemptRow, DatasetRow, EpochRow, RunRow, SweepCellRow, SweepRow, WeightsRow
+
+__all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Store"]
+
+SORT_FIELDS = tuple(queries.SORT_FIELDS)
+
+
+class Store:
+    """Runs, sweeps, curves, timings and weights; hands out frozen dataclasses only.
+
+    Every method is one transaction, and holds nothing after it; all raise ``StoreBusyError`` or
+    ``StoreError`` where the file cannot be read or written.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, address: str, *, create: bool = False) -> "Store":
+        """The store at a path or an SQLAlchemy URL.
+
+        Args:
+            address: where it is.
+            create: make it if it is not there.
+
+        Raises:
+            NotFoundError: if it is not there.
+            StoreError: if it is no store, or one of another version.
+        """
+        database = Database(parse_address(address))
+        if create:
+            database.open_or_create()
+        else:
+            database.open()
+        return cls(database)
+
+    @property
+    def name(self) -> str:
+        """The store's path, for people."""
+        return str(self._database.path)
+
+    # Reading
+
+    def runs(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        state: RunState | None = None,
+        device: DeviceKind | None = None,
+        sort: str = "created_at",
+        limit: int | None = None,
+    ) -> list[Run]:
+        """Runs by their ids (unique prefixes), else all that fit, the newest first unless sorted otherwise.
+
+        Raises:
+            NotFoundError: for an id that no run or more than one begins with.
+            UsageError: for an unknown field to sort by.
+        """
+        if sort not in queries.SORT_FIELDS:
+            raise UsageError(f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}.")
+        with self._database.read() as connection:
+            if ids is not None:
+                return [queries.find_run(connection, prefix) for prefix in ids]
+            return queries.list_runs(connection, state=state, device=device, sort=sort, limit=limit)
+
+    def run(self, prefix: str) -> Run:
+        """The one run whose id begins so."""
+        return self.runs([prefix])[0]
+
+    def find(self, keys: Iterable[str]) -> dict[str, Run]:
+        """The runs with these keys that have begun, by key."""
+        with self._database.read() as connection:
+            return queries.find_runs(connection, keys)
+
+    def count(self) -> int:
+        """How many runs there are."""
+        from sqlalchemy import func
+
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(RunRow)).scalar_one()
+
+    def sweeps(self) -> list[Sweep]:
+        """All sweeps, the newest request first; each cell's run is cut to the sweep's epochs."""
+        with self._database.read() as connection:
+            return queries.list_sweeps(connection)
+
+    def sweep(self, prefix: str) -> Sweep:
+        """The one sweep whose id begins so."""
+        with self._database.read() as connection:
+            return queries.find_sweep(connection, prefix)
+
+    def find_asked(self, asked: str) -> Sweep | None:
+        """The newest sweep that answers the request ``asked``."""
+        with self._database.read() as connection:
+            return queries.find_asked(connection, asked)
+
+    def predictions(self, key: str, epoch: int) -> bytes | None:
+        """The predicted class of each validation image after an epoch, one byte an image."""
+        with self._database.read() as connection:
+            return connection.execute(
+                select(EpochRow.predictions)
+                .join(RunRow, RunRow.id == EpochRow.run_id)
+                .where(RunRow.key == key, EpochRow.epoch == epoch)
+            ).scalar_one_or_none()
+
+    def validation_labels(self, data: str) -> bytes | None:
+        """The labels of a data set's validation images, one byte an image."""
+        with self._database.read() as connection:
+            return connection.execute(
+                select(DatasetRow.validation_labels).where(DatasetRow.sha256 == data)
+            ).scalar_one_or_none()
+
+    def weights(self, key: str) -> tuple[int, str, bytes] | None:
+        """The epoch, SHA-256 and safetensors of the newest weights of a run."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(WeightsRow.epoch, WeightsRow.sha256, WeightsRow.tensors)
+                .join(RunRow, RunRow.id == WeightsRow.run_id)
+                .where(RunRow.key == key)
+            ).one_or_none()
+            return None if row is None else (row.epoch, row.sha256, row.tensors)
+
+    # Writing
+
+    def add_dataset(self, sha256: str, counts: tuple[int, int, int], validation_labels: bytes) -> None:
+        """Record data that runs are about to be trained on; known data is left as it is."""
+        train, validation, test = counts
+        with self._database.write() as connection:
+            connection.execute(
+                upsert(DatasetRow)
+                .values(
+                    sha256=sha256,
+                    train_images=train,
+                    validation_images=validation,
+                    test_images=test,
+                    validation_labels=validation_labels,
+                )
+                .on_conflict_do_nothing()
+            )
+
+    def request_sweep(self, sweep: Sweep, asked: str) -> None:
+        """Record that a sweep was asked for, now."""
+        now = datetime.now(UTC)
+        with self._database.write() as connection:
+            known = connection.execute(select(SweepRow.id).where(SweepRow.key == sweep.id)).scalar_one_or_none()
+            if known is not None:
+                connection.execute(
+                    update(SweepRow).where(SweepRow.id == known).values(last_requested=now, asked=asked)
+                )
+                return
+            sweep_id = connection.execute(
+                insert(SweepRow).values(
+                    key=sweep.id,
+                    parameter=sweep.parameter,
+                    epochs=sweep.epochs,
+                    dataset=sweep.dataset,
+                    request=asdict(sweep.request),
+                    asked=asked,
+                    created_at=now,
+                    last_requested=now,
+                )
+            ).inserted_primary_key[0]
+            cells = [
+                {
+                    "sweep_id": sweep_id,
+                    "position": position,
+                    "value": cell.value,
+                    "key": cell.config.key,
+                    "config": asdict(cell.config),
+                }
+                for position, cell in enumerate(sweep.cells)
+            ]
+            connection.execute(insert(SweepCellRow), cells)
+
+    def claim(
+        self,
+        config: Config,
+        attempt: Attempt,
+        *,
+        identity: str,
+        fingerprint: str,
+        dataset: str,
+        epochs: int,
+        presumed_dead: int | None = None,
+    ) -> Claim | Busy | Done:
+        """Take a run to train it up to ``epochs``: ours, in other hands, or done already.
+
+        A run whose process is gone is taken over. ``presumed_dead`` names an attempt whose heartbeat
+        the caller has watched stand still.
+        """
+        with self._database.write() as connection:
+            return claims.claim_run(
+                connection,
+                config,
+                attempt,
+                identity=identity,
+                fingerprint=fingerprint,
+                dataset=dataset,
+                epochs=epochs,
+                presumed_dead=presumed_dead,
+            )
+
+    def record_setup(self, claim: Claim, **seconds: float) -> None:
+        """What came before the first epoch: import, data, trace and warm-up seconds."""
+        with self._database.write() as connection:
+            connection.execute(update(AttemptRow).where(AttemptRow.id == claim.attempt_id).values(**seconds))
+
+    def record_epoch(
+        self,
+        claim: Claim,
+        epoch: Epoch,
+        timing: Timing,
+        predictions: bytes,
+        weights: bytes,
+        sha256: str,
+        *,
+        outcome: RunState | None = None,
+    ) -> None:
+        """One finished epoch with its weights, and the end of the attempt if it was the last: all or nothing.
+
+        Raises:
+            LostClaimError: if another process has taken the run over.
+        """
+        with self._database.write() as connection:
+            claims.record_epoch(connection, claim, epoch, timing, predictions, weights, sha256)
+            if outcome is not None:
+                claims.end_attempt(connection, claim, outcome, note=None)
+
+    def record_test(self, claim: Claim, epoch: int, accuracy: float | None) -> None:
+        """The test accuracy of a stored epoch that became a requested end; the attempt ends completed."""
+        with self._database.write() as connection:
+            claims.record_test(connection, claim, epoch, accuracy)
+            claims.end_attempt(connection, claim, RunState.COMPLETED, note=None)
+
+    def end(self, claim: Claim, outcome: RunState, note: str | None = None) -> None:
+        """The attempt ended without reaching its goal.
+
+        Raises:
+            LostClaimError: if another process has taken the run over.
+        """
+        with self._database.write() as connection:
+            claims.end_attempt(connection, claim, outcome, note=note)
+
+    def beat(self, claim: Claim) -> None:
+        """Move the heartbeat of an attempt."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(AttemptRow)
+                .where(AttemptRow.id == claim.attempt_id)
+                .values(heartbeat=AttemptRow.heartbeat + 1)
+            )

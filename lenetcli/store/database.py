@@ -1,0 +1,163 @@
+"""The database file: its address, its connections, its transactions, and what can go wrong with them."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, make_url, select
+from sqlalchemy.pool import NullPool
+
+from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
+from lenetcli.store.models import SCHEMA_VERSION, Base, VersionRow
+
+BUSY_SECONDS = 5.0
+"""How long one statement waits for another program's lock; callers may try again."""
+
+_TROUBLE = {
+    sqlite3.SQLITE_FULL: ("is on a disk that is full", "Make room, then type the same command again."),
+    sqlite3.SQLITE_READONLY: ("cannot be written", "Change its permissions, or name another with --store."),
+    sqlite3.SQLITE_PERM: ("cannot be written", "Change its permissions, or name another with --store."),
+    sqlite3.SQLITE_IOERR: ("met an input/output error", "Check the disk, then type the same command again."),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "Check its folder, its permissions and the open files."),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", "Restore it from a backup."),
+    sqlite3.SQLITE_NOTADB: ("is not a SQLite database", "Name another file with --store."),
+    sqlite3.SQLITE_NOMEM: ("needs more memory than there is", "Close other programs."),
+}
+
+
+def parse_address(store: str) -> URL:
+    """The address of a store: a path, or an SQLAlchemy URL.
+
+    Raises:
+        StoreError: for a URL that is none, or not of SQLite.
+    """
+    if "://" not in store:
+        return URL.create("sqlite", database=str(Path(store).expanduser()))
+    try:
+        url = make_url(store)
+    except exc.ArgumentError:
+        # Not quoted: it may hold a password.
+        raise StoreError("The address of the store is not an SQLAlchemy URL.", "Give a path.") from None
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise StoreError(
+            f"The store {url.render_as_string()} is not a SQLite file.", "Give a path, or sqlite:///PATH."
+        )
+    return url
+
+
+class Database:
+    """One SQLite file, opened anew for each transaction, so that nothing is held between them."""
+
+    def __init__(self, url: URL) -> None:
+        self.path = Path(str(url.database))
+        self._engine = create_engine(
+            url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None}
+        )
+        event.listen(self._engine, "connect", _set_up)
+        event.listen(self._engine, "begin", _begin)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for maintenance."""
+        return self._engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that reads one state of the store."""
+        with self._translate(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write: all of it, or nothing; it holds the lock from its start."""
+        with self._translate(), self._engine.connect() as connection:
+            with connection.execution_options(lenetcli_writes=True).begin():
+                yield connection
+
+    def open(self) -> None:
+        """Check that the file is there and a store of this version, with one plain SELECT.
+
+        Raises:
+            NotFoundError: if there is no file.
+            StoreError: if it is something else, or of another version.
+        """
+        if not self.path.exists():
+            raise NotFoundError(
+                f"There is no store at '{self.path}'.",
+                "Train something first (lenetcli sweep lr 0.1 0.01 0.001 0.0001), or name one with --store.",
+            )
+        self._check_file()
+        with self.read() as connection:
+            self._check_version(connection)
+
+    def open_or_create(self) -> None:
+        """The same, but a file that is missing or empty becomes a new store."""
+        if not self.path.parent.is_dir():
+            raise StoreError(f"There is no folder '{self.path.parent}'.", "Make it, or name another --store.")
+        self._check_file()
+        if self.path.exists() and self.path.stat().st_size:
+            with self.read() as connection:
+                self._check_version(connection)
+            with self.write():
+                pass  # taking the lock shows whether it can be written
+            return
+        with self.write() as connection:
+            if inspect(connection).get_table_names():  # another process was first
+                self._check_version(connection)
+                return
+            Base.metadata.create_all(connection)
+            connection.execute(VersionRow.__table__.insert().values(version_num=SCHEMA_VERSION))  # type: ignore[attr-defined]
+
+    def _check_file(self) -> None:
+        if self.path.is_dir():
+            raise StoreError(f"The store '{self.path}' is a folder.", "Name a file with --store.")
+
+    def _check_version(self, connection: Connection) -> None:
+        try:
+            found = connection.execute(select(VersionRow.version_num)).scalars().all()
+        except exc.OperationalError as error:
+            if "no such table" not in str(error.orig):
+                raise
+            if self.path.stat().st_size == 0:
+                raise NotFoundError(f"The store '{self.path}' is empty.", "Train something first.") from None
+            raise StoreError(
+                f"'{self.path}' is a database of another program.", "Name another file with --store."
+            ) from None
+        if found != [SCHEMA_VERSION]:
+            shown = ", ".join(str(version)[:32] for version in found) or "none"
+            raise StoreError(
+                f"The store '{self.path}' has schema {shown}, and this lenetcli reads {SCHEMA_VERSION}.",
+                "Use the lenetcli that wrote it, or a newer one: pip install --upgrade lenetcli.",
+            )
+
+    @contextmanager
+    def _translate(self) -> Iterator[None]:
+        """Say in a sentence what the database complains of."""
+        try:
+            yield
+        except exc.DBAPIError as error:
+            code = getattr(error.orig, "sqlite_errorcode", None)
+            primary = None if code is None else code & 0xFF
+            if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StoreBusyError(
+                    f"The store '{self.path}' is locked by another program.",
+                    "Close that program, then type the same command again.",
+                ) from error
+            what, advice = _TROUBLE.get(primary or -1, (f"cannot be used ({error.orig})", "Restore a backup."))
+            raise StoreError(f"The store '{self.path}' {what}.", advice) from error
+
+
+def _set_up(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")  # first: the next ones may wait
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A read that turns into a write fails at once, whatever the timeout: writers say so first.
+    writes = connection.get_execution_options().get("lenetcli_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,291 @@
+"""Rows to frozen dataclasses: every question that the rest of the program asks of a store."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from lenetcli.errors import NotFoundError, StoreError
+from lenetcli.machine import ProcessIdentity, is_alive
+from lenetcli.runs import (
+    KEY_TAG,
+    Attempt,
+    Cell,
+    Config,
+    DeviceKind,
+    Epoch,
+    Precision,
+    Request,
+    Run,
+    RunState,
+    Sweep,
+    Timing,
+)
+from lenetcli.store.models import AttemptRow, EpochRow, RunRow, SweepCellRow, SweepRow, TimingRow
+
+MIN_ID_DIGITS = 8
+
+STATES = frozenset(RunState)
+
+CONFIG_FIELDS = tuple(field.name for field in fields(Config))
+
+_LAST_EPOCH = (
+    select(func.max(EpochRow.epoch)).where(EpochRow.run_id == RunRow.id).correlate(RunRow).scalar_subquery()
+)
+
+
+def _at_last(column: Any) -> ColumnElement[Any]:
+    return (
+        select(column)
+        .where(EpochRow.run_id == RunRow.id, EpochRow.epoch == _LAST_EPOCH)
+        .correlate(RunRow)
+        .scalar_subquery()
+    )
+
+
+SORT_FIELDS: dict[str, ColumnElement[Any]] = {
+    "created_at": RunRow.created_at.desc(),
+    "id": RunRow.key.asc(),
+    "state": RunRow.state.asc(),
+    "dataset": RunRow.dataset.asc(),
+    "filters": RunRow.filters.asc(),
+    "lr": RunRow.lr.asc(),
+    "batch_size": RunRow.batch_size.asc(),
+    "seed": RunRow.seed.asc(),
+    "device": RunRow.device.asc(),
+    "parameters": RunRow.parameters.asc(),
+    "target_epochs": RunRow.target_epochs.desc(),
+    "epochs": _LAST_EPOCH.desc(),
+    "val_accuracy": _at_last(EpochRow.val_accuracy).desc().nulls_last(),
+    "test_accuracy": _at_last(EpochRow.test_accuracy).desc().nulls_last(),
+    "best_val_accuracy": select(func.max(EpochRow.val_accuracy))
+    .where(EpochRow.run_id == RunRow.id)
+    .correlate(RunRow)
+    .scalar_subquery()
+    .desc()
+    .nulls_last(),
+    "runtime_seconds": select(func.sum(TimingRow.train_seconds))
+    .join(AttemptRow, AttemptRow.id == TimingRow.attempt_id)
+    .where(AttemptRow.run_id == RunRow.id)
+    .correlate(RunRow)
+    .scalar_subquery()
+    .asc()
+    .nulls_last(),
+}
+"""What ``runs list --sort`` takes: newest, longest and best first, the rest upwards."""
+
+
+def list_runs(
+    connection: Connection,
+    *,
+    state: RunState | None,
+    device: DeviceKind | None,
+    sort: str,
+    limit: int | None,
+) -> list[Run]:
+    """Runs in the order of ``sort``; those that a dead process left running are not."""
+    question = select(RunRow.__table__).order_by(SORT_FIELDS[sort], RunRow.id.desc())
+    if device is not None:
+        question = question.where(RunRow.device == device)
+    if state is not None:  # a run left running by a dead process may stand for any other state
+        question = question.where(RunRow.state.in_({state, RunState.RUNNING}))
+        runs = [run for run in _build_runs(connection, connection.execute(question).all()) if run.state == state]
+        return runs[:limit]
+    return _build_runs(connection, connection.execute(question.limit(limit)).all())
+
+
+def find_runs(connection: Connection, keys: Iterable[str]) -> dict[str, Run]:
+    """The runs with these keys, by key; those that have not begun are left out."""
+    wanted = list(keys)
+    rows: list[Row[Any]] = []
+    for part in range(0, len(wanted), 500):
+        question = select(RunRow.__table__).where(RunRow.key.in_(wanted[part : part + 500]))
+        rows += connection.execute(question).all()
+    return {run.key: run for run in _build_runs(connection, rows)}
+
+
+def find_run(connection: Connection, prefix: str) -> Run:
+    """The one run whose id begins with ``prefix``.
+
+    Raises:
+        NotFoundError: if there is none, or more than one.
+    """
+    key = _find_key(connection, RunRow.key, prefix.removeprefix(KEY_TAG), "run", "lenetcli runs list --all")
+    return find_runs(connection, [key])[key]
+
+
+def find_sweep(connection: Connection, prefix: str) -> Sweep:
+    """The one sweep whose id begins with ``prefix``.
+
+    Raises:
+        NotFoundError: if there is none, or more than one.
+    """
+    key = _find_key(connection, SweepRow.key, prefix, "sweep", "lenetcli sweeps list")
+    return _build_sweeps(connection, SweepRow.key == key)[0]
+
+
+def _find_key(connection: Connection, column: Any, prefix: str, what: str, command: str) -> str:
+    digits = prefix.lower()
+    if not digits or set(digits) - set("0123456789abcdef"):
+        raise NotFoundError(f"{prefix!r} is no {what} id.", f"See the ids with {command}.")
+    start = KEY_TAG + digits if what == "run" else digits
+    found = connection.execute(select(column).where(column >= start, column < start + "g").limit(2)).scalars().all()
+    if not found:
+        raise NotFoundError(f"There is no {what} {prefix!r} in this store.", f"See the ids with {command}.")
+    if len(found) > 1:
+        raise NotFoundError(f"More than one {what} id begins with {prefix!r}.", "Give more of its digits.")
+    return str(found[0])
+
+
+def list_sweeps(connection: Connection) -> list[Sweep]:
+    """All sweeps, the newest request first, each cell's run cut to the sweep's epochs."""
+    return _build_sweeps(connection)
+
+
+def find_asked(connection: Connection, asked: str) -> Sweep | None:
+    """The newest sweep that answers the same request."""
+    found = _build_sweeps(connection, SweepRow.asked == asked)
+    return found[0] if found else None
+
+
+def _build_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
+    rows = connection.execute(
+        select(SweepRow.__table__).where(*conditions).order_by(SweepRow.last_requested.desc(), SweepRow.id.desc())
+    ).all()
+    chosen = select(SweepRow.id).where(*conditions)
+    cell_rows = connection.execute(
+        select(SweepCellRow.__table__)
+        .where(SweepCellRow.sweep_id.in_(chosen))
+        .order_by(SweepCellRow.sweep_id, SweepCellRow.position)
+    ).all()
+    runs = find_runs(connection, {row.key for row in cell_rows})
+    cells = defaultdict(list)
+    for row in cell_rows:
+        cells[row.sweep_id].append(row)
+    return [_build_sweep(row, cells[row.id], runs) for row in rows]
+
+
+def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str, Run]) -> Sweep:
+    cells = []
+    for cell in cell_rows:
+        config = _trust(Config.from_mapping, cell.config)
+        run = runs.get(cell.key)
+        cells.append(
+            Cell(
+                value=Precision(cell.value) if row.parameter == "precision" else cell.value,
+                seed=config.seed,
+                config=config,
+                run=run.at(row.epochs) if run else None,
+            )
+        )
+    return Sweep(
+        parameter=row.parameter,
+        epochs=row.epochs,
+        dataset=row.dataset,
+        cells=tuple(cells),
+        request=_trust(lambda values: Request(**{**values, "precision": Precision(values["precision"])}), row.request),
+        created_at=row.created_at,
+        last_requested=row.last_requested,
+    )
+
+
+def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
+    if len(rows) > 500:  # as many as a statement may take variables
+        return [
+            run
+            for part in range(0, len(rows), 500)
+            for run in _build_runs(connection, rows[part : part + 500])
+        ]
+    ids = [row.id for row in rows]
+    curves: dict[int, list[Epoch]] = defaultdict(list)
+    columns = [getattr(EpochRow, field.name) for field in fields(Epoch)]
+    for row in connection.execute(
+        select(EpochRow.run_id, *columns).where(EpochRow.run_id.in_(ids)).order_by(EpochRow.run_id, EpochRow.epoch)
+    ):
+        run_id, *values = row
+        curves[run_id].append(Epoch(**dict(zip((column.key for column in columns), values, strict=True))))
+    attempts: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(
+        select(AttemptRow.__table__).where(AttemptRow.run_id.in_(ids)).order_by(AttemptRow.number)
+    ):
+        attempts[row.run_id].append(row)
+    timings: dict[int, list[Timing]] = defaultdict(list)
+    for row in connection.execute(
+        select(TimingRow.__table__, AttemptRow.run_id, AttemptRow.number)
+        .join(AttemptRow, AttemptRow.id == TimingRow.attempt_id)
+        .where(AttemptRow.run_id.in_(ids))
+        .order_by(AttemptRow.number, TimingRow.epoch)
+    ):
+        timings[row.run_id].append(
+            Timing(
+                attempt=row.number,
+                epoch=row.epoch,
+                train_seconds=row.train_seconds,
+                eval_seconds=row.eval_seconds,
+                contended=row.contended,
+                clock_set=row.clock_set,
+            )
+        )
+    return [
+        Run(
+            key=row.key,
+            config=_trust(Config.from_mapping, {name: getattr(row, name) for name in CONFIG_FIELDS}),
+            dataset=row.dataset,
+            state=_state_as_seen(row, attempts[row.id]),
+            target_epochs=row.target_epochs,
+            parameters=row.parameters,
+            created_at=row.created_at,
+            curve=tuple(curves[row.id]),
+            timings=tuple(timings[row.id]),
+            attempts=tuple(map(_build_attempt, attempts[row.id])),
+            id_digits=_count_digits(connection, row.key),
+        )
+        for row in rows
+    ]
+
+
+def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
+    state = RunState(row.state) if row.state in STATES else RunState.FAILED
+    if state is not RunState.RUNNING or holder_is_alive(attempts[-1].identity if attempts else "") is not False:
+        return state
+    return RunState.COMPLETED if row.completed_epochs else RunState.INTERRUPTED
+
+
+def holder_is_alive(identity: str) -> bool | None:
+    """Whether the process behind an attempt lives; None where that cannot be known from here."""
+    try:
+        return is_alive(ProcessIdentity.from_json(identity))
+    except ValueError:
+        return None
+
+
+def _build_attempt(row: Row[Any]) -> Attempt:
+    known = {field.name for field in fields(Attempt)} - {"outcome"}
+    values = {name: getattr(row, name) for name in known}
+    return Attempt(outcome=RunState(row.outcome) if row.outcome in STATES else None, **values)
+
+
+def _count_digits(connection: Connection, key: str) -> int:
+    """As many digits as tell an id from its neighbours in the order of the index."""
+    before = select(func.max(RunRow.key)).where(RunRow.key < key).scalar_subquery()
+    after = select(func.min(RunRow.key)).where(RunRow.key > key).scalar_subquery()
+    shared = 0
+    for neighbour in connection.execute(select(before, after)).one():
+        if neighbour is not None:
+            same = next((at for at, (a, b) in enumerate(zip(key, neighbour, strict=False)) if a != b), len(key))
+            shared = max(shared, same - len(KEY_TAG))
+    return max(MIN_ID_DIGITS, shared + 1)
+
+
+def _trust(build: Any, values: Any) -> Any:
+    """Build a dataclass from what a store holds, which may be a stranger's."""
+    try:
+        return build(values)
+    except (TypeError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"The store holds a configuration that this lenetcli does not understand ({json.dumps(str(error))}).",
+            "Restore the store from a backup.",
+        ) from error

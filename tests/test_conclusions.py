@@ -1,0 +1,421 @@
+"""Each conclusion where the data make it true, where they make it false, and where they cannot tell."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import (
+    BASE,
+    CPU_SECONDS,
+    GPU_SECONDS,
+    RATES,
+    MadeUpEvidence,
+    both_sweeps,
+    filters_sweep,
+    make_cell,
+    make_sweep,
+    rates_sweep,
+)
+
+from lenetcli.conclusions import judge_curves
+from lenetcli.costs import judge_parameters, judge_runtimes
+from lenetcli.estimates import fit_cost, fit_exponent, fit_line, mcnemar, multiply_adds, parameter_law
+from lenetcli.runs import DeviceKind, Precision, RunState
+from lenetcli.runtimes import runtime_series
+
+
+def judge(sweep, **options):
+    """The statements about a sweep, by topic."""
+    found = judge_curves(sweep, MadeUpEvidence([sweep], **options))
+    return {statement.topic: statement for statement in found}
+
+
+def shift(sweep, place, images):
+    """Evidence options in which one run's mistakes lie elsewhere, so that pairs disagree both ways."""
+    return {"offsets": {sweep.cells[place].config.key: images}}
+
+
+# which works best
+
+
+def test_a_clear_leader_works_best_and_its_lead_is_tested_on_the_same_images():
+    sweep = rates_sweep()
+    found = judge(sweep)
+    assert "0.1 works best" in found["best"].text
+    assert "0.9847 in epoch 10" in found["best"].text
+    assert "0.1 alone is right on 106 and 0.01 alone on 0" in found["lead"].text
+    assert "larger than the sampling error" in found["lead"].text
+    assert "corrected for 3 comparisons" in found["lead"].text
+    assert found["best"].runs == (sweep.cells[0].run.id,)
+
+
+def test_a_lead_within_chance_is_not_distinguishable_and_nothing_works_best():
+    sweep = rates_sweep({0.1: [0.97, 0.9805], 0.03: [0.96, 0.9800], 0.01: [0.5, 0.6]})
+    found = judge(sweep, **shift(sweep, 1, 5000))
+    assert "best" not in found
+    assert "0.1 shows the highest numbers" in found["highest"].text
+    assert "0.1 is not distinguishable from 0.03:" in found["not distinguishable"].text
+    assert "0.1 alone is right on 200 and 0.03 alone on 195" in found["not distinguishable"].text
+    assert "lead" not in found
+
+
+def test_pairing_finds_a_small_lead_that_unpaired_numbers_would_not():
+    sweep = rates_sweep({0.1: [0.97, 0.9805], 0.01: [0.96, 0.9795]})
+    assert "10,000 images, 0.1 alone is right on 10 and 0.01 alone on 0" in judge(sweep)["lead"].text
+
+
+@pytest.mark.parametrize("lacking", ["with_predictions", "with_labels"])
+def test_without_predictions_or_labels_no_lead_is_claimed(lacking):
+    found = judge(rates_sweep(), **{lacking: False})
+    assert "cannot be said here" in found["lead unknown"].text
+    assert not {"best", "lead"} & found.keys()
+
+
+def test_predictions_of_another_curve_are_not_believed():
+    sweep = rates_sweep()
+
+    class Strange(MadeUpEvidence):
+        def predictions(self, key, epoch):
+            return bytes(10_000)
+
+    topics = {statement.topic for statement in judge_curves(sweep, Strange([sweep]))}
+    assert "lead unknown" in topics
+    assert "lead" not in topics
+
+
+def test_best_and_last_epoch_may_name_different_winners_and_both_are_said():
+    found = judge(rates_sweep({0.1: [0.97, 0.985, 0.95], 0.01: [0.91, 0.95, 0.96]}))
+    text = found["winners differ"].text
+    assert "0.1 leads (0.9850 in epoch 2)" in text
+    assert "by the last 0.01 does (0.9600)" in text
+    assert "0.1 ends 0.0350 below its best, at 0.9500" in text
+    assert not {"best", "highest"} & found.keys()
+
+
+def test_seeds_that_lie_close_support_a_lead():
+    found = judge(rates_sweep(seeds=3))
+    assert "0.1 works best" in found["best"].text
+    assert "mean over 3 seeds" in found["best"].text
+    assert "larger than the spread over the seeds" in found["lead"].text
+    assert "0.1 leads 0.01 by 0.0106 ±" in found["lead"].text
+
+
+def test_seeds_that_lie_apart_support_none():
+    cells = [
+        make_cell("lr", rate, (0.9, final), seed=seed)
+        for rate, finals in ((0.1, (0.97, 0.99, 0.98)), (0.01, (0.975, 0.98, 0.97)))
+        for seed, final in enumerate(finals)
+    ]
+    found = judge(make_sweep("lr", 2, cells))
+    assert "0.1 is not distinguishable from 0.01" in found["not distinguishable"].text
+    assert "not larger than the spread" in found["not distinguishable"].text
+    assert "best" not in found
+
+
+def test_the_value_that_is_close_is_the_one_whose_numbers_are_given():
+    finals = {0.1: (0.98, 0.982, 0.981), 0.01: (0.975, 0.9751, 0.9752), 0.001: (0.9, 0.9825, 0.97)}
+    cells = [
+        make_cell("lr", rate, (0.5, final), seed=seed)
+        for rate, values in finals.items()
+        for seed, final in enumerate(values)
+    ]
+    text = judge(make_sweep("lr", 2, cells))["not distinguishable"].text
+    assert "0.1 is not distinguishable from 0.001:" in text
+    assert "0.1 leads 0.001 by" in text
+
+
+def test_a_single_finished_value_is_not_called_best():
+    found = judge(rates_sweep({0.1: RATES[0.1], 0.01: None}))
+    assert found["only"].text.startswith("Only the learning rate 0.1 is finished")
+    assert "best" not in found
+
+
+# what is not alike, not finished, not finite
+
+
+def test_what_is_not_finished_is_named_with_its_command_and_not_ranked():
+    sweep = rates_sweep({0.1: RATES[0.1], 0.01: RATES[0.01], 0.001: None})
+    found = judge(sweep)
+    assert "learning rate 0.001" in found["missing"].text
+    assert "`lenetcli sweep lr 0.1 0.01 0.001`" in found["missing"].text
+    assert "0.001" not in found["best"].text
+
+
+def test_values_are_compared_over_the_seeds_that_all_have_finished():
+    cells = [
+        make_cell("lr", 0.1, RATES[0.1], seed=0),
+        make_cell("lr", 0.1, RATES[0.1], seed=1),
+        make_cell("lr", 0.01, RATES[0.01], seed=0),
+        make_cell("lr", 0.01, RATES[0.01][:4], seed=1),
+    ]
+    found = judge(make_sweep("lr", 10, cells))
+    assert "learning rate 0.01 (seed 1)." in found["missing"].text
+    assert "McNemar" in found["lead"].text
+
+
+def test_a_diverged_run_is_named_and_never_best():
+    sweep = rates_sweep({10.0: [0.999, 0.9], 0.1: [0.97, 0.98, 0.985], 0.01: [0.9, 0.91, 0.92]})
+    diverged = replace(sweep.cells[0], run=replace(sweep.cells[0].run, state=RunState.DIVERGED))
+    found = judge(replace(sweep, cells=(diverged, *sweep.cells[1:])))
+    assert "The learning rate 10 diverged: no finite loss in epoch 3" in found["diverged"].text
+    assert "Of the learning rates 0.1 and 0.01, 0.1 works best" in found["best"].text
+    assert "missing" not in found
+
+
+@pytest.mark.parametrize(
+    "odd", [{"data": "e" * 64}, {"precision": Precision.BFLOAT16}, {"batch_size": 128}, {"filters": 8}]
+)
+def test_runs_that_differ_in_more_than_the_value_are_not_ranked(odd):
+    cells = [make_cell("lr", 0.1, RATES[0.1]), make_cell("lr", 0.01, RATES[0.01], base=replace(BASE, **odd))]
+    assert set(judge(make_sweep("lr", 10, cells))) == {"unlike"}
+
+
+def test_a_run_is_seen_through_the_epochs_of_its_sweep_only():
+    longer = make_cell("lr", 0.01, [*RATES[0.01], 0.999])
+    cells = [make_cell("lr", 0.1, RATES[0.1]), replace(longer, run=longer.run.at(10))]
+    assert "0.1 works best" in judge(make_sweep("lr", 10, cells))["best"].text
+
+
+# how the curves run
+
+
+def test_order_is_said_where_each_step_is_clear():
+    text = judge(rates_sweep())["order"].text
+    assert "the higher the learning rate, the higher the accuracy" in text
+    assert "The largest value leads" in text
+
+
+def test_the_best_value_lies_beyond_the_range_only_where_nothing_was_tried_there():
+    sweep = rates_sweep({10.0: [0.2], 0.1: [0.98], 0.01: [0.9], 0.001: [0.5]})
+    diverged = replace(sweep.cells[0], run=replace(sweep.cells[0].run, state=RunState.DIVERGED))
+    text = judge(replace(sweep, cells=(diverged, *sweep.cells[1:])))["order"].text
+    assert "the higher the learning rate" in text
+    assert "beyond the range" not in text
+
+
+def test_order_is_not_said_where_a_step_is_within_chance_or_turns():
+    close = {0.1: [0.98], 0.01: [0.979], 0.001: [0.9]}
+    turned = {0.1: [0.9], 0.01: [0.98], 0.001: [0.8]}
+    assert "order" not in judge(rates_sweep(close))
+    assert "order" not in judge(rates_sweep(turned))
+
+
+def test_order_may_fall():
+    assert (
+        "the lower the learning rate"
+        in judge(rates_sweep({0.1: [0.7], 0.01: [0.8], 0.001: [0.9]}))["order"].text
+    )
+
+
+def test_speed_compares_the_first_epoch_with_the_ends_of_others():
+    text = judge(rates_sweep())["speed"].text
+    assert "first epoch at 0.1 (0.9701)" in text
+    assert "0.001 (0.9081) and 0.0001 (0.3641)" in text
+    assert "0.01 (" not in text
+    assert "speed" not in judge(rates_sweep({0.1: [0.5, 0.98], 0.01: [0.4, 0.9]}))
+
+
+def test_a_steady_rise_has_not_converged_and_the_trend_is_counted():
+    found = judge(rates_sweep({0.1: [0.98] * 8, 0.01: [0.5 + 0.05 * n for n in range(8)]}))
+    assert "rises by 0.0500 at 0.01 an epoch" in found["not converged"].text
+    assert "it would need 3 more epochs to reach the 0.9800 of 0.1" in found["not converged"].text
+    assert "0.1 shows no rise" in found["level"].text
+
+
+def test_scatter_without_a_trend_is_not_called_a_rise():
+    noisy = [0.97, 0.98, 0.975, 0.982, 0.974, 0.983, 0.976, 0.981]
+    found = judge(rates_sweep({0.1: noisy, 0.01: [0.95] * 8}))
+    assert "not converged" not in found
+    assert "0.1 and 0.01 show no rise" in found["level"].text
+
+
+def test_few_epochs_cannot_tell_about_convergence():
+    found = judge(rates_sweep({0.1: [0.9, 0.95, 0.98], 0.01: [0.5, 0.6, 0.7]}))
+    assert "With 3 epochs nothing can be said" in found["convergence unknown"].text
+    assert not {"not converged", "level"} & found.keys()
+
+
+def test_dips_beyond_the_sampling_error_are_oscillation():
+    found = judge(rates_sweep({0.1: [0.97, 0.90, 0.98, 0.91, 0.98], 0.01: [0.9, 0.91, 0.92, 0.93, 0.94]}))
+    assert "0.1 oscillates" in found["oscillates"].text
+    assert "2 of 4 steps, most by 0.0700" in found["oscillates"].text
+
+
+def test_dips_within_the_sampling_error_are_not():
+    found = judge(rates_sweep({0.1: [0.97, 0.968, 0.972, 0.970], 0.01: [0.9, 0.91, 0.92, 0.93]}))
+    assert not {"oscillates", "dips"} & found.keys()
+
+
+def test_one_dip_is_one_dip():
+    found = judge(rates_sweep({0.1: [0.97, 0.98, 0.98, 0.95], 0.01: [0.9, 0.91, 0.92, 0.93]}))
+    assert "0.1 dips once" in found["dips"].text
+    assert "in epoch 4" in found["dips"].text
+
+
+def test_guessing_is_called_guessing():
+    found = judge(rates_sweep({0.1: [0.97, 0.98], 1.0: [0.1, 0.1]}))
+    assert found["chance"].text.startswith("1: the accuracy stays near 0.1")
+    assert "chance" not in judge(rates_sweep())
+
+
+def test_the_test_set_speaks_of_the_leader_only_and_only_where_it_was_measured():
+    sweep = rates_sweep({0.1: [0.97, 0.98], 0.01: [0.9, 0.91]}, test_accuracy=0.9777)
+    assert "0.1 reaches 0.9777" in judge(sweep)["test"].text
+    cells = []
+    for cell in sweep.cells:
+        curve = tuple(replace(point, test_accuracy=None) for point in cell.run.curve)
+        cells.append(replace(cell, run=replace(cell.run, curve=curve)))
+    assert "test" not in judge(replace(sweep, cells=tuple(cells)))
+
+
+# parameters and runtime
+
+
+def costs(*sweeps):
+    found = judge_runtimes(runtime_series(sweeps))
+    return {(statement.topic, statement.text[:3]): statement.text for statement in found}
+
+
+def test_the_law_of_the_parameters():
+    (statement,) = judge_parameters(BASE, [8, 16, 32, 64, 128, 256])
+    assert "9 F² + 6,283 F + 1,418" in statement.text
+    assert "52,258 for 8 and 2,199,690 for 256 filters" in statement.text
+    assert "first fully connected layer dominates" in statement.text
+    assert "about 698 filters" in statement.text
+
+
+@given(st.integers(1, 7), st.integers(1, 500), st.integers(1, 400))
+def test_the_law_holds_for_every_kernel_and_width(kernel, units, filters):
+    config = replace(BASE, kernel_size=kernel, hidden_units=units, filters=filters)
+    assert parameter_law(config).count(filters) == config.parameters
+
+
+def test_a_narrow_network_is_not_dominated_by_its_dense_layer():
+    (statement,) = judge_parameters(replace(BASE, hidden_units=1, kernel_size=5), [64, 128])
+    assert "dominates" not in statement.text
+    assert "nearly linear" not in statement.text
+
+
+def test_runtime_growth_with_exponent_and_uncertainty():
+    found = costs(*both_sweeps())
+    assert "faster than in proportion" in found["growth", "CPU"]
+    assert "more slowly than in proportion" in found["growth", "GPU"]
+    assert "the exponent is 1.33 ± 0.48 (95%)" in found["growth", "CPU"]
+
+
+def test_growth_in_proportion_is_not_called_faster():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 1.0, 16: 2.0, 32: 4.0}))
+    assert "not distinguishable from proportion" in found["growth", "CPU"]
+
+
+def test_where_overhead_ends():
+    found = costs(*both_sweeps())
+    assert "overhead dominates below about 81 filters" in found["overhead", "GPU"]
+    flat = costs(filters_sweep(DeviceKind.GPU, {8: 1.0, 16: 1.001, 32: 1.002, 64: 1.003}))
+    assert "overhead dominates at every size" in flat["overhead", "GPU"]
+    works = {size: multiply_adds(replace(BASE, filters=size)) / 1e6 for size in (8, 16, 32, 64)}
+    assert (
+        "arithmetic dominates at every size" in costs(filters_sweep(DeviceKind.CPU, works))["overhead", "CPU"]
+    )
+
+
+def test_runtimes_that_no_law_describes_are_not_explained():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 5.0, 16: 1.0, 32: 9.0, 64: 2.0}))
+    assert "cannot be read" in found["overhead unknown", "CPU"]
+    assert ("overhead", "CPU") not in found
+
+
+def test_three_sizes_tell_nothing_about_overhead():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 2.6, 16: 5.0, 32: 13.2}))
+    assert "exponent" in found["growth", "CPU"]
+    assert not any(topic.startswith("overhead") for topic, _ in found)
+
+
+def test_two_sizes_make_no_law():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 1.0, 16: 3.0}))
+    assert "exponent" not in found["growth", "CPU"]
+    assert not any(topic.startswith("overhead") for topic, _ in found)
+
+
+def test_a_gpu_that_always_pays():
+    text = costs(*both_sweeps())["speed-up", "Spe"]
+    assert "4.19 (8 filters)" in text
+    assert "pays at every size that both measured, from 8 filters on" in text
+    assert "advantage grows" in text
+
+
+def test_a_gpu_that_pays_from_some_size_on():
+    slow = {8: 4.0, 16: 6.0, 32: 7.0, 64: 8.0}
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, slow))
+    assert "training pays from 32 filters on" in found["speed-up", "Spe"]
+
+
+def test_a_gpu_that_never_pays():
+    slow = {filters: 3 * seconds for filters, seconds in CPU_SECONDS.items()}
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, slow))
+    assert "pays at no size" in found["speed-up", "Spe"]
+
+
+def test_a_gpu_as_fast_as_the_cpu_is_not_distinguishable():
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, CPU_SECONDS))
+    assert "nothing here tells from which size on" in found["speed-up", "Spe"]
+    assert "advantage" not in found["speed-up", "Spe"]
+
+
+def test_without_a_gpu_the_command_is_named():
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS))
+    assert "`lenetcli sweep filters --device gpu 8 16 32 64 128 256`" in found["no GPU", "No "]
+
+
+@pytest.mark.parametrize("odd", [{"data": "e" * 64}, {"precision": Precision.BFLOAT16}, {"batch_size": 128}])
+def test_devices_with_other_data_or_settings_are_not_compared(odd):
+    other = filters_sweep(DeviceKind.GPU, GPU_SECONDS, base=replace(BASE, **odd))
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), other)
+    assert "are not compared" in found["unlike", "GPU"]
+    assert ("speed-up", "Spe") not in found
+
+
+def test_contended_runs_are_in_no_comparison_and_named():
+    busy = filters_sweep(DeviceKind.CPU, CPU_SECONDS, contended=True)
+    found = costs(busy, filters_sweep(DeviceKind.GPU, GPU_SECONDS))
+    assert "8, 16, 32 and 64 filters: others used the machine" in found["doubt", "CPU"]
+    assert ("growth", "CPU") not in found
+    assert ("speed-up", "Spe") not in found
+
+
+# arithmetic
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "chance"), [(0, 0, 1.0), (5, 0, 0.0625), (8, 2, 0.109375)]
+)
+def test_mcnemar_against_the_binomial_by_hand(only_first, only_second, chance):
+    assert mcnemar(only_first, only_second) == pytest.approx(chance)
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_mcnemar_is_a_symmetric_probability(only_first, only_second):
+    chance = mcnemar(only_first, only_second)
+    assert 0 < chance <= 1
+    assert chance == mcnemar(only_second, only_first)
+
+
+def test_mcnemar_with_ten_thousand_disagreements():
+    assert mcnemar(5_000, 5_000) == 1.0
+    assert mcnemar(10_000, 0) == 0.0
+
+
+def test_fits_find_what_was_put_in():
+    assert fit_line([0, 1, 2, 3], [1, 3, 5, 7]).slope == pytest.approx(2)
+    assert fit_exponent([1, 2, 4, 8], [3, 12, 48, 192]).slope == pytest.approx(2)
+    cost = fit_cost([1, 10, 100], [5 + 2, 5 + 20, 5 + 200])
+    assert (cost.overhead, cost.rate) == (pytest.approx(5), pytest.approx(2))
+    assert fit_cost([1, 2, 3], [3, 2, 1]) is None
+
+
+def test_the_margin_of_a_slope_is_students():
+    line = fit_line([1, 2, 3, 4], [1, 2, 2, 4])
+    assert line.slope == pytest.approx(0.9)
+    assert line.margin == pytest.approx(4.303 * math.sqrt(0.7 / 2 / 5))
