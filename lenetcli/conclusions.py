@@ -21,8 +21,8 @@ def judge_curves(sweep: Sweep, judged: Judged) -> list[Statement]:
     """Everything that the curves of a sweep support, the most important first."""
     noun = name_parameter(sweep.parameter)
     statements = _missing(sweep) + _diverged(sweep, noun)
-    kinds = {replace(c.config, seed=0, shards=1, **{sweep.parameter: c.value}) for c in sweep.cells}
-    if len({replace(kind, **{sweep.parameter: sweep.cells[0].value}) for kind in kinds}) > 1:
+    like = {"seed": 0, "shards": 1, sweep.parameter: sweep.cells[0].value}
+    if len({replace(cell.config, **like) for cell in sweep.cells}) > 1:
         return [
             Statement(
                 "unlike", f"The values of the {noun} are not ranked: their runs differ in more than it."

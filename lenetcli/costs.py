@@ -112,7 +112,7 @@ def _judge_overhead(device: DeviceSeries) -> list[Statement]:
     else:
         told = f"overhead dominates below about {round(turn)} filters, arithmetic above"
     text = (
-        f"{device.label}: {told}, by a fit of overhead plus time in proportion to the multiply-adds that meets "
+        f"{device.label}: {told}, by a fit of overhead plus time in proportion to multiply-adds that meets "
         f"every point within {law.misfit:.0%}."
     )
     return [Statement("overhead", text, _ids(points), numbers)]

@@ -109,7 +109,7 @@ def _rise(entry: Entry, window: int) -> float:
 
 def _need_more(behind: list[Entry], leader: Entry, slopes: dict[str, float], window: int) -> Statement:
     more = {entry.name: math.ceil((leader.final - entry.final) / slopes[entry.name]) for entry in behind}
-    rises = join_words([f"{write_accuracy(slopes[entry.name])} at {entry.name}" for entry in behind])
+    rises = join_words([f"{write_accuracy(slopes[entry.name])} ({entry.name})" for entry in behind])
     counts = join_words([f"{n:,}" if n <= MOST_EPOCHS else f"over {MOST_EPOCHS:,}" for n in more.values()])
     last = list(more.values())[-1]
     text = (

@@ -15,6 +15,7 @@ from made_up import (
     both_sweeps,
     filters_sweep,
     make_cell,
+    make_run,
     make_sweep,
     rates_sweep,
 )
@@ -22,8 +23,9 @@ from made_up import (
 from lenetcli.conclusions import judge_curves
 from lenetcli.costs import judge_parameters, judge_runtimes
 from lenetcli.estimates import fit_cost, fit_exponent, fit_line, mcnemar, multiply_adds, parameter_law
-from lenetcli.runs import DeviceKind, Precision, RunState
+from lenetcli.runs import Cell, DeviceKind, Precision, RunState
 from lenetcli.runtimes import runtime_series
+from lenetcli.wording import name_value
 
 
 def judge(sweep, **options):
@@ -178,6 +180,29 @@ def test_a_run_is_seen_through_the_epochs_of_its_sweep_only():
     assert "0.1 works best" in judge(make_sweep("lr", 10, cells))["best"].text
 
 
+@pytest.mark.parametrize(
+    ("parameter", "values"),
+    [
+        ("seed", (0, 1)),
+        ("precision", tuple(Precision)),
+        ("kernel_size", (1, 3)),
+        ("filters", (8, 16)),
+        ("batch_size", (32, 64)),
+        ("momentum", (0.0, 0.9)),
+        ("hidden_units", (64, 128)),
+    ],
+)
+def test_every_sweep_is_judged(parameter, values):
+    curves = (RATES[0.01], RATES[0.1])
+    cells = []
+    for value, curve in zip(values, curves, strict=True):
+        config = replace(BASE, **{parameter: value})
+        seed = value if parameter == "seed" else 0
+        cells.append(Cell(value=value, seed=seed, config=config, run=make_run(config, curve)))
+    found = judge(make_sweep(parameter, 10, cells))
+    assert f"{name_value(values[1])} works best" in found["best"].text
+
+
 # how the curves run
 
 
@@ -219,7 +244,7 @@ def test_speed_compares_the_first_epoch_with_the_ends_of_others():
 
 def test_a_steady_rise_has_not_converged_and_the_trend_is_counted():
     found = judge(rates_sweep({0.1: [0.98] * 8, 0.01: [0.5 + 0.05 * n for n in range(8)]}))
-    assert "rises by 0.0500 at 0.01 an epoch" in found["not converged"].text
+    assert "rises by 0.0500 (0.01) an epoch" in found["not converged"].text
     assert "it would need 3 more epochs to reach the 0.9800 of 0.1" in found["not converged"].text
     assert "0.1 shows no rise" in found["level"].text
 
