@@ -23,7 +23,7 @@ Finder = Callable[..., DataSource]
 
 
 def choose_shards(filters: int, batch_size: int, device: DeviceKind) -> int:
-    """How many pieces of a batch are computed side by side: from the configuration alone, since it sets the bits.
+    """How many pieces of a batch are computed side by side: it sets the bits, so the machine has no say.
 
     A GPU is parallel inside each operation: one piece. On a CPU two pieces keep two cores busy and cost
     nothing; four let four cores work, but cost two cores 7 % at 16 filters and 17 % at 8, where a
@@ -38,7 +38,9 @@ def estimate_bytes(config: Config, images: int) -> int:
     """The memory that a run needs at most, in bytes: TensorFlow, the data, the weights, the activations."""
     pixels = 28 * 28
     # Both convolutions' outputs, their pooled ones, and as much again for the gradients.
-    activations = 2 * config.filters * (pixels + pixels // 4 + pixels // 4 + pixels // 16) + 2 * config.hidden_units
+    activations = (
+        2 * config.filters * (pixels + pixels // 4 + pixels // 4 + pixels // 16) + 2 * config.hidden_units
+    )
     return TENSORFLOW_BYTES + images * pixels + 4 * (6 * config.parameters + config.batch_size * activations)
 
 
@@ -51,14 +53,16 @@ def check_request(request: Request) -> None:
     if not (math.isfinite(request.lr) and request.lr > 0):
         raise UsageError(f"The learning rate {request.lr} is not a positive number.", "Try 0.1.")
     if not 0 <= request.momentum < 1:
-        raise UsageError(f"The momentum {request.momentum} is not in the range from 0 to below 1.", "Try 0.9.")
+        raise UsageError(
+            f"The momentum {request.momentum} is not in the range from 0 to below 1.", "Try 0.9."
+        )
     least = {"epochs": 1, "filters": 1, "kernel_size": 1, "hidden_units": 1, "batch_size": 1, "seed": 0}
     for name, lowest in least.items():
         value = getattr(request, name)
         if not lowest <= value <= MAX_INTEGER:
             raise UsageError(
-                f"The value {value} of {name.replace('_', '-')} is not a whole number from {lowest} to {MAX_INTEGER}.",
-                "Choose another.",
+                f"{value} is no {name.replace('_', ' ')}.",
+                f"Choose a whole number from {lowest} to {MAX_INTEGER}.",
             )
     for name in ("threads", "shards"):
         value = getattr(request, name)
@@ -71,7 +75,8 @@ def check_request(request: Request) -> None:
         )
     if request.kernel_size > 28:
         raise UsageError(
-            f"A kernel of {request.kernel_size} pixels is larger than the images, which have 28.", "Try 3 or 5."
+            f"A kernel of {request.kernel_size} pixels is larger than the images, which have 28.",
+            "Try 3 or 5.",
         )
 
 
@@ -83,7 +88,7 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
     """
     if request.batch_size > source.train_images:
         raise UsageError(
-            f"A batch of {request.batch_size} is larger than the data: {source.train_images} training images.",
+            f"A batch of {request.batch_size} is larger than the {source.train_images} training images.",
             "Choose a smaller --batch-size.",
         )
     shards = request.shards or choose_shards(request.filters, request.batch_size, device)
@@ -104,8 +109,8 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
     needed, there = estimate_bytes(config, images), machine.memory_bytes()
     if needed > there:
         raise UsageError(
-            f"{config.filters} filters with batches of {config.batch_size} need about {needed / 1e9:.0f} GB of "
-            f"memory, and this machine has {there / 1e9:.0f} GB.",
+            f"{config.filters} filters with batches of {config.batch_size} need about "
+            f"{needed / 1e9:.0f} GB of memory, and this machine has {there / 1e9:.0f} GB.",
             "Choose fewer --filters or a smaller --batch-size.",
         )
     return config
@@ -178,7 +183,9 @@ def plan_sweep(
     values = tuple(dict.fromkeys(values))
     seeds = (request.seed,) if seeds is None else tuple(seeds)
     requests = [
-        (value, with_value(replace(request, seed=seed), parameter, value)) for value in values for seed in seeds
+        (value, with_value(replace(request, seed=seed), parameter, value))
+        for value in values
+        for seed in seeds
     ]
     for _, cell_request in requests:
         check_request(cell_request)
@@ -223,7 +230,7 @@ def _question(request: Request, parameter: str, values: Sequence[Any], seeds: Se
 
 
 def _continue_recorded(request: Request, recorded: Sweep, find: Finder) -> Plan | None:
-    """The recorded sweep that the same words mean, whatever ``auto`` would mean by now; None to expand anew."""
+    """Go on with what the same words meant, whatever ``auto`` would mean by now; None to expand anew."""
     config = recorded.cells[0].config
     finished = all(has_enough(cell, recorded.epochs) for cell in recorded.cells)
     notes: list[str] = []
@@ -258,9 +265,9 @@ def _continue_recorded(request: Request, recorded: Sweep, find: Finder) -> Plan 
                 f"This sweep was begun on a GPU, which cannot be used now. {error.problem}",
                 "Begin afresh with --device cpu.",
             ) from error
-    if request.device == "auto" and config.device is DeviceKind.CPU and not finished:
-        if devices.choose_device("auto").kind is DeviceKind.GPU:
-            notes.append("This sweep goes on with the CPU it was begun on; --device gpu begins one on the GPU.")
+    on_cpu = request.device == "auto" and config.device is DeviceKind.CPU
+    if on_cpu and not finished and devices.choose_device("auto").kind is DeviceKind.GPU:
+        notes.append("This sweep goes on with the CPU it was begun on; --device gpu begins one on the GPU.")
     return Plan(
         request=request, sweep=recorded, is_sweep=True, source=source, device=device, notes=tuple(notes)
     )
@@ -282,13 +289,16 @@ def _make_sweep(parameter: str, request: Request, dataset: str, cells: tuple[Cel
 def _look_up(store: Store, cells: tuple[Cell, ...], epochs: int) -> tuple[Cell, ...]:
     runs = store.find(cell.config.key for cell in cells)
     return tuple(
-        replace(cell, run=runs[cell.config.key].at(epochs)) if cell.config.key in runs else cell for cell in cells
+        replace(cell, run=runs[cell.config.key].at(epochs)) if cell.config.key in runs else cell
+        for cell in cells
     )
 
 
 def refresh(store: Store, sweep: Sweep) -> Sweep:
     """The sweep with its runs as they are now."""
-    return replace(sweep, cells=_look_up(store, tuple(replace(cell, run=None) for cell in sweep.cells), sweep.epochs))
+    return replace(
+        sweep, cells=_look_up(store, tuple(replace(cell, run=None) for cell in sweep.cells), sweep.epochs)
+    )
 
 
 def _warnings(source: DataSource, request: Request, device: Device) -> tuple[str, ...]:

@@ -32,7 +32,9 @@ DASH = "–"
 class Evidence(Judged, Protocol):
     """What a report is made from; the store is one."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The store's path, for people."""
 
     def sweeps(self) -> Sequence[Sweep]:
         """All sweeps, the newest request first, each cell's run cut to the sweep's epochs."""
@@ -133,7 +135,7 @@ def _describe_training(sweep: Sweep) -> str:
     return f"{noun}: {plural(sweep.epochs, 'epoch')}, {shared}, {seeds}"
 
 
-def _describe_machine(attempt: Any) -> str:  # noqa: ANN401  an Attempt
+def _describe_machine(attempt: Any) -> str:
     processor = "" if attempt.processor == attempt.device_name else f" beside {attempt.processor}"
     return f"{attempt.device_name}{processor}, {plural(attempt.threads, 'thread')} (host {attempt.host})"
 

@@ -13,9 +13,7 @@ T = TypeVar("T")
 GRACE_SECONDS = 1.5
 """How long the work may take to stop by itself; then it is left behind."""
 
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Stop:

@@ -46,7 +46,7 @@ def judge_best(ranking: Ranking, judged: Judged) -> list[Statement]:
     return [Statement("highest", text, first.ids, numbers), *lead]
 
 
-def _order(value: Any) -> Any:  # noqa: ANN401  values are numbers or enums of strings
+def _order(value: Any) -> Any:
     return value if isinstance(value, int | float) else str(value)
 
 

@@ -48,7 +48,9 @@ def initial_weights(config: Config) -> dict[str, NDArray[np.float32]]:
             continue
         window = int(np.prod(shape[:-2]))
         limit = np.sqrt(6.0 / (window * (shape[-2] + shape[-1])))
-        raw = np.random.PCG64(np.random.SeedSequence([config.seed, 0, number])).random_raw(int(np.prod(shape)))
+        raw = np.random.PCG64(np.random.SeedSequence([config.seed, 0, number])).random_raw(
+            int(np.prod(shape))
+        )
         unit = (raw >> np.uint64(11)) * 2.0**-53
         weights[name] = ((2.0 * unit - 1.0) * limit).astype(np.float32).reshape(shape)
     return weights

@@ -180,7 +180,7 @@ class DownloadBar:
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total)
         self._bars.update(self._tasks[name], completed=done, total=total)
-        if done == total and not self._bars.console.is_terminal:
+        if done == total > 0 and not self._bars.console.is_terminal:
             self._bars.console.print(Text(f"Downloaded {name} ({total / 1e6:.1f} MB)"))
 
     def close(self) -> None:

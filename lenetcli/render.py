@@ -40,12 +40,16 @@ def tell(text: str, style: str = "") -> None:
 def print_error(problem: str, advice: str) -> None:
     """An error: what is wrong, and what to do."""
     console = Console(stderr=True, highlight=False)
-    console.print(Text.assemble(("Error: ", "bold red"), _clean(problem), " ", _clean(advice)), soft_wrap=True)
+    console.print(
+        Text.assemble(("Error: ", "bold red"), _clean(problem), " ", _clean(advice)), soft_wrap=True
+    )
 
 
 def _clean(text: str) -> str:
     """Text from users and strangers' stores: control characters lose their power."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
 
 
 def format_seconds(seconds: float) -> str:
@@ -100,13 +104,16 @@ def _runtime(run: Run) -> str:
 CONTENDED = "* measured while other work used the machine, or the process was suspended"
 
 
-def _table(columns: Sequence[tuple[str, int, bool]], rows: Iterable[Sequence[Any]], console: Console) -> Table:
+def _table(
+    columns: Sequence[tuple[str, int, bool]], rows: Iterable[Sequence[Any]], console: Console
+) -> Table:
     """A table of the columns that fit: (title, priority, right-aligned); priority 0 always stays."""
     from rich.cells import cell_len
 
     rows = [[cell if isinstance(cell, Text) else Text(_clean(str(cell))) for cell in row] for row in rows]
     widths = [
-        max([cell_len(title), *(row[at].cell_len for row in rows)]) + 2 for at, (title, _, _) in enumerate(columns)
+        max([cell_len(title), *(row[at].cell_len for row in rows)]) + 2
+        for at, (title, _, _) in enumerate(columns)
     ]
     shown = set(range(len(columns)))
     for at in sorted(shown, key=lambda at: -columns[at][1]):
@@ -192,7 +199,7 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
         ("this time", 7, False),
         ("id", 4, False),
     )
-    rows = []
+    rows: list[Sequence[Any]] = []
     for cell in sorted(sweep.cells, key=rank):
         run = cell.run
         rows.append(
@@ -210,9 +217,9 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
                 run.short_id if run else "",
             )
         )
-    if not several:
-        columns, rows = columns[:1] + columns[2:], [row[:1] + row[2:] for row in rows]
-    console.print(_table(columns, rows, console))
+    keep = [at for at, (title, _, _) in enumerate(columns) if several or title != "seed"]
+    rows = [[row[at] for at in keep] for row in rows]
+    console.print(_table([columns[at] for at in keep], rows, console))
     if any(run.contended for run in sweep.runs):
         tell(CONTENDED, "dim")
     counts: dict[str, int] = {}
@@ -365,7 +372,7 @@ RUN_FIELDS = (
 
 
 def sort_runs(runs: Sequence[Run], field: str) -> list[Run]:
-    """Runs in the order of a field, as ``Store.runs`` sorts: newest, longest and best first, the rest upwards."""
+    """Runs in the order of a field, as ``Store.runs`` sorts: newest and best first, the rest upwards."""
     downwards = field in ("created_at", "epochs", "target_epochs") or field.endswith("accuracy")
     known = [run for run in runs if run_fields(run)[field] is not None]
     unknown = [run for run in runs if run_fields(run)[field] is None]
@@ -374,7 +381,9 @@ def sort_runs(runs: Sequence[Run], field: str) -> list[Run]:
 
 def run_fields(run: Run) -> dict[str, Any]:
     """A run as the flat JSON object that ``runs list --json`` is made of."""
-    fields = {name: getattr(run, name) if hasattr(run, name) else getattr(run.config, name) for name in RUN_FIELDS}
+    fields = {
+        name: getattr(run, name) if hasattr(run, name) else getattr(run.config, name) for name in RUN_FIELDS
+    }
     return fields | {"created_at": run.created_at.isoformat()}
 
 

@@ -215,7 +215,7 @@ def _not_a_report(path: Path) -> UsageError:
     )
 
 
-def _compare(place: str, stated: Any, found: Any) -> Iterator[str]:  # noqa: ANN401  JSON values
+def _compare(place: str, stated: Any, found: Any) -> Iterator[str]:
     """Where two JSON values differ, in words."""
     if isinstance(stated, dict) and isinstance(found, dict):
         for name in sorted(stated.keys() | found.keys()):

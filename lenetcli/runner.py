@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import lenetcli
 from lenetcli import machine
@@ -95,7 +95,7 @@ class Runner:
         self._observer = observer
         self._wait = wait
         self._trainer: Trainer | None = None
-        self._setup: dict[str, float] = {}
+        self._setup: dict[str, Any] = {}
         self._claim: Claim | None = None
         self._beaten = 0.0
         self._fates: dict[str, Fate] = {}

@@ -6,10 +6,12 @@ number of threads changes the speed and nothing else, and neither does it matter
 cut into chunks: the loss is summed in a variable on the device over the whole epoch.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,8 @@ from lenetcli import lenet, weights
 from lenetcli.contention import ContentionWatch
 from lenetcli.data import Arrays
 from lenetcli.devices import Device
-from lenetcli.trainers import Diverged, Progress, Stopped, Trained
 from lenetcli.runs import Config, DeviceKind, Epoch
+from lenetcli.trainers import Diverged, Progress, Stopped, Trained
 
 CHUNK_SECONDS = 0.3
 """How long one call into TensorFlow lasts: a signal and the progress bar wait for its end."""
@@ -97,8 +99,10 @@ class Network:
         with tf.device(self.place):
             self.images = tf.constant(arrays.train_images)
             self.labels = tf.constant(arrays.train_labels.astype(np.int32))
-            self.validation = self._place(arrays.validation_images, arrays.validation_labels)
-            self.test = self._place(arrays.test_images, arrays.test_labels)
+            self.validation = _place(arrays.validation_images, arrays.validation_labels)
+            self.test = None
+            if arrays.test_images is not None and arrays.test_labels is not None:
+                self.test = _place(arrays.test_images, arrays.test_labels)
             self.state = {
                 name: tf.Variable(tf.zeros(shape), name=name) for name, shape in state_shapes(config).items()
             }
@@ -127,14 +131,10 @@ class Network:
         """How many images the last, smaller batch has; 0 if all are full."""
         return len(self.labels) % self.config.batch_size
 
-    def _place(self, images: Any, labels: Any) -> tuple[Any, Any] | None:
-        return None if images is None else (tf.constant(images), tf.constant(labels.astype(np.int32)))
-
-    def _step(self, batch: int, start: Any, size: int) -> None:
+    def _step(self, start: Any, size: int) -> None:
         """One step of SGD on ``size`` images of the order, from ``start`` on."""
         parameters = {name: tf.identity(self.state[name]) for name in lenet.shapes(self.config)}
-        picked = self.order[start : start + size]
-        picked = tf.ensure_shape(picked, [size])
+        picked = tf.slice(self.order, [start], [size])
         # A shard of no images would abort the process in oneDNN.
         pieces = [list(piece) for piece in np.array_split(np.arange(size), min(self.config.shards, size))]
         losses, gradients = [], []
@@ -145,7 +145,7 @@ class Network:
                 tape.watch(parameters)
                 scores = lenet.logits(parameters, images, self.config.precision)
                 loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores))
-                share = loss * (1.0 / batch)
+                share = loss * (1.0 / size)
             losses.append(loss)
             gradients.append(tape.gradient(share, parameters))
         self.loss_sum.assign_add(tf.cast(tf.add_n(losses), tf.float64))
@@ -167,29 +167,27 @@ class Network:
         size = self.config.batch_size
         scalar = tf.TensorSpec([], tf.int32)
 
-        @tf.function(input_signature=[scalar, scalar], autograph=False)
+        @tf.function(input_signature=[scalar, scalar], autograph=False)  # type: ignore[untyped-decorator]
         def run_batches(first: Any, last: Any) -> Any:
             def body(number: Any) -> tuple[Any]:
-                self._step(size, number * size, size)
+                self._step(number * size, size)
                 return (number + 1,)
 
             # One iteration at a time: a step must not read weights that the one before still writes.
             tf.while_loop(lambda number: number < last, body, (first,), parallel_iterations=1)
             return self.loss_sum.read_value()
 
-        @tf.function(input_signature=[], autograph=False)
+        @tf.function(input_signature=[], autograph=False)  # type: ignore[untyped-decorator]
         def run_rest() -> Any:
-            self._step(self.rest, self.batches * size, self.rest)
+            self._step(self.batches * size, self.rest)
             return self.loss_sum.read_value()
 
-        @tf.function(autograph=False)
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def judge(images: Any, labels: Any) -> tuple[Any, Any]:
             parameters = {name: tf.identity(self.state[name]) for name in lenet.shapes(self.config)}
             cut = np.linspace(0, images.shape[0], EVALUATION_PIECES + 1).astype(int)
             losses, guesses = [], []
-            for begin, end in zip(cut, cut[1:], strict=False):
-                if begin == end:
-                    continue
+            for begin, end in pairwise(np.unique(cut)):
                 scores = lenet.logits(parameters, images[begin:end], self.config.precision)
                 loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels[begin:end], scores)
                 losses.append(tf.reduce_sum(tf.cast(loss, tf.float64)))
@@ -213,7 +211,8 @@ class Network:
                 break
         if self._run_rest:
             self._run_rest().numpy()
-        self.evaluate(self.validation, lambda: None)
+        images, labels = self.validation
+        self._judge(images[:EVALUATION_BLOCK], labels[:EVALUATION_BLOCK])
 
     def load(self, config: Config, state: Mapping[str, NDArray[np.float32]]) -> None:
         """Put a state's values, a rate and a momentum where the traced steps read them."""
@@ -258,6 +257,10 @@ class Network:
     def export(self) -> dict[str, NDArray[np.float32]]:
         """A copy of weights and slots."""
         return {name: variable.numpy() for name, variable in self.state.items()}
+
+
+def _place(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[Any, Any]:
+    return tf.constant(images), tf.constant(labels.astype(np.int32))
 
 
 class Trainer:
@@ -322,9 +325,10 @@ def train(
     on_progress: Callable[[Progress], None],
     should_stop: Callable[[], bool],
 ) -> Iterator[Trained]:
-    """The loop itself: an epoch of training, the validation set, at the end the test set; see ``Trainer.train``."""
+    """The loop itself: train an epoch, validate, at the end test; see ``Trainer.train``."""
     network.load(config, state)
     watch = ContentionWatch()
+    count = len(network.labels)
 
     def check() -> None:
         if should_stop():
@@ -334,12 +338,12 @@ def train(
 
         def report(images: int, loss_sum: float, epoch: int = epoch) -> None:
             check()
-            if not np.isfinite(loss_sum):
+            if not math.isfinite(loss_sum):
                 raise Diverged
-            on_progress(Progress(epoch=epoch, images=images, total=len(order), loss=loss_sum / images))
+            on_progress(Progress(epoch=epoch, images=images, total=count, loss=loss_sum / images))
 
         check()
-        order = permutation(config.seed, epoch, len(network.labels))
+        order = permutation(config.seed, epoch, count)
         watch.start()
         train_loss = network.train_epoch(order, report)
         span = watch.stop()
@@ -351,7 +355,10 @@ def train(
         if epoch == epochs[-1] and network.test is not None:
             _, test_accuracy, _ = network.evaluate(network.test, check)
         state = network.export()
-        if not all(np.isfinite(values).all() for values in (train_loss, val_loss, *state.values())):
+        if not (
+            math.isfinite(train_loss + val_loss)
+            and all(np.isfinite(tensor).all() for tensor in state.values())
+        ):
             raise Diverged
         yield Trained(
             epoch=Epoch(

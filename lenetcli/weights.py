@@ -20,7 +20,8 @@ def pack(tensors: "Tensors") -> bytes:
     """The tensors as a safetensors file."""
     from safetensors.numpy import save
 
-    return save(dict(tensors))
+    blob: bytes = save(dict(tensors))
+    return blob
 
 
 def unpack(blob: bytes, shapes: Mapping[str, tuple[int, ...]]) -> "dict[str, NDArray[np.float32]]":
@@ -38,7 +39,7 @@ def unpack(blob: bytes, shapes: Mapping[str, tuple[int, ...]]) -> "dict[str, NDA
     from safetensors.numpy import load
 
     try:
-        tensors = load(blob)
+        tensors: dict[str, NDArray[np.float32]] = load(blob)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise StoreError("The stored weights of this run are damaged.", _ADVICE) from error
     found = {name: array.shape for name, array in tensors.items() if array.dtype == np.float32}

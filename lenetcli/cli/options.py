@@ -24,18 +24,29 @@ def _number(what: str, help_text: str, *names: str) -> Any:
 
 
 StoreOption = Annotated[
-    str, typer.Option("--store", envvar=STORE_VARIABLE, metavar="PATH", help="The store: a path or an SQLAlchemy URL.")
+    str,
+    typer.Option(
+        "--store", envvar=STORE_VARIABLE, metavar="PATH", help="The store: a path or an SQLAlchemy URL."
+    ),
 ]
 LrOption = Annotated[
-    float, typer.Option("--lr", parser=_float("learning rate"), metavar="RATE", help="Learning rate of plain SGD.")
+    float,
+    typer.Option("--lr", parser=_float("learning rate"), metavar="RATE", help="Learning rate of plain SGD."),
 ]
 FiltersOption = Annotated[int, _number("number of filters", "Filters of each convolution.", "--filters")]
-KernelOption = Annotated[int, _number("kernel size", "Side of the convolution kernels, in pixels.", "--kernel-size")]
-HiddenOption = Annotated[int, _number("number of hidden units", "Units of the fully connected layer.", "--hidden-units")]
+KernelOption = Annotated[
+    int, _number("kernel size", "Side of the convolution kernels, in pixels.", "--kernel-size")
+]
+HiddenOption = Annotated[
+    int, _number("number of hidden units", "Units of the fully connected layer.", "--hidden-units")
+]
 EpochsOption = Annotated[int, _number("number of epochs", "Epochs to train to.", "--epochs")]
 BatchOption = Annotated[int, _number("batch size", "Images in a batch.", "--batch-size")]
 MomentumOption = Annotated[
-    float, typer.Option("--momentum", parser=_float("momentum"), metavar="M", help="Momentum of SGD; 0 is plain SGD.")
+    float,
+    typer.Option(
+        "--momentum", parser=_float("momentum"), metavar="M", help="Momentum of SGD; 0 is plain SGD."
+    ),
 ]
 SeedOption = Annotated[int, _number("seed", "Seed of the weights and of the order of the images.", "--seed")]
 SeedsOption = Annotated[
@@ -51,24 +62,34 @@ PrecisionOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option("--device", metavar="auto|cpu|gpu|gpu:N", help="What to train on (see: lenetcli devices).")
+    str,
+    typer.Option("--device", metavar="auto|cpu|gpu|gpu:N", help="What to train on (see: lenetcli devices)."),
 ]
 DatasetOption = Annotated[
-    str, typer.Option("--dataset", metavar="auto|mnist|synthetic", help="auto falls back to synthetic digits.")
+    str,
+    typer.Option("--dataset", metavar="auto|mnist|synthetic", help="auto falls back to synthetic digits."),
 ]
 DataOption = Annotated[
     str | None,
-    typer.Option("--data", envvar=DATA_VARIABLE, metavar="PATH", help="A folder of IDX files or an npz in MNIST's form."),
+    typer.Option(
+        "--data",
+        envvar=DATA_VARIABLE,
+        metavar="PATH",
+        help="A folder of IDX files or an npz in MNIST's form.",
+    ),
 ]
 ThreadsOption = Annotated[
     int | None, _number("number of threads", "Threads; all cores by default. Changes no result.", "--threads")
 ]
 ShardsOption = Annotated[
     int | None,
-    _number("number of shards", "Pieces of a batch computed side by side; part of the configuration.", "--shards"),
+    _number(
+        "number of shards", "Pieces of a batch computed side by side; part of the configuration.", "--shards"
+    ),
 ]
 NoWaitOption = Annotated[
-    bool, typer.Option("--no-wait", help="Leave cells that another process is training; exit 1 if there are any.")
+    bool,
+    typer.Option("--no-wait", help="Leave cells that another process is training; exit 1 if there are any."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -10,7 +10,7 @@ import typer
 from lenetcli.cli import options as o
 from lenetcli.errors import RunFailedError, UsageError
 from lenetcli.paths import DEFAULT_STORE
-from lenetcli.runs import Precision, Request, RunState
+from lenetcli.runs import Request, RunState
 
 if TYPE_CHECKING:
     from lenetcli.data import Arrays, DataSource
@@ -68,7 +68,13 @@ def train(
 
 
 def sweep(
-    parameter: Annotated[str, typer.Argument(metavar="PARAMETER", help="lr, filters, batch-size, seed, momentum, precision, kernel-size or hidden-units.")],
+    parameter: Annotated[
+        str,
+        typer.Argument(
+            metavar="PARAMETER",
+            help="lr, filters, batch-size, seed, momentum, precision, kernel-size or hidden-units.",
+        ),
+    ],
     values: Annotated[list[str], typer.Argument(metavar="VALUE...", help="The values to train with.")],
     lr: o.LrOption = "0.1",  # type: ignore[assignment]
     filters: o.FiltersOption = "16",  # type: ignore[assignment]
@@ -198,5 +204,3 @@ def _say_next(result: "Result", plan: "Plan", follow: str) -> None:
             f"{left or 'Some'} cells are left to other processes.", "Type the same command again later."
         )
     render.tell(f"Next: {follow}", "dim")
-
-

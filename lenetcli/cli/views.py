@@ -1,7 +1,7 @@
 """The commands that look at what is there: plot, report, runs, sweeps, data, devices."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,34 +9,46 @@ from lenetcli.cli import options as o
 from lenetcli.errors import NotFoundError, RunFailedError, UsageError
 from lenetcli.paths import DEFAULT_STORE
 
+if TYPE_CHECKING:
+    from lenetcli.runtimes import RuntimeSeries
+    from lenetcli.series import CurveSeries, Metric
+    from lenetcli.store import Store
+
 runs_app = typer.Typer(no_args_is_help=True, help="List, show and save runs.")
 sweeps_app = typer.Typer(no_args_is_help=True, help="List sweeps.")
 
 OutputOption = Annotated[
-    str | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write; the ending says the kind.")
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where to write; the ending says the kind."),
 ]
 SweepOption = Annotated[str | None, typer.Option("--sweep", metavar="ID", help="This sweep, not the newest.")]
 
 
 def plot(
-    what: Annotated[str, typer.Argument(metavar="lr|runtime|PARAMETER", help="runtime, or the parameter of a sweep.")],
+    what: Annotated[
+        str, typer.Argument(metavar="lr|runtime|PARAMETER", help="runtime, or the parameter of a sweep.")
+    ],
     output: OutputOption = None,
     sweep: SweepOption = None,
-    runs: Annotated[list[str] | None, typer.Option("--runs", metavar="ID", help="These runs (repeat it).")] = None,
+    runs: Annotated[
+        list[str] | None, typer.Option("--runs", metavar="ID", help="These runs (repeat it).")
+    ] = None,
     metric: Annotated[
         str, typer.Option("--metric", metavar="NAME", help="val_accuracy, val_loss, train_loss or error.")
     ] = "val_accuracy",
     log: Annotated[bool | None, typer.Option("--log/--linear", help="Logarithmic or linear axes.")] = None,
     terminal: Annotated[bool, typer.Option("--terminal", help="Draw in the terminal, with plotext.")] = False,
-    data: Annotated[str | None, typer.Option("--data", metavar="FILE.csv", help="Write the plotted series.")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="FILE.csv", help="Write the plotted series.")
+    ] = None,
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Draw learning curves, or parameters against runtime."""
     from lenetcli import render
     from lenetcli.experiments import parse_parameter
     from lenetcli.outputs import check_output
-    from lenetcli.runtimes import newest_filters, run_runtimes, runtime_series
-    from lenetcli.series import Metric, run_curves, sweep_curves
+    from lenetcli.runtimes import RuntimeSeries
+    from lenetcli.series import Metric
     from lenetcli.store import Store
 
     try:
@@ -50,23 +62,11 @@ def plot(
     if data is not None:
         check_output(o.parse_output(data), (".csv",))
     held = Store.open(store)
-    chosen = held.runs(runs) if runs else []
-    if field == "runtime":
-        if chosen:
-            series = run_runtimes(chosen)
-        else:
-            series = runtime_series([held.sweep(sweep)] if sweep else newest_filters(held.sweeps()))
-    elif chosen:
-        series = run_curves(chosen, measure)
-    else:
-        found = held.sweep(sweep) if sweep else next((s for s in held.sweeps() if s.parameter == field), None)
-        if found is None:
-            name = field.replace("_", "-")
-            example = "0.1 0.01 0.001 0.0001" if field == "lr" else "VALUE..."
-            raise NotFoundError(
-                f"There is no sweep over {name} in '{held.name}'.", f"Train one: lenetcli sweep {name} {example}."
-            )
-        series = sweep_curves(found, measure)
+    series = (
+        _find_runtimes(held, runs, sweep)
+        if field == "runtime"
+        else _find_curves(held, field, runs, sweep, measure)
+    )
     if data is not None:
         from lenetcli.canvas import write_csv
 
@@ -82,9 +82,36 @@ def plot(
         from lenetcli.canvas import save
         from lenetcli.plots import draw_curves, draw_runtime
 
-        figure = draw_runtime(series, log=log) if field == "runtime" else draw_curves(series, linear=log is False)
-        save(figure, target)
+        if isinstance(series, RuntimeSeries):
+            save(draw_runtime(series, log=log), target)
+        else:
+            save(draw_curves(series, linear=log is False), target)
         render.tell(f"Wrote {target}")
+
+
+def _find_runtimes(held: "Store", runs: list[str] | None, sweep: str | None) -> "RuntimeSeries":
+    from lenetcli.runtimes import newest_filters, run_runtimes, runtime_series
+
+    if runs:
+        return run_runtimes(held.runs(runs))
+    return runtime_series([held.sweep(sweep)] if sweep else newest_filters(held.sweeps()))
+
+
+def _find_curves(
+    held: "Store", field: str, runs: list[str] | None, sweep: str | None, metric: "Metric"
+) -> "CurveSeries":
+    from lenetcli.series import run_curves, sweep_curves
+
+    if runs:
+        return run_curves(held.runs(runs), metric)
+    found = held.sweep(sweep) if sweep else next((s for s in held.sweeps() if s.parameter == field), None)
+    if found is None:
+        name = field.replace("_", "-")
+        example = "0.1 0.01 0.001 0.0001" if field == "lr" else "VALUE..."
+        raise NotFoundError(
+            f"There is no sweep over {name} in '{held.name}'.", f"Train one: lenetcli sweep {name} {example}."
+        )
+    return sweep_curves(found, metric)
 
 
 def report(
@@ -92,7 +119,8 @@ def report(
     title: Annotated[str | None, typer.Option("--title", help="Stands above the report.")] = None,
     author: Annotated[str | None, typer.Option("--author", help="Stands below the title.")] = None,
     verify: Annotated[
-        str | None, typer.Option("--verify", metavar="FILE.pdf", help="Recompute a report's facts from the store.")
+        str | None,
+        typer.Option("--verify", metavar="FILE.pdf", help="Recompute a report's facts from the store."),
     ] = None,
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
@@ -114,7 +142,11 @@ def report(
                 f"{len(verification.differences)} statements of {verify} differ from the store.",
                 "Make the report again with lenetcli report.",
             )
-        told = "and rendered to the same bytes" if verification.rendered else "by another version: not rendered again"
+        told = (
+            "and rendered to the same bytes"
+            if verification.rendered
+            else "by another version: not rendered again"
+        )
         render.print_line(f"Every statement of {verify} follows from the store, {told}.")
         return
     made = reports.make(held, title=title or reports.TITLE, author=author)
@@ -128,11 +160,19 @@ def report(
 def list_runs(
     as_json: o.JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
-    sweep: Annotated[str | None, typer.Option("--sweep", metavar="ID", help="Only runs of this sweep.")] = None,
-    state: Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only runs in this state.")] = None,
-    device: Annotated[str | None, typer.Option("--device", metavar="cpu|gpu", help="Only runs on this.")] = None,
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", metavar="ID", help="Only runs of this sweep.")
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", metavar="STATE", help="Only runs in this state.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="cpu|gpu", help="Only runs on this.")
+    ] = None,
     sort: Annotated[str, typer.Option("--sort", metavar="FIELD", help="A field of the JSON.")] = "created_at",
-    limit: Annotated[str | None, typer.Option("--limit", metavar="N", help="At most so many; 50 by default.")] = None,
+    limit: Annotated[
+        str | None, typer.Option("--limit", metavar="N", help="At most so many; 50 by default.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:

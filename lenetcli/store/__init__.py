@@ -71,7 +71,9 @@ class Store:
             UsageError: for an unknown field to sort by.
         """
         if sort not in queries.SORT_FIELDS:
-            raise UsageError(f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}.")
+            raise UsageError(
+                f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}."
+            )
         with self._database.read() as connection:
             if ids is not None:
                 return [queries.find_run(connection, prefix) for prefix in ids]
@@ -156,7 +158,9 @@ class Store:
         """Record that a sweep was asked for, now."""
         now = datetime.now(UTC)
         with self._database.write() as connection:
-            known = connection.execute(select(SweepRow.id).where(SweepRow.key == sweep.id)).scalar_one_or_none()
+            known = connection.execute(
+                select(SweepRow.id).where(SweepRow.key == sweep.id)
+            ).scalar_one_or_none()
             if known is not None:
                 connection.execute(
                     update(SweepRow).where(SweepRow.id == known).values(last_requested=now, asked=asked)
@@ -173,7 +177,7 @@ class Store:
                     created_at=now,
                     last_requested=now,
                 )
-            ).inserted_primary_key[0]
+            ).inserted_primary_key[0]  # type: ignore[index]
             cells = [
                 {
                     "sweep_id": sweep_id,

@@ -72,7 +72,7 @@ def claim_run(
                 attempt=number,
                 created_at=datetime.now(UTC),
             )
-        ).inserted_primary_key[0]
+        ).inserted_primary_key[0]  # type: ignore[index]
     else:
         run_id, number = row.id, row.attempt + 1
         question = select(func.coalesce(func.max(EpochRow.epoch), 0)).where(EpochRow.run_id == run_id)
@@ -83,7 +83,9 @@ def claim_run(
             return Done()
         if row.state == RunState.RUNNING:
             holder = connection.execute(
-                select(AttemptRow.__table__).where(AttemptRow.run_id == run_id, AttemptRow.number == row.attempt)
+                select(AttemptRow.__table__).where(
+                    AttemptRow.run_id == run_id, AttemptRow.number == row.attempt
+                )
             ).one_or_none()
             alive = holder_is_alive(holder.identity) if holder else False
             if holder and alive is not False and presumed_dead != row.attempt:
@@ -102,7 +104,7 @@ def claim_run(
     values = asdict(attempt) | {"run_id": run_id, "number": number, "identity": identity, "heartbeat": 0}
     attempt_id = connection.execute(
         insert(AttemptRow).values(**values, fingerprint=fingerprint)
-    ).inserted_primary_key[0]
+    ).inserted_primary_key[0]  # type: ignore[index]
     weights = connection.execute(
         select(WeightsRow.tensors).where(WeightsRow.run_id == run_id, WeightsRow.epoch == stored)
     ).scalar_one_or_none()
@@ -129,7 +131,9 @@ def _hold(connection: Connection, claim: Claim, **values: object) -> None:
         .values(attempt=claim.number, **values)
     )
     if changed.rowcount != 1:
-        raise LostClaimError("Another process has taken this run over.", "Nothing is lost: that one goes on with it.")
+        raise LostClaimError(
+            "Another process has taken this run over.", "Nothing is lost: that one goes on with it."
+        )
 
 
 def record_epoch(
@@ -143,9 +147,7 @@ def record_epoch(
 ) -> None:
     """The epoch, what it cost and the weights that go with it."""
     _hold(connection, claim)
-    connection.execute(
-        insert(EpochRow).values(run_id=claim.run_id, predictions=predictions, **asdict(epoch))
-    )
+    connection.execute(insert(EpochRow).values(run_id=claim.run_id, predictions=predictions, **asdict(epoch)))
     connection.execute(
         insert(TimingRow).values(
             attempt_id=claim.attempt_id,

@@ -72,9 +72,9 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write: all of it, or nothing; it holds the lock from its start."""
-        with self._translate(), self._engine.connect() as connection:
-            with connection.execution_options(lenetcli_writes=True).begin():
-                yield connection
+        writing = self._engine.execution_options(lenetcli_writes=True)
+        with self._translate(), writing.begin() as connection:
+            yield connection
 
     def open(self) -> None:
         """Check that the file is there and a store of this version, with one plain SELECT.
@@ -145,7 +145,9 @@ class Database:
                     f"The store '{self.path}' is locked by another program.",
                     "Close that program, then type the same command again.",
                 ) from error
-            what, advice = _TROUBLE.get(primary or -1, (f"cannot be used ({error.orig})", "Restore a backup."))
+            what, advice = _TROUBLE.get(
+                primary or -1, (f"cannot be used ({error.orig})", "Restore a backup.")
+            )
             raise StoreError(f"The store '{self.path}' {what}.", advice) from error
 
 

@@ -92,7 +92,9 @@ def list_runs(
         question = question.where(RunRow.device == device)
     if state is not None:  # a run left running by a dead process may stand for any other state
         question = question.where(RunRow.state.in_({state, RunState.RUNNING}))
-        runs = [run for run in _build_runs(connection, connection.execute(question).all()) if run.state == state]
+        runs = [
+            run for run in _build_runs(connection, connection.execute(question).all()) if run.state == state
+        ]
         return runs[:limit]
     return _build_runs(connection, connection.execute(question.limit(limit)).all())
 
@@ -132,7 +134,11 @@ def _find_key(connection: Connection, column: Any, prefix: str, what: str, comma
     if not digits or set(digits) - set("0123456789abcdef"):
         raise NotFoundError(f"{prefix!r} is no {what} id.", f"See the ids with {command}.")
     start = KEY_TAG + digits if what == "run" else digits
-    found = connection.execute(select(column).where(column >= start, column < start + "g").limit(2)).scalars().all()
+    found = (
+        connection.execute(select(column).where(column >= start, column < start + "g").limit(2))
+        .scalars()
+        .all()
+    )
     if not found:
         raise NotFoundError(f"There is no {what} {prefix!r} in this store.", f"See the ids with {command}.")
     if len(found) > 1:
@@ -153,7 +159,9 @@ def find_asked(connection: Connection, asked: str) -> Sweep | None:
 
 def _build_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
     rows = connection.execute(
-        select(SweepRow.__table__).where(*conditions).order_by(SweepRow.last_requested.desc(), SweepRow.id.desc())
+        select(SweepRow.__table__)
+        .where(*conditions)
+        .order_by(SweepRow.last_requested.desc(), SweepRow.id.desc())
     ).all()
     chosen = select(SweepRow.id).where(*conditions)
     cell_rows = connection.execute(
@@ -186,7 +194,9 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
         epochs=row.epochs,
         dataset=row.dataset,
         cells=tuple(cells),
-        request=_trust(lambda values: Request(**{**values, "precision": Precision(values["precision"])}), row.request),
+        request=_trust(
+            lambda values: Request(**{**values, "precision": Precision(values["precision"])}), row.request
+        ),
         created_at=row.created_at,
         last_requested=row.last_requested,
     )
@@ -203,7 +213,9 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
     curves: dict[int, list[Epoch]] = defaultdict(list)
     columns = [getattr(EpochRow, field.name) for field in fields(Epoch)]
     for row in connection.execute(
-        select(EpochRow.run_id, *columns).where(EpochRow.run_id.in_(ids)).order_by(EpochRow.run_id, EpochRow.epoch)
+        select(EpochRow.run_id, *columns)
+        .where(EpochRow.run_id.in_(ids))
+        .order_by(EpochRow.run_id, EpochRow.epoch)
     ):
         run_id, *values = row
         curves[run_id].append(Epoch(**dict(zip((column.key for column in columns), values, strict=True))))
@@ -249,7 +261,10 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
 
 def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
     state = RunState(row.state) if row.state in STATES else RunState.FAILED
-    if state is not RunState.RUNNING or holder_is_alive(attempts[-1].identity if attempts else "") is not False:
+    if (
+        state is not RunState.RUNNING
+        or holder_is_alive(attempts[-1].identity if attempts else "") is not False
+    ):
         return state
     return RunState.COMPLETED if row.completed_epochs else RunState.INTERRUPTED
 
@@ -275,7 +290,9 @@ def _count_digits(connection: Connection, key: str) -> int:
     shared = 0
     for neighbour in connection.execute(select(before, after)).one():
         if neighbour is not None:
-            same = next((at for at, (a, b) in enumerate(zip(key, neighbour, strict=False)) if a != b), len(key))
+            same = next(
+                (at for at, (a, b) in enumerate(zip(key, neighbour, strict=False)) if a != b), len(key)
+            )
             shared = max(shared, same - len(KEY_TAG))
     return max(MIN_ID_DIGITS, shared + 1)
 
@@ -286,6 +303,6 @@ def _trust(build: Any, values: Any) -> Any:
         return build(values)
     except (TypeError, ValueError, KeyError) as error:
         raise StoreError(
-            f"The store holds a configuration that this lenetcli does not understand ({json.dumps(str(error))}).",
+            f"The store holds something that this lenetcli does not understand ({json.dumps(str(error))}).",
             "Restore the store from a backup.",
         ) from error
