@@ -27,6 +27,9 @@ Colour = Sequence[float]
 MARKERS = "os^Dv<P>hX"
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 LABEL_SIZE = 8.5
+LABEL_WIDTH = 26
+TITLE_WIDTH = 72
+"""Letters in a line."""
 LEGEND_FROM = 13
 METRICS = {
     Metric.VAL_ACCURACY: "Validation accuracy",
@@ -75,7 +78,7 @@ def draw_curves(
         for place, curve in enumerate(series.curves):
             _draw_curve(axes, curve, colours[place], place, dense=series.epochs > 25)
         _scale_metric(axes, series, linear)
-        margin = 0.02 * (series.epochs - 1) or 0.5
+        margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # epoch 0 has no place
         axes.set_xlim(1 - margin, series.epochs + margin)
         axes.locator_params(axis="x", integer=True)
         axes.set_xlabel("epoch")
@@ -143,6 +146,7 @@ def _name(curve: Curve) -> str:
 
 def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: dict[int, Colour]) -> None:
     """Write each curve's name beside its end, moved apart where they would overlap."""
+    names = [textwrap.fill(_name(curve), LABEL_WIDTH) for curve in series.curves]
     texts = []
     for place, curve in enumerate(series.curves):
         end = (len(curve.mean), curve.mean[-1])
@@ -153,7 +157,7 @@ def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: di
         short = len(curve.mean) < series.epochs
         texts.append(
             axes.annotate(
-                _name(curve),
+                names[place],
                 xy=end,
                 xytext=(1.03, 0.5),
                 textcoords="axes fraction",
@@ -181,7 +185,8 @@ def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: di
         (axes.transData.transform((len(curve.mean), curve.mean[-1]))[1] - box.y0) / box.height
         for curve in series.curves
     ]
-    gap = 1.3 * LABEL_SIZE / 72 * figure.dpi / box.height
+    lines = max(name.count("\n") + 1 for name in names)
+    gap = 1.3 * lines * LABEL_SIZE / 72 * figure.dpi / box.height
     for text, height in zip(texts, spread_labels(wanted, gap), strict=True):
         text.set_y(height)
 
@@ -222,17 +227,18 @@ def draw_runtime(
         axes.set_xlabel("parameters")
         axes.set_ylabel("training time of an epoch / s" if series.epochs == 1
                         else f"training time of {series.epochs} epochs / s")  # fmt: skip
+        room = 12.5 * len(handles)
         if titled:
-            title = f"Runtime by number of filters: {series.dataset}"
-            _title(axes, title, series.setting, above=12.5 * len(handles))
+            _title(axes, f"Runtime by number of filters: {series.dataset}", series.setting, above=room)
+        else:
+            axes.set_title(" ", pad=room - 8)
         if titled and series.notes:
             _note(figure, series.notes, size)
-        _name_legend(
-            axes.legend(
-                handles, _numbers(handles), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
-            ),
-            [device.label for device in series.devices],
+        legend = axes.legend(
+            handles, _numbers(handles), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
         )
+        _name_legend(legend, [textwrap.shorten(d.label, 95, placeholder="…") for d in series.devices])
+        legend.set_in_layout(False)
         _label_points(figure, axes, series)
         return figure
 
@@ -305,11 +311,13 @@ def _lay_out(figure: "Figure") -> None:
 
 
 def _title(axes: "Axes", title: str, setting: str, above: float = 0) -> None:
-    axes.set_title(title, pad=21 + above)
-    axes.annotate(
+    """Write title and setting, with ``above`` points of room below them, however long they are."""
+    axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + above)
+    text = axes.annotate(
         setting, xy=(0, 1), xycoords="axes fraction", xytext=(0, 8 + above), textcoords="offset points",
         fontsize=8, color="#444444", annotation_clip=False,
     )  # fmt: skip
+    text.set_in_layout(False)
 
 
 def _note(figure: "Figure", notes: Sequence[str], size: Size) -> None:
