@@ -27,6 +27,8 @@ Colour = Sequence[float]
 MARKERS = "os^Dv<P>hX"
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 LABEL_SIZE = 8.5
+LABEL_WIDTH, NAME_WIDTH, TITLE_WIDTH = 30, 90, 72
+"""The most letters of a label at a curve's end, of a name in a legend, of a line of the title."""
 LEGEND_FROM = 13
 METRICS = {
     Metric.VAL_ACCURACY: "Validation accuracy",
@@ -74,27 +76,33 @@ def draw_curves(
         colours = dict(zip(order, colormaps["viridis"](_spaced(len(order))), strict=True))
         for place, curve in enumerate(series.curves):
             _draw_curve(axes, curve, colours[place], place, dense=series.epochs > 25)
+        for curve in series.curves:
+            if curve.ends_diverged:
+                _mark_divergence(axes, curve)
         _scale_metric(axes, series, linear)
-        margin = 0.02 * (series.epochs - 1) or 0.5
+        margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # epoch 0 has no place
         axes.set_xlim(1 - margin, series.epochs + margin)
         axes.locator_params(axis="x", integer=True)
         axes.set_xlabel("epoch")
         axes.set_ylabel(METRICS[series.metric].lower())
+        names = [textwrap.shorten(_name(curve), NAME_WIDTH, placeholder="…") for curve in series.curves]
+        long = max(map(len, names)) > LABEL_WIDTH and len(names) < LEGEND_FROM
+        room = 12.5 * len(names) if long else 0
         if titled:
-            _title(axes, f"{METRICS[series.metric]} by {series.subject}: {series.dataset}", series.setting)
+            title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}"
+            _title(axes, title, series.setting, above=room)
+        elif long:
+            axes.set_title(" ", pad=room - 8)
         if titled and series.notes:
             _note(figure, series.notes, size)
-        if len(series.curves) < LEGEND_FROM:
+        handles = axes.lines[: len(names)]
+        if long:
+            _name_above(axes, handles, names)
+            _lay_out(figure)
+        elif len(names) < LEGEND_FROM:
             _label_ends(figure, axes, series, colours)
         else:
-            handles = axes.lines[: len(series.curves)]
-            columns = math.ceil(len(handles) / 24)
-            _name_legend(
-                figure.legend(
-                    handles, _numbers(handles), loc="outside right upper", ncols=columns, fontsize=7.5
-                ),
-                [_name(curve) for curve in series.curves],
-            )
+            _name_beside(figure, handles, names)
         return figure
 
 
@@ -133,6 +141,11 @@ def _scale_metric(axes: "Axes", series: CurveSeries, linear: bool) -> None:
         _set_axis(axes, "y", low, high, kind)
 
 
+def _mark_divergence(axes: "Axes", curve: Curve) -> None:
+    end = ([len(curve.mean)], [curve.mean[-1]])
+    axes.plot(*end, "x", color="#b00020", markersize=8, markeredgewidth=2, clip_on=False, zorder=4)
+
+
 def _name(curve: Curve) -> str:
     if not curve.diverged:
         return curve.label
@@ -146,10 +159,6 @@ def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: di
     texts = []
     for place, curve in enumerate(series.curves):
         end = (len(curve.mean), curve.mean[-1])
-        if curve.ends_diverged:
-            axes.plot(
-                *end, marker="x", color="#b00020", markersize=8, markeredgewidth=2, clip_on=False, zorder=4
-            )
         short = len(curve.mean) < series.epochs
         texts.append(
             axes.annotate(
@@ -222,17 +231,15 @@ def draw_runtime(
         axes.set_xlabel("parameters")
         axes.set_ylabel("training time of an epoch / s" if series.epochs == 1
                         else f"training time of {series.epochs} epochs / s")  # fmt: skip
+        room = 12.5 * len(handles)
         if titled:
-            title = f"Runtime by number of filters: {series.dataset}"
-            _title(axes, title, series.setting, above=12.5 * len(handles))
+            _title(axes, f"Runtime by number of filters: {series.dataset}", series.setting, above=room)
+        else:
+            axes.set_title(" ", pad=room - 8)
         if titled and series.notes:
             _note(figure, series.notes, size)
-        _name_legend(
-            axes.legend(
-                handles, _numbers(handles), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
-            ),
-            [device.label for device in series.devices],
-        )
+        names = [textwrap.shorten(device.label, NAME_WIDTH, placeholder="…") for device in series.devices]
+        _name_above(axes, handles, names)
         _label_points(figure, axes, series)
         return figure
 
@@ -305,11 +312,13 @@ def _lay_out(figure: "Figure") -> None:
 
 
 def _title(axes: "Axes", title: str, setting: str, above: float = 0) -> None:
-    axes.set_title(title, pad=21 + above)
-    axes.annotate(
+    """Write title and setting, with ``above`` points of room below them, however long they are."""
+    axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + above)
+    text = axes.annotate(
         setting, xy=(0, 1), xycoords="axes fraction", xytext=(0, 8 + above), textcoords="offset points",
         fontsize=8, color="#444444", annotation_clip=False,
     )  # fmt: skip
+    text.set_in_layout(False)
 
 
 def _note(figure: "Figure", notes: Sequence[str], size: Size) -> None:
@@ -319,6 +328,22 @@ def _note(figure: "Figure", notes: Sequence[str], size: Size) -> None:
 
 def _numbers(handles: Sequence["Line2D"]) -> list[str]:
     return [str(number) for number in range(len(handles))]
+
+
+def _name_above(axes: "Axes", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
+    """A legend above the axes, in the room that the title leaves."""
+    legend = axes.legend(
+        handles, _numbers(handles), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
+    )
+    legend.set_in_layout(False)
+    _name_legend(legend, names)
+
+
+def _name_beside(figure: "Figure", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
+    """A legend of many names to the right of the axes."""
+    columns = math.ceil(len(handles) / 24)
+    legend = figure.legend(handles, _numbers(handles), loc="outside right upper", ncols=columns, fontsize=7.5)
+    _name_legend(legend, names)
 
 
 def _name_legend(legend: "Legend", names: Sequence[str]) -> None:

@@ -117,9 +117,6 @@ def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
     for run in {run.key: run for run in runs}.values():
         groups.setdefault(replace(run.config, filters=1, seed=0, shards=1), []).append(run)
     found = [_device_series(group) for group in groups.values()]
-    settings = {_describe(device) for devices in found for device in devices}
-    if len(settings) > 1:
-        found = [[replace(d, label=f"{d.label}, {_describe(d)}") for d in devices] for devices in found]
     return _assemble(found, {run.epochs for run in runs if run.newest_timings})
 
 
@@ -135,9 +132,12 @@ def _assemble(found: Sequence[Sequence[DeviceSeries]], lengths: set[int]) -> Run
     datasets = list(dict.fromkeys(device.dataset for device in devices))
     if len(datasets) > 1:
         devices = [replace(device, label=f"{device.label}, {device.dataset}") for device in devices]
+    settings = list(dict.fromkeys(map(_describe, devices)))
+    if len(settings) > 1:
+        devices = [replace(device, label=f"{device.label}, {_describe(device)}") for device in devices]
     return RuntimeSeries(
         dataset=" and ".join(datasets),
-        setting="; ".join(dict.fromkeys(map(_describe, devices))),
+        setting=settings[0] if len(settings) == 1 else "",
         epochs=epochs,
         devices=tuple(devices),
         notes=tuple(note for device in devices for note in _note_doubts(device)),

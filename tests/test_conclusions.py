@@ -166,6 +166,17 @@ def test_a_diverged_run_is_named_and_never_best():
     assert "missing" not in found
 
 
+def test_a_value_of_which_one_seed_diverged_is_not_ranked_by_those_that_survived():
+    cells = [
+        make_cell("lr", 1.0, (0.98, 0.99), seed=0),
+        make_cell("lr", 1.0, (0.2,), seed=1, state=RunState.DIVERGED),
+        *(make_cell("lr", rate, (0.9, rate + 0.8), seed=seed) for rate in (0.1, 0.01) for seed in (0, 1)),
+    ]
+    found = judge(make_sweep("lr", 2, cells))
+    assert "The learning rate 1 diverged with 1 of 2 seeds" in found["diverged"].text
+    assert "Of the learning rates 0.1 and 0.01, 0.1" in found["best"].text
+
+
 @pytest.mark.parametrize(
     "odd", [{"data": "e" * 64}, {"precision": Precision.BFLOAT16}, {"batch_size": 128}, {"filters": 8}]
 )
