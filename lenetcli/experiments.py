@@ -148,10 +148,7 @@ class Plan:
 
 def has_enough(cell: Cell, epochs: int) -> bool:
     """Whether a cell holds the epochs asked for and their test accuracy, or diverged on the way."""
-    run = cell.run
-    if run is None or run.state is RunState.RUNNING:
-        return run is not None and run.epochs > epochs
-    return run.state is RunState.DIVERGED or (run.epochs == epochs and run.state is RunState.COMPLETED)
+    return cell.run is not None and cell.run.at(epochs).state.is_finished()
 
 
 def plan_train(request: Request, store: Store, find: Finder = data.find) -> Plan:
