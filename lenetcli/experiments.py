@@ -19,7 +19,6 @@ from lenetcli.runs import (
     Precision,
     Request,
     Run,
-    RunState,
     Sweep,
 )
 from lenetcli.store import Store
