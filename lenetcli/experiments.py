@@ -25,7 +25,7 @@ from lenetcli.store import Store
 
 MAX_INTEGER = 2**31 - 1
 
-TENSORFLOW_BYTES = 500_000_000
+TENSORFLOW_BYTES = 650_000_000
 """What TensorFlow itself takes before the first image."""
 
 Finder = Callable[..., DataSource]
