@@ -11,7 +11,17 @@ from lenetcli import data, devices, machine
 from lenetcli.data import DataSource
 from lenetcli.devices import Device
 from lenetcli.errors import DataError, DeviceError, UsageError
-from lenetcli.runs import SWEEPABLE, Cell, Config, DeviceKind, Precision, Request, RunState, Sweep
+from lenetcli.runs import (
+    SWEEPABLE,
+    Cell,
+    Config,
+    DeviceKind,
+    Precision,
+    Request,
+    Run,
+    RunState,
+    Sweep,
+)
 from lenetcli.store import Store
 
 MAX_INTEGER = 2**31 - 1
@@ -299,6 +309,31 @@ def refresh(store: Store, sweep: Sweep) -> Sweep:
     return replace(
         sweep, cells=_look_up(store, tuple(replace(cell, run=None) for cell in sweep.cells), sweep.epochs)
     )
+
+
+def estimate_seconds(config: Config, epochs: int, runs: Sequence[Run]) -> float | None:
+    """About how long ``epochs`` epochs would take, from runs that are alike; None where there are none.
+
+    Runs on the same kind of device, data, precision and batch size count; of these those of the nearest
+    size, scaled by their multiply-adds.
+    """
+    from lenetcli.estimates import multiply_adds
+
+    alike = [
+        run
+        for run in runs
+        if run.typical_runtime is not None
+        and all(getattr(run.config, name) == getattr(config, name) for name in ALIKE)
+    ]
+    if not alike:
+        return None
+    work = multiply_adds(config)
+    nearest = min(alike, key=lambda run: (abs(multiply_adds(run.config) - work), run.contended))
+    assert nearest.typical_runtime is not None
+    return nearest.typical_runtime / nearest.epochs * epochs * work / multiply_adds(nearest.config)
+
+
+ALIKE = ("device", "data", "precision", "batch_size")
 
 
 def _warnings(source: DataSource, request: Request, device: Device) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int32]:
     return np.argsort(raw, kind="stable").astype(np.int32)
 
 
+@lru_cache(maxsize=1)
 def configure(kind: DeviceKind, index: int, threads: int) -> None:
     """Set TensorFlow up for one device; once a process, before its first operation.
 
