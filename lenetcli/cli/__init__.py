@@ -96,7 +96,7 @@ def _explain(error: LenetError) -> None:
         import traceback
 
         traceback.print_exc()
-    from lenetcli.render import print_error
+    from lenetcli.printing import print_error
 
     print_error(error.problem, error.advice)
 
@@ -106,7 +106,7 @@ def _explain_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return 2
-    from lenetcli.render import print_error
+    from lenetcli.printing import print_error
 
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "lenetcli"
