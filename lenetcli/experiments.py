@@ -71,8 +71,8 @@ def check_request(request: Request) -> None:
         value = getattr(request, name)
         if not lowest <= value <= MAX_INTEGER:
             raise UsageError(
-                f"{value} is no {name.replace('_', ' ')}.",
-                f"Choose a whole number from {lowest} to {MAX_INTEGER}.",
+                f"--{name.replace('_', '-')} cannot be {value}.",
+                f"Choose a whole number from {lowest} to {MAX_INTEGER:,}.",
             )
     for name in ("threads", "shards"):
         value = getattr(request, name)
