@@ -116,8 +116,12 @@ def _find_curves(
 
 def report(
     output: OutputOption = None,
-    title: Annotated[str | None, typer.Option("--title", help="Stands above the report.")] = None,
-    author: Annotated[str | None, typer.Option("--author", help="Stands below the title.")] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="Stands above the report.")
+    ] = None,
+    author: Annotated[
+        str | None, typer.Option("--author", metavar="TEXT", help="Stands below the title.")
+    ] = None,
     verify: Annotated[
         str | None,
         typer.Option("--verify", metavar="FILE.pdf", help="Recompute a report's facts from the store."),
@@ -169,7 +173,14 @@ def list_runs(
     device: Annotated[
         str | None, typer.Option("--device", metavar="cpu|gpu", help="Only runs on this.")
     ] = None,
-    sort: Annotated[str, typer.Option("--sort", metavar="FIELD", help="A field of the JSON.")] = "created_at",
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            metavar="FIELD",
+            help="Order by this field of the JSON: newest, longest and best first, the rest upwards.",
+        ),
+    ] = "created_at",
     limit: Annotated[
         str | None, typer.Option("--limit", metavar="N", help="At most so many; 50 by default.")
     ] = None,
