@@ -70,8 +70,8 @@ def check_request(request: Request) -> None:
         value = getattr(request, name)
         if not lowest <= value <= MAX_INTEGER:
             raise UsageError(
-                f"{value} is no {name.replace('_', ' ')}.",
-                f"Choose a whole number from {lowest} to {MAX_INTEGER}.",
+                f"--{name.replace('_', '-')} cannot be {value}.",
+                f"Choose a whole number from {lowest} to {MAX_INTEGER:,}.",
             )
     for name in ("threads", "shards"):
         value = getattr(request, name)
@@ -150,7 +150,7 @@ def has_enough(cell: Cell, epochs: int) -> bool:
     return cell.run is not None and cell.run.at(epochs).state.is_finished()
 
 
-def plan_train(request: Request, store: Store, find: Finder = data.find) -> Plan:
+def plan_train(request: Request, store: Store | None, find: Finder = data.find) -> Plan:
     """One run, as a sweep of one cell that is not recorded as a sweep."""
     check_request(request)
     device = devices.choose_device(request.device)
@@ -171,7 +171,7 @@ def plan_sweep(
     parameter: str,
     values: Sequence[Any],
     seeds: Sequence[int] | None,
-    store: Store,
+    store: Store | None,
     find: Finder = data.find,
 ) -> Plan:
     """Expand a sweep, or go on with the one that the same words began.
@@ -181,7 +181,7 @@ def plan_sweep(
         parameter: one of ``SWEEPABLE``.
         values: what it goes over; a value given twice is one cell.
         seeds: the seeds of each value; None for the request's.
-        store: where runs that have begun are found.
+        store: where runs that have begun are found; None if there is none yet.
         find: finds the data.
     """
     if seeds is not None and parameter == "seed":
@@ -196,7 +196,7 @@ def plan_sweep(
     for _, cell_request in requests:
         check_request(cell_request)
     question = _question(request, parameter, values, seeds)
-    recorded = store.find_asked(question)
+    recorded = store.find_asked(question) if store is not None else None
     if recorded is not None:
         plan = _continue_recorded(request, recorded, find)
         if plan is not None:
@@ -292,7 +292,9 @@ def _make_sweep(parameter: str, request: Request, dataset: str, cells: tuple[Cel
     )
 
 
-def _look_up(store: Store, cells: tuple[Cell, ...], epochs: int) -> tuple[Cell, ...]:
+def _look_up(store: Store | None, cells: tuple[Cell, ...], epochs: int) -> tuple[Cell, ...]:
+    if store is None:
+        return cells
     runs = store.find(cell.config.key for cell in cells)
     return tuple(
         replace(cell, run=runs[cell.config.key].at(epochs)) if cell.config.key in runs else cell

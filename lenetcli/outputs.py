@@ -18,10 +18,9 @@ def check_output(path: Path, endings: Sequence[str] = FIGURES) -> None:
         UsageError: for another ending than ``endings``, a folder, or a place that takes no file.
     """
     if endings and path.suffix.lower() not in endings:
-        *first, last = [ending.lstrip(".").upper() for ending in endings]
         raise UsageError(
             f"{path} has no ending that says which kind of file to write.",
-            f"Let it end in {', '.join(endings)}: {', '.join(first)} or {last} can be written.",
+            f"Let it end in {' or '.join(endings)}.",
         )
     try:
         target = path.resolve()

@@ -1,18 +1,32 @@
 """What a person sees while runs are trained: a live display on a terminal, plain lines elsewhere."""
 
 import os
+import sys
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from lenetcli.render import describe_value, format_seconds, sparkline
+from lenetcli.printing import format_seconds, format_value, sparkline
 from lenetcli.runner import Fate
 from lenetcli.runs import Cell, Epoch, RunState, Sweep
 from lenetcli.trainers import Progress as News
+
+
+class _Bars(Progress):
+    """Bars with a line of news below."""
+
+    news = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What the live display shows."""
+        yield from super().get_renderables()
+        if self.news:
+            yield Text(self.news, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class Display:
@@ -24,7 +38,7 @@ class Display:
 
     def __init__(self, sweep: Sweep) -> None:
         # A descriptor of its own: stderr is closed to TensorFlow's log lines while that loads.
-        self._stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+        self._stream = os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors)
         self.console = Console(file=self._stream, highlight=False, soft_wrap=False)
         self._live = self.console.is_terminal and not self.console.is_dumb_terminal
         self._sweep = sweep
@@ -32,10 +46,10 @@ class Display:
         self._curve: list[float] = []
         self._cell: Cell | None = None
         self._last = 0
-        self._bars = Progress(
+        self._start: tuple[float, float] | None = None
+        self._bars = _Bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[news]}", markup=False),
             console=self.console,
             transient=True,
             refresh_per_second=4,
@@ -61,55 +75,54 @@ class Display:
 
     def note(self, text: str) -> None:
         """Something the user should know."""
-        self.console.print(Text(text, style="yellow"), soft_wrap=True)
+        self._line(text, "yellow")
 
     def loading(self, what: str) -> None:
         """Something slow begins: on a terminal it shows until the next thing happens."""
         if not self._live:
             self._line(f"{what} …")
-        elif self._run is None:
-            self._run = self._bars.add_task(f"{what} …", total=None, news="")
         else:
-            self._bars.update(self._run, description=f"{what} …", total=None, news="")
+            self._replace_run(f"{what} …")
 
     def began(self, cell: Cell, first: int, last: int) -> None:
         """A run is in hand."""
         self._cell, self._last = cell, last
         self._curve = [point.val_accuracy for point in cell.run.curve[: first - 1]] if cell.run else []
-        self._begun = time.monotonic()
-        self._first = first
+        self._start = None
         if first > 1:
-            self._line(f"{self._name(cell)}: goes on after epoch {first - 1}")
-        if not self._live:
-            return
-        if self._run is not None:
-            self._bars.remove_task(self._run)
-        if self._total is None and len(self._sweep.cells) > 1:
-            self._total = self._bars.add_task("", total=len(self._sweep.cells) * self._sweep.epochs, news="")
-        self._run = self._bars.add_task(f"{self._name(cell)}", total=None, news="preparing")
-        self._update_total(0.0)
+            self._line(f"{self._name(cell)}  goes on after epoch {first - 1}")
+        if self._live:
+            if self._total is None and len(self._sweep.cells) > 1:
+                everything = len(self._sweep.cells) * self._sweep.epochs
+                self._replace_run(None)  # the bar of the sweep stands above that of the run
+                self._total = self._bars.add_task(self._position(), total=everything)
+            self._replace_run(f"{self._name(cell)}  getting ready …")
+            self._update_total(first - 1)
 
     def progressed(self, progress: News) -> None:
         """News from inside an epoch."""
         if not self._live or self._run is None or self._cell is None:
             return
-        within = progress.images / progress.total
-        spent = time.monotonic() - self._begun
-        done = progress.epoch - self._first + within
-        speed = done * progress.total / spent
-        left = (self._last - progress.epoch + 1 - within) * spent / done
-        accuracy = f" · val acc {self._curve[-1]:.4f}" if self._curve else ""
-        news = f"loss {progress.loss:.4f}{accuracy} · {speed:,.0f} img/s · {format_seconds(left)} left"
-        if self.console.width < 90:
-            news = f"loss {progress.loss:.3f} · {speed:,.0f}/s · {format_seconds(left)}"
+        done = progress.epoch - 1 + progress.images / progress.total
+        now = time.monotonic()
+        if self._start is None:  # what came before was getting ready
+            self._start = (now, done)
+        spent, gained = now - self._start[0], done - self._start[1]
+        parts = [f"loss {progress.loss:.4f}"]
+        parts += [f"val accuracy {self._curve[-1]:.4f}"] if self._curve else []
+        if spent > 0.2 and gained > 0:
+            parts.append(f"{format_seconds((self._last - done) * spent / gained)} left")
+            parts.append(f"{gained * progress.total / spent:,.0f} images/s")
+        while len(parts) > 1 and len(" · ".join(parts)) > self.console.width:
+            del parts[-1 if parts[-1].endswith("/s") else 0]
+        self._bars.news = " · ".join(parts)
         self._bars.update(
             self._run,
             description=f"{self._name(self._cell)}  epoch {progress.epoch}/{self._last}",
             total=self._last,
-            completed=progress.epoch - 1 + within,
-            news=news,
+            completed=done,
         )
-        self._update_total(progress.epoch - 1 + within)
+        self._update_total(done)
 
     def finished_epoch(self, epoch: Epoch, seconds: float) -> None:
         """An epoch is in the store."""
@@ -130,32 +143,39 @@ class Display:
             curve = self._curve
         else:
             curve = [point.val_accuracy for point in cell.run.curve] if cell.run else []
-        best = f"best {max(curve):.4f}  {sparkline(curve, self.console)}" if curve else ""
         if self._live:
-            told = f"{self._name(cell)}  {state}, {fate}  {best}"
-            self.console.print(Text(told.rstrip()), overflow="ellipsis", no_wrap=True)
+            best = f"  best {max(curve):.4f}  {sparkline(curve, self.console)}" if curve else ""
+            fully = self.console.width >= 70 or state is not RunState.COMPLETED
+            told = Text(f"{self._name(cell)}{f'  {state}, {fate}' * fully}{best}")
+            self.console.print(told, overflow="ellipsis", no_wrap=True)
         elif fate not in (Fate.TRAINED, Fate.CONTINUED) or state is not RunState.COMPLETED:
             self._line(f"{self._name(cell)}  {state}, {fate}")
+        self._replace_run(None)
+        self._update_total(0.0)
+
+    def _replace_run(self, description: str | None) -> None:
+        """Show another thing in hand, or none."""
+        self._bars.news = ""
         if self._run is not None:
             self._bars.remove_task(self._run)
-            self._run = None
-        self._update_total(0.0)
+        self._run = None if description is None else self._bars.add_task(description, total=None)
 
     def _update_total(self, epochs: float) -> None:
         if self._total is not None:
-            self._bars.update(
-                self._total,
-                description=f"run {min(self._done + 1, len(self._sweep.cells))} of {len(self._sweep.cells)}",
-                completed=self._done * self._sweep.epochs + epochs,
-                news="",
-            )
+            done = self._done * self._sweep.epochs + epochs
+            self._bars.update(self._total, description=self._position(), completed=done)
+
+    def _position(self) -> str:
+        cells = len(self._sweep.cells)
+        return f"run {min(self._done + 1, cells)} of {cells}"
 
     def _name(self, cell: Cell) -> str:
-        name = describe_value(self._sweep.parameter, cell.value)
-        return f"{name} seed {cell.seed}" if len(self._sweep.seeds) > 1 else name
+        name = f"{self._sweep.parameter.replace('_', ' ')} {format_value(cell.value)}"
+        several = len(self._sweep.seeds) > 1 and self._sweep.parameter != "seed"
+        return f"{name} seed {cell.seed}" if several else name
 
-    def _line(self, text: str) -> None:
-        self.console.print(Text(text), soft_wrap=True)
+    def _line(self, text: str, style: str = "") -> None:
+        self.console.print(Text(text, style=style), soft_wrap=not self._live)
         self._stream.flush()
 
 

@@ -332,6 +332,11 @@ class Sweep:
         """The runs that have begun, cut to the sweep's epochs."""
         return tuple(cell.run for cell in self.cells if cell.run is not None)
 
+    @property
+    def done(self) -> int:
+        """How many cells have what was asked for."""
+        return sum(run.state.is_finished() for run in self.runs)
+
 
 SWEEPABLE: dict[str, type] = {
     "lr": float,

@@ -42,7 +42,7 @@ def test_the_ending_says_the_format_and_the_bytes_are_the_same_again(tmp_path, e
 def test_another_ending_is_an_error_that_lists_the_three():
     with pytest.raises(UsageError) as caught:
         check_output(Path("figure.jpg"))
-    assert all(name in caught.value.advice for name in ("PNG", "SVG", "PDF"))
+    assert all(name in caught.value.advice for name in (".png", ".svg", ".pdf"))
     assert caught.value.exit_code == 2
 
 

@@ -3,17 +3,22 @@
 Commands import what they need when they run: ``--help`` loads nothing but Typer.
 """
 
+import errno
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from lenetcli import __version__
 from lenetcli.cli import reproduce, training, views
+from lenetcli.cli.streams import prepare_streams
 from lenetcli.errors import LenetError, RunFailedError
 
 DEBUG_VARIABLE = "LENETCLI_DEBUG"
+
+# Typer brings its own copy of Click, and names of it only what programs raise themselves.
+_TyperError: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,19 +57,18 @@ def _global_options(
         os.environ[DEBUG_VARIABLE] = "1"
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
-    import click
-
+    prepare_streams()
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, prog_name="lenetcli", standalone_mode=False)
         sys.stdout.flush()
     except LenetError as error:
         _explain(error)
         code = error.exit_code
-    except click.ClickException as error:
+    except _TyperError as error:
         code = _explain_usage(error)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not complain at exit.
@@ -73,14 +77,18 @@ def main(arguments: list[str] | None = None) -> Any:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        _explain(
-            RunFailedError(
-                f"Something went wrong that should not: {type(error).__name__}: {error}.",
-                "Nothing stored is lost; lenetcli --debug … shows where it comes from.",
-            )
-        )
+        _explain(_unexpected(error))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unexpected(error: Exception) -> LenetError:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO):
+        return RunFailedError(f"The output cannot be written: {error.strerror}.", "Send it somewhere else.")
+    return RunFailedError(
+        f"Something went wrong that should not: {type(error).__name__}: {error}.",
+        "Nothing stored is lost; lenetcli --debug COMMAND shows where it comes from.",
+    )
 
 
 def _explain(error: LenetError) -> None:
@@ -88,7 +96,7 @@ def _explain(error: LenetError) -> None:
         import traceback
 
         traceback.print_exc()
-    from lenetcli.render import print_error
+    from lenetcli.printing import print_error
 
     print_error(error.problem, error.advice)
 
@@ -98,9 +106,10 @@ def _explain_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return 2
-    from lenetcli.render import print_error
+    from lenetcli.printing import print_error
 
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "lenetcli"
-    print_error(error.format_message().rstrip(".") + ".", f"See {command} --help.")
+    problem = " ".join(error.format_message().split())
+    print_error(problem if problem.endswith(("?", ".")) else f"{problem}.", f"See {command} --help.")
     return 2

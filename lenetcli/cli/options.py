@@ -67,7 +67,11 @@ DeviceOption = Annotated[
 ]
 DatasetOption = Annotated[
     str,
-    typer.Option("--dataset", metavar="auto|mnist|synthetic", help="auto falls back to synthetic digits."),
+    typer.Option(
+        "--dataset",
+        metavar="auto|mnist|synthetic",
+        help="auto is MNIST, or synthetic digits where that cannot be had.",
+    ),
 ]
 DataOption = Annotated[
     str | None,
@@ -79,12 +83,17 @@ DataOption = Annotated[
     ),
 ]
 ThreadsOption = Annotated[
-    int | None, _number("number of threads", "Threads; all cores by default. Changes no result.", "--threads")
+    int | None,
+    _number(
+        "number of threads", "Processor cores to use; all of them unless set. Changes no result.", "--threads"
+    ),
 ]
 ShardsOption = Annotated[
     int | None,
     _number(
-        "number of shards", "Pieces of a batch computed side by side; part of the configuration.", "--shards"
+        "number of shards",
+        "Pieces of a batch computed side by side; chosen by filters unless set. Changes the last digits.",
+        "--shards",
     ),
 ]
 NoWaitOption = Annotated[

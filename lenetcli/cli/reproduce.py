@@ -4,15 +4,14 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lenetcli.cli import options as o
-from lenetcli.cli.training import find_data
-from lenetcli.errors import NotFoundError, UsageError
+from lenetcli.cli.training import find_data, open_existing
+from lenetcli.errors import UsageError
 from lenetcli.paths import DEFAULT_STORE
 from lenetcli.runs import DeviceKind, Request
 
@@ -36,9 +35,8 @@ def reproduce(
     ] = False,
 ) -> None:
     """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
-    from lenetcli import experiments, render
+    from lenetcli import experiments, printing
     from lenetcli.devices import choose_device
-    from lenetcli.store import Store
 
     if seeds is not None and not 1 <= seeds <= 1000:
         raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
@@ -54,11 +52,8 @@ def reproduce(
     options += ["--threads", str(threads)] if threads is not None else []
 
     if dry_run:
-        with tempfile.TemporaryDirectory() as folder, find_data() as find:
-            try:
-                held = Store.open(store)
-            except NotFoundError:  # looking at what would be done makes no store
-                held = Store.open(f"{folder}/empty.db", create=True)
+        held = open_existing(store)
+        with find_data() as find:
             plans = [
                 experiments.plan_sweep(
                     experiments.with_value(request, "device", device),
@@ -70,17 +65,17 @@ def reproduce(
                 )
                 for parameter, values, device in sweeps
             ]
-            _show(plans, held.runs())
+            _show(plans, held.runs() if held is not None else [])
         return
     for parameter, values, device in sweeps:
-        _run(["sweep", parameter, "--device", device, *map(render.format_value, values), *options])
+        _run(["sweep", parameter, "--device", device, *map(printing.format_value, values), *options])
     _run(["plot", "lr", "--store", store])
     _run(["plot", "runtime", "--store", store])
     _run(["report", "--store", store])
 
 
 def _show(plans: "list[Plan]", runs: Any) -> None:
-    from lenetcli import render
+    from lenetcli import printing, render
     from lenetcli.experiments import estimate_seconds
 
     rows, seen, total, known = [], set(), 0.0, True
@@ -96,11 +91,13 @@ def _show(plans: "list[Plan]", runs: Any) -> None:
             rows.append((cell.config, left, seconds))
     render.print_plan(rows)
     if rows and known:
-        render.tell(f"{len(rows)} runs, about {render.format_seconds(total)} of training.")
+        printing.tell(f"{len(rows)} runs, about {printing.format_seconds(total)} of training.")
     elif rows:
-        render.tell(f"{len(rows)} runs; how long they take can be told once one like them has been trained.")
+        printing.tell(
+            f"{len(rows)} runs; how long they take can be told once one like them has been trained."
+        )
     else:
-        render.tell("Nothing is left to train.")
+        printing.tell("Nothing is left to train.")
 
 
 def _run(arguments: list[str]) -> None:
@@ -108,9 +105,9 @@ def _run(arguments: list[str]) -> None:
 
     A signal is handed on, and what the child says is what we say.
     """
-    from lenetcli import render
+    from lenetcli import printing
 
-    render.tell(f"$ {shlex.join(['lenetcli', *arguments])}", "bold")
+    printing.tell(f"$ {shlex.join(['lenetcli', *arguments])}", "bold")
     child = subprocess.Popen([sys.executable, "-m", "lenetcli", *arguments])
 
     def hand_on(number: int, _frame: FrameType | None) -> None:

@@ -1,5 +1,7 @@
 """``train`` and ``sweep``: from the words typed to a plan, through the runner, to a table."""
 
+import os
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +11,8 @@ import typer
 
 from lenetcli.cli import options as o
 from lenetcli.errors import RunFailedError, UsageError
-from lenetcli.paths import DEFAULT_STORE
-from lenetcli.runs import Request, RunState
+from lenetcli.paths import DEFAULT_STORE, STORE_VARIABLE
+from lenetcli.runs import Request
 
 if TYPE_CHECKING:
     from lenetcli.data import Arrays, DataSource
@@ -60,11 +62,11 @@ def train(
         shards=shards,
     )
     experiments.check_request(request)
-    held = Store.open(store, create=True)
     with find_data() as find:
-        plan = experiments.plan_train(request, held, find)
+        plan = experiments.plan_train(request, open_existing(store), find)
+    held = Store.open(store, create=True)
     result = _carry_out(held, plan, wait=not no_wait)
-    _say_next(result, plan, f"lenetcli runs show {result.sweep.cells[0].config.key[3:11]}")
+    _say_next(result, store, f"lenetcli runs show {result.sweep.runs[0].short_id}")
 
 
 def sweep(
@@ -120,20 +122,36 @@ def sweep(
         experiments.check_request(experiments.with_value(request, field, value))
     if seeds is not None and not 1 <= seeds <= 1000:
         raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
-    held = Store.open(store, create=True)
     with find_data() as find:
         wanted = None if seeds is None else range(seeds)
-        plan = experiments.plan_sweep(request, field, parsed, wanted, held, find)
+        plan = experiments.plan_sweep(request, field, parsed, wanted, open_existing(store), find)
+    held = Store.open(store, create=True)
     result = _carry_out(held, plan, wait=not no_wait)
-    follow = "lenetcli plot runtime" if field == "filters" else f"lenetcli plot {field.replace('_', '-')}"
-    _say_next(result, plan, f"{follow}, lenetcli report")
+    what = "runtime" if field == "filters" else field.replace("_", "-")
+    _say_next(result, store, f"lenetcli plot {what}", "lenetcli report")
+
+
+def open_existing(address: str) -> "Store | None":
+    """The store if there is one by now: a mistake found while planning leaves no file behind.
+
+    Raises:
+        StoreError: if no store can be there.
+    """
+    from lenetcli.errors import NotFoundError
+    from lenetcli.store import Store
+
+    try:
+        return Store.open(address)
+    except NotFoundError:
+        Store.check_creatable(address)
+        return None
 
 
 @contextmanager
 def find_data() -> Iterator[Any]:
     """Finds data, and shows a download if it comes to one."""
     from lenetcli import data as data_room
-    from lenetcli import render
+    from lenetcli import printing
 
     bars: list[Any] = []
 
@@ -150,7 +168,7 @@ def find_data() -> Iterator[Any]:
     try:
         yield find
     except KeyboardInterrupt:
-        render.tell("Stopped while looking for the data; nothing was trained.")
+        printing.tell("Stopped while looking for the data; nothing was trained.")
         raise typer.Exit(130) from None
     finally:
         for bar in bars:
@@ -168,26 +186,26 @@ def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer"
 
 def _carry_out(store: "Store", plan: "Plan", *, wait: bool) -> "Result":
     """Train what is open, and print what came of it."""
-    from lenetcli import render
+    from lenetcli import printing, render
     from lenetcli.interrupts import run_stoppably
     from lenetcli.progress import Display
     from lenetcli.runner import Runner
 
     begun = time.monotonic()
     for note in plan.notes:
-        render.tell(note, "bold yellow")
+        printing.tell(note, "bold yellow")
     with Display(plan.sweep) as display:
         runner = Runner(store, plan, _make_trainer, display, wait=wait)
 
         def abandon(number: int) -> None:
             display.close()
             runner.abandon(number)
-            render.tell(f"Stopped inside a step. {RESUME}")
+            printing.tell(f"Stopped inside a step. {RESUME}")
 
         result, stop = run_stoppably(runner.run, abandon)
     render.print_sweep(result.sweep, result.fates, time.monotonic() - begun)
     if stop.signal is not None:
-        render.tell(f"Stopped. {RESUME}")
+        printing.tell(f"Stopped. {RESUME}")
         raise typer.Exit(128 + stop.signal)
     return result
 
@@ -195,12 +213,18 @@ def _carry_out(store: "Store", plan: "Plan", *, wait: bool) -> "Result":
 RESUME = "What was finished is kept; type the same command again to go on."
 
 
-def _say_next(result: "Result", plan: "Plan", follow: str) -> None:
-    from lenetcli import render
+def _say_next(result: "Result", store: str, *commands: str) -> None:
+    from lenetcli import printing
+    from lenetcli.runner import Fate
+    from lenetcli.wording import plural
 
+    left = sum(fate is Fate.LEFT for fate in result.fates.values())
     if not result.complete:
-        left = sum(run.state is RunState.RUNNING for run in result.sweep.runs)
         raise RunFailedError(
-            f"{left or 'Some'} cells are left to other processes.", "Type the same command again later."
+            f"{plural(left, 'cell')} left to other processes.", "Type the same command again later."
         )
-    render.tell(f"Next: {follow}", "dim")
+    # What the environment says, the next command will hear too.
+    typed = (
+        "" if store in (DEFAULT_STORE, os.environ.get(STORE_VARIABLE)) else f" --store {shlex.quote(store)}"
+    )
+    printing.tell("Next: " + ", ".join(command + typed for command in commands), "dim")

@@ -44,7 +44,7 @@ def plot(
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Draw learning curves, or parameters against runtime."""
-    from lenetcli import render
+    from lenetcli import printing
     from lenetcli.experiments import parse_parameter
     from lenetcli.outputs import check_output
     from lenetcli.runtimes import RuntimeSeries
@@ -71,13 +71,13 @@ def plot(
         from lenetcli.canvas import write_csv
 
         write_csv(series, o.parse_output(data))
-        render.tell(f"Wrote {data}")
+        printing.tell(f"Wrote {data}")
     if terminal:
         from lenetcli.terminal import draw_terminal
 
-        console = render.stdout()
+        console = printing.stdout()
         ascii_only = not console.encoding.startswith("utf")
-        render.print_line(draw_terminal(series, min(console.width, 120), 28, ascii_only))
+        printing.print_line(draw_terminal(series, min(console.width, 120), 28, ascii_only))
     if not terminal or output is not None:
         from lenetcli.canvas import save
         from lenetcli.plots import draw_curves, draw_runtime
@@ -86,7 +86,7 @@ def plot(
             save(draw_runtime(series, log=log), target)
         else:
             save(draw_curves(series, linear=log is False), target)
-        render.tell(f"Wrote {target}")
+        printing.tell(f"Wrote {target}")
 
 
 def _find_runtimes(held: "Store", runs: list[str] | None, sweep: str | None) -> "RuntimeSeries":
@@ -116,8 +116,12 @@ def _find_curves(
 
 def report(
     output: OutputOption = None,
-    title: Annotated[str | None, typer.Option("--title", help="Stands above the report.")] = None,
-    author: Annotated[str | None, typer.Option("--author", help="Stands below the title.")] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="Stands above the report.")
+    ] = None,
+    author: Annotated[
+        str | None, typer.Option("--author", metavar="TEXT", help="Stands below the title.")
+    ] = None,
     verify: Annotated[
         str | None,
         typer.Option("--verify", metavar="FILE.pdf", help="Recompute a report's facts from the store."),
@@ -125,7 +129,7 @@ def report(
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write the report of the exercise, computed from the store (report.pdf; -o FILE.typ for its source)."""
-    from lenetcli import render, reports
+    from lenetcli import printing, reports
     from lenetcli.outputs import REPORTS, check_output
     from lenetcli.store import Store
 
@@ -136,7 +140,7 @@ def report(
     if verify is not None:
         verification = reports.verify(held, Path(verify))
         for difference in verification.differences:
-            render.print_line(difference)
+            printing.print_line(difference)
         if verification.differences:
             raise RunFailedError(
                 f"{len(verification.differences)} statements of {verify} differ from the store.",
@@ -147,13 +151,13 @@ def report(
             if verification.rendered
             else "by another version: not rendered again"
         )
-        render.print_line(f"Every statement of {verify} follows from the store, {told}.")
+        printing.print_line(f"Every statement of {verify} follows from the store, {told}.")
         return
     made = reports.make(held, title=title or reports.TITLE, author=author)
     made.write(target)
-    render.tell(f"Wrote {target}")
+    printing.tell(f"Wrote {target}")
     for command in made.missing():
-        render.tell(command, "yellow")
+        printing.tell(command, "yellow")
 
 
 @runs_app.command("list")
@@ -169,7 +173,14 @@ def list_runs(
     device: Annotated[
         str | None, typer.Option("--device", metavar="cpu|gpu", help="Only runs on this.")
     ] = None,
-    sort: Annotated[str, typer.Option("--sort", metavar="FIELD", help="A field of the JSON.")] = "created_at",
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            metavar="FIELD",
+            help="Order by this field of the JSON: newest, longest and best first, the rest upwards.",
+        ),
+    ] = "created_at",
     limit: Annotated[
         str | None, typer.Option("--limit", metavar="N", help="At most so many; 50 by default.")
     ] = None,
@@ -177,7 +188,7 @@ def list_runs(
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
-    from lenetcli import parsing, render
+    from lenetcli import parsing, printing, records, render
     from lenetcli.runs import DeviceKind, RunState
     from lenetcli.store import SORT_FIELDS, Store
 
@@ -191,23 +202,14 @@ def list_runs(
     if sort not in SORT_FIELDS:
         raise UsageError(f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}.")
     held = Store.open(store)
-    if sweep is None:
-        found = held.runs(state=wanted_state, device=wanted_device, sort=sort, limit=most)
-        total = held.count() if most is not None and len(found) == most and not (state or device) else None
-    else:
-        cells = held.sweep(sweep).runs
-        found = [
-            run
-            for run in cells
-            if wanted_state in (None, run.state) and wanted_device in (None, run.config.device)
-        ]
-        found = render.sort_runs(found, sort)[:most]
-        total = None
+    found = held.runs(state=wanted_state, device=wanted_device, sweep=sweep, sort=sort, limit=most)
     if as_json:
-        render.print_json([render.run_fields(run) for run in found])
+        printing.print_json([records.run_fields(run) for run in found])
     elif as_csv:
-        render.print_csv([render.run_fields(run) for run in found])
+        printing.print_csv([records.run_fields(run) for run in found], records.RUN_FIELDS)
     else:
+        whole = state is device is sweep is None
+        total = held.count() if whole and len(found) == most else None
         render.print_runs(found, total)
 
 
@@ -218,7 +220,7 @@ def show_run(
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Show one run: configuration, curve, attempts and timings."""
-    from lenetcli import render
+    from lenetcli import printing, records, render
     from lenetcli.store import Store
 
     held = Store.open(store)
@@ -226,7 +228,7 @@ def show_run(
     weights = held.weights(run.key)
     sha256 = weights[1] if weights else None
     if as_json:
-        render.print_json(render.full_run_fields(run, sha256))
+        printing.print_json(records.full_run_fields(run, sha256))
     else:
         render.print_run(run, sha256)
 
@@ -238,7 +240,7 @@ def save_run(
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Save a run's newest weights as a model that plain Keras opens."""
-    from lenetcli import render
+    from lenetcli import printing
     from lenetcli.outputs import check_output
     from lenetcli.quiet import silence_stderr
     from lenetcli.store import Store
@@ -250,22 +252,22 @@ def save_run(
     stored = held.weights(run.key)
     if stored is None:
         raise NotFoundError(f"Run {run.short_id} has no weights yet.", "Train it first.")
-    render.tell("Loading TensorFlow …", "dim")
+    printing.tell("Loading TensorFlow …", "dim")
     with silence_stderr():
         from lenetcli.training import save_model
     save_model(run.config, stored[2], target)
-    render.tell(f"Wrote {target} (epoch {stored[0]} of run {run.short_id})")
+    printing.tell(f"Wrote {target} (epoch {stored[0]} of run {run.short_id})")
 
 
 @sweeps_app.command("list")
 def list_sweeps(as_json: o.JsonOption = False, store: o.StoreOption = DEFAULT_STORE) -> None:
     """List sweeps, the newest request first."""
-    from lenetcli import render
+    from lenetcli import printing, records, render
     from lenetcli.store import Store
 
     found = Store.open(store).sweeps()
     if as_json:
-        render.print_json([render.sweep_fields(sweep) for sweep in found])
+        printing.print_json([records.sweep_fields(sweep) for sweep in found])
     else:
         render.print_sweeps(found)
 
@@ -276,15 +278,15 @@ def data(
     as_json: o.JsonOption = False,
 ) -> None:
     """Show which data would be used, from where, with counts and checksums."""
-    from lenetcli import render
+    from lenetcli import printing
     from lenetcli.cli.training import find_data
 
     with find_data() as find:
         source = find(dataset, path)
     if source.warning:
-        render.tell(source.warning, "bold yellow")
+        printing.tell(source.warning, "bold yellow")
     if as_json:
-        render.print_json(
+        printing.print_json(
             {
                 "name": source.name,
                 "origin": source.origin,
@@ -296,7 +298,7 @@ def data(
             }
         )
         return
-    render.print_facts(
+    printing.print_facts(
         [
             ("data set", source.name),
             ("from", source.origin),
@@ -312,13 +314,13 @@ def data(
 def devices(as_json: o.JsonOption = False) -> None:
     """List what there is to train on."""
     from lenetcli import devices as room
-    from lenetcli import render
+    from lenetcli import printing
 
     found = room.list_devices()
     usable = len(found) - 1 and room.tensorflow_sees_gpus()
     trouble = room.gpu_trouble()
     if as_json:
-        render.print_json(
+        printing.print_json(
             [
                 {
                     "device": "cpu" if device.kind == "cpu" else f"gpu:{device.index}",
@@ -330,7 +332,7 @@ def devices(as_json: o.JsonOption = False) -> None:
             ]
         )
     else:
-        render.print_facts(
+        printing.print_facts(
             (
                 "cpu" if device.kind == "cpu" else f"gpu:{device.index}",
                 f"{device.name}, {(device.memory_bytes or 0) / 2**30:.0f} GiB"
@@ -339,4 +341,4 @@ def devices(as_json: o.JsonOption = False) -> None:
             for device in found
         )
     if trouble:
-        render.tell(trouble, "yellow")
+        printing.tell(trouble, "yellow")

@@ -48,6 +48,15 @@ class Store:
             database.open()
         return cls(database)
 
+    @staticmethod
+    def check_creatable(address: str) -> None:
+        """Find out, without making it, whether a store can be made where there is none.
+
+        Raises:
+            StoreError: if not.
+        """
+        Database(parse_address(address)).check_creatable()
+
     @property
     def name(self) -> str:
         """The store's path, for people."""
@@ -61,10 +70,13 @@ class Store:
         *,
         state: RunState | None = None,
         device: DeviceKind | None = None,
+        sweep: str | None = None,
         sort: str = "created_at",
         limit: int | None = None,
     ) -> list[Run]:
         """Runs by their ids (unique prefixes), else all that fit, the newest first unless sorted otherwise.
+
+        The runs of a ``sweep`` are cut to its epochs.
 
         Raises:
             NotFoundError: for an id that no run or more than one begins with.
@@ -77,6 +89,10 @@ class Store:
         with self._database.read() as connection:
             if ids is not None:
                 return [queries.find_run(connection, prefix) for prefix in ids]
+            if sweep is not None:
+                found = queries.find_sweep(connection, sweep).runs
+                fit = [r for r in found if state in (None, r.state) and device in (None, r.config.device)]
+                return queries.sort_runs(fit, sort)[:limit]
             return queries.list_runs(connection, state=state, device=device, sort=sort, limit=limit)
 
     def run(self, prefix: str) -> Run:

@@ -1,5 +1,6 @@
 """The database file: its address, its connections, its transactions, and what can go wrong with them."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,8 +95,6 @@ class Database:
 
     def open_or_create(self) -> None:
         """The same, but a file that is missing or empty becomes a new store."""
-        if not self.path.parent.is_dir():
-            raise StoreError(f"There is no folder '{self.path.parent}'.", "Make it, or name another --store.")
         self._check_file()
         if self.path.exists() and self.path.stat().st_size:
             with self.read() as connection:
@@ -103,12 +102,25 @@ class Database:
             with self.write():
                 pass  # taking the lock shows whether it can be written
             return
+        self.check_creatable()
         with self.write() as connection:
             if inspect(connection).get_table_names():  # another process was first
                 self._check_version(connection)
                 return
             Base.metadata.create_all(connection)
             connection.execute(VersionRow.__table__.insert().values(version_num=SCHEMA_VERSION))  # type: ignore[attr-defined]
+
+    def check_creatable(self) -> None:
+        """Find out whether a file can be made here.
+
+        Raises:
+            StoreError: if not.
+        """
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise StoreError(f"There is no folder '{folder}'.", "Make it, or name another --store.")
+        if not os.access(folder, os.W_OK):
+            raise StoreError(f"The folder '{folder}' cannot be written.", "Name another --store.")
 
     def _check_file(self) -> None:
         if self.path.is_dir():

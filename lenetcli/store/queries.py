@@ -46,36 +46,45 @@ def _at_last(column: Any) -> ColumnElement[Any]:
     )
 
 
-SORT_FIELDS: dict[str, ColumnElement[Any]] = {
-    "created_at": RunRow.created_at.desc(),
-    "id": RunRow.key.asc(),
-    "state": RunRow.state.asc(),
-    "dataset": RunRow.dataset.asc(),
-    "filters": RunRow.filters.asc(),
-    "lr": RunRow.lr.asc(),
-    "batch_size": RunRow.batch_size.asc(),
-    "seed": RunRow.seed.asc(),
-    "device": RunRow.device.asc(),
-    "parameters": RunRow.parameters.asc(),
-    "target_epochs": RunRow.target_epochs.desc(),
-    "epochs": _LAST_EPOCH.desc(),
-    "val_accuracy": _at_last(EpochRow.val_accuracy).desc().nulls_last(),
-    "test_accuracy": _at_last(EpochRow.test_accuracy).desc().nulls_last(),
+SORT_FIELDS: dict[str, Any] = {
+    "created_at": RunRow.created_at,
+    "id": RunRow.key,
+    "state": RunRow.state,
+    "dataset": RunRow.dataset,
+    "filters": RunRow.filters,
+    "lr": RunRow.lr,
+    "batch_size": RunRow.batch_size,
+    "seed": RunRow.seed,
+    "device": RunRow.device,
+    "parameters": RunRow.parameters,
+    "target_epochs": RunRow.target_epochs,
+    "epochs": _LAST_EPOCH,
+    "val_accuracy": _at_last(EpochRow.val_accuracy),
+    "test_accuracy": _at_last(EpochRow.test_accuracy),
     "best_val_accuracy": select(func.max(EpochRow.val_accuracy))
     .where(EpochRow.run_id == RunRow.id)
     .correlate(RunRow)
-    .scalar_subquery()
-    .desc()
-    .nulls_last(),
+    .scalar_subquery(),
     "runtime_seconds": select(func.sum(TimingRow.train_seconds))
     .join(AttemptRow, AttemptRow.id == TimingRow.attempt_id)
     .where(AttemptRow.run_id == RunRow.id)
     .correlate(RunRow)
-    .scalar_subquery()
-    .asc()
-    .nulls_last(),
+    .scalar_subquery(),
 }
-"""What ``runs list --sort`` takes: newest, longest and best first, the rest upwards."""
+"""What ``runs list --sort`` takes."""
+
+DOWNWARDS = frozenset(
+    {"created_at", "epochs", "target_epochs", "val_accuracy", "test_accuracy", "best_val_accuracy"}
+)
+"""Newest, longest and best come first; the rest goes upwards, and what is missing comes last."""
+
+
+def sort_runs(runs: Iterable[Run], field: str) -> list[Run]:
+    """Runs as their sweep sees them, in the order of ``list_runs``."""
+    valued = [(getattr(run if hasattr(run, field) else run.config, field), run) for run in runs]
+    known = [pair for pair in valued if pair[0] is not None]
+    known.sort(key=lambda pair: pair[0], reverse=field in DOWNWARDS)
+    return [run for _, run in known] + [run for value, run in valued if value is None]
 
 
 def list_runs(
@@ -87,7 +96,9 @@ def list_runs(
     limit: int | None,
 ) -> list[Run]:
     """Runs in the order of ``sort``; those that a dead process left running are not."""
-    question = select(RunRow.__table__).order_by(SORT_FIELDS[sort], RunRow.id.desc())
+    field = SORT_FIELDS[sort]
+    order = field.desc() if sort in DOWNWARDS else field.asc()
+    question = select(RunRow.__table__).order_by(order.nulls_last(), RunRow.id.desc())
     if device is not None:
         question = question.where(RunRow.device == device)
     if state is not None:  # a run left running by a dead process may stand for any other state

@@ -1,0 +1,144 @@
+"""How anything is printed: messages, errors, tables, JSON, CSV. Data goes to stdout, all else to stderr."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+NONE = "–"
+GAP = "  "
+SPARKS = 20
+
+
+def stdout() -> Console:
+    """Where data goes; a file or a pipe gets the whole width that a table wants."""
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal and "COLUMNS" not in console._environ:
+        console = Console(highlight=False, width=200)
+    return console
+
+
+def tell(text: str, style: str = "") -> None:
+    """A message to stderr, as it is: no markup, no escapes."""
+    _print_message(Text(clean(text), style=style))
+
+
+def print_error(problem: str, advice: str) -> None:
+    """An error: what is wrong, and what to do."""
+    _print_message(Text.assemble(("Error: ", "bold red"), f"{clean(problem)} {clean(advice)}"))
+
+
+def _print_message(text: Text) -> None:
+    console = Console(stderr=True, highlight=False)
+    console.print(text, soft_wrap=not console.is_terminal)  # a log gets one line, a terminal whole words
+
+
+def clean(text: str) -> str:
+    """Text from users and strangers' stores: control characters lose their power."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration for people."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{seconds / 3600:.1f} h"
+
+
+def format_value(value: Any) -> str:
+    """A value of a parameter as people write it: ``0.0001``, not ``1e-04``."""
+    if isinstance(value, float):
+        text = f"{value:.10f}".rstrip("0").rstrip(".")
+        return text if text and float(text) == value else repr(value)
+    return str(value)
+
+
+def format_accuracy(value: float | None) -> str:
+    """Four decimals: one image in ten thousand."""
+    return NONE if value is None else f"{value:.4f}"
+
+
+def sparkline(curve: Sequence[float], console: Console) -> str:
+    """A curve in one line of at most 20 characters, from its lowest point to its highest."""
+    if len(curve) < 2:
+        return ""
+    if len(curve) > SPARKS:
+        curve = [curve[round(at * (len(curve) - 1) / (SPARKS - 1))] for at in range(SPARKS)]
+    plain = console.options.ascii_only or console.legacy_windows
+    blocks = "_.-~=*#@" if plain else "▁▂▃▄▅▆▇█"
+    low, high = min(curve), max(curve)
+    step = (high - low) / (len(blocks) - 1) or 1.0
+    return "".join(blocks[round((point - low) / step)] for point in curve)
+
+
+class Column(NamedTuple):
+    """A column of a table: where there is no room for all, the highest ``rank`` goes first; 0 stays."""
+
+    title: str
+    rank: int = 0
+    right: bool = False
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    """A table of the columns that fit the terminal; nothing wraps."""
+    console = stdout()
+    lines = [[Text(column.title, style="bold") for column in columns]]
+    lines += [[cell if isinstance(cell, Text) else Text(clean(str(cell))) for cell in row] for row in rows]
+    widths = [max(line[at].cell_len for line in lines) for at in range(len(columns))]
+    shown = list(range(len(columns)))
+    for at in sorted(shown, key=lambda at: -columns[at].rank):
+        if columns[at].rank and sum(widths[one] + len(GAP) for one in shown) - len(GAP) > console.width:
+            shown.remove(at)
+    for line in lines:
+        text = Text(GAP).join(_pad(line[at], widths[at], columns[at].right) for at in shown)
+        text.rstrip()
+        console.print(text, no_wrap=True, overflow="ellipsis")
+
+
+def _pad(cell: Text, width: int, right: bool) -> Text:
+    blank = Text(" " * (width - cell.cell_len))
+    return blank + cell if right else cell + blank
+
+
+def print_facts(facts: Iterable[tuple[str, Any]]) -> None:
+    """Names and what there is to say of them, folded where it is longer than the line."""
+    console = stdout()
+    facts = [(clean(name), clean(str(fact))) for name, fact in facts]
+    indent = max((cell_len(name) for name, _ in facts), default=0) + len(GAP)
+    room = max(console.width - indent, 16)
+    for name, fact in facts:
+        first, *rest = Text(fact).wrap(console, room, overflow="fold") or [Text()]
+        console.print(
+            Text(name, style="bold") + Text(" " * (indent - cell_len(name))) + first, soft_wrap=True
+        )
+        for line in rest:
+            console.print(Text(" " * indent) + line, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Strict JSON: a number that is not finite would be an error, not ``NaN``."""
+    plain = not (sys.stdout.encoding or "").lower().startswith("utf")
+    json.dump(value, sys.stdout, indent=2, allow_nan=False, ensure_ascii=plain)
+    sys.stdout.write("\n")
+
+
+def print_csv(rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
+    """Comma-separated values with a line of names first; what is missing is empty."""
+    writer = csv.DictWriter(sys.stdout, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def print_line(text: str = "") -> None:
+    """One line of data."""
+    sys.stdout.write(clean(text) + "\n")
