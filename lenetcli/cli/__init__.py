@@ -55,6 +55,9 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and leave the process with its exit code."""
     import click
 
+    from lenetcli.interrupts import exit_on_signals
+
+    exit_on_signals()
     try:
         code = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()

@@ -1,9 +1,8 @@
 """``train`` and ``sweep``: from the words typed to a plan, through the runner, to a table."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,10 +14,12 @@ from lenetcli.runs import Request, RunState
 if TYPE_CHECKING:
     from lenetcli.data import Arrays, DataSource
     from lenetcli.devices import Device
-    from lenetcli.experiments import Plan
+    from lenetcli.experiments import Finder, Plan
     from lenetcli.runner import Result
     from lenetcli.store import Store
     from lenetcli.trainers import Trainer
+
+T = TypeVar("T")
 
 
 def train(
@@ -38,6 +39,7 @@ def train(
     precision: o.PrecisionOption = "float32",  # type: ignore[assignment]
     store: o.StoreOption = DEFAULT_STORE,
     no_wait: o.NoWaitOption = False,
+    remeasure: o.RemeasureOption = False,
 ) -> None:
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
     from lenetcli import experiments
@@ -61,8 +63,7 @@ def train(
     )
     experiments.check_request(request)
     held = Store.open(store, create=True)
-    with _finder() as find:
-        plan = experiments.plan_train(request, held, find)
+    plan = find_stoppably(lambda find: experiments.plan_train(request, held, find, remeasure=remeasure))
     result = _carry_out(held, plan, wait=not no_wait)
     _say_next(result, plan, f"lenetcli runs show {result.sweep.cells[0].config.key[3:11]}")
 
@@ -93,6 +94,7 @@ def sweep(
     precision: o.PrecisionOption = "float32",  # type: ignore[assignment]
     store: o.StoreOption = DEFAULT_STORE,
     no_wait: o.NoWaitOption = False,
+    remeasure: o.RemeasureOption = False,
 ) -> None:
     """Train a run for each value; what the store holds already is kept."""
     from lenetcli import experiments, parsing
@@ -121,40 +123,55 @@ def sweep(
     if seeds is not None and not 1 <= seeds <= 1000:
         raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
     held = Store.open(store, create=True)
-    with _finder() as find:
-        wanted = None if seeds is None else range(seeds)
-        plan = experiments.plan_sweep(request, field, parsed, wanted, held, find)
+    wanted = None if seeds is None else range(seeds)
+    plan = find_stoppably(
+        lambda find: experiments.plan_sweep(request, field, parsed, wanted, held, find, remeasure=remeasure)
+    )
     result = _carry_out(held, plan, wait=not no_wait)
     follow = "lenetcli plot runtime" if field == "filters" else f"lenetcli plot {field.replace('_', '-')}"
     _say_next(result, plan, f"{follow}, lenetcli report")
 
 
-@contextmanager
-def _finder() -> Iterator[Any]:
-    """Finds data, and shows a download if it comes to one."""
+def find_stoppably(work: "Callable[[Finder], T]") -> T:
+    """Do what looks for data, and show a download if it comes to one; a signal ends both at once."""
     from lenetcli import data as data_room
     from lenetcli import render
+    from lenetcli.interrupts import Stop, run_stoppably
+    from lenetcli.trainers import Stopped
 
     bars: list[Any] = []
 
-    def report(name: str, done: int, total: int) -> None:
-        from lenetcli.progress import DownloadBar
+    def tell() -> None:
+        render.tell("Stopped while looking for the data; nothing was trained.")
 
-        if not bars:
-            bars.append(DownloadBar())
-        bars[0].update(name, done, total)
+    def look(stop: Stop) -> T:
+        def report(name: str, done: int, total: int) -> None:
+            from lenetcli.progress import DownloadBar
 
-    def find(dataset: str, path: str | None, *, offline: bool = False) -> "DataSource":
-        return data_room.find(dataset, path, report=report, offline=offline)
+            if stop():
+                raise Stopped
+            if not bars:
+                bars.append(DownloadBar())
+            bars[0].update(name, done, total)
+
+        def find(dataset: str, path: str | None, *, offline: bool = False) -> "DataSource":
+            return data_room.find(dataset, path, report=report, offline=offline)
+
+        try:
+            return work(find)
+        except Stopped:
+            assert stop.signal is not None
+            raise typer.Exit(128 + stop.signal) from None
 
     try:
-        yield find
-    except KeyboardInterrupt:
-        render.tell("Stopped while looking for the data; nothing was trained.")
-        raise typer.Exit(130) from None
+        found, stop = run_stoppably(look, tell)
     finally:
         for bar in bars:
             bar.close()
+    if stop.signal is not None:
+        tell()
+        raise typer.Exit(128 + stop.signal)
+    return found
 
 
 def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer":
@@ -179,12 +196,12 @@ def _carry_out(store: "Store", plan: "Plan", *, wait: bool) -> "Result":
     with Display(plan.sweep) as display:
         runner = Runner(store, plan, _make_trainer, display, wait=wait)
 
-        def abandon(number: int) -> None:
+        def abandon() -> None:
+            runner.abandon()
+            display.note(f"Stopped inside a step. {RESUME}")
             display.close()
-            runner.abandon(number)
-            render.tell(f"Stopped inside a step. {RESUME}")
 
-        result, stop = run_stoppably(runner.run, abandon)
+        result, stop = run_stoppably(runner.run, abandon, display.restore)
     render.print_sweep(result.sweep, result.fates, time.monotonic() - begun)
     if stop.signal is not None:
         render.tell(f"Stopped. {RESUME}")
@@ -198,6 +215,10 @@ RESUME = "What was finished is kept; type the same command again to go on."
 def _say_next(result: "Result", plan: "Plan", follow: str) -> None:
     from lenetcli import render
 
+    if result.failure is not None:
+        raise RunFailedError(
+            f"{result.failure}.", "What was finished is kept; lenetcli runs show tells more."
+        )
     if not result.complete:
         left = sum(run.state is RunState.RUNNING for run in result.sweep.runs)
         raise RunFailedError(

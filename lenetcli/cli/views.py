@@ -277,10 +277,9 @@ def data(
 ) -> None:
     """Show which data would be used, from where, with counts and checksums."""
     from lenetcli import render
-    from lenetcli.cli.training import _finder
+    from lenetcli.cli.training import find_stoppably
 
-    with _finder() as find:
-        source = find(dataset, path)
+    source = find_stoppably(lambda find: find(dataset, path))
     if source.warning:
         render.tell(source.warning, "bold yellow")
     if as_json:

@@ -9,12 +9,13 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import UsageError
 from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, Run, RunState, Sweep, Timing
-from lenetcli.store import claims, queries
+from lenetcli.store import claims, measurements, queries
 from lenetcli.store.claims import Busy, Claim, Done
-from lenetcli.store.database import Database, parse_address
-from lenetcli.store.models import AttemptRow, DatasetRow, EpochRow, RunRow, SweepCellRow, SweepRow, WeightsRow
+from lenetcli.store.database import BUSY_SECONDS, Database, parse_address
+from lenetcli.store.measurements import Measurement
+from lenetcli.store.models import AttemptRow, DatasetRow, EpochRow, RunRow, SweepCellRow, SweepRow
 
-__all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Store"]
+__all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Measurement", "Store"]
 
 SORT_FIELDS = tuple(queries.SORT_FIELDS)
 
@@ -129,11 +130,8 @@ class Store:
     def weights(self, key: str) -> tuple[int, str, bytes] | None:
         """The epoch, SHA-256 and safetensors of the newest weights of a run."""
         with self._database.read() as connection:
-            row = connection.execute(
-                select(WeightsRow.epoch, WeightsRow.sha256, WeightsRow.tensors)
-                .join(RunRow, RunRow.id == WeightsRow.run_id)
-                .where(RunRow.key == key)
-            ).one_or_none()
+            run = queries.find_runs(connection, [key]).get(key)
+            row = claims.read_weights(connection, run.config) if run else None
             return None if row is None else (row.epoch, row.sha256, row.tensors)
 
     # Writing
@@ -199,12 +197,12 @@ class Store:
         fingerprint: str,
         dataset: str,
         epochs: int,
-        presumed_dead: int | None = None,
+        presumed_dead: tuple[int, int] | None = None,
     ) -> Claim | Busy | Done:
         """Take a run to train it up to ``epochs``: ours, in other hands, or done already.
 
-        A run whose process is gone is taken over. ``presumed_dead`` names an attempt whose heartbeat
-        the caller has watched stand still.
+        A run whose process is gone is taken over. ``presumed_dead`` names an attempt and its
+        heartbeat, which the caller has watched stand still.
         """
         with self._database.write() as connection:
             return claims.claim_run(
@@ -218,7 +216,7 @@ class Store:
                 presumed_dead=presumed_dead,
             )
 
-    def record_setup(self, claim: Claim, **seconds: float) -> None:
+    def record_setup(self, claim: Claim | Measurement, **seconds: float) -> None:
         """What came before the first epoch: import, data, trace and warm-up seconds."""
         with self._database.write() as connection:
             connection.execute(update(AttemptRow).where(AttemptRow.id == claim.attempt_id).values(**seconds))
@@ -250,16 +248,18 @@ class Store:
             claims.record_test(connection, claim, epoch, accuracy)
             claims.end_attempt(connection, claim, RunState.COMPLETED, note=None)
 
-    def end(self, claim: Claim, outcome: RunState, note: str | None = None) -> None:
+    def end(
+        self, claim: Claim, outcome: RunState, note: str | None = None, *, patience: float = BUSY_SECONDS
+    ) -> None:
         """The attempt ended without reaching its goal.
 
         Raises:
             LostClaimError: if another process has taken the run over.
         """
-        with self._database.write() as connection:
+        with self._database.write(patience) as connection:
             claims.end_attempt(connection, claim, outcome, note=note)
 
-    def beat(self, claim: Claim) -> None:
+    def beat(self, claim: Claim | Measurement) -> None:
         """Move the heartbeat of an attempt."""
         with self._database.write() as connection:
             connection.execute(
@@ -267,3 +267,34 @@ class Store:
                 .where(AttemptRow.id == claim.attempt_id)
                 .values(heartbeat=AttemptRow.heartbeat + 1)
             )
+
+    def others_at_work(self, claim: Claim | Measurement, host: str, since: datetime) -> bool:
+        """Whether another attempt of this store was alive on this host at any time since then."""
+        with self._database.read() as connection:
+            return claims.others_at_work(connection, claim.attempt_id, host, since)
+
+    # Measuring again
+
+    def begin_measurement(
+        self, run: Run, attempt: Attempt, *, identity: str, fingerprint: str
+    ) -> Measurement:
+        """An attempt that computes a finished run once more, and writes nothing but its times."""
+        with self._database.write() as connection:
+            return measurements.begin(connection, run, attempt, identity=identity, fingerprint=fingerprint)
+
+    def record_timing(self, measurement: Measurement, timing: Timing) -> None:
+        """What an epoch cost when it was computed again."""
+        with self._database.write() as connection:
+            claims.record_timing(connection, measurement.attempt_id, timing)
+
+    def end_measurement(
+        self,
+        measurement: Measurement,
+        outcome: RunState,
+        note: str | None = None,
+        *,
+        patience: float = BUSY_SECONDS,
+    ) -> None:
+        """A measurement is over."""
+        with self._database.write(patience) as connection:
+            claims.close_attempt(connection, measurement.attempt_id, outcome, note)

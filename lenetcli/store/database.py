@@ -70,9 +70,12 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that may write: all of it, or nothing; it holds the lock from its start."""
-        writing = self._engine.execution_options(lenetcli_writes=True)
+    def write(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
+        """A transaction that may write: all of it, or nothing; it holds the lock from its start.
+
+        Each of its statements waits up to ``patience`` seconds for another program's lock.
+        """
+        writing = self._engine.execution_options(lenetcli_writes=True, lenetcli_patience=patience)
         with self._translate(), writing.begin() as connection:
             yield connection
 
@@ -83,12 +86,11 @@ class Database:
             NotFoundError: if there is no file.
             StoreError: if it is something else, or of another version.
         """
-        if not self.path.exists():
+        if not self._size():
             raise NotFoundError(
                 f"There is no store at '{self.path}'.",
                 "Train something first (lenetcli sweep lr 0.1 0.01 0.001 0.0001), or name one with --store.",
             )
-        self._check_file()
         with self.read() as connection:
             self._check_version(connection)
 
@@ -96,8 +98,7 @@ class Database:
         """The same, but a file that is missing or empty becomes a new store."""
         if not self.path.parent.is_dir():
             raise StoreError(f"There is no folder '{self.path.parent}'.", "Make it, or name another --store.")
-        self._check_file()
-        if self.path.exists() and self.path.stat().st_size:
+        if self._size():
             with self.read() as connection:
                 self._check_version(connection)
             with self.write():
@@ -110,9 +111,19 @@ class Database:
             Base.metadata.create_all(connection)
             connection.execute(VersionRow.__table__.insert().values(version_num=SCHEMA_VERSION))  # type: ignore[attr-defined]
 
-    def _check_file(self) -> None:
-        if self.path.is_dir():
-            raise StoreError(f"The store '{self.path}' is a folder.", "Name a file with --store.")
+    def _size(self) -> int:
+        """The size of the file, 0 if there is none."""
+        try:
+            if self.path.is_dir():
+                raise StoreError(f"The store '{self.path}' is a folder.", "Name a file with --store.")
+            return self.path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        except (OSError, ValueError) as error:  # a name too long, a folder that is locked, a null byte
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StoreError(
+                f"The store '{self.path}' cannot be opened: {reason}.", "Name another file with --store."
+            ) from error
 
     def _check_version(self, connection: Connection) -> None:
         try:
@@ -120,23 +131,46 @@ class Database:
         except exc.OperationalError as error:
             if "no such table" not in str(error.orig):
                 raise
-            if self.path.stat().st_size == 0:
-                raise NotFoundError(f"The store '{self.path}' is empty.", "Train something first.") from None
             raise StoreError(
                 f"'{self.path}' is a database of another program.", "Name another file with --store."
             ) from None
         if found != [SCHEMA_VERSION]:
             shown = ", ".join(str(version)[:32] for version in found) or "none"
+            older = shown.isdecimal() and shown < SCHEMA_VERSION
             raise StoreError(
                 f"The store '{self.path}' has schema {shown}, and this lenetcli reads {SCHEMA_VERSION}.",
-                "Use the lenetcli that wrote it, or a newer one: pip install --upgrade lenetcli.",
+                f"Upgrade it with lenetcli store upgrade --store '{self.path}'."
+                if older
+                else "Use the lenetcli that wrote it, or a newer one: pip install --upgrade lenetcli.",
+            )
+        # A stranger's view or trigger would run whatever it likes inside our statements.
+        foreign = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%'"
+        ).scalars()
+        if found_foreign := sorted(map(str, foreign)):
+            raise StoreError(
+                f"The store '{self.path}' holds {found_foreign[0][:64]!r}, which no lenetcli put there.",
+                "Do not trust it; restore the store from a backup.",
             )
 
     @contextmanager
     def _translate(self) -> Iterator[None]:
-        """Say in a sentence what the database complains of."""
+        """Say in a sentence what the database complains of, or what is wrong with what it holds."""
         try:
             yield
+        except (
+            TypeError,
+            ValueError,
+            LookupError,
+            OverflowError,
+            RecursionError,
+            exc.NoResultFound,
+        ) as error:
+            raise StoreError(
+                f"The store '{self.path}' holds something that this lenetcli does not understand "
+                f"({type(error).__name__}: {str(error)[:200]}).",
+                "Look at it with lenetcli store check, or restore it from a backup.",
+            ) from error
         except exc.DBAPIError as error:
             code = getattr(error.orig, "sqlite_errorcode", None)
             primary = None if code is None else code & 0xFF
@@ -146,7 +180,7 @@ class Database:
                     "Close that program, then type the same command again.",
                 ) from error
             what, advice = _TROUBLE.get(
-                primary or -1, (f"cannot be used ({error.orig})", "Restore a backup.")
+                primary or -1, (f"cannot be used ({error.orig})", "Look at it with lenetcli store check.")
             )
             raise StoreError(f"The store '{self.path}' {what}.", advice) from error
 
@@ -156,10 +190,14 @@ def _set_up(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")  # first: the next ones may wait
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA trusted_schema=OFF")
     cursor.close()
 
 
 def _begin(connection: Connection) -> None:
     # A read that turns into a write fails at once, whatever the timeout: writers say so first.
-    writes = connection.get_execution_options().get("lenetcli_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    patience = options.get("lenetcli_patience", BUSY_SECONDS)
+    if patience != BUSY_SECONDS:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("lenetcli_writes") else "BEGIN")
