@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lenetcli import __version__
-from lenetcli.cli import training, views
+from lenetcli.cli import maintenance, training, views
 from lenetcli.errors import LenetError, RunFailedError
 
 DEBUG_VARIABLE = "LENETCLI_DEBUG"
@@ -28,6 +28,7 @@ app.command()(views.plot)
 app.command()(views.report)
 app.add_typer(views.runs_app, name="runs")
 app.add_typer(views.sweeps_app, name="sweeps")
+app.add_typer(maintenance.app, name="store")
 app.command()(views.data)
 app.command()(views.devices)
 

@@ -11,7 +11,7 @@ from lenetcli.errors import UsageError
 from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, Run, RunState, Sweep, Timing
 from lenetcli.store import claims, measurements, queries
 from lenetcli.store.claims import Busy, Claim, Done
-from lenetcli.store.database import BUSY_SECONDS, Database, parse_address
+from lenetcli.store.database import Database, parse_address
 from lenetcli.store.measurements import Measurement
 from lenetcli.store.models import AttemptRow, DatasetRow, EpochRow, RunRow, SweepCellRow, SweepRow
 
@@ -249,7 +249,7 @@ class Store:
             claims.end_attempt(connection, claim, RunState.COMPLETED, note=None)
 
     def end(
-        self, claim: Claim, outcome: RunState, note: str | None = None, *, patience: float = BUSY_SECONDS
+        self, claim: Claim, outcome: RunState, note: str | None = None, *, patience: float | None = None
     ) -> None:
         """The attempt ended without reaching its goal.
 
@@ -293,7 +293,7 @@ class Store:
         outcome: RunState,
         note: str | None = None,
         *,
-        patience: float = BUSY_SECONDS,
+        patience: float | None = None,
     ) -> None:
         """A measurement is over."""
         with self._database.write(patience) as connection:

@@ -58,11 +58,6 @@ class Database:
         event.listen(self._engine, "connect", _set_up)
         event.listen(self._engine, "begin", _begin)
 
-    @property
-    def engine(self) -> Engine:
-        """The engine, for maintenance."""
-        return self._engine
-
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that reads one state of the store."""
@@ -70,13 +65,20 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
+    def write(self, patience: float | None = None) -> Iterator[Connection]:
         """A transaction that may write: all of it, or nothing; it holds the lock from its start.
 
-        Each of its statements waits up to ``patience`` seconds for another program's lock.
+        Each of its statements waits up to ``patience`` seconds for another program's lock, where given.
         """
         writing = self._engine.execution_options(lenetcli_writes=True, lenetcli_patience=patience)
         with self._translate(), writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def migrate(self) -> Iterator[Connection]:
+        """A transaction that may change tables: what refers to their rows is not deleted with them."""
+        migrating = self._engine.execution_options(lenetcli_writes=True, lenetcli_migrates=True)
+        with self._translate(), migrating.begin() as connection:
             yield connection
 
     def open(self) -> None:
@@ -197,7 +199,9 @@ def _set_up(connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     # A read that turns into a write fails at once, whatever the timeout: writers say so first.
     options = connection.get_execution_options()
-    patience = options.get("lenetcli_patience", BUSY_SECONDS)
-    if patience != BUSY_SECONDS:
+    patience = options.get("lenetcli_patience")
+    if patience is not None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
+    if options.get("lenetcli_migrates"):
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")  # has no effect once a transaction has begun
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("lenetcli_writes") else "BEGIN")
