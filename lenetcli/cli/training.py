@@ -62,8 +62,12 @@ def train(
         shards=shards,
     )
     experiments.check_request(request)
-    held = Store.open(store, create=True)
-    plan = find_stoppably(lambda find: experiments.plan_train(request, held, find, remeasure=remeasure))
+
+    def prepare(find: "Finder") -> "tuple[Store, Plan]":
+        held = Store.open(store, create=True)
+        return held, experiments.plan_train(request, held, find, remeasure=remeasure)
+
+    held, plan = find_stoppably(prepare)
     result = _carry_out(held, plan, wait=not no_wait)
     _say_next(result, plan, f"lenetcli runs show {result.sweep.cells[0].config.key[3:11]}")
 
@@ -122,11 +126,13 @@ def sweep(
         experiments.check_request(experiments.with_value(request, field, value))
     if seeds is not None and not 1 <= seeds <= 1000:
         raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
-    held = Store.open(store, create=True)
-    wanted = None if seeds is None else range(seeds)
-    plan = find_stoppably(
-        lambda find: experiments.plan_sweep(request, field, parsed, wanted, held, find, remeasure=remeasure)
-    )
+
+    def prepare(find: "Finder") -> "tuple[Store, Plan]":
+        held = Store.open(store, create=True)
+        wanted = None if seeds is None else range(seeds)
+        return held, experiments.plan_sweep(request, field, parsed, wanted, held, find, remeasure=remeasure)
+
+    held, plan = find_stoppably(prepare)
     result = _carry_out(held, plan, wait=not no_wait)
     follow = "lenetcli plot runtime" if field == "filters" else f"lenetcli plot {field.replace('_', '-')}"
     _say_next(result, plan, f"{follow}, lenetcli report")
@@ -142,7 +148,7 @@ def find_stoppably(work: "Callable[[Finder], T]") -> T:
     bars: list[Any] = []
 
     def tell() -> None:
-        render.tell("Stopped while looking for the data; nothing was trained.")
+        render.tell("Stopped before anything was trained.")
 
     def look(stop: Stop) -> T:
         def report(name: str, done: int, total: int) -> None:

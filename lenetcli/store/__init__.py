@@ -1,5 +1,6 @@
 """The store of runs: one SQLite file; all SQL is in this room."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from lenetcli.errors import UsageError
+from lenetcli.errors import StoreBusyError, UsageError
 from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, Run, RunState, Sweep, Timing
 from lenetcli.store import claims, measurements, queries
 from lenetcli.store.claims import Busy, Claim, Done
@@ -16,6 +17,9 @@ from lenetcli.store.measurements import Measurement
 from lenetcli.store.models import AttemptRow, DatasetRow, EpochRow, RunRow, SweepCellRow, SweepRow
 
 __all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Measurement", "Store"]
+
+OPEN_SECONDS = 30.0
+"""How long opening a store waits for a lock that somebody else holds."""
 
 SORT_FIELDS = tuple(queries.SORT_FIELDS)
 
@@ -43,11 +47,15 @@ class Store:
             StoreError: if it is no store, or one of another version.
         """
         database = Database(parse_address(address))
-        if create:
-            database.open_or_create()
-        else:
-            database.open()
-        return cls(database)
+        deadline = time.monotonic() + OPEN_SECONDS
+        while True:
+            try:
+                database.open_or_create() if create else database.open()
+                return cls(database)
+            except StoreBusyError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, make_url, select
+from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make_url, select
 from sqlalchemy.pool import NullPool
 
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
