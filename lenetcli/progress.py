@@ -73,6 +73,11 @@ class Display:
         self._bars.stop()
         self._stream.flush()
 
+    def restore(self) -> None:
+        """Bring the cursor back, from inside a signal handler: no lock is waited for."""
+        if self._live:
+            os.write(self._stream.fileno(), b"\x1b[?25h\n")
+
     def note(self, text: str) -> None:
         """Something the user should know."""
         self._line(text, "yellow")
