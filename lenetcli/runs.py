@@ -281,7 +281,8 @@ class Run:
         if self.epochs < epochs:
             short = self.state is RunState.COMPLETED
             return replace(self, state=RunState.INTERRUPTED) if short else self
-        reached = self.epochs > epochs or self.completed_epochs >= epochs
+        further = self.epochs > epochs or self.state is RunState.DIVERGED  # in a later epoch
+        reached = further or self.completed_epochs >= epochs
         return replace(
             self,
             curve=self.curve[:epochs],
