@@ -1,4 +1,4 @@
-"""Every mistake that a person can type: the code, a sentence and a piece of advice, and nothing left behind."""
+"""Every mistake that a person can type: a code, a sentence, a piece of advice, and nothing left behind."""
 
 import os
 import sqlite3
