@@ -59,7 +59,7 @@ def fill_store(path: Path) -> None:
             values = {name: getattr(config, name) for name in config.__dataclass_fields__} | {
                 "id": seed + 1, "key": config.key, "dataset": "d", "parameters": config.parameters,
                 "state": "completed", "target_epochs": 3, "completed_epochs": 3, "attempt": 1,
-                "created_at": f"2026-01-01 {seed // 3600 % 24:02}:{seed // 60 % 60:02}:{seed % 60:02}.{seed:06}",
+                "created_at": f"2026-01-01 00:{seed // 60 % 60:02}:{seed % 60:02}.{seed:06}",
             }  # fmt: skip
             rows.append([values.get(name) for name in known])
         marks = ", ".join("?" * len(known))
