@@ -19,14 +19,13 @@ from lenetcli.runs import (
     Precision,
     Request,
     Run,
-    RunState,
     Sweep,
 )
 from lenetcli.store import Store
 
 MAX_INTEGER = 2**31 - 1
 
-TENSORFLOW_BYTES = 500_000_000
+TENSORFLOW_BYTES = 650_000_000
 """What TensorFlow itself takes before the first image."""
 
 Finder = Callable[..., DataSource]
@@ -148,10 +147,7 @@ class Plan:
 
 def has_enough(cell: Cell, epochs: int) -> bool:
     """Whether a cell holds the epochs asked for and their test accuracy, or diverged on the way."""
-    run = cell.run
-    if run is None or run.state is RunState.RUNNING:
-        return run is not None and run.epochs > epochs
-    return run.state is RunState.DIVERGED or (run.epochs == epochs and run.state is RunState.COMPLETED)
+    return cell.run is not None and cell.run.at(epochs).state.is_finished()
 
 
 def plan_train(request: Request, store: Store | None, find: Finder = data.find) -> Plan:

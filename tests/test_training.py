@@ -102,7 +102,7 @@ def test_every_image_counts_once_whatever_the_batch_size(room, arrays, batch_siz
 @settings(max_examples=30, deadline=None)
 def test_an_epochs_order_is_a_permutation_that_seed_and_epoch_decide(room, seed, epoch, count):
     order = room.permutation(seed, epoch, count)
-    assert order.dtype == np.int32
+    assert order.dtype == np.int64
     assert sorted(order) == list(range(count))
     assert (order == room.permutation(seed, epoch, count)).all()
     if count > 20:
