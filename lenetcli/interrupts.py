@@ -37,13 +37,16 @@ class Stop:
         return self._event.wait(seconds)
 
 
-def run_stoppably(work: Callable[[Stop], T], abandon: Callable[[int], None]) -> tuple[T, Stop]:
+def run_stoppably(
+    work: Callable[[Stop], T], abandon: Callable[[int], None], leave: Callable[[], object] = lambda: None
+) -> tuple[T, Stop]:
     """Run ``work`` in a thread; the first signal asks it to stop, the second ends the process at once.
 
     Args:
         work: asks its ``Stop`` often, and returns soon once it says so.
         abandon: records the interruption where the work does not come back in time; the process
             then ends with 128 + the signal's number.
+        leave: called when a second signal ends the process at once; must wait for nothing.
 
     Returns:
         What ``work`` returned, and the ``Stop`` that says whether it was asked to stop.
@@ -60,6 +63,7 @@ def run_stoppably(work: Callable[[Stop], T], abandon: Callable[[int], None]) -> 
 
     def hear(number: int, _frame: FrameType | None) -> None:
         if stop():
+            leave()
             os._exit(128 + number)
         stop.request(number)
 

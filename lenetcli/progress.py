@@ -73,6 +73,11 @@ class Display:
         self._bars.stop()
         self._stream.flush()
 
+    def drop(self) -> None:
+        """Give the cursor back at once, from a signal handler: no lock may be waited for."""
+        if self._live:
+            os.write(self._stream.fileno(), b"\x1b[?25h\n")
+
     def note(self, text: str) -> None:
         """Something the user should know."""
         self._line(text, "yellow")

@@ -202,7 +202,7 @@ def _carry_out(store: "Store", plan: "Plan", *, wait: bool) -> "Result":
             runner.abandon(number)
             printing.tell(f"Stopped inside a step. {RESUME}")
 
-        result, stop = run_stoppably(runner.run, abandon)
+        result, stop = run_stoppably(runner.run, abandon, display.drop)
     render.print_sweep(result.sweep, result.fates, time.monotonic() - begun)
     if stop.signal is not None:
         printing.tell(f"Stopped. {RESUME}")
