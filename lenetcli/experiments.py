@@ -138,11 +138,15 @@ class Plan:
     source: DataSource | None
     device: Device
     notes: tuple[str, ...] = ()
+    remeasure: bool = False
+    """Whether runs that are finished are computed once more, for their times."""
 
     @property
     def open_cells(self) -> tuple[Cell, ...]:
         """The cells with something left to do."""
-        return tuple(cell for cell in self.sweep.cells if not has_enough(cell, self.sweep.epochs))
+        return tuple(
+            cell for cell in self.sweep.cells if self.remeasure or not has_enough(cell, self.sweep.epochs)
+        )
 
 
 def has_enough(cell: Cell, epochs: int) -> bool:
@@ -150,7 +154,9 @@ def has_enough(cell: Cell, epochs: int) -> bool:
     return cell.run is not None and cell.run.at(epochs).state.is_finished()
 
 
-def plan_train(request: Request, store: Store | None, find: Finder = data.find) -> Plan:
+def plan_train(
+    request: Request, store: Store | None, find: Finder = data.find, *, remeasure: bool = False
+) -> Plan:
     """One run, as a sweep of one cell that is not recorded as a sweep."""
     check_request(request)
     device = devices.choose_device(request.device)
@@ -162,6 +168,7 @@ def plan_train(request: Request, store: Store | None, find: Finder = data.find) 
         is_sweep=False,
         source=source,
         device=device,
+        remeasure=remeasure,
         notes=_warnings(source, request, device),
     )
 
@@ -173,6 +180,8 @@ def plan_sweep(
     seeds: Sequence[int] | None,
     store: Store | None,
     find: Finder = data.find,
+    *,
+    remeasure: bool = False,
 ) -> Plan:
     """Expand a sweep, or go on with the one that the same words began.
 
@@ -183,6 +192,7 @@ def plan_sweep(
         seeds: the seeds of each value; None for the request's.
         store: where runs that have begun are found; None if there is none yet.
         find: finds the data.
+        remeasure: compute finished runs once more, for their times.
     """
     if seeds is not None and parameter == "seed":
         raise UsageError("A sweep over seeds needs no --seeds.", "Leave one of the two out.")
@@ -198,7 +208,7 @@ def plan_sweep(
     question = _question(request, parameter, values, seeds)
     recorded = store.find_asked(question) if store is not None else None
     if recorded is not None:
-        plan = _continue_recorded(request, recorded, find)
+        plan = _continue_recorded(request, recorded, find, remeasure)
         if plan is not None:
             return plan
     device = devices.choose_device(request.device)
@@ -214,6 +224,7 @@ def plan_sweep(
         source=source,
         device=device,
         notes=_warnings(source, request, device),
+        remeasure=remeasure,
     )
 
 
@@ -235,10 +246,10 @@ def _question(request: Request, parameter: str, values: Sequence[Any], seeds: Se
     return json.dumps([parameter, sorted(values), list(seeds), typed], sort_keys=True)
 
 
-def _continue_recorded(request: Request, recorded: Sweep, find: Finder) -> Plan | None:
+def _continue_recorded(request: Request, recorded: Sweep, find: Finder, remeasure: bool) -> Plan | None:
     """Go on with what the same words meant, whatever ``auto`` would mean by now; None to expand anew."""
     config = recorded.cells[0].config
-    finished = all(has_enough(cell, recorded.epochs) for cell in recorded.cells)
+    finished = not remeasure and all(has_enough(cell, recorded.epochs) for cell in recorded.cells)
     notes: list[str] = []
     source = None
     if request.data is not None:
@@ -275,7 +286,13 @@ def _continue_recorded(request: Request, recorded: Sweep, find: Finder) -> Plan 
     if on_cpu and not finished and devices.choose_device("auto").kind is DeviceKind.GPU:
         notes.append("This sweep goes on with the CPU it was begun on; --device gpu begins one on the GPU.")
     return Plan(
-        request=request, sweep=recorded, is_sweep=True, source=source, device=device, notes=tuple(notes)
+        request=request,
+        sweep=recorded,
+        is_sweep=True,
+        source=source,
+        device=device,
+        notes=tuple(notes),
+        remeasure=remeasure,
     )
 
 

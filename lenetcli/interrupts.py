@@ -37,8 +37,19 @@ class Stop:
         return self._event.wait(seconds)
 
 
+def exit_on_signals() -> None:
+    """Leave with 128 + n and a tidy end on the signals that would else kill the process at once."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in SIGNALS:
+        if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, leave)
+
+
 def run_stoppably(
-    work: Callable[[Stop], T], abandon: Callable[[int], None], leave: Callable[[], object] = lambda: None
+    work: Callable[[Stop], T], abandon: Callable[[], None], restore: Callable[[], None] = lambda: None
 ) -> tuple[T, Stop]:
     """Run ``work`` in a thread; the first signal asks it to stop, the second ends the process at once.
 
@@ -46,7 +57,7 @@ def run_stoppably(
         work: asks its ``Stop`` often, and returns soon once it says so.
         abandon: records the interruption where the work does not come back in time; the process
             then ends with 128 + the signal's number.
-        leave: called when a second signal ends the process at once; must wait for nothing.
+        restore: gives the terminal back, at once, where a second signal leaves no time for more.
 
     Returns:
         What ``work`` returned, and the ``Stop`` that says whether it was asked to stop.
@@ -63,13 +74,15 @@ def run_stoppably(
 
     def hear(number: int, _frame: FrameType | None) -> None:
         if stop():
-            leave()
-            os._exit(128 + number)
+            try:
+                restore()
+            finally:
+                os._exit(128 + number)
         stop.request(number)
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
-        if before[number] is not signal.SIG_IGN:  # nohup, or a shell's background job
+        if before[number] not in (signal.SIG_IGN, None):  # nohup, or a shell's background job
             signal.signal(number, hear)
     try:
         thread = threading.Thread(target=run, daemon=True, name="work")
@@ -81,11 +94,14 @@ def run_stoppably(
                 deadline = time.monotonic() + GRACE_SECONDS
             if deadline is not None and time.monotonic() > deadline and thread.is_alive():
                 assert stop.signal is not None
-                abandon(stop.signal)
-                os._exit(128 + stop.signal)
+                try:
+                    abandon()
+                finally:
+                    os._exit(128 + stop.signal)
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # None: one that was not set from Python
+                signal.signal(number, handler)
     if failures:
         raise failures[0]
     return results[0], stop

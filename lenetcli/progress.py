@@ -73,8 +73,8 @@ class Display:
         self._bars.stop()
         self._stream.flush()
 
-    def drop(self) -> None:
-        """Give the cursor back at once, from a signal handler: no lock may be waited for."""
+    def restore(self) -> None:
+        """Bring the cursor back, from inside a signal handler: no lock is waited for."""
         if self._live:
             os.write(self._stream.fileno(), b"\x1b[?25h\n")
 

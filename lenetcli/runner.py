@@ -1,36 +1,35 @@
 """Train the open cells of a plan: claim, go on from the stored weights, record each epoch, hand on."""
 
-import os
-import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from importlib.metadata import version
-from pathlib import Path
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
-import lenetcli
 from lenetcli import machine
+from lenetcli.attempts import beating, begin_attempt
 from lenetcli.data import Arrays
 from lenetcli.devices import Device
-from lenetcli.errors import LostClaimError, StoreBusyError
+from lenetcli.errors import LenetError, LostClaimError, StoreBusyError, StoreError
 from lenetcli.experiments import Plan, ask, refresh
 from lenetcli.interrupts import Stop
-from lenetcli.runs import Attempt, Cell, Config, Epoch, RunState, Sweep, Timing
-from lenetcli.store import Busy, Claim, Done, Store
-from lenetcli.trainers import Diverged, Progress, Stopped, Trainer
+from lenetcli.runs import Cell, Config, Epoch, Run, RunState, Sweep, Timing
+from lenetcli.store import Busy, Claim, Done, Measurement, Store
+from lenetcli.trainers import Diverged, Progress, Stopped, Trained, Trainer
 
 T = TypeVar("T")
 
 POLL_SECONDS = 0.5
 """How often a cell in other hands is looked at again."""
 
-HEARTBEAT_SECONDS = 10.0
 DEAD_SECONDS = 120.0
 """An attempt on another host whose heartbeat stood still for so long is taken for dead."""
+
+LAST_PATIENCE = 0.3
+"""How long the last words of a stopped process wait for the store's lock."""
 
 MakeTrainer = Callable[[Arrays, Device, int], Trainer]
 
@@ -41,6 +40,7 @@ class Fate(StrEnum):
     KEPT = "kept"
     TRAINED = "trained"
     CONTINUED = "continued"
+    MEASURED = "measured again"
     ELSEWHERE = "trained elsewhere"
     LEFT = "left"
     FAILED = "failed"
@@ -91,13 +91,13 @@ class Runner:
     ) -> None:
         self._store = store
         self._plan = plan
+        self._epochs = plan.sweep.epochs
         self._make_trainer = make_trainer
         self._observer = observer
         self._wait = wait
         self._trainer: Trainer | None = None
         self._setup: dict[str, Any] = {}
-        self._claim: Claim | None = None
-        self._beaten = 0.0
+        self._in_hand: Callable[..., None] | None = None  # ends the attempt that is under way
         self._fates: dict[str, Fate] = {}
         self._failure: str | None = None
         self._watched: dict[str, tuple[tuple[int, int], float]] = {}
@@ -110,40 +110,37 @@ class Runner:
             LenetError: if the data or the store cannot be used.
         """
         self._stop = stop
-        epochs = self._plan.sweep.epochs
-        if self._plan.is_sweep:
-            self._persist(lambda: self._store.request_sweep(self._plan.sweep, ask(self._plan)))
-        opened = {cell.config.key for cell in self._plan.open_cells}
-        for cell in self._plan.sweep.cells:
-            if cell.config.key not in opened:
-                self._end(cell, RunState.COMPLETED, Fate.KEPT)
-        pending = [cell for cell in self._plan.sweep.cells if cell.config.key in opened]
+        sweep = self._plan.sweep
         with suppress(Stopped):
+            if self._plan.is_sweep:
+                self._persist(lambda: self._store.request_sweep(sweep, ask(self._plan)))
+            opened = {cell.config.key for cell in self._plan.open_cells}
+            for cell in sweep.cells:
+                if cell.config.key not in opened:
+                    self._end(cell, RunState.COMPLETED, Fate.KEPT)
+            pending = [cell for cell in sweep.cells if cell.config.key in opened]
             if pending:
                 self._load()
             while pending:
-                busy = [cell for cell in pending if not self._work_on(cell, epochs)]
+                busy = [cell for cell in pending if not self._work_on(cell)]
                 if len(busy) == len(pending):
                     if not self._wait:
                         break
                     if self._stop.wait(POLL_SECONDS):
                         raise Stopped
                 pending = busy
-        for cell in self._plan.sweep.cells:
+        for cell in sweep.cells:
             self._fates.setdefault(cell.config.key, Fate.LEFT)
-        return Result(
-            sweep=refresh(self._store, self._plan.sweep),
-            fates=self._fates,
-            interrupted_by=stop.signal,
-            failure=self._failure,
-        )
+        with suppress(Stopped):
+            sweep = self._persist(lambda: refresh(self._store, sweep))
+        return Result(sweep=sweep, fates=self._fates, interrupted_by=stop.signal, failure=self._failure)
 
-    def abandon(self, _signal: int) -> None:
+    def abandon(self) -> None:
         """Record that the run in hand is interrupted, while the work does not come back from TensorFlow."""
-        claim = self._claim
-        if claim is not None:
-            with suppress(LostClaimError, StoreBusyError):
-                self._store.end(claim, RunState.INTERRUPTED, "stopped inside a step")
+        end = self._in_hand
+        if end is not None:
+            with suppress(StoreError):
+                end(RunState.INTERRUPTED, "stopped inside a step", patience=LAST_PATIENCE)
 
     def _load(self) -> None:
         """Read the data and load TensorFlow, each once."""
@@ -163,159 +160,188 @@ class Runner:
         self._trainer = self._make_trainer(arrays, self._plan.device, self._threads)
         self._setup = {"data_seconds": read - begun, "import_seconds": time.monotonic() - read}
 
-    def _work_on(self, cell: Cell, epochs: int) -> bool:
+    def _work_on(self, cell: Cell) -> bool:
         """Train a cell if it can be had; whether nothing more is to be done with it."""
         if self._stop():
             raise Stopped
-        key = cell.config.key
-        answer = self._persist(lambda: self._take(cell.config, epochs))
+        answer = self._persist(lambda: self._take(cell.config))
         if isinstance(answer, Busy):
-            self._watch(key, answer)
+            self._watch(cell.config.key, answer)
             return False
-        if isinstance(answer, Done):
-            run = self._store.find([key]).get(key)
-            self._end(cell, run.at(epochs).state if run else RunState.COMPLETED, Fate.ELSEWHERE)
-            return True
-        self._claim = answer
-        outcome, note = RunState.FAILED, None
-        try:
-            outcome = self._train(cell, answer, epochs)
-            self._end(cell, outcome, Fate.CONTINUED if answer.epochs else Fate.TRAINED)
-        except LostClaimError:
-            self._claim = None
-            return False
-        except Stopped:
-            outcome = RunState.INTERRUPTED
-            raise
-        except Exception as error:
-            note = f"{type(error).__name__}: {error}"[:500]
-            raise
-        finally:
-            if self._claim is not None and outcome in (RunState.FAILED, RunState.INTERRUPTED):
-                with suppress(LostClaimError):
-                    self._persist(lambda: self._store.end(answer, outcome, note))
-            self._claim = None
+        if isinstance(answer, Claim):
+            return self._train(cell, answer)
+        run = self._persist(lambda: self._store.find([cell.config.key])[cell.config.key]).at(self._epochs)
+        if self._plan.remeasure and run.state is RunState.COMPLETED:
+            return self._measure(cell, run)
+        self._end(cell, run.state, Fate.KEPT if self._plan.remeasure else Fate.ELSEWHERE)
         return True
 
-    def _take(self, config: Config, epochs: int) -> Claim | Busy | Done:
-        watched = self._watched.get(config.key)
-        dead = watched is not None and time.monotonic() - watched[1] > DEAD_SECONDS
-        attempt = Attempt(
-            number=0,
-            started_at=datetime.now(UTC),
-            host=machine.host_name(),
-            device_name=self._plan.device.name,
-            processor=machine.processor_name(),
-            threads=self._threads,
-            versions=_versions(),
-            **self._setup,
-        )
+    def _take(self, config: Config) -> Claim | Busy | Done:
+        seen, since = self._watched.get(config.key, (None, 0.0))
         return self._store.claim(
             config,
-            attempt,
+            begin_attempt(self._plan.device, self._threads, self._setup),
             identity=machine.this_process().to_json(),
             fingerprint=machine.processor_fingerprint(),
             dataset=self._plan.sweep.dataset,
-            epochs=epochs,
-            presumed_dead=watched[0][0] if watched is not None and dead else None,
+            epochs=self._epochs,
+            presumed_dead=seen if time.monotonic() - since > DEAD_SECONDS else None,
         )
 
     def _watch(self, key: str, busy: Busy) -> None:
         """Remember since when the heartbeat of somebody on another host stands still."""
         seen = (busy.number, busy.heartbeat)
         known = self._watched.get(key)
+        if known is None:
+            self._observer.note(f"A cell is in the hands of another process on {busy.host}.")
         if busy.alive or known is None or known[0] != seen:
-            if known is None:
-                self._observer.note(f"A cell is in the hands of another process on {busy.host}.")
             self._watched[key] = (seen, time.monotonic())
 
-    def _train(self, cell: Cell, claim: Claim, epochs: int) -> RunState:
-        """Train a claimed run to its end; every epoch is in the store before the next begins."""
-        assert self._trainer is not None
-        self._observer.began(cell, claim.epochs + 1, epochs)
-        trace, warmup = self._trainer.prepare(cell.config)
-        setup = {"trace_seconds": trace, "warmup_seconds": warmup}
-        self._persist(lambda: self._store.record_setup(claim, **setup))
-        if claim.epochs >= epochs:  # an end that nobody had asked for when it was reached
-            assert claim.weights is not None
-            accuracy = self._trainer.test(cell.config, claim.weights)
-            self._persist(lambda: self._store.record_test(claim, epochs, accuracy))
-            return RunState.COMPLETED
-        wanted = range(claim.epochs + 1, epochs + 1)
+    def _train(self, cell: Cell, claim: Claim) -> bool:
+        """Train a claimed run; every epoch is in the store before the next begins."""
+        if claim.note:
+            self._observer.note(f"{claim.note[0].upper()}{claim.note[1:]}.")
+        end = partial(self._store.end, claim)
         try:
-            for trained in self._trainer.train(
-                cell.config, claim.weights, wanted, self._progress, self._stop
-            ):
-                timing = Timing(
-                    attempt=claim.number,
-                    epoch=trained.epoch.epoch,
-                    train_seconds=trained.train_seconds,
-                    eval_seconds=trained.eval_seconds,
-                    contended=trained.contended,
-                    clock_set=trained.clock_set,
+            with self._hold(cell, claim, end):
+                if claim.epochs < self._epochs:
+                    state = self._train_epochs(cell, claim)
+                else:  # an end that nobody had asked for when it was reached
+                    state = self._test(cell, claim)
+                self._end(cell, state, Fate.CONTINUED if claim.epochs else Fate.TRAINED)
+        except LostClaimError:
+            return False
+        return True
+
+    def _train_epochs(self, cell: Cell, claim: Claim) -> RunState:
+        try:
+            for trained, timing in self._epochs_of(cell, claim, claim.weights, claim.epochs + 1):
+                outcome = RunState.COMPLETED if timing.epoch == self._epochs else None
+                record = partial(
+                    self._store.record_epoch,
+                    claim,
+                    trained.epoch,
+                    timing,
+                    trained.predictions,
+                    trained.weights,
+                    trained.sha256,
+                    outcome=outcome,
                 )
-                outcome = RunState.COMPLETED if trained.epoch.epoch == epochs else None
-                self._persist(
-                    lambda trained=trained, timing=timing, outcome=outcome: self._store.record_epoch(  # type: ignore[misc]
-                        claim,
-                        trained.epoch,
-                        timing,
-                        trained.predictions,
-                        trained.weights,
-                        trained.sha256,
-                        outcome=outcome,
-                    )
-                )
-                self._beaten = time.monotonic()
+                self._persist(record)
                 self._observer.finished_epoch(trained.epoch, trained.train_seconds)
         except Diverged:
             self._persist(lambda: self._store.end(claim, RunState.DIVERGED))
             return RunState.DIVERGED
         return RunState.COMPLETED
 
-    def _progress(self, progress: Progress) -> None:
-        self._observer.progressed(progress)
-        claim = self._claim
-        if claim is not None and time.monotonic() - self._beaten > HEARTBEAT_SECONDS:
-            self._beaten = time.monotonic()
-            with suppress(StoreBusyError):
-                self._store.beat(claim)
+    def _test(self, cell: Cell, claim: Claim) -> RunState:
+        assert self._trainer is not None and claim.weights is not None
+        self._prepare(cell, claim, claim.epochs)
+        accuracy = self._trainer.test(cell.config, claim.weights)
+        self._persist(lambda: self._store.record_test(claim, self._epochs, accuracy))
+        return RunState.COMPLETED
+
+    def _measure(self, cell: Cell, run: Run) -> bool:
+        """Compute a finished run once more: new times, and the same bits."""
+        attempt = begin_attempt(self._plan.device, self._threads, self._setup)
+        identity, fingerprint = machine.this_process().to_json(), machine.processor_fingerprint()
+        begin = partial(
+            self._store.begin_measurement, run, attempt, identity=identity, fingerprint=fingerprint
+        )
+        measurement = self._persist(begin)
+        end = partial(self._store.end_measurement, measurement)
+        stored = self._persist(lambda: self._store.weights(run.key))
+        differs = None
+        with self._hold(cell, measurement, end):
+            for trained, timing in self._epochs_of(cell, measurement, None, 1):
+                self._persist(partial(self._store.record_timing, measurement, timing))
+                self._observer.finished_epoch(trained.epoch, trained.train_seconds)
+                point = replace(run.curve[timing.epoch - 1], test_accuracy=trained.epoch.test_accuracy)
+                other = stored is not None and stored[0] == timing.epoch and stored[1] != trained.sha256
+                if differs is None and (other or point != trained.epoch):
+                    differs = f"the bits of epoch {timing.epoch} are not the stored ones"
+            if differs is not None:
+                self._observer.note(
+                    f"Run {run.short_id}: {differs}{f' ({measurement.note})' if measurement.note else ''}."
+                )
+            self._persist(partial(end, RunState.COMPLETED, differs))
+            as_it_must = differs is None or measurement.note is not None
+            if not as_it_must:
+                self._failure = f"Run {run.short_id} was measured again, and {differs}"
+            self._end(cell, run.state, Fate.MEASURED if as_it_must else Fate.FAILED)
+        return True
+
+    def _epochs_of(
+        self, cell: Cell, owner: Claim | Measurement, weights: bytes | None, first: int
+    ) -> Iterator[tuple[Trained, Timing]]:
+        """Train the epochs from ``first`` on, each with its timing."""
+        self._prepare(cell, owner, first)
+        assert self._trainer is not None
+        begun = datetime.now(UTC)
+        wanted = range(first, self._epochs + 1)
+        for trained in self._trainer.train(
+            cell.config, weights, wanted, self._observer.progressed, self._stop
+        ):
+            crowded = self._persist(partial(self._store.others_at_work, owner, machine.host_name(), begun))
+            yield (
+                trained,
+                Timing(
+                    attempt=owner.number,
+                    epoch=trained.epoch.epoch,
+                    train_seconds=trained.train_seconds,
+                    eval_seconds=trained.eval_seconds,
+                    contended=trained.contended or crowded,
+                    clock_set=trained.clock_set,
+                ),
+            )
+            begun = datetime.now(UTC)
+
+    def _prepare(self, cell: Cell, owner: Claim | Measurement, first: int) -> None:
+        assert self._trainer is not None
+        self._observer.began(cell, first, self._epochs)
+        trace, warmup = self._trainer.prepare(cell.config)
+        self._persist(lambda: self._store.record_setup(owner, trace_seconds=trace, warmup_seconds=warmup))
+
+    @contextmanager
+    def _hold(self, cell: Cell, owner: Claim | Measurement, end: Callable[..., None]) -> Iterator[None]:
+        """An attempt from its beginning to its end, whatever comes; a failure ends its cell alone."""
+        self._in_hand = end
+        try:
+            with beating(lambda: self._store.beat(owner)):
+                yield
+        except LostClaimError:
+            raise
+        except Stopped:
+            self._give_up(partial(end, RunState.INTERRUPTED))
+            raise
+        except Exception as error:
+            note = f"{type(error).__name__}: {error}"[:500]
+            self._give_up(partial(end, RunState.FAILED, note))
+            if isinstance(error, LenetError):
+                raise
+            self._failure = f"A run failed with {note}"
+            self._end(cell, RunState.FAILED, Fate.FAILED)
+        finally:
+            self._in_hand = None
+
+    def _give_up(self, end: Callable[[], None]) -> None:
+        with suppress(StoreError, Stopped):  # what is not written shows from the process that is gone
+            self._persist(end)
 
     def _end(self, cell: Cell, state: RunState, fate: Fate) -> None:
         self._fates[cell.config.key] = fate
         self._observer.ended(cell, state, fate)
 
     def _persist(self, write: Callable[[], T]) -> T:
-        """Write to the store; while another program holds its lock, keep what there is and try again."""
+        """Use the store; while another program holds its lock, keep what there is and try again."""
         told = False
         while True:
             try:
                 return write()
-            except StoreBusyError:
-                if self._stop():  # asked to stop, and the lock is still not free
-                    raise
+            except StoreBusyError as error:
+                if self._stop():  # and the lock is still not free
+                    raise Stopped from error
                 if not told:
                     self._observer.note("The store is locked by another program; waiting for it.")
                     told = True
                 time.sleep(0.1)
-
-
-def _versions() -> dict[str, str]:
-    """The versions that a run's bits and times may depend on."""
-    found = {
-        "lenetcli": lenetcli.__version__,
-        "tensorflow": version("tensorflow"),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
-    }
-    checkout = Path(lenetcli.__file__).parent.parent
-    if (checkout / ".git").exists():
-        with suppress(OSError, subprocess.SubprocessError):
-            commit = subprocess.run(
-                ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=10,
-            )
-            found["commit"] = commit.stdout.strip()
-    return found

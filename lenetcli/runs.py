@@ -223,13 +223,23 @@ class Run:
 
     @property
     def newest_timings(self) -> tuple[Timing, ...]:
-        """One timing an epoch: the newest uncontended one, else the newest."""
-        best: dict[int, Timing] = {}
-        for timing in self.timings:
-            held = best.get(timing.epoch)
-            rank = (not timing.contended, timing.attempt)
-            if held is None or rank > (not held.contended, held.attempt):
-                best[timing.epoch] = timing
+        """One timing an epoch, all of one measurement: the newest that is complete and undisturbed.
+
+        The attempts that trained the run are one measurement together, each one that measured it
+        again is another. Where all that are complete were disturbed, the newest of them.
+        """
+        again = {attempt.number for attempt in self.attempts if attempt.remeasure}
+        measured: dict[int, dict[int, Timing]] = {0: {}}
+        for timing in sorted(self.timings, key=lambda timing: timing.attempt):
+            group = timing.attempt if timing.attempt in again else 0
+            measured.setdefault(group, {})[timing.epoch] = timing
+
+        def rank(timings: dict[int, Timing]) -> tuple[bool, int]:
+            undisturbed = not any(timing.contended or timing.clock_set for timing in timings.values())
+            return undisturbed, max((timing.attempt for timing in timings.values()), default=0)
+
+        complete = [timings for timings in measured.values() if len(timings) >= self.epochs]
+        best = max(complete, key=rank) if complete else measured[0]
         return tuple(best[epoch] for epoch in sorted(best))
 
     @property

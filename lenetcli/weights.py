@@ -35,6 +35,20 @@ def unpack(blob: bytes, shapes: Mapping[str, tuple[int, ...]]) -> "dict[str, NDA
         StoreError: for anything else.
     """
     import numpy as np
+
+    tensors = read(blob)
+    found = {name: array.shape for name, array in tensors.items() if array.dtype == np.float32}
+    if found != dict(shapes) or len(tensors) != len(found):
+        raise StoreError("The stored weights of this run do not fit its configuration.", _ADVICE)
+    return tensors
+
+
+def read(blob: bytes) -> "dict[str, NDArray[np.float32]]":
+    """The tensors in a safetensors file, whatever they are.
+
+    Raises:
+        StoreError: if it is none.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -42,9 +56,6 @@ def unpack(blob: bytes, shapes: Mapping[str, tuple[int, ...]]) -> "dict[str, NDA
         tensors: dict[str, NDArray[np.float32]] = load(blob)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise StoreError("The stored weights of this run are damaged.", _ADVICE) from error
-    found = {name: array.shape for name, array in tensors.items() if array.dtype == np.float32}
-    if found != dict(shapes) or len(tensors) != len(found):
-        raise StoreError("The stored weights of this run do not fit its configuration.", _ADVICE)
     return tensors
 
 

@@ -15,8 +15,22 @@ from small_data import write_idx
 
 EXECUTABLE = Path(sys.executable).with_name("lenetcli")
 FIELDS = [
-    *("id", "state", "dataset", "filters", "lr", "batch_size", "seed", "epochs", "target_epochs", "device"),
-    *("device_name", "parameters", "val_accuracy", "best_val_accuracy", "test_accuracy", "runtime_seconds"),
+    "id",
+    "state",
+    "dataset",
+    "filters",
+    "lr",
+    "batch_size",
+    "seed",
+    "epochs",
+    "target_epochs",
+    "device",
+    "device_name",
+    "parameters",
+    "val_accuracy",
+    "best_val_accuracy",
+    "test_accuracy",
+    "runtime_seconds",
     "created_at",
 ]
 PATIENCE = 600

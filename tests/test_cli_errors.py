@@ -1,4 +1,4 @@
-"""Every mistake that a person can type: a code, a sentence, a piece of advice, and nothing left behind."""
+"""Every mistake that a person can type: its code, a sentence, an advice, and nothing left behind."""
 
 import os
 import sqlite3

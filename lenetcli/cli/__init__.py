@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from lenetcli import __version__
-from lenetcli.cli import reproduce, training, views
+from lenetcli.cli import maintenance, reproduce, training, views
 from lenetcli.cli.streams import prepare_streams
 from lenetcli.errors import LenetError, RunFailedError
 
@@ -34,6 +34,7 @@ app.command()(views.plot)
 app.command()(views.report)
 app.add_typer(views.runs_app, name="runs")
 app.add_typer(views.sweeps_app, name="sweeps")
+app.add_typer(maintenance.app, name="store")
 app.command()(views.data)
 app.command()(views.devices)
 
@@ -59,6 +60,9 @@ def _global_options(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    from lenetcli.interrupts import exit_on_signals
+
+    exit_on_signals()
     prepare_streams()
     try:
         code = app(args=arguments, prog_name="lenetcli", standalone_mode=False)

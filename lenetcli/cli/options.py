@@ -100,6 +100,10 @@ NoWaitOption = Annotated[
     bool,
     typer.Option("--no-wait", help="Leave cells that another process is training; exit 1 if there are any."),
 ]
+RemeasureOption = Annotated[
+    bool,
+    typer.Option("--remeasure", help="Compute finished runs once more: the same bits, new runtimes."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 STORE = DEFAULT_STORE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lenetcli.cli import options as o
-from lenetcli.cli.training import find_data, open_existing
+from lenetcli.cli.training import find_stoppably, open_existing
 from lenetcli.errors import UsageError
 from lenetcli.paths import DEFAULT_STORE
 from lenetcli.runs import DeviceKind, Request
@@ -53,8 +53,8 @@ def reproduce(
 
     if dry_run:
         held = open_existing(store)
-        with find_data() as find:
-            plans = [
+        plans = find_stoppably(
+            lambda find: [
                 experiments.plan_sweep(
                     experiments.with_value(request, "device", device),
                     parameter,
@@ -65,7 +65,8 @@ def reproduce(
                 )
                 for parameter, values, device in sweeps
             ]
-            _show(plans, held.runs() if held is not None else [])
+        )
+        _show(plans, held.runs() if held is not None else [])
         return
     for parameter, values, device in sweeps:
         _run(["sweep", parameter, "--device", device, *map(printing.format_value, values), *options])

@@ -3,9 +3,8 @@
 import os
 import shlex
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -17,10 +16,12 @@ from lenetcli.runs import Request
 if TYPE_CHECKING:
     from lenetcli.data import Arrays, DataSource
     from lenetcli.devices import Device
-    from lenetcli.experiments import Plan
+    from lenetcli.experiments import Finder, Plan
     from lenetcli.runner import Result
     from lenetcli.store import Store
     from lenetcli.trainers import Trainer
+
+T = TypeVar("T")
 
 
 def train(
@@ -40,6 +41,7 @@ def train(
     precision: o.PrecisionOption = "float32",  # type: ignore[assignment]
     store: o.StoreOption = DEFAULT_STORE,
     no_wait: o.NoWaitOption = False,
+    remeasure: o.RemeasureOption = False,
 ) -> None:
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
     from lenetcli import experiments
@@ -62,8 +64,9 @@ def train(
         shards=shards,
     )
     experiments.check_request(request)
-    with find_data() as find:
-        plan = experiments.plan_train(request, open_existing(store), find)
+    plan = find_stoppably(
+        lambda find: experiments.plan_train(request, open_existing(store), find, remeasure=remeasure)
+    )
     held = Store.open(store, create=True)
     result = _carry_out(held, plan, wait=not no_wait)
     _say_next(result, store, f"lenetcli runs show {result.sweep.runs[0].short_id}")
@@ -95,6 +98,7 @@ def sweep(
     precision: o.PrecisionOption = "float32",  # type: ignore[assignment]
     store: o.StoreOption = DEFAULT_STORE,
     no_wait: o.NoWaitOption = False,
+    remeasure: o.RemeasureOption = False,
 ) -> None:
     """Train a run for each value; what the store holds already is kept."""
     from lenetcli import experiments, parsing
@@ -122,9 +126,12 @@ def sweep(
         experiments.check_request(experiments.with_value(request, field, value))
     if seeds is not None and not 1 <= seeds <= 1000:
         raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
-    with find_data() as find:
-        wanted = None if seeds is None else range(seeds)
-        plan = experiments.plan_sweep(request, field, parsed, wanted, open_existing(store), find)
+    wanted = None if seeds is None else range(seeds)
+    plan = find_stoppably(
+        lambda find: experiments.plan_sweep(
+            request, field, parsed, wanted, open_existing(store), find, remeasure=remeasure
+        )
+    )
     held = Store.open(store, create=True)
     result = _carry_out(held, plan, wait=not no_wait)
     what = "runtime" if field == "filters" else field.replace("_", "-")
@@ -147,32 +154,46 @@ def open_existing(address: str) -> "Store | None":
         return None
 
 
-@contextmanager
-def find_data() -> Iterator[Any]:
-    """Finds data, and shows a download if it comes to one."""
+def find_stoppably(work: "Callable[[Finder], T]") -> T:
+    """Do what looks for data, and show a download if it comes to one; a signal ends both at once."""
     from lenetcli import data as data_room
     from lenetcli import printing
+    from lenetcli.interrupts import Stop, run_stoppably
+    from lenetcli.trainers import Stopped
 
     bars: list[Any] = []
 
-    def report(name: str, done: int, total: int) -> None:
-        from lenetcli.progress import DownloadBar
+    def tell() -> None:
+        printing.tell("Stopped before anything was trained.")
 
-        if not bars:
-            bars.append(DownloadBar())
-        bars[0].update(name, done, total)
+    def look(stop: Stop) -> T:
+        def report(name: str, done: int, total: int) -> None:
+            from lenetcli.progress import DownloadBar
 
-    def find(dataset: str, path: str | None, *, offline: bool = False) -> "DataSource":
-        return data_room.find(dataset, path, report=report, offline=offline)
+            if stop():
+                raise Stopped
+            if not bars:
+                bars.append(DownloadBar())
+            bars[0].update(name, done, total)
+
+        def find(dataset: str, path: str | None, *, offline: bool = False) -> "DataSource":
+            return data_room.find(dataset, path, report=report, offline=offline)
+
+        try:
+            return work(find)
+        except Stopped:
+            assert stop.signal is not None
+            raise typer.Exit(128 + stop.signal) from None
 
     try:
-        yield find
-    except KeyboardInterrupt:
-        printing.tell("Stopped while looking for the data; nothing was trained.")
-        raise typer.Exit(130) from None
+        found, stop = run_stoppably(look, tell)
     finally:
         for bar in bars:
             bar.close()
+    if stop.signal is not None:
+        tell()
+        raise typer.Exit(128 + stop.signal)
+    return found
 
 
 def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer":
@@ -197,12 +218,12 @@ def _carry_out(store: "Store", plan: "Plan", *, wait: bool) -> "Result":
     with Display(plan.sweep) as display:
         runner = Runner(store, plan, _make_trainer, display, wait=wait)
 
-        def abandon(number: int) -> None:
+        def abandon() -> None:
+            runner.abandon()
+            display.note(f"Stopped inside a step. {RESUME}")
             display.close()
-            runner.abandon(number)
-            printing.tell(f"Stopped inside a step. {RESUME}")
 
-        result, stop = run_stoppably(runner.run, abandon, display.drop)
+        result, stop = run_stoppably(runner.run, abandon, display.restore)
     render.print_sweep(result.sweep, result.fates, time.monotonic() - begun)
     if stop.signal is not None:
         printing.tell(f"Stopped. {RESUME}")
@@ -218,6 +239,10 @@ def _say_next(result: "Result", store: str, *commands: str) -> None:
     from lenetcli.runner import Fate
     from lenetcli.wording import plural
 
+    if result.failure is not None:
+        raise RunFailedError(
+            f"{result.failure}.", "What was finished is kept; lenetcli runs show tells more."
+        )
     left = sum(fate is Fate.LEFT for fate in result.fates.values())
     if not result.complete:
         raise RunFailedError(

@@ -279,10 +279,9 @@ def data(
 ) -> None:
     """Show which data would be used, from where, with counts and checksums."""
     from lenetcli import printing
-    from lenetcli.cli.training import find_data
+    from lenetcli.cli.training import find_stoppably
 
-    with find_data() as find:
-        source = find(dataset, path)
+    source = find_stoppably(lambda find: find(dataset, path))
     if source.warning:
         printing.tell(source.warning, "bold yellow")
     if as_json:

@@ -1,5 +1,6 @@
 """The store of runs: one SQLite file; all SQL is in this room."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -7,14 +8,18 @@ from datetime import UTC, datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from lenetcli.errors import UsageError
+from lenetcli.errors import StoreBusyError, UsageError
 from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, Run, RunState, Sweep, Timing
-from lenetcli.store import claims, queries
+from lenetcli.store import claims, measurements, queries
 from lenetcli.store.claims import Busy, Claim, Done
 from lenetcli.store.database import Database, parse_address
-from lenetcli.store.models import AttemptRow, DatasetRow, EpochRow, RunRow, SweepCellRow, SweepRow, WeightsRow
+from lenetcli.store.measurements import Measurement
+from lenetcli.store.models import AttemptRow, DatasetRow, EpochRow, RunRow, SweepCellRow, SweepRow
 
-__all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Store"]
+__all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Measurement", "Store"]
+
+OPEN_SECONDS = 30.0
+"""How long opening a store waits for a lock that somebody else holds."""
 
 SORT_FIELDS = tuple(queries.SORT_FIELDS)
 
@@ -42,11 +47,15 @@ class Store:
             StoreError: if it is no store, or one of another version.
         """
         database = Database(parse_address(address))
-        if create:
-            database.open_or_create()
-        else:
-            database.open()
-        return cls(database)
+        deadline = time.monotonic() + OPEN_SECONDS
+        while True:
+            try:
+                database.open_or_create() if create else database.open()
+                return cls(database)
+            except StoreBusyError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     @staticmethod
     def check_creatable(address: str) -> None:
@@ -145,11 +154,8 @@ class Store:
     def weights(self, key: str) -> tuple[int, str, bytes] | None:
         """The epoch, SHA-256 and safetensors of the newest weights of a run."""
         with self._database.read() as connection:
-            row = connection.execute(
-                select(WeightsRow.epoch, WeightsRow.sha256, WeightsRow.tensors)
-                .join(RunRow, RunRow.id == WeightsRow.run_id)
-                .where(RunRow.key == key)
-            ).one_or_none()
+            run = queries.find_runs(connection, [key]).get(key)
+            row = claims.read_weights(connection, run.config) if run else None
             return None if row is None else (row.epoch, row.sha256, row.tensors)
 
     # Writing
@@ -215,12 +221,12 @@ class Store:
         fingerprint: str,
         dataset: str,
         epochs: int,
-        presumed_dead: int | None = None,
+        presumed_dead: tuple[int, int] | None = None,
     ) -> Claim | Busy | Done:
         """Take a run to train it up to ``epochs``: ours, in other hands, or done already.
 
-        A run whose process is gone is taken over. ``presumed_dead`` names an attempt whose heartbeat
-        the caller has watched stand still.
+        A run whose process is gone is taken over. ``presumed_dead`` names an attempt and its
+        heartbeat, which the caller has watched stand still.
         """
         with self._database.write() as connection:
             return claims.claim_run(
@@ -234,7 +240,7 @@ class Store:
                 presumed_dead=presumed_dead,
             )
 
-    def record_setup(self, claim: Claim, **seconds: float) -> None:
+    def record_setup(self, claim: Claim | Measurement, **seconds: float) -> None:
         """What came before the first epoch: import, data, trace and warm-up seconds."""
         with self._database.write() as connection:
             connection.execute(update(AttemptRow).where(AttemptRow.id == claim.attempt_id).values(**seconds))
@@ -266,16 +272,18 @@ class Store:
             claims.record_test(connection, claim, epoch, accuracy)
             claims.end_attempt(connection, claim, RunState.COMPLETED, note=None)
 
-    def end(self, claim: Claim, outcome: RunState, note: str | None = None) -> None:
+    def end(
+        self, claim: Claim, outcome: RunState, note: str | None = None, *, patience: float | None = None
+    ) -> None:
         """The attempt ended without reaching its goal.
 
         Raises:
             LostClaimError: if another process has taken the run over.
         """
-        with self._database.write() as connection:
+        with self._database.write(patience) as connection:
             claims.end_attempt(connection, claim, outcome, note=note)
 
-    def beat(self, claim: Claim) -> None:
+    def beat(self, claim: Claim | Measurement) -> None:
         """Move the heartbeat of an attempt."""
         with self._database.write() as connection:
             connection.execute(
@@ -283,3 +291,34 @@ class Store:
                 .where(AttemptRow.id == claim.attempt_id)
                 .values(heartbeat=AttemptRow.heartbeat + 1)
             )
+
+    def others_at_work(self, claim: Claim | Measurement, host: str, since: datetime) -> bool:
+        """Whether another attempt of this store was alive on this host at any time since then."""
+        with self._database.read() as connection:
+            return claims.others_at_work(connection, claim.attempt_id, host, since)
+
+    # Measuring again
+
+    def begin_measurement(
+        self, run: Run, attempt: Attempt, *, identity: str, fingerprint: str
+    ) -> Measurement:
+        """An attempt that computes a finished run once more, and writes nothing but its times."""
+        with self._database.write() as connection:
+            return measurements.begin(connection, run, attempt, identity=identity, fingerprint=fingerprint)
+
+    def record_timing(self, measurement: Measurement, timing: Timing) -> None:
+        """What an epoch cost when it was computed again."""
+        with self._database.write() as connection:
+            claims.record_timing(connection, measurement.attempt_id, timing)
+
+    def end_measurement(
+        self,
+        measurement: Measurement,
+        outcome: RunState,
+        note: str | None = None,
+        *,
+        patience: float | None = None,
+    ) -> None:
+        """A measurement is over."""
+        with self._database.write(patience) as connection:
+            claims.close_attempt(connection, measurement.attempt_id, outcome, note)

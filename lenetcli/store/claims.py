@@ -4,16 +4,19 @@ A claim's attempt number is its token. Each write says "… where the attempt is
 process that was stopped for an hour and comes back late finds its token void and harms nothing.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from lenetcli.errors import LostClaimError
-from lenetcli.runs import Attempt, Config, Epoch, RunState, Timing
+from lenetcli.errors import LostClaimError, StoreError
+from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, RunState, Timing
 from lenetcli.store.models import AttemptRow, EpochRow, RunRow, TimingRow, WeightsRow
 from lenetcli.store.queries import holder_is_alive
+
+MAX_HEADER_BYTES = 65_536
+"""No header of our safetensors files is longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class Claim:
     epochs: int
     weights: bytes | None
     took_over: bool
+    note: str | None = None
+    """Why the bits may part from those of a run that was never interrupted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,7 @@ def claim_run(
     fingerprint: str,
     dataset: str,
     epochs: int,
-    presumed_dead: int | None,
+    presumed_dead: tuple[int, int] | None,
 ) -> Claim | Busy | Done:
     """Take a run, or say why not; see ``Store.claim``."""
     row = connection.execute(select(RunRow.__table__).where(RunRow.key == config.key)).one_or_none()
@@ -74,7 +79,7 @@ def claim_run(
             )
         ).inserted_primary_key[0]  # type: ignore[index]
     else:
-        run_id, number = row.id, row.attempt + 1
+        run_id, number = row.id, next_number(connection, row.id)
         question = select(func.coalesce(func.max(EpochRow.epoch), 0)).where(EpochRow.run_id == run_id)
         stored = connection.execute(question).scalar_one()
         target = max(row.target_epochs, epochs)
@@ -88,7 +93,8 @@ def claim_run(
                 )
             ).one_or_none()
             alive = holder_is_alive(holder.identity) if holder else False
-            if holder and alive is not False and presumed_dead != row.attempt:
+            stands_still = holder is not None and presumed_dead == (holder.number, holder.heartbeat)
+            if holder and alive is not False and not stands_still:
                 return Busy(number=row.attempt, host=holder.host, heartbeat=holder.heartbeat, alive=alive)
             took_over = True
             connection.execute(
@@ -101,17 +107,20 @@ def claim_run(
             .where(RunRow.id == run_id)
             .values(state=RunState.RUNNING, attempt=number, target_epochs=target)
         )
-    values = asdict(attempt) | {"run_id": run_id, "number": number, "identity": identity, "heartbeat": 0}
-    attempt_id = connection.execute(
-        insert(AttemptRow).values(**values, fingerprint=fingerprint)
-    ).inserted_primary_key[0]  # type: ignore[index]
-    weights = connection.execute(
-        select(WeightsRow.tensors).where(WeightsRow.run_id == run_id, WeightsRow.epoch == stored)
-    ).scalar_one_or_none()
+    found = read_weights(connection, config)
+    weights = found.tensors if found and found.epoch == stored else None
     if weights is None and stored:
         # Without the weights that go with it, a curve cannot be continued: train it again, to the same bits.
         connection.execute(EpochRow.__table__.delete().where(EpochRow.run_id == run_id))  # type: ignore[attr-defined]
         stored = 0
+    note = compare_machines(connection, run_id, attempt, fingerprint) if stored else None
+    attempt_id = add_attempt(
+        connection,
+        run_id,
+        replace(attempt, number=number, note=note),
+        identity=identity,
+        fingerprint=fingerprint,
+    )
     return Claim(
         run_id=run_id,
         attempt_id=attempt_id,
@@ -120,7 +129,76 @@ def claim_run(
         epochs=stored,
         weights=weights,
         took_over=took_over,
+        note=note,
     )
+
+
+def next_number(connection: Connection, run_id: int) -> int:
+    """The number of a run's next attempt."""
+    question = select(func.coalesce(func.max(AttemptRow.number), 0)).where(AttemptRow.run_id == run_id)
+    return int(connection.execute(question).scalar_one()) + 1
+
+
+def add_attempt(
+    connection: Connection, run_id: int, attempt: Attempt, *, identity: str, fingerprint: str
+) -> int:
+    """Record that a process begins to work on a run; returns the row's id."""
+    values = asdict(attempt) | {"run_id": run_id, "identity": identity, "fingerprint": fingerprint}
+    return int(connection.execute(insert(AttemptRow).values(**values)).inserted_primary_key[0])  # type: ignore[index]
+
+
+def read_weights(connection: Connection, config: Config) -> Row[int, str, bytes] | None:
+    """The newest weights of a run: epoch, sha256, tensors.
+
+    Raises:
+        StoreError: for more bytes than its configuration can have, before they are read.
+    """
+    mine = RunRow.key == config.key
+    size = connection.execute(
+        select(func.length(WeightsRow.tensors)).join(RunRow, RunRow.id == WeightsRow.run_id).where(mine)
+    ).scalar_one_or_none()
+    if (
+        size is not None
+        and int(size) > 4 * config.parameters * (2 if config.momentum else 1) + MAX_HEADER_BYTES
+    ):
+        raise StoreError(
+            "The stored weights of this run are larger than its configuration allows.",
+            "Restore the store from a backup.",
+        )
+    return connection.execute(
+        select(WeightsRow.epoch, WeightsRow.sha256, WeightsRow.tensors)
+        .join(RunRow, RunRow.id == WeightsRow.run_id)
+        .where(mine)
+    ).one_or_none()
+
+
+def compare_machines(connection: Connection, run_id: int, attempt: Attempt, fingerprint: str) -> str | None:
+    """What decides the bits and differs from the attempts that computed the stored epochs; None: nothing."""
+    rows = connection.execute(
+        select(AttemptRow.fingerprint, AttemptRow.device_name, AttemptRow.versions, RunRow.device)
+        .join(RunRow, RunRow.id == AttemptRow.run_id)
+        .where(
+            AttemptRow.run_id == run_id,
+            AttemptRow.remeasure.is_(False),
+            AttemptRow.id.in_(select(TimingRow.attempt_id)),
+        )
+    ).all()
+    changed = []
+    for what, then, now in (
+        ("kind of processor", {row.fingerprint for row in rows}, fingerprint),
+        ("GPU", {row.device_name for row in rows if row.device == DeviceKind.GPU}, attempt.device_name),
+        (
+            "version of TensorFlow",
+            {row.versions.get("tensorflow") for row in rows},
+            attempt.versions.get("tensorflow"),
+        ),
+        ("setting of oneDNN", {row.versions.get("onednn") for row in rows}, attempt.versions.get("onednn")),
+    ):
+        if then - {now}:
+            changed.append(what)
+    if not changed:
+        return None
+    return f"bit-identity no longer holds: another {' and '.join(changed)} than before"
 
 
 def _hold(connection: Connection, claim: Claim, **values: object) -> None:
@@ -148,22 +226,20 @@ def record_epoch(
     """The epoch, what it cost and the weights that go with it."""
     _hold(connection, claim)
     connection.execute(insert(EpochRow).values(run_id=claim.run_id, predictions=predictions, **asdict(epoch)))
-    connection.execute(
-        insert(TimingRow).values(
-            attempt_id=claim.attempt_id,
-            epoch=timing.epoch,
-            train_seconds=timing.train_seconds,
-            eval_seconds=timing.eval_seconds,
-            contended=timing.contended,
-            clock_set=timing.clock_set,
-        )
-    )
+    record_timing(connection, claim.attempt_id, timing)
     held = {"epoch": epoch.epoch, "sha256": sha256, "tensors": weights}
     connection.execute(
         upsert(WeightsRow)
         .values(run_id=claim.run_id, **held)
         .on_conflict_do_update(index_elements=["run_id"], set_=held)
     )
+
+
+def record_timing(connection: Connection, attempt_id: int, timing: Timing) -> None:
+    """What an epoch cost an attempt."""
+    values = asdict(timing)
+    del values["attempt"]
+    connection.execute(insert(TimingRow).values(attempt_id=attempt_id, **values))
 
 
 def record_test(connection: Connection, claim: Claim, epoch: int, accuracy: float | None) -> None:
@@ -188,8 +264,29 @@ def end_attempt(connection: Connection, claim: Claim, outcome: RunState, *, note
     if completed and outcome in (RunState.INTERRUPTED, RunState.FAILED):
         state = RunState.COMPLETED
     _hold(connection, claim, state=state, completed_epochs=completed)
+    close_attempt(connection, claim.attempt_id, outcome, note)
+
+
+def close_attempt(connection: Connection, attempt_id: int, outcome: RunState, note: str | None) -> None:
+    """An attempt is over; what was noted at its beginning stays."""
     connection.execute(
         update(AttemptRow)
-        .where(AttemptRow.id == claim.attempt_id)
-        .values(ended_at=datetime.now(UTC), outcome=outcome, note=note)
+        .where(AttemptRow.id == attempt_id)
+        .values(
+            ended_at=datetime.now(UTC),
+            outcome=outcome,
+            note=AttemptRow.note if note is None else func.coalesce(AttemptRow.note + "; ", "") + note,
+        )
     )
+
+
+def others_at_work(connection: Connection, attempt_id: int, host: str, since: datetime) -> bool:
+    """Whether another attempt of this store was alive on this host at any time since then."""
+    rows = connection.execute(
+        select(AttemptRow.identity, AttemptRow.ended_at).where(
+            AttemptRow.id != attempt_id,
+            AttemptRow.host == host,
+            or_(AttemptRow.ended_at.is_(None), AttemptRow.ended_at > since),
+        )
+    ).all()
+    return any(row.ended_at is not None or holder_is_alive(row.identity) for row in rows)

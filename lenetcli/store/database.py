@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, make_url, select
+from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make_url, select
 from sqlalchemy.pool import NullPool
 
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
@@ -59,11 +59,6 @@ class Database:
         event.listen(self._engine, "connect", _set_up)
         event.listen(self._engine, "begin", _begin)
 
-    @property
-    def engine(self) -> Engine:
-        """The engine, for maintenance."""
-        return self._engine
-
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that reads one state of the store."""
@@ -71,10 +66,20 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that may write: all of it, or nothing; it holds the lock from its start."""
-        writing = self._engine.execution_options(lenetcli_writes=True)
+    def write(self, patience: float | None = None) -> Iterator[Connection]:
+        """A transaction that may write: all of it, or nothing; it holds the lock from its start.
+
+        Each of its statements waits up to ``patience`` seconds for another program's lock, where given.
+        """
+        writing = self._engine.execution_options(lenetcli_writes=True, lenetcli_patience=patience)
         with self._translate(), writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def migrate(self) -> Iterator[Connection]:
+        """A transaction that may change tables: what refers to their rows is not deleted with them."""
+        migrating = self._engine.execution_options(lenetcli_writes=True, lenetcli_migrates=True)
+        with self._translate(), migrating.begin() as connection:
             yield connection
 
     def open(self) -> None:
@@ -84,19 +89,17 @@ class Database:
             NotFoundError: if there is no file.
             StoreError: if it is something else, or of another version.
         """
-        if not self.path.exists():
+        if not self._size():
             raise NotFoundError(
                 f"There is no store at '{self.path}'.",
                 "Train something first (lenetcli sweep lr 0.1 0.01 0.001 0.0001), or name one with --store.",
             )
-        self._check_file()
         with self.read() as connection:
             self._check_version(connection)
 
     def open_or_create(self) -> None:
         """The same, but a file that is missing or empty becomes a new store."""
-        self._check_file()
-        if self.path.exists() and self.path.stat().st_size:
+        if self._size():
             with self.read() as connection:
                 self._check_version(connection)
             with self.write():
@@ -117,14 +120,25 @@ class Database:
             StoreError: if not.
         """
         folder = self.path.parent
+        self._size()
         if not folder.is_dir():
             raise StoreError(f"There is no folder '{folder}'.", "Make it, or name another --store.")
         if not os.access(folder, os.W_OK):
             raise StoreError(f"The folder '{folder}' cannot be written.", "Name another --store.")
 
-    def _check_file(self) -> None:
-        if self.path.is_dir():
-            raise StoreError(f"The store '{self.path}' is a folder.", "Name a file with --store.")
+    def _size(self) -> int:
+        """The size of the file, 0 if there is none."""
+        try:
+            if self.path.is_dir():
+                raise StoreError(f"The store '{self.path}' is a folder.", "Name a file with --store.")
+            return self.path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        except (OSError, ValueError) as error:  # a name too long, a folder that is locked, a null byte
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StoreError(
+                f"The store '{self.path}' cannot be opened: {reason}.", "Name another file with --store."
+            ) from error
 
     def _check_version(self, connection: Connection) -> None:
         try:
@@ -132,23 +146,46 @@ class Database:
         except exc.OperationalError as error:
             if "no such table" not in str(error.orig):
                 raise
-            if self.path.stat().st_size == 0:
-                raise NotFoundError(f"The store '{self.path}' is empty.", "Train something first.") from None
             raise StoreError(
                 f"'{self.path}' is a database of another program.", "Name another file with --store."
             ) from None
         if found != [SCHEMA_VERSION]:
             shown = ", ".join(str(version)[:32] for version in found) or "none"
+            older = shown.isdecimal() and shown < SCHEMA_VERSION
             raise StoreError(
                 f"The store '{self.path}' has schema {shown}, and this lenetcli reads {SCHEMA_VERSION}.",
-                "Use the lenetcli that wrote it, or a newer one: pip install --upgrade lenetcli.",
+                f"Upgrade it with lenetcli store upgrade --store '{self.path}'."
+                if older
+                else "Use the lenetcli that wrote it, or a newer one: pip install --upgrade lenetcli.",
+            )
+        # A stranger's view or trigger would run whatever it likes inside our statements.
+        foreign = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%'"
+        ).scalars()
+        if found_foreign := sorted(map(str, foreign)):
+            raise StoreError(
+                f"The store '{self.path}' holds {found_foreign[0][:64]!r}, which no lenetcli put there.",
+                "Do not trust it; restore the store from a backup.",
             )
 
     @contextmanager
     def _translate(self) -> Iterator[None]:
-        """Say in a sentence what the database complains of."""
+        """Say in a sentence what the database complains of, or what is wrong with what it holds."""
         try:
             yield
+        except (
+            TypeError,
+            ValueError,
+            LookupError,
+            OverflowError,
+            RecursionError,
+            exc.NoResultFound,
+        ) as error:
+            raise StoreError(
+                f"The store '{self.path}' holds something that this lenetcli does not understand "
+                f"({type(error).__name__}: {str(error)[:200]}).",
+                "Look at it with lenetcli store check, or restore it from a backup.",
+            ) from error
         except exc.DBAPIError as error:
             code = getattr(error.orig, "sqlite_errorcode", None)
             primary = None if code is None else code & 0xFF
@@ -158,7 +195,7 @@ class Database:
                     "Close that program, then type the same command again.",
                 ) from error
             what, advice = _TROUBLE.get(
-                primary or -1, (f"cannot be used ({error.orig})", "Restore a backup.")
+                primary or -1, (f"cannot be used ({error.orig})", "Look at it with lenetcli store check.")
             )
             raise StoreError(f"The store '{self.path}' {what}.", advice) from error
 
@@ -168,10 +205,16 @@ def _set_up(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")  # first: the next ones may wait
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA trusted_schema=OFF")
     cursor.close()
 
 
 def _begin(connection: Connection) -> None:
     # A read that turns into a write fails at once, whatever the timeout: writers say so first.
-    writes = connection.get_execution_options().get("lenetcli_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    patience = options.get("lenetcli_patience")
+    if patience is not None:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
+    if options.get("lenetcli_migrates"):
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")  # has no effect once a transaction has begun
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("lenetcli_writes") else "BEGIN")

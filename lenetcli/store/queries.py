@@ -1,10 +1,13 @@
 """Rows to frozen dataclasses: every question that the rest of the program asks of a store."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
@@ -190,7 +193,7 @@ def _build_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
 def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str, Run]) -> Sweep:
     cells = []
     for cell in cell_rows:
-        config = _trust(Config.from_mapping, cell.config)
+        config = _build_config(cell.config)
         run = runs.get(cell.key)
         cells.append(
             Cell(
@@ -205,8 +208,10 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
         epochs=row.epochs,
         dataset=row.dataset,
         cells=tuple(cells),
-        request=_trust(
-            lambda values: Request(**{**values, "precision": Precision(values["precision"])}), row.request
+        request=_typed(
+            _trust(
+                lambda values: Request(**{**values, "precision": Precision(values["precision"])}), row.request
+            )
         ),
         created_at=row.created_at,
         last_requested=row.last_requested,
@@ -229,7 +234,9 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
         .order_by(EpochRow.run_id, EpochRow.epoch)
     ):
         run_id, *values = row
-        curves[run_id].append(Epoch(**dict(zip((column.key for column in columns), values, strict=True))))
+        curves[run_id].append(
+            _typed(Epoch(**dict(zip((column.key for column in columns), values, strict=True))))
+        )
     attempts: dict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(
         select(AttemptRow.__table__).where(AttemptRow.run_id.in_(ids)).order_by(AttemptRow.number)
@@ -243,40 +250,49 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
         .order_by(AttemptRow.number, TimingRow.epoch)
     ):
         timings[row.run_id].append(
-            Timing(
-                attempt=row.number,
-                epoch=row.epoch,
-                train_seconds=row.train_seconds,
-                eval_seconds=row.eval_seconds,
-                contended=row.contended,
-                clock_set=row.clock_set,
+            _typed(
+                Timing(
+                    attempt=row.number,
+                    epoch=row.epoch,
+                    train_seconds=row.train_seconds,
+                    eval_seconds=row.eval_seconds,
+                    contended=row.contended,
+                    clock_set=row.clock_set,
+                )
             )
         )
     return [
-        Run(
-            key=row.key,
-            config=_trust(Config.from_mapping, {name: getattr(row, name) for name in CONFIG_FIELDS}),
-            dataset=row.dataset,
-            state=_state_as_seen(row, attempts[row.id]),
-            target_epochs=row.target_epochs,
-            completed_epochs=row.completed_epochs,
-            parameters=row.parameters,
-            created_at=row.created_at,
-            curve=tuple(curves[row.id]),
-            timings=tuple(timings[row.id]),
-            attempts=tuple(map(_build_attempt, attempts[row.id])),
-            id_digits=_count_digits(connection, row.key),
+        _typed(
+            Run(
+                key=row.key,
+                config=_build_config({name: getattr(row, name) for name in CONFIG_FIELDS}),
+                dataset=row.dataset,
+                state=_state_as_seen(row, attempts[row.id]),
+                target_epochs=row.target_epochs,
+                completed_epochs=row.completed_epochs,
+                parameters=row.parameters,
+                created_at=row.created_at,
+                curve=tuple(curves[row.id]),
+                timings=tuple(timings[row.id]),
+                attempts=tuple(map(_build_attempt, attempts[row.id])),
+                id_digits=_count_digits(connection, row.key),
+            )
         )
         for row in rows
     ]
 
 
+def _build_config(values: Mapping[str, Any]) -> Config:
+    config: Config = _trust(Config.from_mapping, values)
+    return _typed(config)
+
+
 def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
     state = RunState(row.state) if row.state in STATES else RunState.FAILED
-    if (
-        state is not RunState.RUNNING
-        or holder_is_alive(attempts[-1].identity if attempts else "") is not False
-    ):
+    if state is not RunState.RUNNING:
+        return state
+    holder = next((attempt for attempt in attempts if attempt.number == row.attempt), None)
+    if holder is not None and holder_is_alive(holder.identity) is not False:
         return state
     return RunState.COMPLETED if row.completed_epochs else RunState.INTERRUPTED
 
@@ -292,7 +308,7 @@ def holder_is_alive(identity: str) -> bool | None:
 def _build_attempt(row: Row[Any]) -> Attempt:
     known = {field.name for field in fields(Attempt)} - {"outcome"}
     values = {name: getattr(row, name) for name in known}
-    return Attempt(outcome=RunState(row.outcome) if row.outcome in STATES else None, **values)
+    return _typed(Attempt(outcome=RunState(row.outcome) if row.outcome in STATES else None, **values))
 
 
 _NEIGHBOURS = select(  # made once: a list of runs asks it for each of them
@@ -311,6 +327,28 @@ def _count_digits(connection: Connection, key: str) -> int:
             )
             shared = max(shared, same - len(KEY_TAG))
     return max(MIN_ID_DIGITS, shared + 1)
+
+
+D = TypeVar("D")
+
+
+@cache
+def _accepted(kind: type) -> dict[str, tuple[type, ...]]:
+    """The types that each field of a dataclass may hold; a float may be a whole number."""
+    found = {}
+    for name, hint in get_type_hints(kind).items():
+        types = get_args(hint) if isinstance(hint, UnionType) else (get_origin(hint) or hint,)
+        found[name] = (*types, int) if float in types else types
+    return found
+
+
+def _typed(built: D) -> D:
+    """What was built from rows, if its fields hold what they say: SQLite's columns take anything."""
+    for name, types in _accepted(type(built)).items():  # type: ignore[arg-type]
+        value = getattr(built, name)
+        if not isinstance(value, types) or (isinstance(value, float) and not math.isfinite(value)):
+            raise ValueError(f"{name} is {str(value)[:64]!r}")
+    return built
 
 
 def _trust(build: Any, values: Any) -> Any:

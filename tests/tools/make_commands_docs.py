@@ -1,4 +1,4 @@
-"""Writes the commands of docs/commands.md: python tests/tools/make_commands_docs.py."""
+"""Writes the commands of docs/commands.md from the code: python tests/tools/make_commands_docs.py."""
 
 import re
 from pathlib import Path

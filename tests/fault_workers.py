@@ -1,0 +1,170 @@
+"""What the processes of the fault tests do; each runs in a process of its own (``start``)."""
+
+import errno
+import multiprocessing
+import os
+import signal
+import time
+from multiprocessing import forkserver
+from pathlib import Path
+
+from fake_training import FakeTrainer, Listener, carry_out
+from sqlalchemy import Engine, event
+
+from lenetcli import attempts, runner
+from lenetcli.store import Store
+
+LONG = os.environ.get("LENETCLI_LONG") == "1"
+PATIENCE = 300
+"""Seconds for what takes a few: machines differ by eight times and more."""
+
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["fault_workers"])
+if (
+    not multiprocessing.current_process().name.startswith("ForkServer")
+    and multiprocessing.parent_process() is None
+):
+    # The server must find this module by itself (Python 3.11 does not hand sys.path on), to import it once.
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), before]))
+    forkserver.ensure_running()
+    os.environ.pop("PYTHONPATH")
+    if before is not None:
+        os.environ["PYTHONPATH"] = before
+
+
+def start(work, *arguments):
+    """A process that does ``work``; it leaves with 0 only if that returned."""
+    process = processes.Process(target=work, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def finish(*started):
+    """Wait for processes; their exit codes."""
+    for process in started:
+        process.join(PATIENCE)
+    codes = [process.exitcode for process in started]
+    for process in started:
+        process.kill()
+    return codes
+
+
+class Log(Listener):
+    """Writes down which epoch was reported as finished, a line each, whole or not at all."""
+
+    def __init__(self, path):
+        super().__init__()
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def began(self, cell, first, last):
+        self.key = cell.config.key
+
+    def finished_epoch(self, epoch, seconds):
+        os.write(self._file, f"{self.key} {epoch.epoch}\n".encode())
+
+
+def reported(path):
+    return (
+        [tuple(line.split()) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
+    )
+
+
+def sweep(store, rates, epochs, log, pause=0.0):
+    """A sweep with the fake trainer."""
+    runner.POLL_SECONDS = 0.1
+    trainer = FakeTrainer(hook=lambda *_: time.sleep(pause))
+    held = Store.open(str(store), create=True)
+    result = carry_out(held, rates, epochs, trainer, listener=Log(log))
+    if not result.complete:
+        raise SystemExit(1)
+
+
+def sweep_and_die(store, rates, epochs, log, commit):
+    """A sweep that is killed just before its Nth commit."""
+    seen = []
+
+    @event.listens_for(Engine, "commit")
+    def count(_connection):
+        seen.append(1)
+        if len(seen) == commit:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sweep(store, rates, epochs, log)
+
+
+def create(store, barrier, rates):
+    """Wait for the others, then create the store and use it."""
+    barrier.wait(PATIENCE)
+    sweep(store, rates, 1, f"{store}.log")
+
+
+def claim_all(store, rates, log, stall):
+    """Claim runs that cost nothing; with ``stall`` sit inside a write for so many seconds, once."""
+    if stall:
+
+        @event.listens_for(Engine, "commit", once=True)
+        def sit(_connection):
+            time.sleep(stall)
+
+    sweep(store, rates, 1, log)
+
+
+def hang(store, rate, epochs, begun, heartbeat):
+    """A sweep that stops inside epoch 2 until it is told to go on; says how its claim ended."""
+    attempts.HEARTBEAT_SECONDS = heartbeat
+
+    def hook(_config, epoch):
+        if epoch == 2:
+            begun.set()
+            time.sleep(0.5)
+
+    result = carry_out(Store.open(str(store), create=True), [rate], epochs, FakeTrainer(hook=hook))
+    raise SystemExit(0 if result.complete else 1)
+
+
+def run_under_trouble(store, rates, epochs, log, limit):
+    """A sweep in a process that may write no file beyond ``limit`` bytes: each write there fails."""
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    from lenetcli.errors import StoreError
+
+    try:
+        sweep(store, rates, epochs, log)
+    except StoreError as error:
+        Path(f"{store}.error").write_text(str(error))
+        raise SystemExit(error.exit_code) from None
+
+
+def run_without_descriptors(store, rates, epochs, log, spare):
+    """A sweep in a process that may open ``spare`` more files."""
+    import resource
+
+    from lenetcli.errors import LenetError
+
+    highest = max(int(entry.name) for entry in Path("/dev/fd").iterdir())
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (highest + 1 + spare, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    )
+    try:
+        sweep(store, rates, epochs, log)
+    except LenetError as error:
+        raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        raise SystemExit(99 if error.errno == errno.EMFILE else 98) from None
+
+
+def soak(store, count, warm_up, results):
+    """Many runs in one process: descriptors and memory after a warm-up, and at the end."""
+    import psutil
+
+    me = psutil.Process()
+    held = Store.open(str(store), create=True)
+    seen = []
+    for number in range(warm_up + count):
+        carry_out(held, [0.001 + number / 1e6], 1, is_sweep=False)
+        if number in (warm_up - 1, warm_up + count - 1):
+            seen.append((me.num_fds(), me.memory_info().rss))
+    results.put(seen)

@@ -1,0 +1,194 @@
+"""Processes that are killed, stopped and started again: nothing lost, nothing twice, the same bits."""
+
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from fake_training import bits_after, carry_out, curve_of
+from fault_workers import (
+    LONG,
+    PATIENCE,
+    claim_all,
+    create,
+    finish,
+    hang,
+    processes,
+    reported,
+    start,
+    sweep,
+    sweep_and_die,
+)
+from made_up import BASE
+
+from lenetcli.runs import RunState
+from lenetcli.store import Store
+
+RATES = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]
+
+
+def check_file(path):
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def check_reported(path, log):
+    """What was reported is in the store, and was reported once."""
+    told = Counter(reported(log))
+    if not told:
+        return
+    assert not [epoch for epoch, times in told.items() if times > 1]
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        stored = set(
+            connection.execute("SELECT key, CAST(epoch AS TEXT) FROM epochs JOIN runs ON runs.id = run_id")
+        )
+    assert set(told) <= stored
+
+
+def check_whole(path, rates, epochs):
+    store = Store.open(str(path))
+    for rate in rates:
+        config = replace(BASE, lr=rate)
+        run = store.run(config.key)
+        assert (run.state, run.curve) == (RunState.COMPLETED, curve_of(config, epochs))
+        assert store.weights(run.key)[1:] == (bits_after(config, epochs).hex(), bits_after(config, epochs))
+
+
+def test_random_kills_of_four_sweeps(tmp_path):
+    """1: sweeps on one store are killed at random and started again."""
+    path, log = tmp_path / "s.db", tmp_path / "log"
+    chance = random.Random(1)
+    kills, wanted = 0, 1000 if LONG else 20
+    epochs = 400 if LONG else 25
+    arguments = (sweep, path, RATES, epochs, log, 0.005)
+    running = [start(*arguments) for _ in range(4)]
+    deadline = time.monotonic() + PATIENCE * (60 if LONG else 1)
+    while kills < wanted:
+        assert time.monotonic() < deadline
+        time.sleep(chance.uniform(0.02, 0.3))
+        victim = chance.randrange(4)
+        if running[victim].is_alive():
+            running[victim].kill()
+            running[victim].join()
+            kills += 1
+            check_file(path)
+            check_reported(path, log)
+        elif all(process.exitcode == 0 for process in running):
+            break
+        running[victim] = start(*arguments)
+    assert kills >= min(wanted, 15)
+    assert finish(*running) == [0, 0, 0, 0]
+    check_file(path)
+    check_reported(path, log)
+    check_whole(path, RATES, epochs)
+
+
+def test_a_kill_at_every_commit(tmp_path):
+    """2: a sweep of two runs, killed before its Nth commit, for every N until it comes to its end."""
+    commit, codes = 0, []
+    while 0 not in codes:
+        commit += 1
+        path, log = tmp_path / f"{commit}.db", tmp_path / f"{commit}.log"
+        codes += finish(start(sweep_and_die, path, RATES[:2], 1, log, commit))
+        if path.exists() and path.stat().st_size:
+            check_file(path)
+            check_reported(path, log)
+        assert finish(start(sweep, path, RATES[:2], 1, log)) == [0]
+        check_reported(path, log)
+        check_whole(path, RATES[:2], 1)
+    assert set(codes[:-1]) == {-signal.SIGKILL}
+    assert commit > 10
+
+
+def test_kills_all_along_one_sweep(tmp_path):
+    """2: the same sweep dies at its 5th commit again and again, and comes to its end."""
+    path, log = tmp_path / "s.db", tmp_path / "log"
+    deaths = 0
+    while finish(start(sweep_and_die, path, RATES[:2], 3, log, 7)) != [0]:
+        deaths += 1
+        assert deaths < 50
+        check_reported(path, log)
+    assert deaths > 1
+    check_whole(path, RATES[:2], 3)
+
+
+def test_many_create_one_store(tmp_path):
+    """5: 16 processes create and use one new store at the same moment."""
+    for turn in range(100 if LONG else 3):
+        path = tmp_path / f"{turn}.db"
+        barrier = processes.Barrier(16)
+        started = [start(create, path, barrier, RATES[:2]) for _ in range(16)]
+        assert finish(*started) == [0] * 16
+        check_file(path)
+        check_whole(path, RATES[:2], 1)
+        told = Counter(reported(f"{path}.log"))
+        assert len(told) == 2 and set(told.values()) == {1}
+
+
+def test_many_claim_many_runs(tmp_path):
+    """6: 8 sweeps claim runs that cost nothing; one sits inside a write for longer than the timeout."""
+    rates = [0.001 + n / 1e5 for n in range(200 if LONG else 24)]
+    for turn in range(10 if LONG else 1):
+        path, log = tmp_path / f"{turn}.db", tmp_path / f"{turn}.log"
+        Store.open(str(path), create=True)
+        started = [start(claim_all, path, rates, log, 5.5 if number == 0 else 0) for number in range(8)]
+        assert finish(*started) == [0] * 8
+        told = Counter(reported(log))
+        assert len(told) == len(rates) and set(told.values()) == {1}
+        check_whole(path, rates, 1)
+
+
+def test_a_process_that_comes_back_late(tmp_path):
+    """7: stopped past its heartbeat, taken over, continued: its token is void and it harms nothing."""
+    path = tmp_path / "s.db"
+    begun = processes.Event()
+    late = start(hang, path, 0.1, 3, begun, 0.05)
+    assert begun.wait(PATIENCE)
+    os.kill(late.pid, signal.SIGSTOP)
+    try:
+        store = Store.open(str(path))
+        config = replace(BASE, lr=0.1)
+        assert store.run(config.key).state is RunState.RUNNING  # stopped is not dead
+        with (
+            closing(sqlite3.connect(path)) as connection,
+            connection,
+        ):  # as another host sees it: it cannot ask
+            connection.execute(
+                """UPDATE attempts SET identity = json_set(identity, '$.boot_id', 'x', '$.host', 'y')"""
+            )
+        from lenetcli import runner
+
+        patch = pytest.MonkeyPatch()
+        with patch.context() as patched:
+            patched.setattr(runner, "DEAD_SECONDS", 0.3)
+            patched.setattr(runner, "POLL_SECONDS", 0.05)
+            assert carry_out(store, [0.1], 3).complete
+        before = path.read_bytes()
+    finally:
+        os.kill(late.pid, signal.SIGCONT)
+    assert finish(late) == [0]
+    check_whole(path, [0.1], 3)
+    run = Store.open(str(path)).run(config.key)
+    assert [attempt.outcome for attempt in run.attempts] == [RunState.INTERRUPTED, RunState.COMPLETED]
+    assert before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="start times as Linux counts them")
+def test_a_pid_that_is_used_again_is_another_process(tmp_path):
+    """7: the dead holder's pid belongs to somebody else by now; and the clock has no say."""
+    path = tmp_path / "s.db"
+    assert finish(start(sweep_and_die, path, [0.1], 3, tmp_path / "log", 6)) == [-signal.SIGKILL]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE attempts SET identity = json_set(identity, '$.pid', ?)", (os.getpid(),))
+        connection.execute("UPDATE attempts SET started_at = '2100-01-01 00:00:00.000000'")
+    run = Store.open(str(path)).run(replace(BASE, lr=0.1).key)
+    assert run.state is RunState.INTERRUPTED
+    assert finish(start(sweep, path, [0.1], 3, tmp_path / "log")) == [0]
+    check_whole(path, [0.1], 3)
