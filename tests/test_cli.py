@@ -330,3 +330,35 @@ def test_an_interrupted_run_goes_on(desk):
     assert run["epochs"] >= 3
     again = desk.run("train", "--seed", "7", "--epochs", str(run["epochs"] + 1), *words[5:])
     assert f"goes on after epoch {run['epochs']}" in again.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_second_signal_ends_at_once_and_gives_the_cursor_back(desk):
+    import pty
+
+    ours, theirs = pty.openpty()
+    words = ["train", "--seed", "8", "--epochs", "100000", "--data", "my digits", "--store", "dropped.db"]
+    child = subprocess.Popen(
+        [EXECUTABLE, *words],
+        cwd=desk.folder,
+        env=desk.environment | {"TERM": "xterm"},
+        stderr=theirs,
+        stdin=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"epoch 3/" not in seen:
+        seen += os.read(ours, 4096)
+    child.send_signal(signal.SIGTERM)
+    child.send_signal(signal.SIGINT)
+    try:
+        while part := os.read(ours, 4096):
+            seen += part
+    except OSError:  # the other side is closed
+        pass
+    os.close(ours)
+    assert child.wait(PATIENCE) in (130, 143)
+    assert b"images/s" in seen
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
+    (run,) = desk.json("runs", "list", "--store", "dropped.db")
+    assert run["state"] == "interrupted"

@@ -9,7 +9,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
 from lenetcli.errors import NotFoundError, StoreError
 from lenetcli.machine import ProcessIdentity, is_alive
@@ -311,12 +311,16 @@ def _build_attempt(row: Row[Any]) -> Attempt:
     return _typed(Attempt(outcome=RunState(row.outcome) if row.outcome in STATES else None, **values))
 
 
+_NEIGHBOURS = select(  # made once: a list of runs asks it for each of them
+    select(func.max(RunRow.key)).where(RunRow.key < bindparam("key")).scalar_subquery(),
+    select(func.min(RunRow.key)).where(RunRow.key > bindparam("key")).scalar_subquery(),
+)
+
+
 def _count_digits(connection: Connection, key: str) -> int:
     """As many digits as tell an id from its neighbours in the order of the index."""
-    before = select(func.max(RunRow.key)).where(RunRow.key < key).scalar_subquery()
-    after = select(func.min(RunRow.key)).where(RunRow.key > key).scalar_subquery()
     shared = 0
-    for neighbour in connection.execute(select(before, after)).one():
+    for neighbour in connection.execute(_NEIGHBOURS, {"key": key}).one():
         if neighbour is not None:
             same = next(
                 (at for at, (a, b) in enumerate(zip(key, neighbour, strict=False)) if a != b), len(key)
