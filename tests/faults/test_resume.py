@@ -108,7 +108,8 @@ for name, variant in variants.items():
     carry_out(longer, [0.05], epochs, trainer)
     tested = longer.runs()[0].curve[0].test_accuracy is not None
     again = carry_out(whole, [0.05], epochs, trainer, remeasure=True)
-    same_curve = [point.val_loss for point in longer.runs()[0].curve] == [point.val_loss for point in whole.runs()[0].curve]
+    losses = [[point.val_loss for point in store.runs()[0].curve] for store in (longer, whole)]
+    same_curve = losses[0] == losses[1]
     print(json.dumps([
         name,
         result(cut) == result(whole),
