@@ -8,7 +8,7 @@ import time
 from multiprocessing import forkserver
 from pathlib import Path
 
-from fake_training import FakeTrainer, Listener, carry_out
+from fake_training import FakeSource, FakeTrainer, Listener, carry_out
 from sqlalchemy import Engine, event
 
 from lenetcli import attempts, runner
@@ -168,3 +168,55 @@ def soak(store, count, warm_up, results):
         if number in (warm_up - 1, warm_up + count - 1):
             seen.append((me.num_fds(), me.memory_info().rss))
     results.put(seen)
+
+
+def command(phase, folder, begun):
+    """``lenetcli train`` with the fake trainer, which hangs in one phase for a minute."""
+    from lenetcli import data
+    from lenetcli.cli import main, training
+    from lenetcli.trainers import Stopped
+
+    def hang(here):
+        if here == phase:
+            begun.set()
+            time.sleep(60)
+
+    def find(*_arguments, report, **_options):
+        hang("looking for data")
+        if phase == "download":
+            for done in range(600):
+                begun.set()
+                time.sleep(0.1)
+                report("file", done, 600)
+        return FakeSource()
+
+    class Patient(FakeTrainer):
+        def prepare(self, config):
+            hang("tracing")
+            return super().prepare(config)
+
+        def train(self, config, weights_blob, epochs, on_progress, should_stop):
+            for trained in super().train(config, weights_blob, epochs, on_progress, should_stop):
+                yield trained
+                hang("one huge batch")
+                if phase == "epoch":
+                    begun.set()
+                    for _ in range(600):
+                        time.sleep(0.1)
+                        if should_stop():
+                            raise Stopped
+
+    def make_trainer(*_arguments):
+        hang("loading TensorFlow")
+        return Patient()
+
+    data.find = find
+    training._make_trainer = make_trainer
+    if phase == "commit":
+
+        @event.listens_for(Engine, "commit")
+        def lock(connection):
+            if connection.exec_driver_sql("SELECT count(*) FROM epochs").scalar():
+                hang("commit")
+
+    main(["train", "--epochs", "3", "--filters", "2", "--batch-size", "8", "--store", f"{folder}/s.db"])

@@ -38,7 +38,7 @@ def parse_address(store: str) -> URL:
         return URL.create("sqlite", database=str(Path(store).expanduser()))
     try:
         url = make_url(store)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # the latter for a port that is no number
         # Not quoted: it may hold a password.
         raise StoreError("The address of the store is not an SQLAlchemy URL.", "Give a path.") from None
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":

@@ -1,0 +1,141 @@
+"""3: real training, cut anywhere and resumed, gives the bits of the run that was never cut."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from fault_workers import LONG, PATIENCE
+from tiny_data import write_tiny
+
+from lenetcli.store import Store
+from lenetcli.store.maintenance import check_store
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_tiny(tmp_path_factory.mktemp("data") / "tiny")
+
+
+def run(data, store, *options, kill_after=None):
+    """``lenetcli train`` in a process; killed as soon as it has told of epoch ``kill_after``."""
+    words = ["train", "--data", str(data), "--filters", "4", "--lr", "0.05", "--store", str(store), *options]
+    environment = os.environ | {"LENETCLI_OFFLINE": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lenetcli", *words], stderr=subprocess.PIPE, text=True, env=environment
+    )
+    told = []
+    for line in process.stderr:
+        told.append(line)
+        if kill_after is not None and f"epoch {kill_after}/" in line:
+            process.send_signal(signal.SIGKILL)
+    code = process.wait(PATIENCE)
+    assert code in (0, -signal.SIGKILL), told
+    return code
+
+
+def result(store):
+    held = Store.open(str(store))
+    (found,) = held.runs()
+    return found.curve, held.weights(found.key)[:2], held.predictions(found.key, found.epochs)
+
+
+def test_killed_and_resumed_with_other_threads(tmp_path, data):
+    whole, cut = tmp_path / "whole.db", tmp_path / "cut.db"
+    epochs = 20 if LONG else 4
+    options = ["--momentum", "0.5", "--batch-size", "33", "--epochs", str(epochs)]
+    run(data, whole, *options, "--threads", "2")
+    kills = 0
+    for epoch in range(1, epochs) if LONG else (2,):
+        kills += run(data, cut, *options, "--threads", str(1 + epoch % 2), kill_after=epoch) != 0
+    run(data, cut, *options, "--threads", "2")
+    assert kills
+    assert result(cut) == result(whole)
+    assert check_store(str(cut)) == check_store(str(whole)) == []
+    (found,) = Store.open(str(cut)).runs()
+    assert {attempt.note for attempt in found.attempts} <= {None, "its process was gone"}
+
+
+SCRIPT = """
+import json, sqlite3, sys
+from dataclasses import replace
+from pathlib import Path
+from fake_training import FakeSource, Listener, carry_out, DEVICE
+import fake_training
+from lenetcli import data
+from lenetcli.runs import Precision
+from lenetcli.store import Store
+from lenetcli.training import Trainer
+
+folder, tiny, epochs = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+source = data.find("auto", tiny, offline=True)
+fake_training.FakeSource = lambda: source
+trainer = Trainer(source.load(), DEVICE, 2)
+
+class Cut(BaseException):
+    pass
+
+class Scissors(Listener):
+    def finished_epoch(self, epoch, seconds):
+        raise Cut
+
+def result(store):
+    (run,) = store.runs()
+    return repr(run.curve), store.weights(run.key)[1]
+
+base = replace(fake_training.BASE, data=source.sha256, filters=2)
+variants = {
+    "plain": base,
+    "bfloat16": replace(base, precision=Precision.BFLOAT16),
+    "momentum": replace(base, momentum=0.9),
+    "a rest smaller than the shards": replace(base, batch_size=23, shards=8),
+}
+for name, variant in variants.items():
+    fake_training.BASE = variant
+    whole = Store.open(str(folder / f"{name}.whole"), create=True)
+    carry_out(whole, [0.05], epochs, trainer)
+    cut = Store.open(str(folder / f"{name}.cut"), create=True)
+    for _ in range(epochs):
+        try:
+            carry_out(cut, [0.05], epochs, trainer, listener=Scissors())
+        except Cut:
+            with sqlite3.connect(cut.name) as connection:
+                connection.execute("UPDATE attempts SET identity = json_set(identity, '$.pid', 2147483647)")
+    longer = Store.open(str(folder / f"{name}.longer"), create=True)
+    carry_out(longer, [0.05], 1, trainer)
+    carry_out(longer, [0.05], epochs, trainer)
+    tested = longer.runs()[0].curve[0].test_accuracy is not None
+    again = carry_out(whole, [0.05], epochs, trainer, remeasure=True)
+    losses = [[point.val_loss for point in store.runs()[0].curve] for store in (longer, whole)]
+    same_curve = losses[0] == losses[1]
+    print(json.dumps([
+        name,
+        result(cut) == result(whole),
+        longer.weights(longer.runs()[0].key)[1] == result(whole)[1] and same_curve and tested,
+        again.complete and again.failure is None,
+        len(cut.runs()[0].attempts),
+    ]))
+"""
+
+
+def test_cut_at_each_epoch_extended_and_measured_again(tmp_path, data):
+    """One process for all variants: loading TensorFlow takes longer than training."""
+    from pathlib import Path
+
+    epochs = 20 if LONG else 3
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path), str(data), str(epochs)],
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        env=os.environ | {"PYTHONPATH": path, "LENETCLI_OFFLINE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == 4
+    for name, *same, attempts in answers:
+        assert same == [True, True, True], name
+        assert attempts == epochs

@@ -1,0 +1,104 @@
+"""From a request to configurations: checks, expansion, and what ``auto`` was."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from fake_training import FakeSource
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import BASE
+
+from lenetcli import experiments
+from lenetcli.errors import UsageError
+from lenetcli.runs import Config, DeviceKind, Request
+from lenetcli.store import Store
+
+
+class Source(FakeSource):
+    train_images = validation_images = test_images = 6000
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(str(tmp_path / "s.db"), create=True)
+
+
+def find(*_words, **_options):
+    return Source()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"lr": value} for value in (0.0, -0.1, float("nan"), float("inf"))),
+        *({"momentum": value} for value in (-0.1, 1.0, float("nan"))),
+        *({name: 0} for name in ("epochs", "filters", "kernel_size", "hidden_units", "batch_size")),
+        *({"seed": -1}, {"seed": 2**31}, {"threads": 0}, {"shards": 0}, {"shards": 65}, {"kernel_size": 29}),
+    ],
+)
+def test_a_mistake_is_found_before_anything_is_read(wrong):
+    with pytest.raises(UsageError):
+        experiments.check_request(replace(Request(), **wrong))
+
+
+def test_gaps_are_filled_from_the_configuration_alone():
+    config = experiments.resolve(Request(filters=32), Source(), DeviceKind.CPU)
+    assert (config.shards, config.data) == (4, Source.sha256)
+    assert experiments.resolve(Request(shards=3), Source(), DeviceKind.CPU).shards == 3
+    with pytest.raises(UsageError, match="larger than"):
+        experiments.resolve(Request(batch_size=6001), Source(), DeviceKind.CPU)
+    with pytest.raises(UsageError, match="memory"):
+        experiments.resolve(Request(filters=2**31 - 1), Source(), DeviceKind.CPU)
+
+
+@given(order=st.permutations(list(asdict(BASE).items())))
+def test_a_key_does_not_depend_on_the_order_of_fields(order):
+    assert Config.from_mapping(dict(order)).key == BASE.key
+    assert Config.from_mapping(json.loads(BASE.to_json())) == BASE
+
+
+@given(
+    values=st.lists(st.sampled_from([0.1, 0.01, 0.001, 0.0001, 0.5]), min_size=1, max_size=8),
+    seeds=st.none() | st.integers(1, 3).map(range),
+)
+def test_a_sweep_has_a_cell_for_each_value_and_seed_once(tmp_path_factory, values, seeds):
+    store = Store.open(str(tmp_path_factory.mktemp("x") / "s.db"), create=True)
+    request = Request(device="cpu")
+    plan = experiments.plan_sweep(request, "lr", values, seeds, store, find)
+    different = list(dict.fromkeys(values))
+    expected = [(value, seed) for value in different for seed in (seeds or [0])]
+    assert [(cell.value, cell.seed) for cell in plan.sweep.cells] == expected
+    assert [(cell.config.lr, cell.config.seed) for cell in plan.sweep.cells] == expected
+    assert len({cell.config.key for cell in plan.sweep.cells}) == len(expected)
+    again = experiments.plan_sweep(request, "lr", values[::-1], seeds, store, find)
+    assert (again.sweep.id, experiments.ask(again)) == (plan.sweep.id, experiments.ask(plan))
+
+
+def test_the_swept_field_of_the_base_does_not_matter(store):
+    plans = [
+        experiments.plan_sweep(Request(device="cpu", lr=rate), "lr", [0.1], None, store, find)
+        for rate in (0.1, 0.2)
+    ]
+    assert plans[0].sweep.id == plans[1].sweep.id
+
+
+def test_sweeps_share_their_common_cell(store):
+    rates = experiments.plan_sweep(Request(device="cpu"), "lr", [0.1, 0.01], None, store, find)
+    filters = experiments.plan_sweep(Request(device="cpu"), "filters", [8, 16], None, store, find)
+    keys = [{cell.config.key for cell in plan.sweep.cells} for plan in (rates, filters)]
+    assert len(keys[0] & keys[1]) == 1
+
+
+def test_auto_stays_what_it_was(store, monkeypatch):
+    request = Request(device="auto", dataset="auto")
+    plan = experiments.plan_sweep(request, "lr", [0.1], None, store, find)
+    store.request_sweep(plan.sweep, experiments.ask(plan))
+
+    class Other(Source):
+        sha256 = "e" * 64
+
+    with pytest.raises(experiments.DataError, match="begun on fake"):
+        experiments.plan_sweep(request, "lr", [0.1], None, store, lambda *_, **__: Other())
+    again = experiments.plan_sweep(request, "lr", [0.1], None, store, find)
+    assert again.sweep.cells[0].config == plan.sweep.cells[0].config
