@@ -11,12 +11,21 @@ from lenetcli import data, devices, machine
 from lenetcli.data import DataSource
 from lenetcli.devices import Device
 from lenetcli.errors import DataError, DeviceError, UsageError
-from lenetcli.runs import SWEEPABLE, Cell, Config, DeviceKind, Precision, Request, RunState, Sweep
+from lenetcli.runs import (
+    SWEEPABLE,
+    Cell,
+    Config,
+    DeviceKind,
+    Precision,
+    Request,
+    Run,
+    Sweep,
+)
 from lenetcli.store import Store
 
 MAX_INTEGER = 2**31 - 1
 
-TENSORFLOW_BYTES = 500_000_000
+TENSORFLOW_BYTES = 650_000_000
 """What TensorFlow itself takes before the first image."""
 
 Finder = Callable[..., DataSource]
@@ -138,10 +147,7 @@ class Plan:
 
 def has_enough(cell: Cell, epochs: int) -> bool:
     """Whether a cell holds the epochs asked for and their test accuracy, or diverged on the way."""
-    run = cell.run
-    if run is None or run.state is RunState.RUNNING:
-        return run is not None and run.epochs > epochs
-    return run.state is RunState.DIVERGED or (run.epochs == epochs and run.state is RunState.COMPLETED)
+    return cell.run is not None and cell.run.at(epochs).state.is_finished()
 
 
 def plan_train(request: Request, store: Store, find: Finder = data.find) -> Plan:
@@ -299,6 +305,31 @@ def refresh(store: Store, sweep: Sweep) -> Sweep:
     return replace(
         sweep, cells=_look_up(store, tuple(replace(cell, run=None) for cell in sweep.cells), sweep.epochs)
     )
+
+
+def estimate_seconds(config: Config, epochs: int, runs: Sequence[Run]) -> float | None:
+    """About how long ``epochs`` epochs would take, from runs that are alike; None where there are none.
+
+    Runs on the same kind of device, data, precision and batch size count; of these those of the nearest
+    size, scaled by their multiply-adds.
+    """
+    from lenetcli.estimates import multiply_adds
+
+    alike = [
+        run
+        for run in runs
+        if run.typical_runtime is not None
+        and all(getattr(run.config, name) == getattr(config, name) for name in ALIKE)
+    ]
+    if not alike:
+        return None
+    work = multiply_adds(config)
+    nearest = min(alike, key=lambda run: (abs(multiply_adds(run.config) - work), run.contended))
+    assert nearest.typical_runtime is not None
+    return nearest.typical_runtime / nearest.epochs * epochs * work / multiply_adds(nearest.config)
+
+
+ALIKE = ("device", "data", "precision", "batch_size")
 
 
 def _warnings(source: DataSource, request: Request, device: Device) -> tuple[str, ...]:

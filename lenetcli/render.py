@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lenetcli.runs import Cell, Run, RunState, Sweep
+from lenetcli.runs import Cell, Config, Run, RunState, Sweep
 
 NONE = "–"
 _STYLES = {
@@ -347,6 +347,36 @@ def print_sweeps(sweeps: Sequence[Sweep]) -> None:
 def count_done(sweep: Sweep) -> int:
     """How many cells have what was asked for."""
     return sum(run.state.is_finished() for run in sweep.runs)
+
+
+def print_plan(rows: Sequence[tuple[Config, int, float | None]]) -> None:
+    """What would be trained: configurations, epochs left, and seconds where they can be told."""
+    console = stdout()
+    columns = [
+        ("id", 0, False),
+        ("device", 2, False),
+        ("lr", 0, True),
+        ("filters", 0, True),
+        ("seed", 1, True),
+        ("params", 4, True),
+        ("epochs left", 3, True),
+        ("about", 0, True),
+    ]
+    cells = [
+        (
+            config.key.partition(":")[2][:8],
+            config.device,
+            format_value(config.lr),
+            config.filters,
+            config.seed,
+            f"{config.parameters:,}",
+            left,
+            NONE if seconds is None else format_seconds(seconds),
+        )
+        for config, left, seconds in rows
+    ]
+    if cells:
+        console.print(_table(columns, cells, console))
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:

@@ -173,13 +173,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run as the store holds it, or as a sweep sees it (``at``)."""
+    """A run as the store holds it, or as a sweep sees it (``at``).
+
+    ``target_epochs`` is the most ever asked for, ``completed_epochs`` the largest requested end reached.
+    """
 
     key: str
     config: Config
     dataset: str
     state: RunState
     target_epochs: int
+    completed_epochs: int = 0
     parameters: int
     created_at: datetime
     curve: tuple[Epoch, ...] = ()
@@ -260,15 +264,20 @@ class Run:
         return names.get(last)
 
     def at(self, epochs: int) -> Self:
-        """This run as somebody sees it who asked for ``epochs`` epochs: whatever came later is cut."""
+        """This run as somebody sees it who asked for ``epochs`` epochs: whatever came later is cut.
+
+        It is completed if it was asked for so many and reached them, or went further.
+        """
         if self.epochs < epochs:
-            return self
+            short = self.state is RunState.COMPLETED
+            return replace(self, state=RunState.INTERRUPTED) if short else self
+        reached = self.epochs > epochs or self.completed_epochs >= epochs
         return replace(
             self,
             curve=self.curve[:epochs],
             timings=tuple(timing for timing in self.timings if timing.epoch <= epochs),
             target_epochs=epochs,
-            state=RunState.COMPLETED,
+            state=RunState.COMPLETED if reached else self.state,
         )
 
 

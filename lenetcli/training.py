@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -58,15 +59,16 @@ def initial_state(config: Config) -> dict[str, NDArray[np.float32]]:
     return state | lenet.initial_weights(config)
 
 
-def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int32]:
-    """The order of the ``count`` images in an epoch, a pure function of seed and epoch; int32 (count,).
+def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """The order of the ``count`` images in an epoch, a pure function of seed and epoch; int64 (count,).
 
     NumPy guarantees its raw bit streams, not what a ``Generator`` makes of them.
     """
     raw = np.random.PCG64(np.random.SeedSequence([seed, epoch])).random_raw(count)
-    return np.argsort(raw, kind="stable").astype(np.int32)
+    return np.argsort(raw, kind="stable").astype(np.int64)
 
 
+@lru_cache(maxsize=1)
 def configure(kind: DeviceKind, index: int, threads: int) -> None:
     """Set TensorFlow up for one device; once a process, before its first operation.
 
@@ -97,8 +99,7 @@ class Network:
         self.place = "/CPU:0" if device.kind is DeviceKind.CPU else "/GPU:0"
         begun = time.monotonic()
         with tf.device(self.place):
-            self.images = tf.constant(arrays.train_images)
-            self.labels = tf.constant(arrays.train_labels.astype(np.int32))
+            self.images, self.labels = _place(arrays.train_images, arrays.train_labels)
             self.validation = _place(arrays.validation_images, arrays.validation_labels)
             self.test = None
             if arrays.test_images is not None and arrays.test_labels is not None:
@@ -106,7 +107,7 @@ class Network:
             self.state = {
                 name: tf.Variable(tf.zeros(shape), name=name) for name, shape in state_shapes(config).items()
             }
-            self.order = tf.Variable(tf.range(len(arrays.train_labels)))
+            self.order = tf.Variable(tf.range(len(arrays.train_labels), dtype=tf.int64))
             self.lr = tf.Variable(0.0)
             self.momentum = tf.Variable(0.0)
             self.loss_sum = tf.Variable(0.0, dtype=tf.float64)
@@ -221,7 +222,7 @@ class Network:
         self.lr.assign(config.lr)
         self.momentum.assign(config.momentum)
 
-    def train_epoch(self, order: NDArray[np.int32], pause: Callable[[int, float], None]) -> float:
+    def train_epoch(self, order: NDArray[np.int64], pause: Callable[[int, float], None]) -> float:
         """One pass over the training images in ``order``; returns their mean loss.
 
         ``pause`` is called between chunks with the images done and the sum of their losses; what it
@@ -260,7 +261,8 @@ class Network:
 
 
 def _place(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[Any, Any]:
-    return tf.constant(images), tf.constant(labels.astype(np.int32))
+    """Images and labels on the current device; 64-bit integers, since GPUs keep 32-bit ones with the host."""
+    return tf.constant(images), tf.constant(labels.astype(np.int64))
 
 
 class Trainer:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lenetcli import __version__
-from lenetcli.cli import training, views
+from lenetcli.cli import reproduce, training, views
 from lenetcli.errors import LenetError, RunFailedError
 
 DEBUG_VARIABLE = "LENETCLI_DEBUG"
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command()(training.train)
 # A negative value is told about its parameter, not about an option that does not exist.
 app.command(context_settings={"ignore_unknown_options": True})(training.sweep)
+app.command()(reproduce.reproduce)
 app.command()(views.plot)
 app.command()(views.report)
 app.add_typer(views.runs_app, name="runs")

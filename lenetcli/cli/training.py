@@ -61,7 +61,7 @@ def train(
     )
     experiments.check_request(request)
     held = Store.open(store, create=True)
-    with _finder() as find:
+    with find_data() as find:
         plan = experiments.plan_train(request, held, find)
     result = _carry_out(held, plan, wait=not no_wait)
     _say_next(result, plan, f"lenetcli runs show {result.sweep.cells[0].config.key[3:11]}")
@@ -121,7 +121,7 @@ def sweep(
     if seeds is not None and not 1 <= seeds <= 1000:
         raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
     held = Store.open(store, create=True)
-    with _finder() as find:
+    with find_data() as find:
         wanted = None if seeds is None else range(seeds)
         plan = experiments.plan_sweep(request, field, parsed, wanted, held, find)
     result = _carry_out(held, plan, wait=not no_wait)
@@ -130,7 +130,7 @@ def sweep(
 
 
 @contextmanager
-def _finder() -> Iterator[Any]:
+def find_data() -> Iterator[Any]:
     """Finds data, and shows a download if it comes to one."""
     from lenetcli import data as data_room
     from lenetcli import render

@@ -277,9 +277,9 @@ def data(
 ) -> None:
     """Show which data would be used, from where, with counts and checksums."""
     from lenetcli import render
-    from lenetcli.cli.training import _finder
+    from lenetcli.cli.training import find_data
 
-    with _finder() as find:
+    with find_data() as find:
         source = find(dataset, path)
     if source.warning:
         render.tell(source.warning, "bold yellow")

@@ -248,6 +248,7 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             dataset=row.dataset,
             state=_state_as_seen(row, attempts[row.id]),
             target_epochs=row.target_epochs,
+            completed_epochs=row.completed_epochs,
             parameters=row.parameters,
             created_at=row.created_at,
             curve=tuple(curves[row.id]),

@@ -1,0 +1,128 @@
+"""``reproduce``: the whole exercise, each part the command that a person would type."""
+
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lenetcli.cli import options as o
+from lenetcli.cli.training import find_data
+from lenetcli.errors import NotFoundError, UsageError
+from lenetcli.paths import DEFAULT_STORE
+from lenetcli.runs import DeviceKind, Request
+
+if TYPE_CHECKING:
+    from lenetcli.experiments import Plan
+
+RATES = (0.1, 0.01, 0.001, 0.0001)
+GPU_FILTERS = (8, 16, 32, 64, 128, 256)
+CPU_FILTERS = (8, 16, 32, 64)
+
+
+def reproduce(
+    seeds: o.SeedsOption = None,
+    epochs: o.EpochsOption = "10",  # type: ignore[assignment]
+    dataset: o.DatasetOption = "auto",
+    data: o.DataOption = None,
+    threads: o.ThreadsOption = None,
+    store: o.StoreOption = DEFAULT_STORE,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be trained, and about how long it takes.")
+    ] = False,
+) -> None:
+    """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
+    from lenetcli import experiments, render
+    from lenetcli.devices import choose_device
+    from lenetcli.store import Store
+
+    if seeds is not None and not 1 <= seeds <= 1000:
+        raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
+    request = Request(epochs=epochs, dataset=dataset, data=data, threads=threads)
+    experiments.check_request(request)
+    sweeps: list[tuple[str, tuple[Any, ...], str]] = [("lr", RATES, "auto")]
+    if choose_device("auto").kind is DeviceKind.GPU:
+        sweeps.append(("filters", GPU_FILTERS, "gpu"))
+    sweeps.append(("filters", CPU_FILTERS, "cpu"))
+    options = ["--epochs", str(epochs), "--dataset", dataset, "--store", store]
+    options += ["--seeds", str(seeds)] if seeds is not None else []
+    options += ["--data", data] if data is not None else []
+    options += ["--threads", str(threads)] if threads is not None else []
+
+    if dry_run:
+        with tempfile.TemporaryDirectory() as folder, find_data() as find:
+            try:
+                held = Store.open(store)
+            except NotFoundError:  # looking at what would be done makes no store
+                held = Store.open(f"{folder}/empty.db", create=True)
+            plans = [
+                experiments.plan_sweep(
+                    experiments.with_value(request, "device", device),
+                    parameter,
+                    values,
+                    None if seeds is None else range(seeds),
+                    held,
+                    find,
+                )
+                for parameter, values, device in sweeps
+            ]
+            _show(plans, held.runs())
+        return
+    for parameter, values, device in sweeps:
+        _run(["sweep", parameter, "--device", device, *map(render.format_value, values), *options])
+    _run(["plot", "lr", "--store", store])
+    _run(["plot", "runtime", "--store", store])
+    _run(["report", "--store", store])
+
+
+def _show(plans: "list[Plan]", runs: Any) -> None:
+    from lenetcli import render
+    from lenetcli.experiments import estimate_seconds
+
+    rows, seen, total, known = [], set(), 0.0, True
+    for plan in plans:
+        for cell in plan.open_cells:
+            if cell.config.key in seen:
+                continue
+            seen.add(cell.config.key)
+            left = plan.sweep.epochs - (cell.run.epochs if cell.run else 0)
+            seconds = estimate_seconds(cell.config, left, runs)
+            known &= seconds is not None
+            total += seconds or 0.0
+            rows.append((cell.config, left, seconds))
+    render.print_plan(rows)
+    if rows and known:
+        render.tell(f"{len(rows)} runs, about {render.format_seconds(total)} of training.")
+    elif rows:
+        render.tell(f"{len(rows)} runs; how long they take can be told once one like them has been trained.")
+    else:
+        render.tell("Nothing is left to train.")
+
+
+def _run(arguments: list[str]) -> None:
+    """Run one command in a process of its own: TensorFlow can be set up for one device only once.
+
+    A signal is handed on, and what the child says is what we say.
+    """
+    from lenetcli import render
+
+    render.tell(f"$ {shlex.join(['lenetcli', *arguments])}", "bold")
+    child = subprocess.Popen([sys.executable, "-m", "lenetcli", *arguments])
+
+    def hand_on(number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT:  # a terminal sends that one to the child too
+            child.send_signal(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, hand_on) for number in numbers}
+    try:
+        code = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if code:
+        raise typer.Exit(code if code > 0 else 128 - code)

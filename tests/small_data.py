@@ -1,0 +1,21 @@
+"""Small data in MNIST's form, made of the shipped synthetic digits: for tests that really train."""
+
+from pathlib import Path
+
+from lenetcli import data, digits
+from lenetcli.readers import NAMES, encode_head
+
+
+def write_idx(folder: Path, train: int = 600, test: int = 100) -> Path:
+    """Write ``train`` and ``test`` synthetic digits as the four IDX files; the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = (*digits.make(train, 7), *digits.make(test, 8))
+    for name, array in zip(NAMES, arrays, strict=True):
+        (folder / name).write_bytes(encode_head(len(array), images=array.ndim == 3) + array.tobytes())
+    return folder
+
+
+def load(folder: Path, train: int = 600, test: int = 100) -> tuple[data.DataSource, data.Arrays]:
+    """The same, found and read by lenetcli."""
+    source = data.find(data=str(write_idx(folder, train, test)))
+    return source, source.load()

@@ -1,0 +1,263 @@
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from small_data import load
+from test_lenet import make_config
+
+from lenetcli.runs import Precision
+
+TRAIN = 500  # of 600 images, the last sixth of which validates
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    return load(tmp_path_factory.mktemp("digits"))[1]
+
+
+@pytest.fixture
+def make_network(room, arrays, monkeypatch):
+    from lenetcli.devices import choose_device
+
+    monkeypatch.setattr(room, "WARMUP_SECONDS", 0.0)
+    return lambda config: room.Network(config, arrays, choose_device("cpu"))
+
+
+@pytest.fixture
+def run(room, make_network):
+    def train(config, epochs=range(1, 3), state=None, network=None, **callbacks):
+        network = network or make_network(config)
+        state = room.initial_state(config) if state is None else state
+        callbacks = {"on_progress": lambda news: None, "should_stop": lambda: False} | callbacks
+        return list(room.train(network, config, state, epochs, **callbacks))
+
+    return train
+
+
+def unpack(room, config, trained):
+    from lenetcli import weights
+
+    return weights.unpack(trained.weights, room.state_shapes(config))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_training_is_what_keras_does_batch_by_batch(room, arrays, run, momentum):
+    import keras
+
+    from lenetcli import lenet
+
+    config = make_config(filters=8, lr=0.05, momentum=momentum, shards=3)
+    model = lenet.build_model(config, lenet.initial_weights(config))
+    model.compile(
+        keras.optimizers.SGD(config.lr, momentum), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    for trained in run(config, range(1, 3)):
+        order = room.permutation(config.seed, trained.epoch.epoch, TRAIN)
+        for start in range(0, TRAIN, config.batch_size):
+            batch = order[start : start + config.batch_size]
+            model.train_on_batch(arrays.train_images[batch][..., None] / 255.0, arrays.train_labels[batch])
+        ours = unpack(room, config, trained)
+        for name, theirs in zip(lenet.shapes(config), model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours[name], theirs, atol=3e-6)
+        loss, accuracy = model.evaluate(
+            arrays.validation_images[..., None] / 255.0, arrays.validation_labels, verbose=0
+        )
+        assert trained.epoch.val_loss == pytest.approx(loss, abs=1e-5)
+        assert trained.epoch.val_accuracy == pytest.approx(accuracy)
+        assert len(trained.predictions) == len(arrays.validation_labels)
+
+
+@settings(max_examples=5, deadline=None)
+@given(batch_size=st.integers(1, TRAIN), shards=st.integers(1, 6))
+@example(batch_size=1, shards=1)
+@example(batch_size=TRAIN, shards=4)
+@example(batch_size=TRAIN - 1, shards=4)
+@example(batch_size=83, shards=5)
+def test_every_image_counts_once_whatever_the_batch_size(room, arrays, batch_size, shards):
+    """At a rate that moves no weight, the epoch's loss is the mean over all training images."""
+    from lenetcli.devices import choose_device
+
+    config = make_config(filters=2, lr=1e-30, batch_size=batch_size, shards=min(shards, batch_size))
+    all_train = dataclasses.replace(
+        arrays, validation_images=arrays.train_images, validation_labels=arrays.train_labels
+    )
+    before = room.WARMUP_SECONDS
+    room.WARMUP_SECONDS = 0.0
+    try:
+        network = room.Network(config, all_train, choose_device("cpu"))
+    finally:
+        room.WARMUP_SECONDS = before
+    state = room.initial_state(config)
+    (trained,) = room.train(network, config, state, range(1, 2), lambda news: None, lambda: False)
+    assert trained.epoch.train_loss == pytest.approx(trained.epoch.val_loss, rel=2e-6)
+
+
+@given(seed=st.integers(0, 2**31 - 1), epoch=st.integers(1, 1000), count=st.integers(1, 3000))
+@settings(max_examples=30, deadline=None)
+def test_an_epochs_order_is_a_permutation_that_seed_and_epoch_decide(room, seed, epoch, count):
+    order = room.permutation(seed, epoch, count)
+    assert order.dtype == np.int64
+    assert sorted(order) == list(range(count))
+    assert (order == room.permutation(seed, epoch, count)).all()
+    if count > 20:
+        assert (order != room.permutation(seed, epoch + 1, count)).any()
+
+
+def test_bits_do_not_depend_on_where_an_epoch_is_cut(room, run, monkeypatch):
+    config = make_config(filters=4, batch_size=7)
+    whole = run(config)
+    monkeypatch.setattr(room, "CHUNK_SECONDS", 0.0)  # a call for every step
+    cut = run(config)
+    assert [t.sha256 for t in whole] == [t.sha256 for t in cut]
+    assert [t.epoch for t in whole] == [t.epoch for t in cut]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"momentum": 0.9},
+        {"precision": Precision.BFLOAT16},
+        {"batch_size": 83, "shards": 4},  # a rest of 2 images, fewer than the shards
+    ],
+)
+def test_a_run_in_two_halves_is_the_run_in_one(room, run, values):
+    config = make_config(filters=4, **values)
+    whole = run(config, range(1, 4))
+    first = run(config, range(1, 2))
+    rest = run(config, range(2, 4), state=unpack(room, config, first[0]))
+    assert [t.sha256 for t in first + rest] == [t.sha256 for t in whole]
+    assert [t.epoch.train_loss for t in first + rest] == [t.epoch.train_loss for t in whole]
+    assert rest[-1].epoch == whole[-1].epoch
+
+
+def test_each_run_starts_from_its_own_seed_whatever_ran_before(run, make_network):
+    configs = [make_config(filters=4, seed=seed, lr=lr) for seed, lr in ((0, 0.1), (1, 0.1), (0, 0.01))]
+    network = make_network(configs[0])
+    assert all(network.fits(config) for config in configs)
+    alone = [run(config)[-1].sha256 for config in configs]
+    shared = [run(config, network=network)[-1].sha256 for config in reversed(configs)]
+    assert alone == shared[::-1]
+    assert len(set(alone)) == 3
+
+
+def test_a_network_fits_only_what_it_was_traced_for(make_network):
+    network = make_network(make_config(filters=4))
+    for other in ({"filters": 5}, {"batch_size": 32}, {"momentum": 0.9}, {"shards": 1}):
+        assert not network.fits(make_config(**({"filters": 4} | other)))
+
+
+def test_the_test_set_is_measured_at_the_end_alone(run):
+    trained = run(make_config(filters=4), range(1, 4))
+    assert [t.epoch.test_accuracy is None for t in trained] == [True, True, False]
+
+
+def test_a_loss_that_is_not_finite_is_divergence(room, run):
+    from lenetcli.trainers import Diverged
+
+    with pytest.raises(Diverged):
+        run(make_config(filters=4, lr=1e8))
+
+
+def test_stopping_hands_over_what_was_finished(room, make_network):
+    from lenetcli.trainers import Stopped
+
+    config = make_config(filters=4)
+    done = []
+    with pytest.raises(Stopped):
+        for trained in room.train(
+            make_network(config),
+            config,
+            room.initial_state(config),
+            range(1, 10),
+            lambda news: None,
+            lambda: len(done) == 2,
+        ):
+            done.append(trained.epoch.epoch)
+    assert done == [1, 2]
+
+
+def test_progress_counts_images_and_their_loss(run):
+    news = []
+    (trained,) = run(make_config(filters=4), range(1, 2), on_progress=news.append)
+    assert [n.images for n in news] == sorted({n.images for n in news})
+    assert news[-1].images == TRAIN // 64 * 64
+    assert news[-1].total == TRAIN
+    assert news[-1].loss == pytest.approx(trained.epoch.train_loss, rel=0.2)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from small_data import load
+from test_training import train_both_precisions
+from lenetcli import training
+from lenetcli.devices import choose_device
+arrays = load(Path(sys.argv[1]))[1]
+print(train_both_precisions(training.Trainer(arrays, choose_device("cpu"), int(sys.argv[2]))))
+"""
+
+
+def train_both_precisions(trainer):
+    found = []
+    for precision in Precision:
+        config = make_config(filters=5, batch_size=66, shards=4, precision=precision)
+        trainer.prepare(config)
+        epochs = trainer.train(config, None, range(1, 3), lambda news: None, lambda: False)
+        found += [(t.sha256, t.epoch.train_loss, t.epoch.val_loss) for t in epochs]
+    return found
+
+
+def test_bits_do_not_depend_on_the_number_of_threads(room, arrays, tmp_path, monkeypatch):
+    from lenetcli.devices import choose_device
+
+    monkeypatch.setattr(room, "configure", lambda *setting: None)  # done already, with 2 threads
+    here = train_both_precisions(room.Trainer(arrays, choose_device("cpu"), 2))
+    for threads in ("1", "3", "5") if os.environ.get("LENETCLI_LONG") else ("1",):
+        there = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(tmp_path / "digits"), threads],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        )
+        assert there.stdout.splitlines()[-1] == str(here)
+
+
+def require_mnist():
+    from lenetcli import data, paths
+
+    if not os.environ.get(paths.DATA_VARIABLE):
+        pytest.skip("LENETCLI_DATA does not name the real MNIST")
+    source = data.find()
+    if source.name != data.MNIST:
+        pytest.skip("LENETCLI_DATA is not the real MNIST")
+    return source.load()
+
+
+@pytest.mark.parametrize(
+    ("lr", "epochs", "low", "high"),
+    [(0.1, 1, 0.95, 1.0)]
+    if not os.environ.get("LENETCLI_LONG")
+    else [
+        (0.1, 10, 0.983, 1.0),
+        (0.1, 5, 0.975, 1.0),
+        (0.01, 5, 0.95, 0.99),
+        (0.001, 5, 0.82, 0.93),
+        (0.0001, 5, 0, 0.45),
+    ],
+)
+def test_mnist_is_learned_as_far_as_the_rate_allows(room, lr, epochs, low, high):
+    from lenetcli.devices import choose_device
+
+    config = make_config(lr=lr)
+    network = room.Network(config, require_mnist(), choose_device("cpu"))
+    state = room.initial_state(config)
+    trained = list(room.train(network, config, state, range(1, epochs + 1), lambda news: None, lambda: False))
+    assert low <= max(t.epoch.val_accuracy for t in trained) <= high
