@@ -128,13 +128,17 @@ def train_lenetcli(path: str, filters: int) -> Iterator[dict[str, float]]:
     trainer.prepare(config)
     epochs = trainer.train(config, None, range(1, MANY), lambda news: None, lambda: False)
     while True:
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         trained = next(epochs)
-        yield {"train": trained.train_seconds, "whole": time.perf_counter() - begun}
+        yield {
+            "train": trained.train_seconds,
+            "whole": time.perf_counter() - begun,
+            "cpu": time.process_time() - worked,
+        }
 
 
 def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
-    """The same as ``lenetcli train`` does it: bars on a terminal, a store on the disk, a thread of its own."""
+    """The same as ``lenetcli train`` does it: bars on a terminal, a store on the disk, a worker thread."""
     import pty
     import queue
 
@@ -156,25 +160,26 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
     answered: queue.Queue[dict[str, float]] = queue.Queue()
 
     class Watched(Display):
-        begun = 0.0
-
         def began(self, *cell):
             super().began(*cell)
-            asked.get()
-            self.begun = time.perf_counter()
+            self.wait()
 
         def finished_epoch(self, epoch, seconds):
             super().finished_epoch(epoch, seconds)
-            answered.put({"train": seconds, "whole": time.perf_counter() - self.begun})
+            whole, cpu = time.perf_counter() - self.begun, time.process_time() - self.worked
+            answered.put({"train": seconds, "whole": whole, "cpu": cpu})
+            self.wait()
+
+        def wait(self):
             asked.get()
-            self.begun = time.perf_counter()
+            self.begun, self.worked = time.perf_counter(), time.process_time()
 
     store = Store.open(str(Path(path).with_name("recorded.db")), create=True)
     request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, device="cpu", data=path)
     plan = experiments.plan_train(request, store)
 
     def answer() -> None:
-        for line in sys.stdin:
+        for _ in sys.stdin:
             asked.put(None)
             respond(answered.get())
         os._exit(0)
