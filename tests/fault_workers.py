@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 import time
-from multiprocessing import forkserver
 from pathlib import Path
 
 from fake_training import FakeSource, FakeTrainer, Listener, carry_out
@@ -18,19 +17,8 @@ LONG = os.environ.get("LENETCLI_LONG") == "1"
 PATIENCE = 300
 """Seconds for what takes a few: machines differ by eight times and more."""
 
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["fault_workers"])
-if (
-    not multiprocessing.current_process().name.startswith("ForkServer")
-    and multiprocessing.parent_process() is None
-):
-    # The server must find this module by itself (Python 3.11 does not hand sys.path on), to import it once.
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), before]))
-    forkserver.ensure_running()
-    os.environ.pop("PYTHONPATH")
-    if before is not None:
-        os.environ["PYTHONPATH"] = before
+# A fresh interpreter each: never a fork of a process that has an engine or threads.
+processes = multiprocessing.get_context("spawn")
 
 
 def start(work, *arguments):
