@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from fake_training import FakeSource
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import BASE
 
@@ -58,6 +58,7 @@ def test_a_key_does_not_depend_on_the_order_of_fields(order):
     assert Config.from_mapping(json.loads(BASE.to_json())) == BASE
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     values=st.lists(st.sampled_from([0.1, 0.01, 0.001, 0.0001, 0.5]), min_size=1, max_size=8),
     seeds=st.none() | st.integers(1, 3).map(range),
