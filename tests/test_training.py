@@ -261,3 +261,8 @@ def test_mnist_is_learned_as_far_as_the_rate_allows(room, lr, epochs, low, high)
     state = room.initial_state(config)
     trained = list(room.train(network, config, state, range(1, epochs + 1), lambda news: None, lambda: False))
     assert low <= max(t.epoch.val_accuracy for t in trained) <= high
+
+
+def test_training_starts_without_keras_and_saving_can_still_have_it():
+    asked = "import sys, lenetcli.training; assert not {'keras', 'matplotlib'} & {*sys.modules}; import keras"
+    subprocess.run([sys.executable, "-c", asked], check=True, timeout=600)
