@@ -116,8 +116,8 @@ class Runner:
                 self._persist(lambda: self._store.request_sweep(sweep, ask(self._plan)))
             opened = {cell.config.key for cell in self._plan.open_cells}
             for cell in sweep.cells:
-                if cell.config.key not in opened:
-                    self._end(cell, RunState.COMPLETED, Fate.KEPT)
+                if cell.run is not None and cell.config.key not in opened:
+                    self._end(cell, cell.run.state, Fate.KEPT)
             pending = [cell for cell in sweep.cells if cell.config.key in opened]
             if pending:
                 self._load()
