@@ -197,6 +197,7 @@ def _gather_filters(sweeps: Sequence[Sweep]) -> Facts | None:
         "setting": series.setting,
         "epochs": series.epochs,
         "seeds": max(len(point.runs) for device in series.devices for point in device.points),
+        "fitted": any(device.law is not None for device in series.devices),
         "notes": list(series.notes),
         "header": ["filters", "parameters", *(f"{device.label}" for device in series.devices)],
         "rows": [_filters_row(series, size) for size in sizes],

@@ -103,10 +103,10 @@ def _filters(facts: Facts, folder: str) -> list[str]:
     per = "an epoch" if filters["epochs"] == 1 else plural(filters["epochs"], "epoch")
     where = ", ".join(word for word in (filters["dataset"], filters["setting"]) if word)
     seeds = f" of {filters['seeds']} seeds" if filters["seeds"] > 1 else ""
+    law = " Lines: overhead plus time in proportion to the arithmetic, fitted." if filters["fitted"] else ""
     caption = (
         f"Parameters against the training time of {per} (median epoch{seeds}; bars: quartiles of the "
-        f"epochs), a point for each number of filters; {where}. "
-        f"Lines: overhead plus time in proportion to the arithmetic, fitted.{_notes(filters['notes'])}"
+        f"epochs), a point for each number of filters; {where}.{law}{_notes(filters['notes'])}"
     )
     doubt = "; * in doubt, see below" if any("*" in cell for row in filters["rows"] for cell in row) else ""
     table = f"Training time of {per} in seconds, with the quartiles of the epochs{doubt}."
