@@ -10,8 +10,6 @@ from lenetcli.runs import IMAGE_SIDE, Config
 STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160)
 """Two-sided 95 % quantiles of Student's t for 1, 2, … degrees of freedom."""
 
-GAUSS_95 = 1.96
-
 
 def student_95(freedom: float) -> float:
     """The 95 % quantile of Student's t; between whole degrees of freedom the wider one, from 14 on 2.145."""

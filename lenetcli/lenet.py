@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from lenetcli.runs import CLASSES, IMAGE_SIDE, Config, Precision
 
-LAYERS = ("conv1", "conv2", "dense", "logits")
 FLAT_SIDE = IMAGE_SIDE // 4
 """The side of the feature map that the fully connected layer sees."""
 

@@ -7,7 +7,7 @@ import typer
 
 from lenetcli import parsing
 from lenetcli.errors import UsageError
-from lenetcli.paths import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE
+from lenetcli.paths import DATA_VARIABLE, STORE_VARIABLE
 from lenetcli.runs import Precision
 
 
@@ -106,8 +106,6 @@ RemeasureOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-STORE = DEFAULT_STORE
-
 
 def parse_output(text: str) -> Path:
     """A path to write to, as typed, ``~`` understood.
@@ -118,6 +116,17 @@ def parse_output(text: str) -> Path:
     if not text:
         raise UsageError("The name of the output file is empty.", "Give one with -o FILE.")
     return Path(text).expanduser()
+
+
+def list_seeds(count: int | None) -> range | None:
+    """The seeds 0 … count−1 of ``--seeds``, None for None.
+
+    Raises:
+        UsageError: for none at all, or too many.
+    """
+    if count is not None and not 1 <= count <= 1000:
+        raise UsageError(f"{count} seeds cannot be trained.", "Choose a number from 1 to 1000.")
+    return None if count is None else range(count)
 
 
 def parse_choice(text: str | None, choices: Any, what: str) -> Any:

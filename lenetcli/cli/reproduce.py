@@ -11,7 +11,6 @@ import typer
 
 from lenetcli.cli import options as o
 from lenetcli.cli.training import find_stoppably, open_existing
-from lenetcli.errors import UsageError
 from lenetcli.paths import DEFAULT_STORE
 from lenetcli.runs import DeviceKind, Request
 
@@ -38,8 +37,7 @@ def reproduce(
     from lenetcli import experiments, printing
     from lenetcli.devices import choose_device
 
-    if seeds is not None and not 1 <= seeds <= 1000:
-        raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
+    wanted = o.list_seeds(seeds)
     request = Request(epochs=epochs, dataset=dataset, data=data, threads=threads)
     experiments.check_request(request)
     sweeps: list[tuple[str, tuple[Any, ...], str]] = [("lr", RATES, "auto")]
@@ -59,7 +57,7 @@ def reproduce(
                     experiments.with_value(request, "device", device),
                     parameter,
                     values,
-                    None if seeds is None else range(seeds),
+                    wanted,
                     held,
                     find,
                 )

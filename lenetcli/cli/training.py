@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from lenetcli.cli import options as o
-from lenetcli.errors import RunFailedError, UsageError
+from lenetcli.errors import RunFailedError
 from lenetcli.paths import DEFAULT_STORE, STORE_VARIABLE
 from lenetcli.runs import Request
 
@@ -124,9 +124,7 @@ def sweep(
     )
     for value in parsed:
         experiments.check_request(experiments.with_value(request, field, value))
-    if seeds is not None and not 1 <= seeds <= 1000:
-        raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
-    wanted = None if seeds is None else range(seeds)
+    wanted = o.list_seeds(seeds)
     plan = find_stoppably(
         lambda find: experiments.plan_sweep(
             request, field, parsed, wanted, open_existing(store), find, remeasure=remeasure
