@@ -19,6 +19,7 @@ from lenetcli.interrupts import Stop
 from lenetcli.runs import Cell, Config, Epoch, Run, RunState, Sweep, Timing
 from lenetcli.store import Busy, Claim, Done, Measurement, Store
 from lenetcli.trainers import Diverged, Progress, Stopped, Trained, Trainer
+from lenetcli.weights import Packed
 
 T = TypeVar("T")
 
@@ -224,7 +225,6 @@ class Runner:
                     timing,
                     trained.predictions,
                     trained.weights,
-                    trained.sha256,
                     outcome=outcome,
                 )
                 self._persist(record)
@@ -257,7 +257,11 @@ class Runner:
                 self._persist(partial(self._store.record_timing, measurement, timing))
                 self._observer.finished_epoch(trained.epoch, trained.train_seconds)
                 point = replace(run.curve[timing.epoch - 1], test_accuracy=trained.epoch.test_accuracy)
-                other = stored is not None and stored[0] == timing.epoch and stored[1] != trained.sha256
+                other = (
+                    stored is not None
+                    and stored.epoch == timing.epoch
+                    and stored.sha256 != trained.weights.sha256
+                )
                 if differs is None and (other or point != trained.epoch):
                     differs = f"the bits of epoch {timing.epoch} are not the stored ones"
             if differs is not None:
@@ -272,7 +276,7 @@ class Runner:
         return True
 
     def _epochs_of(
-        self, cell: Cell, owner: Claim | Measurement, weights: bytes | None, first: int
+        self, cell: Cell, owner: Claim | Measurement, weights: Packed | None, first: int
     ) -> Iterator[tuple[Trained, Timing]]:
         """Train the epochs from ``first`` on, each with its timing."""
         self._prepare(cell, owner, first)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lenetcli.runs import Config, Epoch
+from lenetcli.weights import Packed
 
 
 class Stopped(Exception):  # noqa: N818 -- not an error: somebody asked
@@ -32,15 +33,13 @@ class Progress:
 class Trained:
     """One finished epoch: its point of the curve, what the next one starts from, and what it cost.
 
-    ``weights`` is a safetensors file of the weights and the optimizer's slots, ``sha256`` the hash of
-    its tensors; ``predictions`` the predicted class of every validation image, one byte each.
+    ``predictions`` are the predicted class of every validation image, one byte each.
     ``train_seconds`` is the difference of ``time.time()`` around the training part, ended by a
     synchronisation with the device.
     """
 
     epoch: Epoch
-    weights: bytes
-    sha256: str
+    weights: Packed
     predictions: bytes
     train_seconds: float
     eval_seconds: float
@@ -57,12 +56,12 @@ class Trainer(Protocol):
     def train(
         self,
         config: Config,
-        weights_blob: bytes | None,
+        packed: Packed | None,
         epochs: range,
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
     ) -> Iterator[Trained]:
         """Train ``epochs``, from the stored weights or the seed's; raises ``Stopped`` and ``Diverged``."""
 
-    def test(self, config: Config, weights_blob: bytes) -> float | None:
+    def test(self, config: Config, packed: Packed) -> float | None:
         """The test accuracy of stored weights."""

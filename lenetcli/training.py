@@ -294,7 +294,7 @@ class Trainer:
     def train(
         self,
         config: Config,
-        weights_blob: bytes | None,
+        packed: weights.Packed | None,
         epochs: range,
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
@@ -303,7 +303,7 @@ class Trainer:
 
         Args:
             config: what to train; ``prepare`` has been called with it.
-            weights_blob: the safetensors to go on from, None for the seed's initial weights.
+            packed: the weights to go on from, None for the seed's initial weights.
             epochs: from the first epoch still to do up to the last one asked for, which measures the
                 test accuracy too.
             on_progress: called between chunks.
@@ -312,19 +312,16 @@ class Trainer:
         Raises:
             Stopped: as soon as ``should_stop`` says so; the epoch in hand is lost.
             Diverged: when the loss or a weight is not finite.
-            StoreError: if the weights do not fit the configuration.
+            StoreError: if the weights are damaged or do not fit the configuration.
         """
         assert self._network is not None
-        if weights_blob is None:
-            state = initial_state(config)
-        else:
-            state = weights.unpack(weights_blob, state_shapes(config))
+        state = initial_state(config) if packed is None else weights.unpack(packed, state_shapes(config))
         yield from train(self._network, config, state, epochs, on_progress, should_stop)
 
-    def test(self, config: Config, weights_blob: bytes) -> float | None:
+    def test(self, config: Config, packed: weights.Packed) -> float | None:
         """The test accuracy of stored weights; None without a test set."""
         assert self._network is not None
-        self._network.load(config, weights.unpack(weights_blob, state_shapes(config)))
+        self._network.load(config, weights.unpack(packed, state_shapes(config)))
         return self._network.evaluate(self._network.test, lambda: None)[1] if self._network.test else None
 
 
@@ -379,8 +376,7 @@ def train(
                 val_accuracy=val_accuracy,
                 test_accuracy=test_accuracy,
             ),
-            weights=weights.pack(state),
-            sha256=weights.digest(state),
+            weights=weights.pack(epoch, state),
             predictions=predictions,
             train_seconds=span.wall_seconds,
             eval_seconds=eval_seconds,
@@ -389,12 +385,12 @@ def train(
         )
 
 
-def save_model(config: Config, weights_blob: bytes, path: Path) -> None:
+def save_model(config: Config, packed: weights.Packed, path: Path) -> None:
     """Write stored weights as a ``.keras`` model that ends in the softmax layer.
 
     Raises:
-        StoreError: if the weights do not fit the configuration.
+        StoreError: if the weights are damaged or do not fit the configuration.
         OSError: if the file cannot be written.
     """
-    state = weights.unpack(weights_blob, state_shapes(config))
+    state = weights.unpack(packed, state_shapes(config))
     lenet.build_model(config, state).save(path)

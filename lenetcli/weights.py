@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lenetcli.errors import StoreError
 
@@ -16,46 +16,59 @@ VELOCITY = "velocity/"
 """What the names of the optimizer's slots begin with."""
 
 
-def pack(tensors: "Tensors") -> bytes:
-    """The tensors as a safetensors file."""
+class Packed(NamedTuple):
+    """What the store keeps of a run's weights and the optimizer's slots."""
+
+    epoch: int
+    sha256: str
+    """``digest`` of the tensors."""
+    tensors: bytes
+    """A safetensors file."""
+
+
+def pack(epoch: int, tensors: "Tensors") -> Packed:
+    """The tensors as they are after ``epoch``."""
     from safetensors.numpy import save
 
-    blob: bytes = save(dict(tensors))
-    return blob
+    return Packed(epoch, digest(tensors), save(dict(tensors)))
 
 
-def unpack(blob: bytes, shapes: Mapping[str, tuple[int, ...]]) -> "dict[str, NDArray[np.float32]]":
-    """The float32 tensors in a safetensors file.
+def unpack(packed: Packed, shapes: Mapping[str, tuple[int, ...]]) -> "dict[str, NDArray[np.float32]]":
+    """The float32 tensors that were packed.
 
     Args:
-        blob: what the store holds; it may come from a stranger.
+        packed: what the store holds; it may come from a stranger.
         shapes: the names and shapes that must be there, and no others.
 
     Raises:
-        StoreError: for anything else.
+        StoreError: for anything else, and for tensors that do not have their hash.
     """
     import numpy as np
 
-    tensors = read(blob)
+    tensors = read(packed)
     found = {name: array.shape for name, array in tensors.items() if array.dtype == np.float32}
     if found != dict(shapes) or len(tensors) != len(found):
         raise StoreError("The stored weights of this run do not fit its configuration.", _ADVICE)
     return tensors
 
 
-def read(blob: bytes) -> "dict[str, NDArray[np.float32]]":
-    """The tensors in a safetensors file, whatever they are.
+def read(packed: Packed) -> "dict[str, NDArray[np.float32]]":
+    """The tensors that were packed, whatever they are.
 
     Raises:
-        StoreError: if it is none.
+        StoreError: if they are no safetensors file, or do not have their hash.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        tensors: dict[str, NDArray[np.float32]] = load(blob)
+        tensors: dict[str, NDArray[np.float32]] = load(packed.tensors)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise StoreError("The stored weights of this run are damaged.", _ADVICE) from error
+    if digest(tensors) != packed.sha256:
+        raise StoreError(
+            "The stored weights of this run do not have the hash that was stored with them.", _ADVICE
+        )
     return tensors
 
 

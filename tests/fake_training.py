@@ -13,6 +13,7 @@ from lenetcli.interrupts import Stop
 from lenetcli.runner import Runner
 from lenetcli.runs import Cell, DeviceKind, Epoch, Request, Sweep
 from lenetcli.trainers import Diverged, Progress, Stopped, Trained
+from lenetcli.weights import Packed
 
 DEVICE = Device(kind=DeviceKind.CPU, index=0, name="A fake processor", memory_bytes=2**34)
 IMAGES = 12
@@ -78,8 +79,8 @@ class FakeTrainer:
     def prepare(self, config):
         return 0.1, 0.2
 
-    def train(self, config, weights_blob, epochs, on_progress, should_stop):
-        bits = start_bits(config) + self.twist if weights_blob is None else weights_blob
+    def train(self, config, packed, epochs, on_progress, should_stop):
+        bits = start_bits(config) + self.twist if packed is None else packed.tensors
         for epoch in epochs:
             if should_stop():
                 raise Stopped
@@ -91,17 +92,16 @@ class FakeTrainer:
             self.trained.append((config.key, epoch))
             yield Trained(
                 epoch=point(bits, epoch, last=epoch == epochs[-1]),
-                weights=bits,
-                sha256=bits.hex(),
+                weights=Packed(epoch, bits.hex(), bits),
                 predictions=bytes(IMAGES),
                 train_seconds=self.seconds,
                 eval_seconds=0.1,
                 contended=self.contended,
             )
 
-    def test(self, config, weights_blob):
+    def test(self, config, packed):
         self.tested.append(config.key)
-        return weights_blob[0] / 255
+        return packed.tensors[0] / 255
 
 
 class Listener:

@@ -4,25 +4,48 @@ import errno
 import multiprocessing
 import os
 import signal
+import sqlite3
+import sys
 import time
+from contextlib import closing
+from datetime import datetime, timedelta
+from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 
+import failing_vfs
+import pytest
 from fake_training import FakeSource, FakeTrainer, Listener, carry_out
+from fault_checks import check_file, check_reported, check_whole
 from sqlalchemy import Engine, event
 
 from lenetcli import attempts, runner
+from lenetcli.errors import LenetError, StoreError
 from lenetcli.store import Store
 
 LONG = os.environ.get("LENETCLI_LONG") == "1"
 PATIENCE = 300
 """Seconds for what takes a few: machines differ by eight times and more."""
 
-# A fresh interpreter each: never a fork of a process that has an engine or threads.
-processes = multiprocessing.get_context("spawn")
+NOBODY = 2**31 - 1
+"""A pid that no process has."""
+
+# Forks of a process that has imported this module and done nothing since: no engine, no thread.
+processes = multiprocessing.get_context("forkserver")
+
+
+@cache
+def begin_forkserver():
+    """Once, and never when this module is imported: the server imports it too."""
+    processes.set_forkserver_preload([__name__])
+    with pytest.MonkeyPatch.context() as patch:  # Python 3.11 does not hand sys.path on to it
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
 
 
 def start(work, *arguments):
     """A process that does ``work``; it leaves with 0 only if that returned."""
+    begin_forkserver()
     process = processes.Process(target=work, args=arguments, daemon=True)
     process.start()
     return process
@@ -52,24 +75,47 @@ class Log(Listener):
         os.write(self._file, f"{self.key} {epoch.epoch}\n".encode())
 
 
-def reported(path):
-    return (
-        [tuple(line.split()) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
-    )
-
-
-def sweep(store, rates, epochs, log, pause=0.0):
+def sweep(store, rates, epochs, log, pause=0.0, wait=True):
     """A sweep with the fake trainer."""
     runner.POLL_SECONDS = 0.1
     trainer = FakeTrainer(hook=lambda *_: time.sleep(pause))
     held = Store.open(str(store), create=True)
-    result = carry_out(held, rates, epochs, trainer, listener=Log(log))
+    result = carry_out(held, rates, epochs, trainer, listener=Log(log), wait=wait)
     if not result.complete:
         raise SystemExit(1)
 
 
-def sweep_and_die(store, rates, epochs, log, commit):
-    """A sweep that is killed just before its Nth commit."""
+def sweep_at_another_time(store, rates, epochs, log, hours, commit=0, wait=True):
+    """The same by a clock that is wrong by so many hours; with ``commit`` killed before that one."""
+
+    class WrongClock(datetime):
+        @classmethod
+        def now(cls, zone=None):
+            return datetime.now(zone) + timedelta(hours=hours)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("lenetcli") and getattr(module, "datetime", None) is datetime:
+            module.datetime = WrongClock
+    right = time.time
+    time.time = lambda: right() + 3600 * hours
+    if commit:
+        die_at(commit)
+    sweep(store, rates, epochs, log, wait=wait)
+
+
+def edit_identity(store, **fields):
+    """Change what is known of the processes that work on a store's runs."""
+    with closing(sqlite3.connect(store)) as connection, connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone():
+            return  # it was not made yet
+        for name, value in fields.items():
+            connection.execute(
+                "UPDATE attempts SET identity = json_set(identity, ?, ?)", (f"$.{name}", value)
+            )
+
+
+def die_at(commit):
+    """Be killed just before this process' Nth commit."""
     seen = []
 
     @event.listens_for(Engine, "commit")
@@ -78,6 +124,10 @@ def sweep_and_die(store, rates, epochs, log, commit):
         if len(seen) == commit:
             os.kill(os.getpid(), signal.SIGKILL)
 
+
+def sweep_and_die(store, rates, epochs, log, commit):
+    """A sweep that is killed just before its Nth commit."""
+    die_at(commit)
     sweep(store, rates, epochs, log)
 
 
@@ -111,26 +161,48 @@ def hang(store, rate, epochs, begun, heartbeat):
     raise SystemExit(0 if result.complete else 1)
 
 
-def run_under_trouble(store, rates, epochs, log, limit):
+def sweep_on_a_failing_disk(folder, rates, trouble, step):
+    """Sweeps on a disk whose Nth operation fails, N from 1 on by ``step``, until one meets no trouble.
+
+    After each the store is whole, and the same sweep on the mended disk comes to its end.
+    """
+    disk, fails_at = failing_vfs.install(), 1
+    while True:
+        store, log = folder / f"{fails_at}.db", folder / f"{fails_at}.log"
+        disk.break_down(trouble, fails_at)
+        try:
+            sweep(store, rates, 1, log)
+        except StoreError as error:
+            assert disk.failed, error
+        disk.mend()
+        if store.exists() and store.stat().st_size:
+            check_file(store)
+            check_reported(store, log)
+            edit_identity(store, pid=NOBODY)
+        sweep(store, rates, 1, log)
+        check_reported(store, log)
+        check_whole(store, rates, 1)
+        if not disk.failed:
+            break
+        fails_at += step
+    assert fails_at > 5
+
+
+def sweep_with_a_small_file(store, rates, log, limit):
     """A sweep in a process that may write no file beyond ``limit`` bytes: each write there fails."""
     import resource
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-    from lenetcli.errors import StoreError
-
     try:
-        sweep(store, rates, epochs, log)
+        sweep(store, rates, 1, log)
     except StoreError as error:
-        Path(f"{store}.error").write_text(str(error))
         raise SystemExit(error.exit_code) from None
 
 
 def run_without_descriptors(store, rates, epochs, log, spare):
     """A sweep in a process that may open ``spare`` more files."""
     import resource
-
-    from lenetcli.errors import LenetError
 
     highest = max(int(entry.name) for entry in Path("/dev/fd").iterdir())
     resource.setrlimit(
@@ -188,8 +260,8 @@ def command(phase, folder, begun):
             hang("tracing")
             return super().prepare(config)
 
-        def train(self, config, weights_blob, epochs, on_progress, should_stop):
-            for trained in super().train(config, weights_blob, epochs, on_progress, should_stop):
+        def train(self, config, packed, epochs, on_progress, should_stop):
+            for trained in super().train(config, packed, epochs, on_progress, should_stop):
                 yield trained
                 hang("one huge batch")
                 if phase == "epoch":

@@ -47,6 +47,7 @@ def rows(path):
 
 def schema(path):
     """Tables and indexes with all their columns, in an order of their own."""
+    # SQLAlchemy makes a table's indexes in no order, and SQLite counts them as they come.
     with closing(sqlite3.connect(path)) as connection:
         names = connection.execute(
             "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
@@ -57,8 +58,9 @@ def schema(path):
                 name,
                 [
                     connection.execute(f"PRAGMA {pragma}('{name}')").fetchall()
-                    for pragma in ("table_info", "foreign_key_list", "index_list", "index_info")
-                ],
+                    for pragma in ("table_info", "foreign_key_list", "index_info")
+                ]
+                + [sorted(index[1:] for index in connection.execute(f"PRAGMA index_list('{name}')"))],
             )
             for kind, name in names
         ]

@@ -13,6 +13,7 @@ from lenetcli import attempts, machine
 from lenetcli.errors import LostClaimError, NotFoundError, StoreBusyError, StoreError, UsageError
 from lenetcli.runs import DeviceKind, Epoch, RunState, Timing
 from lenetcli.store import SORT_FIELDS, Busy, Claim, Done, Store, database
+from lenetcli.weights import Packed
 
 
 @pytest.fixture
@@ -39,11 +40,15 @@ def dead():
     return replace(machine.this_process(), pid=2**31 - 1).to_json()
 
 
-def record(store, claim, epoch, **options):
+def packed_after(epoch):
     bits = bits_after(BASE, epoch)
+    return Packed(epoch, bits.hex(), bits)
+
+
+def record(store, claim, epoch, **options):
     point = Epoch(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
     timing = Timing(attempt=claim.number, epoch=epoch, train_seconds=1.0, eval_seconds=0.1)
-    store.record_epoch(claim, point, timing, bytes(12), bits, bits.hex(), **options)
+    store.record_epoch(claim, point, timing, bytes(12), packed_after(epoch), **options)
 
 
 # Addresses
@@ -140,7 +145,7 @@ def test_a_dead_holder_is_seen_as_interrupted_and_taken_over(store):
         True,
         2,
         1,
-        bits_after(BASE, 1),
+        packed_after(1),
     )
     for work in (
         lambda: record(store, first, 2),

@@ -114,7 +114,7 @@ def test_bits_do_not_depend_on_where_an_epoch_is_cut(room, run, monkeypatch):
     whole = run(config)
     monkeypatch.setattr(room, "CHUNK_SECONDS", 0.0)  # a call for every step
     cut = run(config)
-    assert [t.sha256 for t in whole] == [t.sha256 for t in cut]
+    assert [t.weights.sha256 for t in whole] == [t.weights.sha256 for t in cut]
     assert [t.epoch for t in whole] == [t.epoch for t in cut]
 
 
@@ -132,7 +132,7 @@ def test_a_run_in_two_halves_is_the_run_in_one(room, run, values):
     whole = run(config, range(1, 4))
     first = run(config, range(1, 2))
     rest = run(config, range(2, 4), state=unpack(room, config, first[0]))
-    assert [t.sha256 for t in first + rest] == [t.sha256 for t in whole]
+    assert [t.weights.sha256 for t in first + rest] == [t.weights.sha256 for t in whole]
     assert [t.epoch.train_loss for t in first + rest] == [t.epoch.train_loss for t in whole]
     assert rest[-1].epoch == whole[-1].epoch
 
@@ -141,8 +141,8 @@ def test_each_run_starts_from_its_own_seed_whatever_ran_before(run, make_network
     configs = [make_config(filters=4, seed=seed, lr=lr) for seed, lr in ((0, 0.1), (1, 0.1), (0, 0.01))]
     network = make_network(configs[0])
     assert all(network.fits(config) for config in configs)
-    alone = [run(config)[-1].sha256 for config in configs]
-    shared = [run(config, network=network)[-1].sha256 for config in reversed(configs)]
+    alone = [run(config)[-1].weights.sha256 for config in configs]
+    shared = [run(config, network=network)[-1].weights.sha256 for config in reversed(configs)]
     assert alone == shared[::-1]
     assert len(set(alone)) == 3
 
@@ -210,7 +210,7 @@ def train_both_precisions(trainer):
         config = make_config(filters=5, batch_size=66, shards=4, precision=precision)
         trainer.prepare(config)
         epochs = trainer.train(config, None, range(1, 3), lambda news: None, lambda: False)
-        found += [(t.sha256, t.epoch.train_loss, t.epoch.val_loss) for t in epochs]
+        found += [(t.weights.sha256, t.epoch.train_loss, t.epoch.val_loss) for t in epochs]
     return found
 
 

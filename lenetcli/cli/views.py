@@ -226,7 +226,7 @@ def show_run(
     held = Store.open(store)
     run = held.run(run_id)
     weights = held.weights(run.key)
-    sha256 = weights[1] if weights else None
+    sha256 = weights.sha256 if weights else None
     if as_json:
         printing.print_json(records.full_run_fields(run, sha256))
     else:
@@ -255,8 +255,8 @@ def save_run(
     printing.tell("Loading TensorFlow …", "dim")
     with silence_stderr():
         from lenetcli.training import save_model
-    save_model(run.config, stored[2], target)
-    printing.tell(f"Wrote {target} (epoch {stored[0]} of run {run.short_id})")
+    save_model(run.config, stored, target)
+    printing.tell(f"Wrote {target} (epoch {stored.epoch} of run {run.short_id})")
 
 
 @sweeps_app.command("list")

@@ -15,6 +15,7 @@ from lenetcli.store.claims import Busy, Claim, Done
 from lenetcli.store.database import Database, parse_address
 from lenetcli.store.measurements import Measurement
 from lenetcli.store.models import AttemptRow, DatasetRow, EpochRow, RunRow, SweepCellRow, SweepRow
+from lenetcli.weights import Packed
 
 __all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Measurement", "Store"]
 
@@ -151,12 +152,11 @@ class Store:
                 select(DatasetRow.validation_labels).where(DatasetRow.sha256 == data)
             ).scalar_one_or_none()
 
-    def weights(self, key: str) -> tuple[int, str, bytes] | None:
-        """The epoch, SHA-256 and safetensors of the newest weights of a run."""
+    def weights(self, key: str) -> Packed | None:
+        """The newest weights of a run."""
         with self._database.read() as connection:
             run = queries.find_runs(connection, [key]).get(key)
-            row = claims.read_weights(connection, run.config) if run else None
-            return None if row is None else (row.epoch, row.sha256, row.tensors)
+            return claims.read_weights(connection, run.config) if run else None
 
     # Writing
 
@@ -251,8 +251,7 @@ class Store:
         epoch: Epoch,
         timing: Timing,
         predictions: bytes,
-        weights: bytes,
-        sha256: str,
+        weights: Packed,
         *,
         outcome: RunState | None = None,
     ) -> None:
@@ -262,7 +261,7 @@ class Store:
             LostClaimError: if another process has taken the run over.
         """
         with self._database.write() as connection:
-            claims.record_epoch(connection, claim, epoch, timing, predictions, weights, sha256)
+            claims.record_epoch(connection, claim, epoch, timing, predictions, weights)
             if outcome is not None:
                 claims.end_attempt(connection, claim, outcome, note=None)
 

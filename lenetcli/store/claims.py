@@ -7,13 +7,14 @@ process that was stopped for an hour and comes back late finds its token void an
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import LostClaimError, StoreError
 from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, RunState, Timing
 from lenetcli.store.models import AttemptRow, EpochRow, RunRow, TimingRow, WeightsRow
 from lenetcli.store.queries import holder_is_alive
+from lenetcli.weights import Packed
 
 MAX_HEADER_BYTES = 65_536
 """No header of our safetensors files is longer."""
@@ -28,7 +29,7 @@ class Claim:
     number: int
     key: str
     epochs: int
-    weights: bytes | None
+    weights: Packed | None
     took_over: bool
     note: str | None = None
     """Why the bits may part from those of a run that was never interrupted."""
@@ -108,7 +109,7 @@ def claim_run(
             .values(state=RunState.RUNNING, attempt=number, target_epochs=target)
         )
     found = read_weights(connection, config)
-    weights = found.tensors if found and found.epoch == stored else None
+    weights = found if found and found.epoch == stored else None
     if weights is None and stored:
         # Without the weights that go with it, a curve cannot be continued: train it again, to the same bits.
         connection.execute(EpochRow.__table__.delete().where(EpochRow.run_id == run_id))  # type: ignore[attr-defined]
@@ -147,8 +148,8 @@ def add_attempt(
     return int(connection.execute(insert(AttemptRow).values(**values)).inserted_primary_key[0])  # type: ignore[index]
 
 
-def read_weights(connection: Connection, config: Config) -> Row[int, str, bytes] | None:
-    """The newest weights of a run: epoch, sha256, tensors.
+def read_weights(connection: Connection, config: Config) -> Packed | None:
+    """The newest weights of a run.
 
     Raises:
         StoreError: for more bytes than its configuration can have, before they are read.
@@ -165,11 +166,12 @@ def read_weights(connection: Connection, config: Config) -> Row[int, str, bytes]
             "The stored weights of this run are larger than its configuration allows.",
             "Restore the store from a backup.",
         )
-    return connection.execute(
+    row = connection.execute(
         select(WeightsRow.epoch, WeightsRow.sha256, WeightsRow.tensors)
         .join(RunRow, RunRow.id == WeightsRow.run_id)
         .where(mine)
     ).one_or_none()
+    return None if row is None else Packed(*row)
 
 
 def compare_machines(connection: Connection, run_id: int, attempt: Attempt, fingerprint: str) -> str | None:
@@ -220,14 +222,13 @@ def record_epoch(
     epoch: Epoch,
     timing: Timing,
     predictions: bytes,
-    weights: bytes,
-    sha256: str,
+    weights: Packed,
 ) -> None:
     """The epoch, what it cost and the weights that go with it."""
     _hold(connection, claim)
     connection.execute(insert(EpochRow).values(run_id=claim.run_id, predictions=predictions, **asdict(epoch)))
     record_timing(connection, claim.attempt_id, timing)
-    held = {"epoch": epoch.epoch, "sha256": sha256, "tensors": weights}
+    held = weights._asdict()
     connection.execute(
         upsert(WeightsRow)
         .values(run_id=claim.run_id, **held)

@@ -19,12 +19,32 @@ def data(tmp_path_factory):
     return write_tiny(tmp_path_factory.mktemp("data") / "tiny")
 
 
-def run(data, store, *options, kill_after=None):
-    """``lenetcli train`` in a process; killed as soon as it has told of epoch ``kill_after``."""
-    words = ["train", "--data", str(data), "--filters", "4", "--lr", "0.05", "--store", str(store), *options]
+KILLER = """
+import os, signal, sys
+from sqlalchemy import Engine, event
+from lenetcli.cli import main
+
+left = int(sys.argv.pop(1))
+
+@event.listens_for(Engine, "commit")
+def count(_connection):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+main(sys.argv[1:])
+"""
+"""lenetcli, killed just before its Nth commit."""
+
+
+def run(data, store, *words, kill_after=None, kill_at=None):
+    """lenetcli in a process; killed as soon as it has told of an epoch, or before a commit."""
+    words = [*words, "--data", str(data), "--filters", "4", "--store", str(store)]
+    start = ["-m", "lenetcli"] if kill_at is None else ["-c", KILLER, str(kill_at)]
     environment = os.environ | {"LENETCLI_OFFLINE": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "lenetcli", *words], stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, *start, *words], stderr=subprocess.PIPE, text=True, env=environment
     )
     told = []
     for line in process.stderr:
@@ -36,26 +56,46 @@ def run(data, store, *options, kill_after=None):
     return code
 
 
-def result(store):
+def results(store):
+    """Curves, weights and predictions."""
     held = Store.open(str(store))
-    (found,) = held.runs()
-    return found.curve, held.weights(found.key)[:2], held.predictions(found.key, found.epochs)
+    return [
+        (run.curve, held.weights(run.key)[:2], held.predictions(run.key, run.epochs))
+        for run in held.runs(sort="lr")
+    ]
 
 
 def test_killed_and_resumed_with_other_threads(tmp_path, data):
     whole, cut = tmp_path / "whole.db", tmp_path / "cut.db"
     epochs = 20 if LONG else 4
-    options = ["--momentum", "0.5", "--batch-size", "33", "--epochs", str(epochs)]
-    run(data, whole, *options, "--threads", "2")
+    words = ["train", "--lr", "0.05", "--momentum", "0.5", "--batch-size", "33", "--epochs", str(epochs)]
+    run(data, whole, *words, "--threads", "2")
     kills = 0
     for epoch in range(1, epochs) if LONG else (2,):
-        kills += run(data, cut, *options, "--threads", str(1 + epoch % 2), kill_after=epoch) != 0
-    run(data, cut, *options, "--threads", "2")
+        kills += run(data, cut, *words, "--threads", str(1 + epoch % 2), kill_after=epoch) != 0
+    run(data, cut, *words, "--threads", "2")
     assert kills
-    assert result(cut) == result(whole)
+    assert results(cut) == results(whole)
     assert check_store(str(cut)) == check_store(str(whole)) == []
     (found,) = Store.open(str(cut)).runs()
     assert {attempt.note for attempt in found.attempts} <= {None, "its process was gone"}
+
+
+@pytest.mark.skipif(not LONG, reason="loads TensorFlow some thirty times")
+def test_a_kill_at_every_commit_of_real_training(tmp_path, data):
+    """2: a sweep of two runs, killed before its Nth commit, for every N until it comes to its end."""
+    words = ["sweep", "lr", "0.05", "0.02", "--epochs", "2"]
+    run(data, tmp_path / "whole.db", *words)
+    commit, codes = 0, []
+    while 0 not in codes:
+        commit += 1
+        path = tmp_path / f"{commit}.db"
+        codes.append(run(data, path, *words, kill_at=commit))
+        assert run(data, path, *words) == 0
+        assert results(path) == results(tmp_path / "whole.db")
+        assert check_store(str(path)) == []
+    print(f"{commit - 1} kills")
+    assert commit > 10
 
 
 SCRIPT = """
