@@ -124,8 +124,10 @@ def _compare_devices(series: RuntimeSeries) -> list[Statement]:
     for found, kind in ((gpus, DeviceKind.GPU), (cpus, DeviceKind.CPU)):
         if not found:
             name = kind.value.upper()
+            where = ", on a machine that has one" if kind is DeviceKind.GPU else ""
             text = (
-                f"No {name} runs in this store to compare with. This trains them: `{FILTERS_COMMANDS[kind]}`"
+                f"No {name} runs in this store to compare with. "
+                f"This trains them{where}: `{FILTERS_COMMANDS[kind]}`"
             )
             return [Statement(f"no {name}", text)]
     return [statement for gpu in gpus for cpu in cpus for statement in _compare(gpu, cpu)]

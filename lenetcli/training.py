@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # Before TensorFlow is loaded: it turns oneDNN on by itself only on newer processors, and without it
 # the older ones need 2.6 times as long; GPUs are to be numbered as their driver numbers them.
@@ -96,6 +96,34 @@ def configure(kind: DeviceKind, index: int, threads: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
+class Placed(NamedTuple):
+    """A data set on a device: images uint8 (n, 28, 28) and labels int64 (n,) of each part."""
+
+    device: str
+    train: tuple[Any, Any]
+    validation: tuple[Any, Any]
+    test: tuple[Any, Any] | None
+
+
+def place(arrays: Arrays, device: Device) -> Placed:
+    """Copy a data set to a device; the arrays are not needed any more."""
+    where = "/CPU:0" if device.kind is DeviceKind.CPU else "/GPU:0"
+
+    def put(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[Any, Any]:
+        # 64-bit labels, since TensorFlow keeps integers of 32 bits with the host.
+        return tf.constant(images), tf.constant(labels.astype(np.int64))
+
+    with tf.device(where):
+        return Placed(
+            where,
+            put(arrays.train_images, arrays.train_labels),
+            put(arrays.validation_images, arrays.validation_labels),
+            None
+            if arrays.test_images is None or arrays.test_labels is None
+            else put(arrays.test_images, arrays.test_labels),
+        )
+
+
 class Network:
     """One traced network with its data on the device; rates, seeds and momenta share it.
 
@@ -103,20 +131,16 @@ class Network:
         trace_seconds, warmup_seconds: what it cost before the first clock could start.
     """
 
-    def __init__(self, config: Config, arrays: Arrays, device: Device) -> None:
+    def __init__(self, config: Config, placed: Placed) -> None:
         self.config = config
-        self.place = "/CPU:0" if device.kind is DeviceKind.CPU else "/GPU:0"
+        self.images, self.labels = placed.train
+        self.validation, self.test = placed.validation, placed.test
         begun = time.monotonic()
-        with tf.device(self.place):
-            self.images, self.labels = _place(arrays.train_images, arrays.train_labels)
-            self.validation = _place(arrays.validation_images, arrays.validation_labels)
-            self.test = None
-            if arrays.test_images is not None and arrays.test_labels is not None:
-                self.test = _place(arrays.test_images, arrays.test_labels)
+        with tf.device(placed.device):
             self.state = {
                 name: tf.Variable(tf.zeros(shape), name=name) for name, shape in state_shapes(config).items()
             }
-            self.order = tf.Variable(tf.range(len(arrays.train_labels), dtype=tf.int64))
+            self.order = tf.Variable(tf.range(len(self.labels), dtype=tf.int64))
             self.lr = tf.Variable(0.0)
             self.momentum = tf.Variable(0.0)
             self.loss_sum = tf.Variable(0.0, dtype=tf.float64)
@@ -269,18 +293,12 @@ class Network:
         return {name: variable.numpy() for name, variable in self.state.items()}
 
 
-def _place(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[Any, Any]:
-    """Images and labels on the current device; 64-bit integers, since GPUs keep 32-bit ones with the host."""
-    return tf.constant(images), tf.constant(labels.astype(np.int64))
-
-
 class Trainer:
     """Trains runs on one data set and one device; what is traced once is used for every run that fits."""
 
     def __init__(self, arrays: Arrays, device: Device, threads: int) -> None:
         configure(device.kind, device.index, threads)
-        self._arrays = arrays
-        self._device = device
+        self._placed = place(arrays, device)
         self._network: Network | None = None
 
     def prepare(self, config: Config) -> tuple[float, float]:
@@ -288,7 +306,7 @@ class Trainer:
         if self._network is not None and self._network.fits(config):
             return 0.0, 0.0
         self._network = None  # its memory first
-        self._network = Network(config, self._arrays, self._device)
+        self._network = Network(config, self._placed)
         return self._network.trace_seconds, self._network.warmup_seconds
 
     def train(

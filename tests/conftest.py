@@ -1,4 +1,11 @@
+import signal
+
 import pytest
+
+# Whoever runs the tests may ignore signals (in the background, with nohup), and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for ending in {"SIGTERM", "SIGHUP"} & {member.name for member in signal.Signals}:
+    signal.signal(signal.Signals[ending], signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

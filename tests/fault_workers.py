@@ -236,11 +236,6 @@ def command(phase, folder, begun):
     from lenetcli.cli import main, training
     from lenetcli.trainers import Stopped
 
-    # Whoever runs the tests may ignore signals (nohup), and children inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
     def hang(here):
         if here == phase:
             begun.set()

@@ -376,6 +376,10 @@ def test_measuring_again_adds_times_and_nothing_else(store):
     assert [attempt.remeasure for attempt in run.attempts] == [False, True]
     assert (before.runtime_seconds, before.contended) == (27.0, True)
     assert (run.runtime_seconds, run.contended) == (6.0, False)
+    carry_out(store, [0.01], 3, FakeTrainer(seconds=3.0))
+    shown = [run.runtime_seconds for run in store.runs(sort="runtime_seconds")]
+    assert shown == [6.0, 9.0]  # and not by all that was ever measured
+    assert store.runs(sort="runtime_seconds", limit=1, state=RunState.COMPLETED)[0].key == run.key
 
 
 def test_other_bits_where_they_must_be_the_same_are_a_failure(store):

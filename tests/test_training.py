@@ -26,7 +26,7 @@ def make_network(room, arrays, monkeypatch):
     from lenetcli.devices import choose_device
 
     monkeypatch.setattr(room, "WARMUP_SECONDS", 0.0)
-    return lambda config: room.Network(config, arrays, choose_device("cpu"))
+    return lambda config: room.Network(config, room.place(arrays, choose_device("cpu")))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_every_image_counts_once_whatever_the_batch_size(room, arrays, batch_siz
     before = room.WARMUP_SECONDS
     room.WARMUP_SECONDS = 0.0
     try:
-        network = room.Network(config, all_train, choose_device("cpu"))
+        network = room.Network(config, room.place(all_train, choose_device("cpu")))
     finally:
         room.WARMUP_SECONDS = before
     state = room.initial_state(config)
@@ -257,7 +257,7 @@ def test_mnist_is_learned_as_far_as_the_rate_allows(room, lr, epochs, low, high)
     from lenetcli.devices import choose_device
 
     config = make_config(lr=lr)
-    network = room.Network(config, require_mnist(), choose_device("cpu"))
+    network = room.Network(config, room.place(require_mnist(), choose_device("cpu")))
     state = room.initial_state(config)
     trained = list(room.train(network, config, state, range(1, epochs + 1), lambda news: None, lambda: False))
     assert low <= max(t.epoch.val_accuracy for t in trained) <= high

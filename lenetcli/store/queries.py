@@ -68,13 +68,9 @@ SORT_FIELDS: dict[str, Any] = {
     .where(EpochRow.run_id == RunRow.id)
     .correlate(RunRow)
     .scalar_subquery(),
-    "runtime_seconds": select(func.sum(TimingRow.train_seconds))
-    .join(AttemptRow, AttemptRow.id == TimingRow.attempt_id)
-    .where(AttemptRow.run_id == RunRow.id)
-    .correlate(RunRow)
-    .scalar_subquery(),
+    "runtime_seconds": None,
 }
-"""What ``runs list --sort`` takes."""
+"""What ``runs list --sort`` takes; None: which timings count is decided where they are understood."""
 
 DOWNWARDS = frozenset(
     {"created_at", "epochs", "target_epochs", "val_accuracy", "test_accuracy", "best_val_accuracy"}
@@ -100,17 +96,18 @@ def list_runs(
 ) -> list[Run]:
     """Runs in the order of ``sort``; those that a dead process left running are not."""
     field = SORT_FIELDS[sort]
-    order = field.desc() if sort in DOWNWARDS else field.asc()
-    question = select(RunRow.__table__).order_by(order.nulls_last(), RunRow.id.desc())
+    order = [] if field is None else [(field.desc() if sort in DOWNWARDS else field.asc()).nulls_last()]
+    question = select(RunRow.__table__).order_by(*order, RunRow.id.desc())
     if device is not None:
         question = question.where(RunRow.device == device)
     if state is not None:  # a run left running by a dead process may stand for any other state
         question = question.where(RunRow.state.in_({state, RunState.RUNNING}))
-        runs = [
-            run for run in _build_runs(connection, connection.execute(question).all()) if run.state == state
-        ]
-        return runs[:limit]
-    return _build_runs(connection, connection.execute(question.limit(limit)).all())
+    elif field is not None:
+        question = question.limit(limit)
+    runs = _build_runs(connection, connection.execute(question).all())
+    if state is not None:
+        runs = [run for run in runs if run.state == state]
+    return (sort_runs(runs, sort) if field is None else runs)[:limit]
 
 
 def find_runs(connection: Connection, keys: Iterable[str]) -> dict[str, Run]:

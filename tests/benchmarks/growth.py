@@ -1,0 +1,128 @@
+"""How the cost of training grows: python tests/benchmarks/growth.py FIGURE.png [--output FILE.json].
+
+Time an image over filters, batch size and number of images, on one thread and on all cores; each the
+best of three epochs after the first, in a process of its own for each number of threads.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lenetcli import data, devices, experiments, machine
+from lenetcli.canvas import fixed_style
+from lenetcli.runs import Request
+
+EPOCHS = 4
+STEPS = {8: 100, 16: 100, 32: 100, 64: 40, 128: 20, 256: 20}
+PANELS = {
+    "filters": ("filters (batch 64)", STEPS),
+    "batch_size": ("batch size (16 filters)", [16, 32, 64, 128, 256, 512, 1024]),
+    "images": ("images in an epoch (16 filters, batch 64)", [1_000, 3_000, 10_000, 30_000, 60_000]),
+}
+
+
+def describe(panel: str, value: int) -> tuple[Request, int]:
+    """The configuration of a point, and with how many images it is measured."""
+    match panel:
+        case "filters":
+            return Request(filters=value), 64 * STEPS[value]
+        case "batch_size":
+            return Request(batch_size=value), max(6_400, 8 * value)
+        case _:
+            return Request(), value
+
+
+def measure(threads: int) -> None:
+    """Print a line of JSON for each point."""
+    from lenetcli.training import Trainer
+
+    source, device = data.find(), devices.choose_device("cpu")
+    arrays = source.load()
+    images = np.concatenate([arrays.train_images, arrays.validation_images])
+    labels = np.concatenate([arrays.train_labels, arrays.validation_labels])
+    for panel, (_, values) in PANELS.items():
+        for value in values:
+            request, count = describe(panel, value)
+            part = replace(
+                arrays,
+                train_images=images[:count],
+                train_labels=labels[:count],
+                validation_images=images[-500:],
+                validation_labels=labels[-500:],
+                test_images=None,
+                test_labels=None,
+            )
+            config = experiments.resolve(replace(request, lr=0.01, device="cpu"), source, device.kind)
+            trainer = Trainer(part, device, threads)
+            trainer.prepare(config)
+            epochs = trainer.train(config, None, range(1, EPOCHS + 1), lambda news: None, lambda: False)
+            seconds = min([trained.train_seconds for trained in epochs][1:])
+            point = {"panel": panel, "value": value, "threads": threads, "seconds": seconds / count}
+            print(json.dumps(point), flush=True)
+
+
+def draw(points: list[dict], title: str, path: Path) -> None:
+    """One panel for each thing that grows, microseconds an image, a line for each number of threads."""
+    with fixed_style():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+        panels = figure.subplots(1, len(PANELS), sharey=True)
+        for axes, (panel, (name, values)) in zip(panels, PANELS.items(), strict=True):
+            for style, threads in zip(
+                ("o-", "s--"), sorted({point["threads"] for point in points}), strict=False
+            ):
+                mine = [p for p in points if p["panel"] == panel and p["threads"] == threads]
+                label = f"{threads} thread{'s' if threads > 1 else ''}"
+                axes.plot([p["value"] for p in mine], [1e6 * p["seconds"] for p in mine], style, label=label)
+            axes.set_xscale("log", base=2 if panel != "images" else 10)
+            axes.set_yscale("log")
+            axes.set_xlabel(name)
+            if panel != "images":
+                axes.set_xticks(list(values), [str(value) for value in values])
+            else:
+                axes.set_xticks(list(values), [f"{value:,}" for value in values], rotation=20)
+            axes.minorticks_off()
+        panels[0].set_ylabel("training time, µs an image")
+        panels[0].legend()
+        figure.savefig(path, metadata={"Software": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("figure", type=Path, nargs="?")
+    parser.add_argument("--output", type=Path, help="write the points to this JSON file")
+    parser.add_argument("--input", type=Path, help="draw the points of this JSON file")
+    parser.add_argument("--threads", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.threads:
+        return measure(options.threads)
+    points = []
+    if options.input:
+        points = json.loads(options.input.read_text())
+    else:
+        for threads in sorted({1, machine.usable_cores()}):
+            worker = subprocess.run(
+                [sys.executable, __file__, "--threads", str(threads)], stdout=subprocess.PIPE, check=True
+            )
+            points += [json.loads(line) for line in worker.stdout.splitlines()]
+    if options.output:
+        options.output.write_text(json.dumps(points, indent=1))
+    if options.figure:
+        title = f"One epoch of training, {machine.processor_name()}, {machine.usable_cores()} cores"
+        draw(points, title, options.figure)
+    return None
+
+
+if __name__ == "__main__":
+    main()
