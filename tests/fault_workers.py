@@ -171,7 +171,7 @@ def sweep_on_a_failing_disk(folder, rates, trouble, step):
         store, log = folder / f"{fails_at}.db", folder / f"{fails_at}.log"
         disk.break_down(trouble, fails_at)
         try:
-            sweep(store, rates, 1, log)
+            sweep(store, rates, 2, log)
         except StoreError as error:
             assert disk.failed, error
         disk.mend()
@@ -179,9 +179,9 @@ def sweep_on_a_failing_disk(folder, rates, trouble, step):
             check_file(store)
             check_reported(store, log)
             edit_identity(store, pid=NOBODY)
-        sweep(store, rates, 1, log)
+        sweep(store, rates, 2, log)
         check_reported(store, log)
-        check_whole(store, rates, 1)
+        check_whole(store, rates, 2)
         if not disk.failed:
             break
         fails_at += step
