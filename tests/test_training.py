@@ -25,8 +25,8 @@ def arrays(tmp_path_factory):
 def make_network(room, arrays, monkeypatch):
     from lenetcli.devices import choose_device
 
-    monkeypatch.setattr(room, "WARMUP_SECONDS", 0.0)
-    return lambda config: room.Network(config, room.place(arrays, choose_device("cpu")))
+    monkeypatch.setattr(room.network, "WARMUP_SECONDS", 0.0)
+    return lambda config: room.network.Network(config, room.network.place(arrays, choose_device("cpu")))
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def run(room, make_network):
 def unpack(room, config, trained):
     from lenetcli import weights
 
-    return weights.unpack(trained.weights, room.state_shapes(config))
+    return weights.unpack(trained.weights, room.network.state_shapes(config))
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -87,12 +87,12 @@ def test_every_image_counts_once_whatever_the_batch_size(room, arrays, batch_siz
     all_train = dataclasses.replace(
         arrays, validation_images=arrays.train_images, validation_labels=arrays.train_labels
     )
-    before = room.WARMUP_SECONDS
-    room.WARMUP_SECONDS = 0.0
+    before = room.network.WARMUP_SECONDS
+    room.network.WARMUP_SECONDS = 0.0
     try:
-        network = room.Network(config, room.place(all_train, choose_device("cpu")))
+        network = room.network.Network(config, room.network.place(all_train, choose_device("cpu")))
     finally:
-        room.WARMUP_SECONDS = before
+        room.network.WARMUP_SECONDS = before
     state = room.initial_state(config)
     (trained,) = room.train(network, config, state, range(1, 2), lambda news: None, lambda: False)
     assert trained.epoch.train_loss == pytest.approx(trained.epoch.val_loss, rel=2e-6)
@@ -112,7 +112,7 @@ def test_an_epochs_order_is_a_permutation_that_seed_and_epoch_decide(room, seed,
 def test_bits_do_not_depend_on_where_an_epoch_is_cut(room, run, monkeypatch):
     config = make_config(filters=4, batch_size=7)
     whole = run(config)
-    monkeypatch.setattr(room, "CHUNK_SECONDS", 0.0)  # a call for every step
+    monkeypatch.setattr(room.network, "CHUNK_SECONDS", 0.0)  # a call for every step
     cut = run(config)
     assert [t.weights.sha256 for t in whole] == [t.weights.sha256 for t in cut]
     assert [t.epoch for t in whole] == [t.epoch for t in cut]
@@ -217,7 +217,7 @@ def train_both_precisions(trainer):
 def test_bits_do_not_depend_on_the_number_of_threads(room, arrays, tmp_path, monkeypatch):
     from lenetcli.devices import choose_device
 
-    monkeypatch.setattr(room, "configure", lambda *setting: None)  # done already, with 2 threads
+    monkeypatch.setattr(room.network, "configure", lambda *setting: None)  # done already, with 2 threads
     here = train_both_precisions(room.Trainer(arrays, choose_device("cpu"), 2))
     for threads in ("1", "3", "5") if os.environ.get("LENETCLI_LONG") else ("1",):
         there = subprocess.run(
@@ -257,7 +257,7 @@ def test_mnist_is_learned_as_far_as_the_rate_allows(room, lr, epochs, low, high)
     from lenetcli.devices import choose_device
 
     config = make_config(lr=lr)
-    network = room.Network(config, room.place(require_mnist(), choose_device("cpu")))
+    network = room.network.Network(config, room.network.place(require_mnist(), choose_device("cpu")))
     state = room.initial_state(config)
     trained = list(room.train(network, config, state, range(1, epochs + 1), lambda news: None, lambda: False))
     assert low <= max(t.epoch.val_accuracy for t in trained) <= high
