@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from lenetcli.backend import tf
 from lenetcli.runs import CLASSES, IMAGE_SIDE, Config, Precision
 
 FLAT_SIDE = IMAGE_SIDE // 4

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetcli import lenet, network, weights
+from lenetcli import backend, lenet, network, weights
 from lenetcli.contention import ContentionWatch
 from lenetcli.data import Arrays
 from lenetcli.devices import Device
@@ -35,7 +35,7 @@ class Trainer:
     """Trains runs on one data set and one device; what is traced once is used for every run that fits."""
 
     def __init__(self, arrays: Arrays, device: Device, threads: int) -> None:
-        network.configure(device.kind, device.index, threads)
+        backend.configure(device.kind, device.index, threads)
         self._placed = network.place(arrays, device)
         self._network: network.Network | None = None
 

@@ -14,5 +14,5 @@ def room():
     from lenetcli import training
     from lenetcli.runs import DeviceKind
 
-    training.network.configure(DeviceKind.CPU, 0, 2)
+    training.backend.configure(DeviceKind.CPU, 0, 2)
     return training

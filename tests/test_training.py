@@ -217,7 +217,7 @@ def train_both_precisions(trainer):
 def test_bits_do_not_depend_on_the_number_of_threads(room, arrays, tmp_path, monkeypatch):
     from lenetcli.devices import choose_device
 
-    monkeypatch.setattr(room.network, "configure", lambda *setting: None)  # done already, with 2 threads
+    monkeypatch.setattr(room.backend, "configure", lambda *setting: None)  # done already, with 2 threads
     here = train_both_precisions(room.Trainer(arrays, choose_device("cpu"), 2))
     for threads in ("1", "3", "5") if os.environ.get("LENETCLI_LONG") else ("1",):
         there = subprocess.run(
