@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
 
 
-def test_storage_page_is_what_the_models_say():
+def test_storage_page_is_what_the_tables_say():
     import make_storage_docs
 
     page = make_storage_docs.PAGE.read_text("utf-8")

@@ -16,7 +16,7 @@ from lenetcli.errors import NotFoundError, StoreError, UsageError
 from lenetcli.runs import RunState
 from lenetcli.store import Store
 from lenetcli.store.maintenance import MIGRATIONS, back_up, check_store, inspect_store, upgrade_store
-from lenetcli.store.models import SCHEMA_VERSION
+from lenetcli.store.tables import SCHEMA_VERSION
 
 FIXTURE = Path(__file__).parent / "fixtures" / "store_0001.db"
 ROWS = {
@@ -85,7 +85,7 @@ def test_a_store_of_this_schema_needs_no_upgrade(released):
     assert [path.name for path in Path(released).parent.iterdir()] == ["s.db"]
 
 
-def test_the_migrations_make_the_tables_of_the_models(tmp_path):
+def test_the_migrations_make_the_same_tables(tmp_path):
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine

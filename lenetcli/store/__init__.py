@@ -14,7 +14,7 @@ from lenetcli.store import claims, measurements, queries
 from lenetcli.store.claims import Busy, Claim, Done
 from lenetcli.store.database import Database, parse_address
 from lenetcli.store.measurements import Measurement
-from lenetcli.store.models import AttemptRow, DatasetRow, EpochRow, RunRow, SweepCellRow, SweepRow
+from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, SWEEP_CELLS, SWEEPS
 from lenetcli.weights import Packed
 
 __all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Measurement", "Store"]
@@ -119,7 +119,7 @@ class Store:
         from sqlalchemy import func
 
         with self._database.read() as connection:
-            return connection.execute(select(func.count()).select_from(RunRow)).scalar_one()
+            return connection.execute(select(func.count()).select_from(RUNS)).scalar_one()
 
     def sweeps(self) -> list[Sweep]:
         """All sweeps, the newest request first; each cell's run is cut to the sweep's epochs."""
@@ -140,16 +140,16 @@ class Store:
         """The predicted class of each validation image after an epoch, one byte an image."""
         with self._database.read() as connection:
             return connection.execute(
-                select(EpochRow.predictions)
-                .join(RunRow, RunRow.id == EpochRow.run_id)
-                .where(RunRow.key == key, EpochRow.epoch == epoch)
+                select(EPOCHS.c.predictions)
+                .join(RUNS, RUNS.c.id == EPOCHS.c.run_id)
+                .where(RUNS.c.key == key, EPOCHS.c.epoch == epoch)
             ).scalar_one_or_none()
 
     def validation_labels(self, data: str) -> bytes | None:
         """The labels of a data set's validation images, one byte an image."""
         with self._database.read() as connection:
             return connection.execute(
-                select(DatasetRow.validation_labels).where(DatasetRow.sha256 == data)
+                select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
             ).scalar_one_or_none()
 
     def weights(self, key: str) -> Packed | None:
@@ -165,7 +165,7 @@ class Store:
         train, validation, test = counts
         with self._database.write() as connection:
             connection.execute(
-                upsert(DatasetRow)
+                upsert(DATASETS)
                 .values(
                     sha256=sha256,
                     train_images=train,
@@ -181,15 +181,15 @@ class Store:
         now = datetime.now(UTC)
         with self._database.write() as connection:
             known = connection.execute(
-                select(SweepRow.id).where(SweepRow.key == sweep.id)
+                select(SWEEPS.c.id).where(SWEEPS.c.key == sweep.id)
             ).scalar_one_or_none()
             if known is not None:
                 connection.execute(
-                    update(SweepRow).where(SweepRow.id == known).values(last_requested=now, asked=asked)
+                    update(SWEEPS).where(SWEEPS.c.id == known).values(last_requested=now, asked=asked)
                 )
                 return
             sweep_id = connection.execute(
-                insert(SweepRow).values(
+                insert(SWEEPS).values(
                     key=sweep.id,
                     parameter=sweep.parameter,
                     epochs=sweep.epochs,
@@ -210,7 +210,7 @@ class Store:
                 }
                 for position, cell in enumerate(sweep.cells)
             ]
-            connection.execute(insert(SweepCellRow), cells)
+            connection.execute(insert(SWEEP_CELLS), cells)
 
     def claim(
         self,
@@ -243,7 +243,7 @@ class Store:
     def record_setup(self, claim: Claim | Measurement, **seconds: float) -> None:
         """What came before the first epoch: import, data, trace and warm-up seconds."""
         with self._database.write() as connection:
-            connection.execute(update(AttemptRow).where(AttemptRow.id == claim.attempt_id).values(**seconds))
+            connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.id == claim.attempt_id).values(**seconds))
 
     def record_epoch(
         self,
@@ -286,9 +286,9 @@ class Store:
         """Move the heartbeat of an attempt."""
         with self._database.write() as connection:
             connection.execute(
-                update(AttemptRow)
-                .where(AttemptRow.id == claim.attempt_id)
-                .values(heartbeat=AttemptRow.heartbeat + 1)
+                update(ATTEMPTS)
+                .where(ATTEMPTS.c.id == claim.attempt_id)
+                .values(heartbeat=ATTEMPTS.c.heartbeat + 1)
             )
 
     def others_at_work(self, claim: Claim | Measurement, host: str, since: datetime) -> bool:

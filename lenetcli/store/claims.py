@@ -12,8 +12,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import LostClaimError, StoreError
 from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, RunState, Timing
-from lenetcli.store.models import AttemptRow, EpochRow, RunRow, TimingRow, WeightsRow
 from lenetcli.store.queries import holder_is_alive
+from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 from lenetcli.weights import Packed
 
 MAX_HEADER_BYTES = 65_536
@@ -62,12 +62,12 @@ def claim_run(
     presumed_dead: tuple[int, int] | None,
 ) -> Claim | Busy | Done:
     """Take a run, or say why not; see ``Store.claim``."""
-    row = connection.execute(select(RunRow.__table__).where(RunRow.key == config.key)).one_or_none()
+    row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
     took_over = False
     if row is None:
         number, stored = 1, 0
         run_id = connection.execute(
-            insert(RunRow).values(
+            insert(RUNS).values(
                 **asdict(config),
                 key=config.key,
                 dataset=dataset,
@@ -81,17 +81,15 @@ def claim_run(
         ).inserted_primary_key[0]  # type: ignore[index]
     else:
         run_id, number = row.id, next_number(connection, row.id)
-        question = select(func.coalesce(func.max(EpochRow.epoch), 0)).where(EpochRow.run_id == run_id)
+        question = select(func.coalesce(func.max(EPOCHS.c.epoch), 0)).where(EPOCHS.c.run_id == run_id)
         stored = connection.execute(question).scalar_one()
         target = max(row.target_epochs, epochs)
         if stored > epochs or row.completed_epochs >= epochs or row.state == RunState.DIVERGED:
-            connection.execute(update(RunRow).where(RunRow.id == run_id).values(target_epochs=target))
+            connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(target_epochs=target))
             return Done()
         if row.state == RunState.RUNNING:
             holder = connection.execute(
-                select(AttemptRow.__table__).where(
-                    AttemptRow.run_id == run_id, AttemptRow.number == row.attempt
-                )
+                select(ATTEMPTS).where(ATTEMPTS.c.run_id == run_id, ATTEMPTS.c.number == row.attempt)
             ).one_or_none()
             alive = holder_is_alive(holder.identity) if holder else False
             stands_still = holder is not None and presumed_dead == (holder.number, holder.heartbeat)
@@ -99,20 +97,20 @@ def claim_run(
                 return Busy(number=row.attempt, host=holder.host, heartbeat=holder.heartbeat, alive=alive)
             took_over = True
             connection.execute(
-                update(AttemptRow)
-                .where(AttemptRow.run_id == run_id, AttemptRow.number == row.attempt)
+                update(ATTEMPTS)
+                .where(ATTEMPTS.c.run_id == run_id, ATTEMPTS.c.number == row.attempt)
                 .values(ended_at=datetime.now(UTC), outcome=RunState.INTERRUPTED, note="its process was gone")
             )
         connection.execute(
-            update(RunRow)
-            .where(RunRow.id == run_id)
+            update(RUNS)
+            .where(RUNS.c.id == run_id)
             .values(state=RunState.RUNNING, attempt=number, target_epochs=target)
         )
     found = read_weights(connection, config)
     weights = found if found and found.epoch == stored else None
     if weights is None and stored:
         # Without the weights that go with it, a curve cannot be continued: train it again, to the same bits.
-        connection.execute(EpochRow.__table__.delete().where(EpochRow.run_id == run_id))  # type: ignore[attr-defined]
+        connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
         stored = 0
     note = compare_machines(connection, run_id, attempt, fingerprint) if stored else None
     attempt_id = add_attempt(
@@ -136,7 +134,7 @@ def claim_run(
 
 def next_number(connection: Connection, run_id: int) -> int:
     """The number of a run's next attempt."""
-    question = select(func.coalesce(func.max(AttemptRow.number), 0)).where(AttemptRow.run_id == run_id)
+    question = select(func.coalesce(func.max(ATTEMPTS.c.number), 0)).where(ATTEMPTS.c.run_id == run_id)
     return int(connection.execute(question).scalar_one()) + 1
 
 
@@ -145,7 +143,7 @@ def add_attempt(
 ) -> int:
     """Record that a process begins to work on a run; returns the row's id."""
     values = asdict(attempt) | {"run_id": run_id, "identity": identity, "fingerprint": fingerprint}
-    return int(connection.execute(insert(AttemptRow).values(**values)).inserted_primary_key[0])  # type: ignore[index]
+    return int(connection.execute(insert(ATTEMPTS).values(**values)).inserted_primary_key[0])  # type: ignore[index]
 
 
 def read_weights(connection: Connection, config: Config) -> Packed | None:
@@ -154,9 +152,9 @@ def read_weights(connection: Connection, config: Config) -> Packed | None:
     Raises:
         StoreError: for more bytes than its configuration can have, before they are read.
     """
-    mine = RunRow.key == config.key
+    mine = RUNS.c.key == config.key
     size = connection.execute(
-        select(func.length(WeightsRow.tensors)).join(RunRow, RunRow.id == WeightsRow.run_id).where(mine)
+        select(func.length(WEIGHTS.c.tensors)).join(RUNS, RUNS.c.id == WEIGHTS.c.run_id).where(mine)
     ).scalar_one_or_none()
     if (
         size is not None
@@ -167,8 +165,8 @@ def read_weights(connection: Connection, config: Config) -> Packed | None:
             "Restore the store from a backup.",
         )
     row = connection.execute(
-        select(WeightsRow.epoch, WeightsRow.sha256, WeightsRow.tensors)
-        .join(RunRow, RunRow.id == WeightsRow.run_id)
+        select(WEIGHTS.c.epoch, WEIGHTS.c.sha256, WEIGHTS.c.tensors)
+        .join(RUNS, RUNS.c.id == WEIGHTS.c.run_id)
         .where(mine)
     ).one_or_none()
     return None if row is None else Packed(*row)
@@ -177,12 +175,12 @@ def read_weights(connection: Connection, config: Config) -> Packed | None:
 def compare_machines(connection: Connection, run_id: int, attempt: Attempt, fingerprint: str) -> str | None:
     """What decides the bits and differs from the attempts that computed the stored epochs; None: nothing."""
     rows = connection.execute(
-        select(AttemptRow.fingerprint, AttemptRow.device_name, AttemptRow.versions, RunRow.device)
-        .join(RunRow, RunRow.id == AttemptRow.run_id)
+        select(ATTEMPTS.c.fingerprint, ATTEMPTS.c.device_name, ATTEMPTS.c.versions, RUNS.c.device)
+        .join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
         .where(
-            AttemptRow.run_id == run_id,
-            AttemptRow.remeasure.is_(False),
-            AttemptRow.id.in_(select(TimingRow.attempt_id)),
+            ATTEMPTS.c.run_id == run_id,
+            ATTEMPTS.c.remeasure.is_(False),
+            ATTEMPTS.c.id.in_(select(TIMINGS.c.attempt_id)),
         )
     ).all()
     changed = []
@@ -206,8 +204,8 @@ def compare_machines(connection: Connection, run_id: int, attempt: Attempt, fing
 def _hold(connection: Connection, claim: Claim, **values: object) -> None:
     """Write to the run if it is still ours."""
     changed = connection.execute(
-        update(RunRow)
-        .where(RunRow.id == claim.run_id, RunRow.attempt == claim.number, RunRow.state == RunState.RUNNING)
+        update(RUNS)
+        .where(RUNS.c.id == claim.run_id, RUNS.c.attempt == claim.number, RUNS.c.state == RunState.RUNNING)
         .values(attempt=claim.number, **values)
     )
     if changed.rowcount != 1:
@@ -226,11 +224,11 @@ def record_epoch(
 ) -> None:
     """The epoch, what it cost and the weights that go with it."""
     _hold(connection, claim)
-    connection.execute(insert(EpochRow).values(run_id=claim.run_id, predictions=predictions, **asdict(epoch)))
+    connection.execute(insert(EPOCHS).values(run_id=claim.run_id, predictions=predictions, **asdict(epoch)))
     record_timing(connection, claim.attempt_id, timing)
     held = weights._asdict()
     connection.execute(
-        upsert(WeightsRow)
+        upsert(WEIGHTS)
         .values(run_id=claim.run_id, **held)
         .on_conflict_do_update(index_elements=["run_id"], set_=held)
     )
@@ -240,15 +238,15 @@ def record_timing(connection: Connection, attempt_id: int, timing: Timing) -> No
     """What an epoch cost an attempt."""
     values = asdict(timing)
     del values["attempt"]
-    connection.execute(insert(TimingRow).values(attempt_id=attempt_id, **values))
+    connection.execute(insert(TIMINGS).values(attempt_id=attempt_id, **values))
 
 
 def record_test(connection: Connection, claim: Claim, epoch: int, accuracy: float | None) -> None:
     """The test accuracy of an epoch that became a requested end after it was stored."""
     _hold(connection, claim)
     connection.execute(
-        update(EpochRow)
-        .where(EpochRow.run_id == claim.run_id, EpochRow.epoch == epoch)
+        update(EPOCHS)
+        .where(EPOCHS.c.run_id == claim.run_id, EPOCHS.c.epoch == epoch)
         .values(test_accuracy=accuracy)
     )
 
@@ -256,10 +254,10 @@ def record_test(connection: Connection, claim: Claim, epoch: int, accuracy: floa
 def end_attempt(connection: Connection, claim: Claim, outcome: RunState, *, note: str | None) -> None:
     """The attempt is over; a run that was complete once stays so at what it had."""
     completed = connection.execute(
-        select(RunRow.completed_epochs).where(RunRow.id == claim.run_id)
+        select(RUNS.c.completed_epochs).where(RUNS.c.id == claim.run_id)
     ).scalar_one()
     if outcome is RunState.COMPLETED:
-        stored = select(func.max(EpochRow.epoch)).where(EpochRow.run_id == claim.run_id)
+        stored = select(func.max(EPOCHS.c.epoch)).where(EPOCHS.c.run_id == claim.run_id)
         completed = connection.execute(stored).scalar_one()
     state = outcome
     if completed and outcome in (RunState.INTERRUPTED, RunState.FAILED):
@@ -271,12 +269,12 @@ def end_attempt(connection: Connection, claim: Claim, outcome: RunState, *, note
 def close_attempt(connection: Connection, attempt_id: int, outcome: RunState, note: str | None) -> None:
     """An attempt is over; what was noted at its beginning stays."""
     connection.execute(
-        update(AttemptRow)
-        .where(AttemptRow.id == attempt_id)
+        update(ATTEMPTS)
+        .where(ATTEMPTS.c.id == attempt_id)
         .values(
             ended_at=datetime.now(UTC),
             outcome=outcome,
-            note=AttemptRow.note if note is None else func.coalesce(AttemptRow.note + "; ", "") + note,
+            note=ATTEMPTS.c.note if note is None else func.coalesce(ATTEMPTS.c.note + "; ", "") + note,
         )
     )
 
@@ -284,10 +282,10 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: RunState, no
 def others_at_work(connection: Connection, attempt_id: int, host: str, since: datetime) -> bool:
     """Whether another attempt of this store was alive on this host at any time since then."""
     rows = connection.execute(
-        select(AttemptRow.identity, AttemptRow.ended_at).where(
-            AttemptRow.id != attempt_id,
-            AttemptRow.host == host,
-            or_(AttemptRow.ended_at.is_(None), AttemptRow.ended_at > since),
+        select(ATTEMPTS.c.identity, ATTEMPTS.c.ended_at).where(
+            ATTEMPTS.c.id != attempt_id,
+            ATTEMPTS.c.host == host,
+            or_(ATTEMPTS.c.ended_at.is_(None), ATTEMPTS.c.ended_at > since),
         )
     ).all()
     return any(row.ended_at is not None or holder_is_alive(row.identity) for row in rows)

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make
 from sqlalchemy.pool import NullPool
 
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
-from lenetcli.store.models import SCHEMA_VERSION, Base, VersionRow
+from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
 
 BUSY_SECONDS = 5.0
 """How long one statement waits for another program's lock; callers may try again."""
@@ -110,8 +110,8 @@ class Database:
             if inspect(connection).get_table_names():  # another process was first
                 self._check_version(connection)
                 return
-            Base.metadata.create_all(connection)
-            connection.execute(VersionRow.__table__.insert().values(version_num=SCHEMA_VERSION))  # type: ignore[attr-defined]
+            METADATA.create_all(connection)
+            connection.execute(VERSION.insert().values(version_num=SCHEMA_VERSION))
 
     def check_creatable(self) -> None:
         """Find out whether a file can be made here.
@@ -142,7 +142,7 @@ class Database:
 
     def _check_version(self, connection: Connection) -> None:
         try:
-            found = connection.execute(select(VersionRow.version_num)).scalars().all()
+            found = connection.execute(select(VERSION.c.version_num)).scalars().all()
         except exc.OperationalError as error:
             if "no such table" not in str(error.orig):
                 raise

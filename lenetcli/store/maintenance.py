@@ -16,7 +16,7 @@ from lenetcli.errors import StoreBusyError, StoreError, UsageError
 from lenetcli.runs import Run
 from lenetcli.store import claims, queries
 from lenetcli.store.database import Database, parse_address
-from lenetcli.store.models import SCHEMA_VERSION, AttemptRow, Base, RunRow, VersionRow
+from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION, VERSION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -43,14 +43,14 @@ def inspect_store(address: str) -> Facts:
     with database.read() as connection:
         counts = {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in Base.metadata.sorted_tables
+            for table in METADATA.sorted_tables
             if table.name != "lenetcli_version"
         }
         newest = connection.execute(
             select(
                 func.max(
-                    func.coalesce(AttemptRow.ended_at, AttemptRow.started_at),
-                    type_=AttemptRow.started_at.type,
+                    func.coalesce(ATTEMPTS.c.ended_at, ATTEMPTS.c.started_at),
+                    type_=ATTEMPTS.c.started_at.type,
                 )
             )
         ).scalar_one()
@@ -81,7 +81,7 @@ def check_store(address: str) -> list[str]:
             f"The table {table} has a row that refers to a missing one of {parent}."
             for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check")
         ]
-        keys = connection.execute(select(RunRow.key).order_by(RunRow.id)).scalars().all()
+        keys = connection.execute(select(RUNS.c.key).order_by(RUNS.c.id)).scalars().all()
         for key in keys:
             run = queries.find_runs(connection, [key])[key]
             found += [f"Run {run.short_id}: {trouble}." for trouble in _check_run(connection, run)]
@@ -190,14 +190,14 @@ def _read_version(database: Database, known: set[str]) -> str:
     """The schema of a store, if it is one of ``known``."""
     try:
         with database.read() as connection:
-            found = connection.execute(select(VersionRow.version_num)).scalars().all()
+            found = connection.execute(select(VERSION.c.version_num)).scalars().all()
     except StoreBusyError:
         raise
     except StoreError:
         found = []
     if len(found) != 1 or found[0] not in known:
         database.open()  # which says what is wrong with it
-    return found[0]
+    return str(found[0])
 
 
 def _open(address: str) -> Database:

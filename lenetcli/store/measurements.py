@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from lenetcli.runs import Attempt, Run
 from lenetcli.store.claims import add_attempt, compare_machines, next_number
-from lenetcli.store.models import RunRow
+from lenetcli.store.tables import RUNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ def begin(
     connection: Connection, run: Run, attempt: Attempt, *, identity: str, fingerprint: str
 ) -> Measurement:
     """Record that a finished run is measured again; see ``Store.begin_measurement``."""
-    run_id = connection.execute(select(RunRow.id).where(RunRow.key == run.key)).scalar_one()
+    run_id = connection.execute(select(RUNS.c.id).where(RUNS.c.key == run.key)).scalar_one()
     note = compare_machines(connection, run_id, attempt, fingerprint)
     number = next_number(connection, run_id)
     attempt_id = add_attempt(

@@ -27,7 +27,7 @@ from lenetcli.runs import (
     Sweep,
     Timing,
 )
-from lenetcli.store.models import AttemptRow, EpochRow, RunRow, SweepCellRow, SweepRow, TimingRow
+from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, SWEEP_CELLS, SWEEPS, TIMINGS
 
 MIN_ID_DIGITS = 8
 
@@ -36,37 +36,37 @@ STATES = frozenset(RunState)
 CONFIG_FIELDS = tuple(field.name for field in fields(Config))
 
 _LAST_EPOCH = (
-    select(func.max(EpochRow.epoch)).where(EpochRow.run_id == RunRow.id).correlate(RunRow).scalar_subquery()
+    select(func.max(EPOCHS.c.epoch)).where(EPOCHS.c.run_id == RUNS.c.id).correlate(RUNS).scalar_subquery()
 )
 
 
 def _at_last(column: Any) -> ColumnElement[Any]:
     return (
         select(column)
-        .where(EpochRow.run_id == RunRow.id, EpochRow.epoch == _LAST_EPOCH)
-        .correlate(RunRow)
+        .where(EPOCHS.c.run_id == RUNS.c.id, EPOCHS.c.epoch == _LAST_EPOCH)
+        .correlate(RUNS)
         .scalar_subquery()
     )
 
 
 SORT_FIELDS: dict[str, Any] = {
-    "created_at": RunRow.created_at,
-    "id": RunRow.key,
-    "state": RunRow.state,
-    "dataset": RunRow.dataset,
-    "filters": RunRow.filters,
-    "lr": RunRow.lr,
-    "batch_size": RunRow.batch_size,
-    "seed": RunRow.seed,
-    "device": RunRow.device,
-    "parameters": RunRow.parameters,
-    "target_epochs": RunRow.target_epochs,
+    "created_at": RUNS.c.created_at,
+    "id": RUNS.c.key,
+    "state": RUNS.c.state,
+    "dataset": RUNS.c.dataset,
+    "filters": RUNS.c.filters,
+    "lr": RUNS.c.lr,
+    "batch_size": RUNS.c.batch_size,
+    "seed": RUNS.c.seed,
+    "device": RUNS.c.device,
+    "parameters": RUNS.c.parameters,
+    "target_epochs": RUNS.c.target_epochs,
     "epochs": _LAST_EPOCH,
-    "val_accuracy": _at_last(EpochRow.val_accuracy),
-    "test_accuracy": _at_last(EpochRow.test_accuracy),
-    "best_val_accuracy": select(func.max(EpochRow.val_accuracy))
-    .where(EpochRow.run_id == RunRow.id)
-    .correlate(RunRow)
+    "val_accuracy": _at_last(EPOCHS.c.val_accuracy),
+    "test_accuracy": _at_last(EPOCHS.c.test_accuracy),
+    "best_val_accuracy": select(func.max(EPOCHS.c.val_accuracy))
+    .where(EPOCHS.c.run_id == RUNS.c.id)
+    .correlate(RUNS)
     .scalar_subquery(),
     "runtime_seconds": None,
 }
@@ -97,11 +97,11 @@ def list_runs(
     """Runs in the order of ``sort``; those that a dead process left running are not."""
     field = SORT_FIELDS[sort]
     order = [] if field is None else [(field.desc() if sort in DOWNWARDS else field.asc()).nulls_last()]
-    question = select(RunRow.__table__).order_by(*order, RunRow.id.desc())
+    question = select(RUNS).order_by(*order, RUNS.c.id.desc())
     if device is not None:
-        question = question.where(RunRow.device == device)
+        question = question.where(RUNS.c.device == device)
     if state is not None:  # a run left running by a dead process may stand for any other state
-        question = question.where(RunRow.state.in_({state, RunState.RUNNING}))
+        question = question.where(RUNS.c.state.in_({state, RunState.RUNNING}))
     elif field is not None:
         question = question.limit(limit)
     runs = _build_runs(connection, connection.execute(question).all())
@@ -115,7 +115,7 @@ def find_runs(connection: Connection, keys: Iterable[str]) -> dict[str, Run]:
     wanted = list(keys)
     rows: list[Row[Any]] = []
     for part in range(0, len(wanted), 500):
-        question = select(RunRow.__table__).where(RunRow.key.in_(wanted[part : part + 500]))
+        question = select(RUNS).where(RUNS.c.key.in_(wanted[part : part + 500]))
         rows += connection.execute(question).all()
     return {run.key: run for run in _build_runs(connection, rows)}
 
@@ -126,7 +126,7 @@ def find_run(connection: Connection, prefix: str) -> Run:
     Raises:
         NotFoundError: if there is none, or more than one.
     """
-    key = _find_key(connection, RunRow.key, prefix.removeprefix(KEY_TAG), "run", "lenetcli runs list --all")
+    key = _find_key(connection, RUNS.c.key, prefix.removeprefix(KEY_TAG), "run", "lenetcli runs list --all")
     return find_runs(connection, [key])[key]
 
 
@@ -136,8 +136,8 @@ def find_sweep(connection: Connection, prefix: str) -> Sweep:
     Raises:
         NotFoundError: if there is none, or more than one.
     """
-    key = _find_key(connection, SweepRow.key, prefix, "sweep", "lenetcli sweeps list")
-    return _build_sweeps(connection, SweepRow.key == key)[0]
+    key = _find_key(connection, SWEEPS.c.key, prefix, "sweep", "lenetcli sweeps list")
+    return _build_sweeps(connection, SWEEPS.c.key == key)[0]
 
 
 def _find_key(connection: Connection, column: Any, prefix: str, what: str, command: str) -> str:
@@ -164,21 +164,19 @@ def list_sweeps(connection: Connection) -> list[Sweep]:
 
 def find_asked(connection: Connection, asked: str) -> Sweep | None:
     """The newest sweep that answers the same request."""
-    found = _build_sweeps(connection, SweepRow.asked == asked)
+    found = _build_sweeps(connection, SWEEPS.c.asked == asked)
     return found[0] if found else None
 
 
 def _build_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
     rows = connection.execute(
-        select(SweepRow.__table__)
-        .where(*conditions)
-        .order_by(SweepRow.last_requested.desc(), SweepRow.id.desc())
+        select(SWEEPS).where(*conditions).order_by(SWEEPS.c.last_requested.desc(), SWEEPS.c.id.desc())
     ).all()
-    chosen = select(SweepRow.id).where(*conditions)
+    chosen = select(SWEEPS.c.id).where(*conditions)
     cell_rows = connection.execute(
-        select(SweepCellRow.__table__)
-        .where(SweepCellRow.sweep_id.in_(chosen))
-        .order_by(SweepCellRow.sweep_id, SweepCellRow.position)
+        select(SWEEP_CELLS)
+        .where(SWEEP_CELLS.c.sweep_id.in_(chosen))
+        .order_by(SWEEP_CELLS.c.sweep_id, SWEEP_CELLS.c.position)
     ).all()
     runs = find_runs(connection, {row.key for row in cell_rows})
     cells = defaultdict(list)
@@ -224,11 +222,11 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
         ]
     ids = [row.id for row in rows]
     curves: dict[int, list[Epoch]] = defaultdict(list)
-    columns = [getattr(EpochRow, field.name) for field in fields(Epoch)]
+    columns = [EPOCHS.c[field.name] for field in fields(Epoch)]
     for row in connection.execute(
-        select(EpochRow.run_id, *columns)
-        .where(EpochRow.run_id.in_(ids))
-        .order_by(EpochRow.run_id, EpochRow.epoch)
+        select(EPOCHS.c.run_id, *columns)
+        .where(EPOCHS.c.run_id.in_(ids))
+        .order_by(EPOCHS.c.run_id, EPOCHS.c.epoch)
     ):
         run_id, *values = row
         curves[run_id].append(
@@ -236,15 +234,15 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
         )
     attempts: dict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(
-        select(AttemptRow.__table__).where(AttemptRow.run_id.in_(ids)).order_by(AttemptRow.number)
+        select(ATTEMPTS).where(ATTEMPTS.c.run_id.in_(ids)).order_by(ATTEMPTS.c.number)
     ):
         attempts[row.run_id].append(row)
     timings: dict[int, list[Timing]] = defaultdict(list)
     for row in connection.execute(
-        select(TimingRow.__table__, AttemptRow.run_id, AttemptRow.number)
-        .join(AttemptRow, AttemptRow.id == TimingRow.attempt_id)
-        .where(AttemptRow.run_id.in_(ids))
-        .order_by(AttemptRow.number, TimingRow.epoch)
+        select(TIMINGS, ATTEMPTS.c.run_id, ATTEMPTS.c.number)
+        .join(ATTEMPTS, ATTEMPTS.c.id == TIMINGS.c.attempt_id)
+        .where(ATTEMPTS.c.run_id.in_(ids))
+        .order_by(ATTEMPTS.c.number, TIMINGS.c.epoch)
     ):
         timings[row.run_id].append(
             _typed(
@@ -309,8 +307,8 @@ def _build_attempt(row: Row[Any]) -> Attempt:
 
 
 _NEIGHBOURS = select(  # made once: a list of runs asks it for each of them
-    select(func.max(RunRow.key)).where(RunRow.key < bindparam("key")).scalar_subquery(),
-    select(func.min(RunRow.key)).where(RunRow.key > bindparam("key")).scalar_subquery(),
+    select(func.max(RUNS.c.key)).where(RUNS.c.key < bindparam("key")).scalar_subquery(),
+    select(func.min(RUNS.c.key)).where(RUNS.c.key > bindparam("key")).scalar_subquery(),
 )
 
 

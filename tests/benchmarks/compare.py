@@ -254,7 +254,8 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--filters", type=int, nargs="+", default=[8, 16, 64])
-    parser.add_argument("--quick", action="store_true", help="a fifth of the images, and 3 rounds")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the images")
+    parser.add_argument("--rounds", type=int, default=5, help="epochs of each that count")
     parser.add_argument(
         "--torch", default=os.environ.get("BENCHMARK_TORCH"), help="a Python that has PyTorch and NumPy"
     )
@@ -262,7 +263,7 @@ def main() -> int:
     parser.add_argument("--compare", type=Path, help="exit 1 if a ratio is worse than in this JSON file")
     options = parser.parse_args()
 
-    rounds = 3 if options.quick else 5
+    rounds = options.rounds
     arrays = data.find().load()
     images = np.concatenate([arrays.train_images, arrays.validation_images])
     labels = np.concatenate([arrays.train_labels, arrays.validation_labels])
@@ -277,7 +278,7 @@ def main() -> int:
             x_test=arrays.test_images,
             y_test=arrays.test_labels,
         )
-        result["process"] = measure_processes(path, 16, 2 if options.quick else 4)
+        result["process"] = measure_processes(path, 16, 4)
         best = result["process"]["best"]
         for filters in options.filters:
             cell = measure_epochs(path, filters, result["images"], rounds, options.torch)

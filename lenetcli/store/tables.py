@@ -1,0 +1,222 @@
+"""The tables. What each column means is said here once; ``docs/storage.md`` is made from it.
+
+SQLAlchemy's Core alone: rows become the frozen dataclasses of ``runs``, and importing the ORM would
+cost every command that only looks a tenth of a second.
+"""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+)
+
+SCHEMA_VERSION = "0001"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite keeps it as text without a zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Drop the zone, which is UTC."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Say the zone, which is UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+METADATA = MetaData()
+
+column = partial(Column, nullable=False)
+
+
+VERSION = Table(
+    "lenetcli_version",
+    METADATA,
+    column("version_num", String(32), primary_key=True),
+    comment="The schema's version: one row, in the form that Alembic keeps it.",
+)
+
+
+DATASETS = Table(
+    "datasets",
+    METADATA,
+    column("sha256", String, primary_key=True),
+    column("train_images", Integer),
+    column("validation_images", Integer),
+    column("test_images", Integer),
+    column("validation_labels", LargeBinary, comment="One byte an image."),
+    comment="Data that runs were trained on, known by the hash of its arrays.",
+)
+
+
+RUNS = Table(
+    "runs",
+    METADATA,
+    column("id", Integer, primary_key=True),
+    column(
+        "key",
+        String,
+        unique=True,
+        comment="The identity: ``l1:`` and the SHA-256 of the configuration's canonical JSON.",
+    ),
+    column("data", String, ForeignKey("datasets.sha256")),
+    column("filters", Integer),
+    column("kernel_size", Integer),
+    column("hidden_units", Integer),
+    column("lr", Double),
+    column("momentum", Double),
+    column("batch_size", Integer),
+    column("seed", Integer),
+    column("precision", String),
+    column("device", String),
+    column("shards", Integer),
+    column("recipe", Integer),
+    column("dataset", String, comment="The data set's name: a label."),
+    column("parameters", Integer),
+    column(
+        "state",
+        String,
+        comment="As last written; a run whose process is gone is not running, whatever stands here.",
+    ),
+    column("target_epochs", Integer, comment="The most epochs ever asked for."),
+    column(
+        "completed_epochs",
+        Integer,
+        default=0,
+        comment="The largest requested end that was reached; 0 if none was.",
+    ),
+    column("attempt", Integer, comment="The number of the attempt that holds the run: its fencing token."),
+    column("created_at", UtcDateTime),
+    Index("runs_by_age", "created_at"),
+    Index("runs_by_state", "state"),
+    comment="One run: its configuration (the names are those of ``runs.Config``), and where it stands.",
+)
+
+
+ATTEMPTS = Table(
+    "attempts",
+    METADATA,
+    column("id", Integer, primary_key=True),
+    column("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE")),
+    column("number", Integer),
+    column("remeasure", Boolean, default=False),
+    column("identity", String, comment="The process, as JSON: host, boot, namespace, pid and start time."),
+    column("host", String),
+    column("device_name", String),
+    column("processor", String),
+    column("fingerprint", String, comment="What of the processor decides the bits."),
+    column("threads", Integer),
+    column(
+        "versions",
+        JSON,
+        comment="lenetcli (and commit, from a checkout), Python, TensorFlow, and oneDNN's setting.",
+    ),
+    column("started_at", UtcDateTime),
+    column(
+        "heartbeat",
+        Integer,
+        default=0,
+        comment="A counter: an observer on another host watches whether it moves.",
+    ),
+    column("ended_at", UtcDateTime, nullable=True),
+    column("outcome", String, nullable=True),
+    column("note", String, nullable=True),
+    column("import_seconds", Double, nullable=True),
+    column("data_seconds", Double, nullable=True),
+    column("trace_seconds", Double, nullable=True),
+    column("warmup_seconds", Double, nullable=True),
+    Index("attempts_by_run", "run_id", "number", unique=True),
+    comment="One process' work on a run.",
+)
+
+
+EPOCHS = Table(
+    "epochs",
+    METADATA,
+    column("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    column("epoch", Integer, primary_key=True),
+    column("train_loss", Double),
+    column("val_loss", Double),
+    column("val_accuracy", Double),
+    column("test_accuracy", Double, nullable=True, comment="Measured at a requested end only."),
+    column(
+        "predictions", LargeBinary, comment="The predicted class of each validation image, one byte an image."
+    ),
+    comment="A point of a run's curve: bits, the same wherever they are computed again.",
+)
+
+
+TIMINGS = Table(
+    "timings",
+    METADATA,
+    column("attempt_id", Integer, ForeignKey("attempts.id", ondelete="CASCADE"), primary_key=True),
+    column("epoch", Integer, primary_key=True),
+    column("train_seconds", Double),
+    column("eval_seconds", Double),
+    column("contended", Boolean, comment="Others used the machine, or the process was suspended."),
+    column("clock_set", Boolean),
+    comment="What an epoch cost an attempt: machines, not bits.",
+)
+
+
+WEIGHTS = Table(
+    "weights",
+    METADATA,
+    column("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    column("epoch", Integer),
+    column("sha256", String, comment="Over names, shapes and values of the tensors, not over the file."),
+    column(
+        "tensors", LargeBinary, comment="A safetensors file: the weights and the optimizer's slots, float32."
+    ),
+    comment="What the next epoch of a run starts from.",
+)
+
+
+SWEEPS = Table(
+    "sweeps",
+    METADATA,
+    column("id", Integer, primary_key=True),
+    column("key", String, unique=True),
+    column("parameter", String),
+    column("epochs", Integer),
+    column("dataset", String),
+    column("request", JSON, comment="What was typed, with its gaps."),
+    column(
+        "asked",
+        String,
+        comment="What makes two requests the same question: parameter, values, seeds and request.",
+    ),
+    column("created_at", UtcDateTime),
+    column("last_requested", UtcDateTime, index=True),
+    comment="Runs asked for together.",
+)
+
+
+SWEEP_CELLS = Table(
+    "sweep_cells",
+    METADATA,
+    column("sweep_id", Integer, ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True),
+    column("position", Integer, primary_key=True),
+    column("value", JSON),
+    column("key", String, index=True),
+    column("config", JSON),
+    comment="A run that a sweep plans; its row in ``runs`` comes into being when it is claimed.",
+)
