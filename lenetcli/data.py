@@ -131,8 +131,7 @@ def _find_given(given: str) -> Path:
     """The path that was typed, absolute; a ``~`` that no shell has seen is understood."""
     place = Path(given)
     if given.startswith("~") and not _exists(place):
-        with contextlib.suppress(RuntimeError):
-            place = place.expanduser()
+        place = paths.expand(given)
     if not given or not _exists(place):
         raise DataError(
             f"There is nothing at '{given}'.",
@@ -215,6 +214,7 @@ def _name(place: Path, checksums: Mapping[str, str]) -> str:
             return name
     own = place.resolve() if place.name == ".." else place
     name = (own.name if own.is_dir() else own.stem) or "data"
+    name = name.encode("utf-8", "backslashreplace").decode()  # file systems take what is no text
     return f"{name} (other)" if name.casefold() in DATASETS else name
 
 

@@ -255,7 +255,7 @@ def is_alive(identity: ProcessIdentity) -> bool | None:
     """
     here = this_process()
     if not here.boot_id or identity.boot_id != here.boot_id:
-        if (identity.host, identity.machine) != (here.host, here.machine):
+        if not here.machine or (identity.host, identity.machine) != (here.host, here.machine):
             return None
         if identity.boot_id != here.boot_id:
             return False

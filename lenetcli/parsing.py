@@ -27,7 +27,7 @@ def parse_float(text: str, what: str = "value") -> float:
         raise UsageError(f"The {what} {text!r} is too large.", "Choose a smaller one.")
     if number == 0 and re.search("[1-9]", re.split("[eE]", plain)[0]):
         raise UsageError(f"The {what} {text!r} is so small that it would be zero.", "Choose a larger one.")
-    return number
+    return number + 0.0  # no negative zero, which would be another run than zero
 
 
 def parse_integer(text: str, what: str = "value") -> int:

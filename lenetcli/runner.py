@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from lenetcli import machine
 from lenetcli.attempts import beating, begin_attempt
@@ -84,6 +84,14 @@ class Result:
         return not any(fate in (Fate.LEFT, Fate.FAILED) for fate in self.fates.values())
 
 
+class Watched(NamedTuple):
+    """A heartbeat in other hands: attempt and count, when it was seen last, for how long it stood still."""
+
+    heart: tuple[int, int]
+    looked_at: float
+    still: float
+
+
 class Runner:
     """Works through one plan; ``run`` in a worker thread, ``abandon`` from the main one."""
 
@@ -101,7 +109,7 @@ class Runner:
         self._in_hand: Callable[..., None] | None = None  # ends the attempt that is under way
         self._fates: dict[str, Fate] = {}
         self._failure: str | None = None
-        self._watched: dict[str, tuple[tuple[int, int], float]] = {}
+        self._watched: dict[str, Watched] = {}
         self._threads = plan.request.threads or machine.usable_cores()
 
     def run(self, stop: Stop) -> Result:
@@ -178,7 +186,7 @@ class Runner:
         return True
 
     def _take(self, config: Config) -> Claim | Busy | Done:
-        seen, since = self._watched.get(config.key, (None, 0.0))
+        watched = self._watched.get(config.key)
         return self._store.claim(
             config,
             begin_attempt(self._plan.device, self._threads, self._setup),
@@ -186,17 +194,20 @@ class Runner:
             fingerprint=machine.processor_fingerprint(),
             dataset=self._plan.sweep.dataset,
             epochs=self._epochs,
-            presumed_dead=seen if time.monotonic() - since > DEAD_SECONDS else None,
+            presumed_dead=watched.heart if watched and watched.still > DEAD_SECONDS else None,
         )
 
     def _watch(self, key: str, busy: Busy) -> None:
-        """Remember since when the heartbeat of somebody on another host stands still."""
-        seen = (busy.number, busy.heartbeat)
+        """Remember for how long the heartbeat of somebody on another host was seen to stand still."""
+        heart, now = (busy.number, busy.heartbeat), time.monotonic()
         known = self._watched.get(key)
         if known is None:
             self._observer.note(f"A cell is in the hands of another process on {busy.host}.")
-        if busy.alive or known is None or known[0] != seen:
-            self._watched[key] = (seen, time.monotonic())
+        still = 0.0
+        if known is not None and known.heart == heart:
+            # Between looks that lie far apart, both may have been stopped, or the store locked.
+            still = known.still + min(now - known.looked_at, 10 * POLL_SECONDS)
+        self._watched[key] = Watched(heart, now, still)
 
     def _train(self, cell: Cell, claim: Claim) -> bool:
         """Train a claimed run; every epoch is in the store before the next begins."""

@@ -111,8 +111,10 @@ def train(
         check()
         order = permutation(config.seed, epoch, count)
         watch.start()
-        train_loss = traced.train_epoch(order, report)
-        span = watch.stop()
+        try:
+            train_loss = traced.train_epoch(order, report)
+        finally:
+            span = watch.stop()
 
         begun = time.time()
         val_loss, val_accuracy, predictions = traced.evaluate(traced.validation, check)

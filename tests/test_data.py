@@ -163,6 +163,13 @@ def test_other_data_never_goes_by_a_reserved_name(tmp_path, name):
     assert data.find(data=str(write_npz(tmp_path / f"{name}.npz", make_arrays()))).name == f"{name} (other)"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names there are bytes")
+def test_a_name_that_is_no_text_becomes_one(tmp_path):
+    place = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    name = data.find(data=str(write_folder(Path(place), make_arrays()))).name
+    assert name.encode("utf-8") == rb"caf\udce9"
+
+
 def test_the_real_one_is_known_by_its_content(tmp_path, published):
     place = str(write_folder(tmp_path / "whatever", published))
     assert data.find(data=place).name == data.find("mnist", place).name == "mnist"

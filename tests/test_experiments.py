@@ -1,6 +1,7 @@
 """From a request to configurations: checks, expansion, and what ``auto`` was."""
 
 import json
+import math
 from dataclasses import asdict, replace
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import BASE
 
-from lenetcli import experiments
+from lenetcli import experiments, parsing
 from lenetcli.errors import UsageError
 from lenetcli.runs import Config, DeviceKind, Request
 from lenetcli.store import Store
@@ -103,3 +104,7 @@ def test_auto_stays_what_it_was(store, monkeypatch):
         experiments.plan_sweep(request, "lr", [0.1], None, store, lambda *_, **__: Other())
     again = experiments.plan_sweep(request, "lr", [0.1], None, store, find)
     assert again.sweep.cells[0].config == plan.sweep.cells[0].config
+
+
+def test_a_negative_zero_is_zero():
+    assert math.copysign(1, parsing.parse_value("momentum", "-0.0")) == 1

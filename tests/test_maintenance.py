@@ -14,7 +14,7 @@ from fault_workers import finish, start
 from lenetcli.cli import main
 from lenetcli.errors import NotFoundError, StoreError, UsageError
 from lenetcli.runs import RunState
-from lenetcli.store import Store
+from lenetcli.store import Store, maintenance
 from lenetcli.store.maintenance import MIGRATIONS, back_up, check_store, inspect_store, upgrade_store
 from lenetcli.store.tables import SCHEMA_VERSION
 
@@ -166,18 +166,83 @@ def test_a_backup_of_a_store_in_use(tmp_path, released):
 
 def test_a_backup_overwrites_nothing_silently(tmp_path, released):
     target = tmp_path / "copy.db"
-    target.write_text("precious")
+    back_up(released, target)
     with pytest.raises(UsageError, match="already"):
         back_up(released, target)
-    assert target.read_text() == "precious"
+    for overwrite in (True, False):
+        with pytest.raises(UsageError, match="itself"):
+            back_up(released, Path(released), overwrite=overwrite)
+        for place in (tmp_path, tmp_path / "nowhere" / "copy.db"):
+            with pytest.raises(UsageError):
+                back_up(released, place, overwrite=overwrite)
+    (tmp_path / "precious").write_text("no database at all")
+    with pytest.raises(UsageError, match="not a database"):
+        back_up(released, tmp_path / "precious", overwrite=True)
+    assert (tmp_path / "precious").read_text() == "no database at all"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "precious", "s.db"]
+
+
+def test_a_backup_over_a_store_that_others_use(tmp_path, released, monkeypatch):
+    target = tmp_path / "used.db"
+    shutil.copy(released, target)
+    monkeypatch.setattr(maintenance, "COPY_PATIENCE", 0.1)
+    with closing(sqlite3.connect(target, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE runs SET dataset = 'written by somebody else'")
+        with pytest.raises(UsageError, match="another program"):
+            back_up(released, target, overwrite=True)
+        connection.execute("COMMIT")
+    assert Store.open(str(target)).runs()[0].dataset == "written by somebody else"
     back_up(released, target, overwrite=True)
     assert rows(target) == rows(released)
-    for place in (tmp_path, tmp_path / "nowhere" / "copy.db"):
-        with pytest.raises(UsageError):
-            back_up(released, place)
-    with pytest.raises(UsageError):
-        back_up(released, Path(released))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "s.db"]
+
+
+HALF_WRITTEN = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("CREATE TABLE much (x)")
+connection.execute("WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 500) "
+                   "INSERT INTO much SELECT randomblob(500) FROM n")
+os._exit(0)
+"""
+"""Leaves a file with pages of a transaction that never ended, and the journal to take them back."""
+
+
+def leave_half_written(path):
+    subprocess.run([sys.executable, "-c", HALF_WRITTEN, str(path)], check=True, timeout=300)
+    assert Path(f"{path}-journal").stat().st_size
+
+
+def test_a_backup_over_what_a_killed_process_left(tmp_path, released):
+    target = tmp_path / "left.db"
+    shutil.copy(released, target)
+    leave_half_written(target)
+    back_up(released, target, overwrite=True)
+    assert check_store(str(target)) == []
+    assert rows(target) == rows(released)
+
+
+def test_a_store_whose_creation_was_killed_is_made_again(tmp_path):
+    path = tmp_path / "new.db"
+    leave_half_written(path)
+    with pytest.raises(NotFoundError):
+        Store.open(str(path))
+    leave_half_written(path)
+    assert carry_out(Store.open(str(path), create=True), [0.1], 1).complete
+    assert [run.epochs for run in Store.open(str(path)).runs()] == [1]
+
+
+def test_a_backup_where_there_are_no_hard_links(tmp_path, released, monkeypatch):
+    def refuse(*_paths):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    back_up(released, tmp_path / "copy.db")
+    assert rows(tmp_path / "copy.db") == rows(released)
+    with pytest.raises(UsageError, match="already"):
+        back_up(released, tmp_path / "copy.db")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +255,7 @@ def test_a_backup_overwrites_nothing_silently(tmp_path, released):
         ("DELETE FROM epochs WHERE epoch = 1", "epochs are missing"),
         ("UPDATE runs SET lr = 0.5", "id"),
         ("DELETE FROM runs WHERE id = 1", "refers to a missing one"),
+        ("DELETE FROM sweep_cells", "without cells"),
     ],
 )
 def test_a_check_finds(released, statement, trouble):

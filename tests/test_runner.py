@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -250,6 +251,16 @@ def test_a_heart_that_beat_while_we_trained_another_cell_counts(store):
         presumed_dead=(again.number, again.heartbeat),
     )
     assert later.heartbeat == 1  # still busy
+
+
+def test_the_living_are_not_taken_over_however_long_we_were_away(store, monkeypatch):
+    """A holder on this host that is stopped, or waits for a lock, has no heartbeat and is alive."""
+    monkeypatch.setattr(runner, "DEAD_SECONDS", 0.2)
+    claim_elsewhere(store, 0.1, alive=True)
+    slow = FakeTrainer(hook=lambda *_: time.sleep(0.4))
+    result = carry_out(store, [0.1, 0.01], 1, slow, wait=False)
+    assert result.fates == {config(0.1).key: Fate.LEFT, config(0.01).key: Fate.TRAINED}
+    assert store.run(config(0.1).key).state is RunState.RUNNING
 
 
 def test_a_lost_claim_is_left_quietly_and_its_bits_do_no_harm(store):

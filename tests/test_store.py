@@ -4,6 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fake_training import FakeTrainer, bits_after, carry_out, curve_of, make_plan
@@ -52,6 +53,14 @@ def record(store, claim, epoch, **options):
 
 
 # Addresses
+
+
+def test_a_home_that_nobody_has_is_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("~nobody of that name").mkdir()
+    assert Store.open("~nobody of that name/s.db", create=True).runs() == []
+    with pytest.raises(StoreError, match="not a SQLite file"):
+        Store.open(":memory:", create=True)
 
 
 @pytest.mark.parametrize(
@@ -179,10 +188,13 @@ def test_a_curve_without_its_weights_is_trained_again(store):
         connection.execute("DELETE FROM weights")
     claim = take(store, epochs=3)
     assert (claim.epochs, claim.weights) == (0, None)
+    record(store, claim, 1)
     store.end(claim, RunState.INTERRUPTED)
+    assert store.run(BASE.key).state is RunState.INTERRUPTED
+    assert isinstance(take(store, epochs=2, identity=dead()), Claim)  # done once, and not any more
     trainer = FakeTrainer()
     carry_out(store, [BASE.lr], 3, trainer)
-    assert [epoch for _, epoch in trainer.trained] == [1, 2, 3]
+    assert [epoch for _, epoch in trainer.trained] == [2, 3]
 
 
 def test_an_epoch_is_stored_whole_or_not_at_all(store):

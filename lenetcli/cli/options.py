@@ -7,7 +7,7 @@ import typer
 
 from lenetcli import parsing
 from lenetcli.errors import UsageError
-from lenetcli.paths import DATA_VARIABLE, STORE_VARIABLE
+from lenetcli.paths import DATA_VARIABLE, STORE_VARIABLE, expand
 from lenetcli.runs import Precision
 
 
@@ -115,7 +115,7 @@ def parse_output(text: str) -> Path:
     """
     if not text:
         raise UsageError("The name of the output file is empty.", "Give one with -o FILE.")
-    return Path(text).expanduser()
+    return expand(text)
 
 
 def list_seeds(count: int | None) -> range | None:

@@ -240,8 +240,10 @@ def save_run(
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Save a run's newest weights as a model that plain Keras opens."""
+    from tempfile import TemporaryDirectory
+
     from lenetcli import printing
-    from lenetcli.outputs import check_output
+    from lenetcli.outputs import check_output, write_output
     from lenetcli.quiet import silence_stderr
     from lenetcli.store import Store
 
@@ -255,7 +257,10 @@ def save_run(
     printing.tell("Loading TensorFlow …", "dim")
     with silence_stderr():
         from lenetcli.training import save_model
-    save_model(run.config, stored, target)
+    with TemporaryDirectory() as folder:
+        made = Path(folder, target.name)
+        save_model(run.config, stored, made)
+        write_output(target, made.read_bytes())
     printing.tell(f"Wrote {target} (epoch {stored.epoch} of run {run.short_id})")
 
 

@@ -84,7 +84,8 @@ def claim_run(
         question = select(func.coalesce(func.max(EPOCHS.c.epoch), 0)).where(EPOCHS.c.run_id == run_id)
         stored = connection.execute(question).scalar_one()
         target = max(row.target_epochs, epochs)
-        if stored > epochs or row.completed_epochs >= epochs or row.state == RunState.DIVERGED:
+        reached = stored == epochs and row.completed_epochs >= epochs
+        if stored > epochs or reached or row.state == RunState.DIVERGED:
             connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(target_epochs=target))
             return Done()
         if row.state == RunState.RUNNING:
@@ -93,7 +94,7 @@ def claim_run(
             ).one_or_none()
             alive = holder_is_alive(holder.identity) if holder else False
             stands_still = holder is not None and presumed_dead == (holder.number, holder.heartbeat)
-            if holder and alive is not False and not stands_still:
+            if holder and (alive or (alive is None and not stands_still)):
                 return Busy(number=row.attempt, host=holder.host, heartbeat=holder.heartbeat, alive=alive)
             took_over = True
             connection.execute(
@@ -111,6 +112,7 @@ def claim_run(
     if weights is None and stored:
         # Without the weights that go with it, a curve cannot be continued: train it again, to the same bits.
         connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
+        connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(completed_epochs=0))
         stored = 0
     note = compare_machines(connection, run_id, attempt, fingerprint) if stored else None
     attempt_id = add_attempt(

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make
 from sqlalchemy.pool import NullPool
 
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
+from lenetcli.paths import expand
 from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
 
 BUSY_SECONDS = 5.0
@@ -34,10 +35,10 @@ def parse_address(store: str) -> URL:
     Raises:
         StoreError: for a URL that is none, or not of SQLite.
     """
-    if "://" not in store:
-        return URL.create("sqlite", database=str(Path(store).expanduser()))
+    if "://" not in store and store != ":memory:":
+        return URL.create("sqlite", database=str(expand(store)))
     try:
-        url = make_url(store)
+        url = make_url(store if "://" in store else f"sqlite:///{store}")
     except (exc.ArgumentError, ValueError):  # the latter for a port that is no number
         # Not quoted: it may hold a password.
         raise StoreError("The address of the store is not an SQLAlchemy URL.", "Give a path.") from None
@@ -89,6 +90,7 @@ class Database:
             NotFoundError: if there is no file.
             StoreError: if it is something else, or of another version.
         """
+        self._settle()
         if not self._size():
             raise NotFoundError(
                 f"There is no store at '{self.path}'.",
@@ -99,6 +101,7 @@ class Database:
 
     def open_or_create(self) -> None:
         """The same, but a file that is missing or empty becomes a new store."""
+        self._settle()
         if self._size():
             with self.read() as connection:
                 self._check_version(connection)
@@ -112,6 +115,15 @@ class Database:
                 return
             METADATA.create_all(connection)
             connection.execute(VERSION.insert().values(version_num=SCHEMA_VERSION))
+
+    def _settle(self) -> None:
+        """Let SQLite take back what a process left half written, which may be all that there is."""
+        if self._size():
+            with suppress(OSError):  # a name too long for a journal: opening the file will tell
+                if not Path(f"{self.path}-journal").exists():
+                    return
+            with self.read() as connection:
+                connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
 
     def check_creatable(self) -> None:
         """Find out whether a file can be made here.

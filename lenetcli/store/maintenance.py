@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from lenetcli.runs import Run
 from lenetcli.store import claims, queries
 from lenetcli.store.database import Database, parse_address
 from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION, VERSION
+
+COPY_PATIENCE = 30.0
+"""How long a backup waits for a target that another program uses, in seconds."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -85,6 +89,10 @@ def check_store(address: str) -> list[str]:
         for key in keys:
             run = queries.find_runs(connection, [key])[key]
             found += [f"Run {run.short_id}: {trouble}." for trouble in _check_run(connection, run)]
+        try:
+            queries.list_sweeps(connection)
+        except ValueError as error:
+            found.append(f"The sweeps cannot be read: {error}.")
     return found
 
 
@@ -121,29 +129,50 @@ def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:
 
 
 def _copy(database: Database, target: Path, *, overwrite: bool) -> None:
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} is there already.", "Choose another file, or add --overwrite.")
     if target.is_dir():
         raise UsageError(f"{target} is a folder.", "Name a file.")
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        partial.touch(exist_ok=False)
-        with (
-            database.read() as connection,
-            closing(sqlite3.connect(partial)) as copy,
-        ):
-            source: Any = connection.connection.driver_connection
-            source.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE").fetchone()
-        if overwrite:
-            partial.replace(target)
+        if target.exists():
+            if target.samefile(database.path):
+                raise UsageError(f"{target} is the store itself.", "Choose another file.")
+            if not overwrite:
+                raise UsageError(f"{target} is there already.", "Choose another file, or add --overwrite.")
+            _fill(database, target)  # through SQLite, since others may have it open, or left it half written
         else:
-            os.link(partial, target)  # fails where somebody else was faster
+            partial.touch(exist_ok=False)
+            _fill(database, partial)
+            _rename(partial, target)
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{target} cannot be written: {reason}.", "Choose another file.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _fill(database: Database, target: Path) -> None:
+    """Put one state of a store into a database file, all of it or nothing."""
+    deadline = time.monotonic() + COPY_PATIENCE
+
+    def give_up(status: int, _remaining: int, _pages: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > deadline:
+            raise sqlite3.OperationalError("another program uses it")
+
+    with database.read() as connection, closing(sqlite3.connect(target)) as copy:
+        source: Any = connection.connection.driver_connection
+        source.backup(copy, progress=give_up)
+        copy.execute("PRAGMA journal_mode=DELETE").fetchone()
+
+
+def _rename(partial: Path, target: Path) -> None:
+    """Give a file its name unless somebody else was faster."""
+    try:
+        os.link(partial, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        target.touch(exist_ok=False)
+        partial.replace(target)
 
 
 def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, str, Path | None]:

@@ -198,6 +198,8 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
                 run=run.at(row.epochs) if run else None,
             )
         )
+    if not cells:
+        raise ValueError(f"a sweep over {row.parameter!r} without cells")
     return Sweep(
         parameter=row.parameter,
         epochs=row.epochs,
