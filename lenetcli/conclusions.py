@@ -31,18 +31,29 @@ def judge_curves(sweep: Sweep, judged: Judged) -> list[Statement]:
         ]
     entries = rank(sweep)
     if not entries:
-        return statements
-    ranking = Ranking(noun, sweep.epochs, entries, _count_images(entries, judged), sweep.values)
+        return [*_nothing_shared(sweep), *statements]
+    images = _count_images(entries, judged)
+    ranking = Ranking(noun, sweep.epochs, entries, images, sweep.values, sweep.seeds)
+    stuck = judge_chance(ranking)
+    if stuck and entries[0].ids[0] in stuck[0].runs:
+        return [*stuck, *statements]  # no winner among those who guess
     return [
         *judge_best(ranking, judged),
         *judge_order(ranking),
         *judge_speed(ranking),
         *judge_convergence(ranking),
         *judge_steadiness(ranking),
-        *judge_chance(ranking),
+        *stuck,
         *judge_test(ranking),
         *statements,
     ]
+
+
+def _nothing_shared(sweep: Sweep) -> list[Statement]:
+    done = {cell.value for cell in sweep.cells if cell.run and is_whole(cell.run, sweep.epochs)}
+    if len(done) < 2:
+        return []
+    return [Statement("no common seed", "Nothing is ranked: no seed has been finished with every value.")]
 
 
 def _count_images(entries: Sequence[Entry], judged: Judged) -> int | None:
@@ -82,11 +93,11 @@ def _diverged(sweep: Sweep, noun: str) -> list[Statement]:
         runs = [c.run for c in cells if c.run is not None and c.run.state is RunState.DIVERGED]
         if runs:
             part = f" with {len(runs)} of {len(cells)} seeds" if len(cells) > 1 else ""
-            epoch = min(run.epochs for run in runs) + 1
-            text = f"The {noun} {name_value(value)} diverged{part}: no finite loss in epoch {epoch}."
+            epochs = sorted({run.epochs + 1 for run in runs})
+            where = f"epoch{'s' if len(epochs) > 1 else ''} {name_values(epochs)}"
+            text = f"The {noun} {name_value(value)} diverged{part}: no finite loss in {where}."
+            ids = tuple(run.id for run in runs)
             statements.append(
-                Statement(
-                    "diverged", f"{text} It is not ranked.", tuple(run.id for run in runs), {"epoch": epoch}
-                )
+                Statement("diverged", f"{text} It is not ranked.", ids, {"epoch": float(epochs[0])})
             )
     return statements

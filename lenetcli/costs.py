@@ -1,6 +1,7 @@
 """How parameters and runtime grow with the filters, in sentences that the data support."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,6 +15,8 @@ GOOD_FIT = 0.2
 """The largest relative deviation of a point with which the law of overhead and arithmetic is believed."""
 LEAST_POINTS = 4
 """With fewer points every law of two numbers fits, and none is believed."""
+LEAST_TIMINGS = 3
+"""From fewer epochs of a size, no spread can be read and no verdict is given."""
 NEARLY_LINEAR = 0.1
 """Up to this part of the parameters, the quadratic part is called small."""
 
@@ -51,10 +54,17 @@ def judge_parameters(config: Config, sizes: Sequence[int]) -> list[Statement]:
     return [Statement("parameters", text, (), numbers)]
 
 
-def judge_runtimes(series: RuntimeSeries) -> list[Statement]:
-    """How the runtime grows on each device, and how the devices compare."""
+def judge_runtimes(
+    series: RuntimeSeries, commands: Mapping[DeviceKind, str] = FILTERS_COMMANDS
+) -> list[Statement]:
+    """How the runtime grows on each device, and how the devices compare.
+
+    Args:
+        series: what was measured.
+        commands: what trains the filters on a kind of device that has not been measured.
+    """
     statements = [statement for device in series.devices for statement in _judge_device(device)]
-    return [*statements, *_compare_devices(series), *_doubts(series)]
+    return [*statements, *_compare_devices(series, commands), *_doubts(series)]
 
 
 def _judge_device(device: DeviceSeries) -> list[Statement]:
@@ -63,14 +73,17 @@ def _judge_device(device: DeviceSeries) -> list[Statement]:
         return []
     small, large = points[0], points[-1]
     ratio, size = large.seconds / small.seconds, large.filters / small.filters
-    if large.low / small.high > size:
+    if min(small.timings, large.timings) < LEAST_TIMINGS:
+        verdict = "too few epochs were timed to compare that with proportion to the filters"
+    elif large.low / small.high > size:
         verdict = "faster than in proportion to the filters"
     elif large.high / small.low < size:
         verdict = "more slowly than in proportion to the filters"
     else:
         verdict = "not distinguishable from proportion to the filters"
+    verb = "grows" if ratio >= 1 else "changes"
     text = (
-        f"{device.label}: from {small.filters} to {large.filters} filters the runtime grows by a factor of "
+        f"{device.label}: from {small.filters} to {large.filters} filters the runtime {verb} by a factor of "
         f"{write_number(ratio)}, the parameters by {write_number(large.parameters / small.parameters)}: "
         f"{verdict}"
     )
@@ -113,12 +126,12 @@ def _judge_overhead(device: DeviceSeries) -> list[Statement]:
         told = f"overhead dominates below about {round(turn)} filters, arithmetic above"
     text = (
         f"{device.label}: {told}, by a fit of overhead plus time in proportion to multiply-adds that meets "
-        f"every point within {law.misfit:.0%}."
+        f"every point within {max(1, math.ceil(100 * law.misfit))}%."
     )
     return [Statement("overhead", text, _ids(points), numbers)]
 
 
-def _compare_devices(series: RuntimeSeries) -> list[Statement]:
+def _compare_devices(series: RuntimeSeries, commands: Mapping[DeviceKind, str]) -> list[Statement]:
     cpus = [device for device in series.devices if device.kind is DeviceKind.CPU]
     gpus = [device for device in series.devices if device.kind is DeviceKind.GPU]
     for found, kind in ((gpus, DeviceKind.GPU), (cpus, DeviceKind.CPU)):
@@ -126,8 +139,8 @@ def _compare_devices(series: RuntimeSeries) -> list[Statement]:
             name = kind.value.upper()
             where = ", on a machine that has one" if kind is DeviceKind.GPU else ""
             text = (
-                f"No {name} runs in this store to compare with. "
-                f"This trains them{where}: `{FILTERS_COMMANDS[kind]}`"
+                f"No filters have been timed on a {name} to compare with. "
+                f"This does it{where}: `{commands[kind]}`"
             )
             return [Statement(f"no {name}", text)]
     return [statement for gpu in gpus for cpu in cpus for statement in _compare(gpu, cpu)]
@@ -145,9 +158,13 @@ def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> list[Statement]:
         return [Statement("no common size", text)]
     speedups = {g.filters: c.seconds / g.seconds for g, c in pairs}
     told = join_words([f"{write_number(ratio)} ({size} filters)" for size, ratio in speedups.items()])
-    pays = [g.high < c.low for g, c in pairs]
-    loses = [c.high < g.low for g, c in pairs]
-    if all(pays):
+    told_apart = [min(g.timings, c.timings) >= LEAST_TIMINGS for g, c in pairs]
+    pays = [known and g.high < c.low for known, (g, c) in zip(told_apart, pairs, strict=True)]
+    loses = [known and c.high < g.low for known, (g, c) in zip(told_apart, pairs, strict=True)]
+    if len(pairs) == 1 and (pays[0] or loses[0]):
+        pays_or_not = "pays" if pays[0] else "does not pay"
+        verdict = f"training {pays_or_not} at {pairs[0][0].filters} filters, the only size that both measured"
+    elif all(pays):
         verdict = f"training pays at every size that both measured, from {pairs[0][0].filters} filters on"
     elif all(loses):
         verdict = "training pays at no size that both measured"
@@ -157,18 +174,17 @@ def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> list[Statement]:
         start = len(pays) - (pays[::-1].index(False))
         verdict = f"training pays from {pairs[start][0].filters} filters on"
     text = f"Speed-up of the {gpu.label} over the {cpu.label}: {told}. On the GPU, {verdict}."
-    if len(speedups) > 1:
-        first, last = next(iter(speedups.values())), list(speedups.values())[-1]
-        text += _trend(first, last)
+    text += _trend(list(speedups.values()))
     numbers = {f"speed-up {size}": ratio for size, ratio in speedups.items()}
     return [Statement("speed-up", text, _ids([p for pair in pairs for p in pair]), numbers)]
 
 
-def _trend(first: float, last: float) -> str:
-    if last > 1.1 * first:
-        return " The advantage grows with the size, as the CPU’s curve is the steeper one."
-    if first > 1.1 * last:
-        return " The advantage shrinks with the size, as the GPU’s curve is the steeper one."
+def _trend(speedups: Sequence[float]) -> str:
+    first, last = speedups[0], speedups[-1]
+    if last > 1.1 * first and list(speedups) == sorted(speedups):
+        return " The speed-up grows with the size, as the CPU’s curve is the steeper one."
+    if first > 1.1 * last and list(speedups) == sorted(speedups, reverse=True):
+        return " The speed-up shrinks with the size, as the GPU’s curve is the steeper one."
     return ""
 
 

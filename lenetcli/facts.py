@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from lenetcli.conclusions import judge_curves
@@ -9,8 +10,9 @@ from lenetcli.costs import judge_parameters, judge_runtimes
 from lenetcli.errors import NotFoundError
 from lenetcli.estimates import parameter_law
 from lenetcli.rankings import Judged, Statement, is_whole
-from lenetcli.runs import DeviceKind, Run, RunState, Sweep
+from lenetcli.runs import DeviceKind, Request, Run, RunState, Sweep
 from lenetcli.runtimes import RuntimePoint, RuntimeSeries, newest_filters, runtime_series
+from lenetcli.scales import choose_kind
 from lenetcli.series import sweep_curves
 from lenetcli.wording import (
     FILTERS_COMMANDS,
@@ -22,6 +24,7 @@ from lenetcli.wording import (
     name_values,
     plural,
     write_accuracy,
+    write_command,
     write_seconds,
 )
 
@@ -84,13 +87,22 @@ def gather(evidence: Evidence, sweeps: Sequence[Sweep]) -> Facts:
 
 
 def _missing(rates: Sequence[Sweep], filters: Sequence[Sweep]) -> list[list[str]]:
-    missing = [] if rates else [["No sweep over learning rates is in the store.", LEARNING_RATES_COMMAND]]
+    missing = [] if rates else [["No sweep over learning rates has been trained.", LEARNING_RATES_COMMAND]]
     kinds = {sweep.device for sweep in filters}
     for kind in (DeviceKind.GPU, DeviceKind.CPU):
         if kind not in kinds:
-            text = f"No sweep over filters on a {kind.value.upper()} is in the store."
-            missing.append([text, FILTERS_COMMANDS[kind]])
+            text = f"No sweep over filters on a {kind.value.upper()} has been timed."
+            missing.append([text, _filters_command(kind, filters)])
     return missing
+
+
+def _filters_command(kind: DeviceKind, filters: Sequence[Sweep]) -> str:
+    """What times the filters on a kind of device, in the setting of those that have been timed."""
+    for sweep in filters:
+        request = replace(sweep.request, device=kind.value)
+        if request != Request(device=kind.value) or len(sweep.seeds) > 1:
+            return write_command(replace(sweep, request=request))
+    return FILTERS_COMMANDS[kind]
 
 
 def _describe_setup(sweeps: Sequence[Sweep]) -> list[list[str]]:
@@ -141,12 +153,14 @@ def _describe_machine(attempt: Any) -> str:
 
 
 def _gather_rates(evidence: Evidence, sweep: Sweep) -> Facts:
+    curves = sweep_curves(sweep)
     return {
         "sweep": sweep.id,
         "dataset": name_dataset(sweep.dataset),
         "setting": describe_config(sweep.cells[0].config, without={"lr", "seed"}),
         "epochs": sweep.epochs,
-        "notes": list(sweep_curves(sweep).notes),
+        "notes": list(curves.notes),
+        "axis": choose_kind(*curves.limits, accuracy=True),
         "header": ["rate", "best", "in epoch", f"after epoch {sweep.epochs}", "test", "seeds", "state"],
         "rows": [_rate_row(sweep, value) for value in sweep.values],
         "statements": [_as_fact(statement) for statement in judge_curves(sweep, evidence)],
@@ -187,9 +201,13 @@ def _gather_filters(sweeps: Sequence[Sweep]) -> Facts | None:
     sizes = sorted({point.filters for device in series.devices for point in device.points})
     networks = {parameter_law(device.config): device.config for device in series.devices}
     laws = [statement for config in networks.values() for statement in judge_parameters(config, sizes)]
-    statements = [*laws, *judge_runtimes(series)]
+    commands = {kind: _filters_command(kind, sweeps) for kind in DeviceKind}
+    statements = [*laws, *judge_runtimes(series, commands)]
     unfinished = [
-        s for sweep in sweeps for s in judge_curves(sweep, _NoPredictions()) if s.topic in UNFINISHED
+        replace(s, text=f"{sweep.device.value.upper()}: {s.text[0].lower()}{s.text[1:]}")
+        for sweep in sweeps
+        for s in judge_curves(sweep, _NoPredictions())
+        if s.topic in UNFINISHED
     ]
     return {
         "sweeps": [sweep.id for sweep in sweeps],

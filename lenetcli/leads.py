@@ -1,9 +1,10 @@
 """Which value of a sweep leads, and whether its lead is more than chance."""
 
+import math
 from typing import Any
 
-from lenetcli.estimates import mcnemar, mean_difference
-from lenetcli.rankings import Judged, Ranking, Statement
+from lenetcli.estimates import mcnemar, mean_difference, sampling_error
+from lenetcli.rankings import Entry, Judged, Ranking, Statement
 from lenetcli.runs import Run
 from lenetcli.wording import name_values, write_accuracy
 
@@ -24,6 +25,9 @@ def judge_best(ranking: Ranking, judged: Judged) -> list[Statement]:
         )
         return [Statement("only", text, first.ids, numbers)]
     distinct, lead = _judge_lead(ranking, judged)
+    if ranking.lacks_seeds:
+        distinct = False  # what the other seeds show is not in it
+        lead = [_tell_seeds(first), *lead]
     compared = name_values(sorted((entry.value for entry in ranking.entries), key=_order, reverse=True))
     if peak is not first:
         fall = peak.best - peak.final
@@ -41,9 +45,22 @@ def judge_best(ranking: Ranking, judged: Judged) -> list[Statement]:
     if distinct:
         text = f"Of the {ranking.nouns} {compared}, {first.name} works best: its accuracy is {where}."
         return [Statement("best", text, first.ids, numbers), *lead]
-    told = f"{first.name} shows the highest numbers: its accuracy is {where}"
+    like = [entry for entry in ranking.entries if (entry.final, entry.best) == (first.final, first.best)]
+    if len(like) > 1:
+        numbers_told = (
+            f"{write_accuracy(first.best)} at best and {write_accuracy(first.final)} at the end{mean}"
+        )
+        told = f"{name_values(entry.value for entry in like)} share the highest numbers: {numbers_told}"
+    else:
+        told = f"{first.name} shows the highest numbers: its accuracy is {where}"
     text = f"Of the {ranking.nouns} {compared}, {told}."
     return [Statement("highest", text, first.ids, numbers), *lead]
+
+
+def _tell_seeds(entry: Entry) -> Statement:
+    seeds = [run.config.seed for run in entry.runs]
+    which = f"seed {seeds[0]}, the only one" if len(seeds) == 1 else f"the seeds {name_values(seeds)}, those"
+    return Statement("seeds", f"All are compared over {which} that every value has finished.", entry.ids)
 
 
 def _order(value: Any) -> Any:
@@ -86,7 +103,7 @@ def _judge_lead(ranking: Ranking, judged: Judged) -> tuple[bool, list[Statement]
 
 def _lead_over_seeds(ranking: Ranking) -> tuple[bool, list[Statement]]:
     first, *others = ranking.entries
-    differences = [(other, *mean_difference(first.finals, other.finals)) for other in others]
+    differences = [(other, *_difference(first, other, ranking.images)) for other in others]
     near = [
         difference
         for difference in differences
@@ -100,14 +117,23 @@ def _lead_over_seeds(ranking: Ranking) -> tuple[bool, list[Statement]]:
         f"(95%, {ranking.seeds} seeds each)"
     )
     if close:
+        why = "the lead is not larger than the spread over the seeds" if lead <= margin else "seeds overlap"
         text = (
             f"After the last epoch {first.name} is not distinguishable from "
-            f"{name_values(e.value for e in close)}: the lead is not larger than the spread over the "
-            f"seeds. {told}."
+            f"{name_values(e.value for e in close)}: {why}. {told}."
         )
         return False, [Statement("not distinguishable", text, (*first.ids, *other.ids), numbers)]
     text = f"The lead is larger than the spread over the seeds: {told}."
     return True, [Statement("lead", text, (*first.ids, *other.ids), numbers)]
+
+
+def _difference(first: Entry, second: Entry, images: int | None) -> tuple[float, float]:
+    """The difference of two means and half its 95 % interval; seeds that agree to the digit still err."""
+    lead, margin = mean_difference(first.finals, second.finals)
+    if margin == 0 and images:
+        errors = [sampling_error(entry.final, images) for entry in (first, second)]
+        margin = 2 * math.hypot(*errors)
+    return lead, margin
 
 
 def _compare_images(first: Run, second: Run, judged: Judged) -> tuple[int, int] | None:

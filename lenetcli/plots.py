@@ -150,8 +150,9 @@ def _name(curve: Curve) -> str:
     if not curve.diverged:
         return curve.label
     if curve.ends_diverged:
-        return f"{curve.label}: diverged in epoch {len(curve.mean) + 1}"
-    return f"{curve.label} ({curve.diverged} of {curve.diverged + curve.seeds} diverged)"
+        where = f"in epoch {len(curve.mean) + 1}" if curve.diverged == 1 else f"with {curve.diverged} seeds"
+        return f"{curve.label}: diverged {where}"
+    return f"{curve.label} ({curve.diverged} diverged)"
 
 
 def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: dict[int, Colour]) -> None:

@@ -65,9 +65,14 @@ class Entry:
         return statistics.fmean(self.finals)
 
     @property
+    def bests(self) -> list[float]:
+        """The highest validation accuracy of each seed's run."""
+        return [max(point.val_accuracy for point in run.curve) for run in self.runs]
+
+    @property
     def best(self) -> float:
-        """The highest validation accuracy of a run, mean over the seeds."""
-        return statistics.fmean(max(p.val_accuracy for p in run.curve) for run in self.runs)
+        """Their mean over the seeds."""
+        return statistics.fmean(self.bests)
 
     @property
     def best_epoch(self) -> str:
@@ -81,7 +86,8 @@ class Entry:
 class Ranking:
     """The values that can be compared, best final accuracy first, of all ``values`` of the sweep.
 
-    ``images`` is the number of validation images, None where it is not known.
+    ``images`` is the number of validation images, None where it is not known. ``planned`` are the
+    sweep's seeds; the entries are compared over those that all of them have finished.
     """
 
     noun: str
@@ -89,6 +95,12 @@ class Ranking:
     entries: tuple[Entry, ...]
     images: int | None
     values: tuple[Any, ...]
+    planned: tuple[int, ...]
+
+    @property
+    def lacks_seeds(self) -> bool:
+        """Whether some seed is not compared, since not all values have finished it."""
+        return self.noun != "seed" and self.seeds < len(self.planned)
 
     @property
     def nouns(self) -> str:

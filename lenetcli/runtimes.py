@@ -18,7 +18,7 @@ class RuntimePoint:
     """One filter size on one device: seconds as the median epoch (of all seeds) times ``epochs``.
 
     ``low`` and ``high`` are the quartiles of the epochs, times the same. ``doubt`` says why the
-    point is not to be trusted fully, and is empty where it is.
+    point is not to be trusted fully, and is empty where it is. ``timings`` counts the epochs behind it.
     """
 
     filters: int
@@ -29,6 +29,7 @@ class RuntimePoint:
     high: float
     doubt: str
     runs: tuple[str, ...]
+    timings: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ def runtime_series(sweeps: Sequence[Sweep]) -> RuntimeSeries:
     Raises:
         NotFoundError: where no run has been timed.
     """
-    devices = [(_device_series(sweep.runs), sweep.epochs) for sweep in sweeps]
+    devices = [(_device_series(sweep.runs, sweep.epochs), sweep.epochs) for sweep in sweeps]
     return _assemble([found for found, _ in devices], {epochs for _, epochs in devices})
 
 
@@ -167,11 +168,14 @@ def _note_doubts(device: DeviceSeries) -> list[str]:
     return [f"hollow: {doubt} ({name_values(f)} filters, {device.label})" for doubt, f in sizes.items()]
 
 
-def _device_series(runs: Sequence[Run]) -> list[DeviceSeries]:
-    """A series for each device that timed any of the runs, all of one setting; seconds of one epoch."""
+def _device_series(runs: Sequence[Run], epochs: int = 0) -> list[DeviceSeries]:
+    """A series for each device that timed any of the runs, all of one setting; seconds of one epoch.
+
+    Runs with fewer epochs than ``epochs`` are in doubt.
+    """
     groups: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
-        if run.newest_timings:
+        if run.newest_timings and _median(run) > 0:  # a clock set back can leave no time at all
             groups.setdefault(_hardware(run)[-1], []).append(run)
     names = [name for name, _ in groups]
     series = []
@@ -187,7 +191,9 @@ def _device_series(runs: Sequence[Run]) -> list[DeviceSeries]:
                 label=f"{kind.value.upper()} ({name}{count})",
                 dataset=name_dataset(members[0].dataset),
                 config=members[0].config,
-                points=tuple(_point([r for r in members if r.config.filters == size]) for size in sizes),
+                points=tuple(
+                    _point([run for run in members if run.config.filters == size], epochs) for size in sizes
+                ),
             )
         )
     return series
@@ -201,8 +207,12 @@ def _hardware(run: Run) -> list[tuple[str, int]]:
     return list(dict.fromkeys((a.device_name, 0 if gpu else a.threads) for a in used if a)) or [UNKNOWN]
 
 
-def _point(runs: Sequence[Run]) -> RuntimePoint:
-    clean = [run for run in runs if not _doubt(run)]
+def _median(run: Run) -> float:
+    return statistics.median(timing.train_seconds for timing in run.newest_timings)
+
+
+def _point(runs: Sequence[Run], epochs: int) -> RuntimePoint:
+    clean = [run for run in runs if not _doubt(run, epochs)]
     counted = clean or runs
     seconds = [timing.train_seconds for run in counted for timing in run.newest_timings]
     quartiles = statistics.quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
@@ -215,15 +225,18 @@ def _point(runs: Sequence[Run]) -> RuntimePoint:
         seconds=middle,
         low=low,
         high=high,
-        doubt="" if clean else _doubt(runs[0]),
+        doubt="" if clean else _doubt(runs[0], epochs),
         runs=tuple(run.id for run in counted),
+        timings=len(seconds),
     )
 
 
-def _doubt(run: Run) -> str:
+def _doubt(run: Run, epochs: int) -> str:
     """Why a run's runtime is not to be trusted fully; empty where it is."""
     if run.state is RunState.DIVERGED:
         return "diverged"
+    if run.epochs < epochs:
+        return f"only {run.epochs} of {plural(epochs, 'epoch')} finished"
     if len(_hardware(run)) > 1:
         return "measured on several devices"
     if any(timing.contended for timing in run.newest_timings):

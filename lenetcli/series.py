@@ -165,8 +165,9 @@ def _series(
             notes.append(f"{label}: {plural(len(others), 'seed')} with fewer than {shown} epochs left out")
     if not curves:
         raise NotFoundError("There is no finished epoch to draw yet.", advice)
-    seeds = max(curve.seeds for curve in curves)
-    if seeds > 1:
+    least, most = min(curve.seeds for curve in curves), max(curve.seeds for curve in curves)
+    if most > 1:
+        seeds = f"{most}" if least == most else f"{least} to {most}"
         notes.insert(0, f"line: mean over {seeds} seeds; band: lowest to highest seed")
     return CurveSeries(
         metric=metric,

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from lenetcli.estimates import fit_line, sampling_error
 from lenetcli.rankings import Entry, Ranking, Statement
-from lenetcli.runs import CLASSES
+from lenetcli.runs import CLASSES, Run
 from lenetcli.wording import join_words, name_values, plural, write_accuracy
 
 LEAST_EPOCHS = 4
@@ -33,8 +33,11 @@ def judge_order(ranking: Ranking) -> list[Statement]:
         course, edge, name = "lower", min(ranking.values), "smallest"
     else:
         return []
+    low, high = sorted((first, last), key=lambda entry: entry.value)
+    if any(low.value < value < high.value for value in set(ranking.values) - set(values)):
+        return []  # one in between has diverged or is not finished
     text = (
-        f"In this range, the {course} the {ranking.noun}, the higher the accuracy after "
+        f"From {low.name} to {high.name}, the {course} the {ranking.noun}, the higher the accuracy after "
         f"{plural(ranking.epochs, 'epoch')}: from {write_accuracy(last.final)} at {last.name} to "
         f"{write_accuracy(first.final)} at {first.name}."
     )
@@ -45,22 +48,22 @@ def judge_order(ranking: Ranking) -> list[Statement]:
 
 
 def judge_speed(ranking: Ranking) -> list[Statement]:
-    """Which values end below what the leader has after its first epoch, beyond the sampling error."""
+    """Which values never reach what the leader has after its first epoch, beyond the sampling error."""
     if ranking.images is None or ranking.epochs < 2:
         return []
     first, *others = ranking.entries
     start = first.mean[0]
     starts = [run.curve[0].val_accuracy for run in first.runs]
-    slow = [entry for entry in others if _beats(starts, entry.finals, ranking.images)]
+    slow = [entry for entry in others if _beats(starts, entry.bests, ranking.images)]
     if not slow:
         return []
     text = (
         f"The first epoch at {first.name} ({write_accuracy(start)}) already does more than "
         f"{plural(ranking.epochs, 'epoch')} at "
-        f"{join_words([f'{entry.name} ({write_accuracy(entry.final)})' for entry in slow])}."
+        f"{join_words([f'{entry.name} (at most {write_accuracy(max(entry.bests))})' for entry in slow])}."
     )
     runs = tuple(id for entry in (first, *slow) for id in entry.ids)
-    return [Statement("speed", text, runs, {"start": start, **{e.name: e.final for e in slow}})]
+    return [Statement("speed", text, runs, {"start": start, **{e.name: max(e.bests) for e in slow}})]
 
 
 def _beats(better: Sequence[float], worse: Sequence[float], images: int) -> bool:
@@ -90,7 +93,16 @@ def judge_convergence(ranking: Ranking) -> list[Statement]:
                 f"still rises by {write_accuracy(slopes[entry.name])} an epoch."
             )
             statements.append(Statement("still rising", text, entry.ids, {"slope": slopes[entry.name]}))
-    level = [entry for entry in ranking.entries if not slopes[entry.name]]
+    bent = [e for e in ranking.entries if not slopes[e.name] and _still_gains(e, window, ranking.images)]
+    if bent:
+        gains = join_words([f"{write_accuracy(e.mean[-1] - e.mean[-window])} ({e.name})" for e in bent])
+        text = (
+            f"Not converged: over the last {window} epochs the accuracy still gains {gains}, along a curve "
+            f"too bent to say how many more epochs {'it needs' if len(bent) == 1 else 'they need'}."
+        )
+        numbers = {f"gain {e.name}": e.mean[-1] - e.mean[-window] for e in bent}
+        statements.append(Statement("bent", text, tuple(id for e in bent for id in e.ids), numbers))
+    level = [entry for entry in ranking.entries if not slopes[entry.name] and entry not in bent]
     if level:
         text = (
             f"Over the last {window} epochs {name_values(entry.value for entry in level)} "
@@ -105,6 +117,15 @@ def _rise(entry: Entry, window: int) -> float:
     """The slope of the last epochs where it is clear of their scatter and not tiny, else 0."""
     line = fit_line(range(window), entry.mean[-window:])
     return line.slope if line.slope > (line.margin or 0) and line.slope >= LEAST_GAIN else 0.0
+
+
+def _still_gains(entry: Entry, window: int, images: int | None) -> bool:
+    """Whether the last epochs gain more than chance gives, with no step down that is more than chance."""
+    curve = entry.mean[-window:]
+    noise = 2 * math.sqrt(2) * sampling_error(curve[-1], images) if images else 0.0
+    gain = curve[-1] - curve[0]
+    falls = any(before - after > noise for before, after in pairwise(curve))
+    return gain > max(noise, LEAST_GAIN * (window - 1)) and not falls
 
 
 def _need_more(behind: list[Entry], leader: Entry, slopes: dict[str, float], window: int) -> Statement:
@@ -128,25 +149,41 @@ def judge_steadiness(ranking: Ranking) -> list[Statement]:
         return []
     statements = []
     for entry in ranking.entries:
-        dips = []
-        for run in entry.runs:
-            for before, after in pairwise(run.curve):
-                noise = max(3 * sampling_error(before.val_accuracy, ranking.images), 0.002)
-                if before.val_accuracy - after.val_accuracy > noise:
-                    dips.append((before.val_accuracy - after.val_accuracy, after.epoch))
+        jumps = [_jumps(run, ranking.images) for run in entry.runs]
+        dips = [(-change, epoch) for run in jumps for change, epoch in run if change < 0]
         if not dips:
             continue
         depth, epoch = max(dips)
         steps = sum(len(run.curve) - 1 for run in entry.runs)
-        oscillates = len(dips) > 1
+        if any(_swings(run) for run in jumps):
+            topic, told = "oscillates", "oscillates"
+        else:
+            topic, told = "dips", "dips once" if len(dips) == 1 else "falls back"
         text = (
-            f"{entry.name} {'oscillates' if oscillates else 'dips once'}: its accuracy falls beyond the "
-            f"sampling error in {len(dips)} of {plural(steps, 'step')}, most by {write_accuracy(depth)} in "
-            f"epoch {epoch}."
+            f"{entry.name} {told}: its accuracy falls beyond the sampling error in {len(dips)} of "
+            f"{plural(steps, 'step')}, most by {write_accuracy(depth)} in epoch {epoch}."
         )
         numbers = {"dips": float(len(dips)), "depth": depth, "epoch": float(epoch)}
-        statements.append(Statement("oscillates" if oscillates else "dips", text, entry.ids, numbers))
+        statements.append(Statement(topic, text, entry.ids, numbers))
     return statements
+
+
+def _jumps(run: Run, images: int) -> list[tuple[float, int]]:
+    """The changes from epoch to epoch that are beyond three times the sampling error, each with its epoch."""
+    changes = []
+    for before, after in pairwise(run.curve):
+        change = after.val_accuracy - before.val_accuracy
+        if abs(change) > max(3 * sampling_error(before.val_accuracy, images), 0.002):
+            changes.append((change, after.epoch))
+    return changes
+
+
+def _swings(jumps: Sequence[tuple[float, int]]) -> bool:
+    """Whether a run falls, recovers and falls again."""
+    falls = [change < 0 for change, _ in jumps]
+    return True in falls and any(
+        before is False and after is True for before, after in pairwise(falls[falls.index(True) :])
+    )
 
 
 def judge_chance(ranking: Ranking) -> list[Statement]:
@@ -155,8 +192,8 @@ def judge_chance(ranking: Ranking) -> list[Statement]:
     if not stuck:
         return []
     text = (
-        f"{name_values(entry.value for entry in stuck)}: the accuracy stays near {1 / CLASSES:g}, what "
-        f"guessing among {CLASSES} classes reaches: next to nothing has been learned."
+        f"{name_values(entry.value for entry in stuck)}: the accuracy never rises clearly above what "
+        f"guessing among {CLASSES} classes reaches, {1 / CLASSES:g}: next to nothing has been learned."
     )
     return [Statement("chance", text, tuple(id for entry in stuck for id in entry.ids))]
 

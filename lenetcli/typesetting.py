@@ -81,10 +81,14 @@ def _rates(facts: Facts, folder: str) -> list[str]:
     rates = facts["learning_rates"]
     if rates is None:
         return [_lacking(facts["missing"][0])]
+    stretched = (
+        " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
+        if rates["axis"] == "logit"
+        else ""
+    )
     caption = (
         f"Validation accuracy after each epoch, a curve for each learning rate; {rates['dataset']}, "
-        f"{rates['setting']}. The axis is stretched towards 0 and 1 (log-odds), so that differences "
-        f"near 1 can be seen.{_notes(rates['notes'])}"
+        f"{rates['setting']}.{stretched}{_notes(rates['notes'])}"
     )
     several = any("±" in cell for row in rates["rows"] for cell in row)
     note = "; mean ± standard deviation over the seeds" if several else ""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import (
+    BASE,
     CPU_SECONDS,
     MadeUpEvidence,
     both_sweeps,
@@ -64,6 +65,21 @@ def test_every_question_of_the_exercise_is_answered(document):
         "tensorflow 2.21.0",
     ):
         assert phrase in words
+
+
+def test_a_caption_speaks_of_the_axis_that_is_drawn(tmp_path, document):
+    assert "stretched towards 0 and 1" in read_words(document)
+    perfect = MadeUpEvidence([rates_sweep({0.1: [0.97, 1.0], 0.01: [0.5, 0.6]})])
+    reports.make(perfect).write(tmp_path / "perfect.pdf")
+    assert "stretched" not in read_words(tmp_path / "perfect.pdf")
+
+
+def test_the_command_for_a_missing_device_keeps_the_setting(tmp_path):
+    sweep = filters_sweep(DeviceKind.CPU, CPU_SECONDS, base=replace(BASE, batch_size=256))
+    sweep = replace(sweep, request=replace(sweep.request, batch_size=256))
+    reports.make(MadeUpEvidence([sweep])).write(tmp_path / "cpu.pdf")
+    words = read_words(tmp_path / "cpu.pdf").replace(" ", "")
+    assert "lenetclisweepfilters8163264--epochs5--batch-size256--devicegpu" in words
 
 
 def test_user_text_is_text(document):
