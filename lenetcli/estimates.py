@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lenetcli.runs import IMAGE_SIDE, Config
+from lenetcli.runs import IMAGE_SIDE, Config, Run
 
 STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160)
 """Two-sided 95 % quantiles of Student's t for 1, 2, … degrees of freedom."""
@@ -157,3 +157,27 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> tuple[fl
         return difference, 0.0
     weights = sum(part**2 / (len(v) - 1) for part, v in zip(parts, (first, second), strict=True))
     return difference, student_95(total**2 / weights) * math.sqrt(total)
+
+
+ALIKE = ("device", "data", "precision", "batch_size")
+"""The fields of a Config that runs must share for the time of one to tell of the other."""
+
+
+def estimate_seconds(config: Config, epochs: int, runs: Sequence[Run]) -> float | None:
+    """About how long ``epochs`` epochs would take, from runs that are alike; None where there are none.
+
+    Runs on the same kind of device, data, precision and batch size count; of these those of the nearest
+    size, scaled by their multiply-adds.
+    """
+    alike = [
+        run
+        for run in runs
+        if run.typical_runtime is not None
+        and all(getattr(run.config, name) == getattr(config, name) for name in ALIKE)
+    ]
+    if not alike:
+        return None
+    work = multiply_adds(config)
+    nearest = min(alike, key=lambda run: (abs(multiply_adds(run.config) - work), run.contended))
+    assert nearest.typical_runtime is not None
+    return nearest.typical_runtime / nearest.epochs * epochs * work / multiply_adds(nearest.config)

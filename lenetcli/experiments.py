@@ -12,13 +12,11 @@ from lenetcli.data import DataSource
 from lenetcli.devices import Device
 from lenetcli.errors import DataError, DeviceError, UsageError
 from lenetcli.runs import (
-    SWEEPABLE,
     Cell,
     Config,
     DeviceKind,
     Precision,
     Request,
-    Run,
     Sweep,
 )
 from lenetcli.store import Store
@@ -326,31 +324,6 @@ def refresh(store: Store, sweep: Sweep) -> Sweep:
     )
 
 
-def estimate_seconds(config: Config, epochs: int, runs: Sequence[Run]) -> float | None:
-    """About how long ``epochs`` epochs would take, from runs that are alike; None where there are none.
-
-    Runs on the same kind of device, data, precision and batch size count; of these those of the nearest
-    size, scaled by their multiply-adds.
-    """
-    from lenetcli.estimates import multiply_adds
-
-    alike = [
-        run
-        for run in runs
-        if run.typical_runtime is not None
-        and all(getattr(run.config, name) == getattr(config, name) for name in ALIKE)
-    ]
-    if not alike:
-        return None
-    work = multiply_adds(config)
-    nearest = min(alike, key=lambda run: (abs(multiply_adds(run.config) - work), run.contended))
-    assert nearest.typical_runtime is not None
-    return nearest.typical_runtime / nearest.epochs * epochs * work / multiply_adds(nearest.config)
-
-
-ALIKE = ("device", "data", "precision", "batch_size")
-
-
 def _warnings(source: DataSource, request: Request, device: Device) -> tuple[str, ...]:
     found = []
     if source.warning:
@@ -363,37 +336,3 @@ def _warnings(source: DataSource, request: Request, device: Device) -> tuple[str
     if slow and not machine.has_bfloat16():
         found.append("This processor has no bfloat16 arithmetic: it is emulated, and slower than float32.")
     return tuple(found)
-
-
-def parse_parameter(name: str) -> str:
-    """The swept field that a word means, in its common spellings.
-
-    Raises:
-        UsageError: with the list of those there are, and the nearest.
-    """
-    import difflib
-
-    plain = name.lower().replace("-", "_")
-    spellings = {field: field for field in SWEEPABLE} | {
-        "learning_rate": "lr",
-        "rate": "lr",
-        "filter": "filters",
-        "filter_size": "filters",
-        "filter_sizes": "filters",
-        "num_filters": "filters",
-        "n_filters": "filters",
-        "batch": "batch_size",
-        "batchsize": "batch_size",
-        "bs": "batch_size",
-        "seeds": "seed",
-        "kernel": "kernel_size",
-        "hidden": "hidden_units",
-        "units": "hidden_units",
-        "dtype": "precision",
-    }
-    if plain in spellings:
-        return spellings[plain]
-    near = difflib.get_close_matches(plain, spellings, n=1, cutoff=0.6)
-    meant = f" Did you mean {spellings[near[0]].replace('_', '-')}?" if near else ""
-    there = ", ".join(field.replace("_", "-") for field in SWEEPABLE)
-    raise UsageError(f"There is no parameter {name!r} to sweep over.{meant}", f"Choose one of {there}.")

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-GRACE_SECONDS = 1.2
+GRACE_SECONDS = 1.0
 """How long the work may take to stop by itself; then it is left behind."""
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))

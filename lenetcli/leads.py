@@ -20,7 +20,8 @@ def judge_best(ranking: Ranking, judged: Judged) -> list[Statement]:
     mean = f", mean over {ranking.seeds} seeds" if ranking.seeds > 1 else ""
     if not others:
         text = (
-            f"Only the {ranking.noun} {first.name} is finished: best validation accuracy "
+            f"{'Only the' if len(ranking.values) > 1 else 'The'} {ranking.noun} {first.name} is finished: "
+            f"best validation accuracy "
             f"{write_accuracy(first.best)}{first.best_epoch}, {write_accuracy(first.final)} at the end{mean}."
         )
         return [Statement("only", text, first.ids, numbers)]

@@ -54,6 +54,40 @@ def parse_precision(text: str) -> Precision:
         raise UsageError(f"There is no precision {text!r}.", "Choose float32 or bfloat16.") from None
 
 
+def parse_parameter(name: str) -> str:
+    """The swept field that a word means, in its common spellings.
+
+    Raises:
+        UsageError: with the list of those there are, and the nearest.
+    """
+    import difflib
+
+    plain = name.lower().replace("-", "_")
+    spellings = {field: field for field in SWEEPABLE} | {
+        "learning_rate": "lr",
+        "rate": "lr",
+        "filter": "filters",
+        "filter_size": "filters",
+        "filter_sizes": "filters",
+        "num_filters": "filters",
+        "n_filters": "filters",
+        "batch": "batch_size",
+        "batchsize": "batch_size",
+        "bs": "batch_size",
+        "seeds": "seed",
+        "kernel": "kernel_size",
+        "hidden": "hidden_units",
+        "units": "hidden_units",
+        "dtype": "precision",
+    }
+    if plain in spellings:
+        return spellings[plain]
+    near = difflib.get_close_matches(plain, spellings, n=1, cutoff=0.6)
+    meant = f" Did you mean {spellings[near[0]].replace('_', '-')}?" if near else ""
+    there = ", ".join(field.replace("_", "-") for field in SWEEPABLE)
+    raise UsageError(f"There is no parameter {name!r} to sweep over.{meant}", f"Choose one of {there}.")
+
+
 NAMES = {"lr": "learning rate"}
 
 

@@ -10,7 +10,6 @@ import time
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import cache
-from multiprocessing import forkserver
 from pathlib import Path
 
 import failing_vfs
@@ -31,12 +30,17 @@ NOBODY = 2**31 - 1
 """A pid that no process has."""
 
 # Forks of a process that has imported this module and done nothing since: no engine, no thread.
-processes = multiprocessing.get_context("forkserver")
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+processes = multiprocessing.get_context(METHOD)
 
 
 @cache
 def begin_forkserver():
     """Once, and never when this module is imported: the server imports it too."""
+    if METHOD == "spawn":
+        return
+    from multiprocessing import forkserver
+
     processes.set_forkserver_preload([__name__])
     with pytest.MonkeyPatch.context() as patch:  # Python 3.11 does not hand sys.path on to it
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))

@@ -75,7 +75,7 @@ def reproduce(
 
 def _show(plans: "list[Plan]", runs: Any) -> None:
     from lenetcli import printing, render
-    from lenetcli.experiments import estimate_seconds
+    from lenetcli.estimates import estimate_seconds
 
     rows, seen, total, known = [], set(), 0.0, True
     for plan in plans:

@@ -104,7 +104,7 @@ def sweep(
     from lenetcli import experiments, parsing
     from lenetcli.store import Store
 
-    field = experiments.parse_parameter(parameter)
+    field = parsing.parse_parameter(parameter)
     parsed = [parsing.parse_value(field, value) for value in values]
     request = Request(
         epochs=epochs,

@@ -45,8 +45,8 @@ def plot(
 ) -> None:
     """Draw learning curves, or parameters against runtime."""
     from lenetcli import printing
-    from lenetcli.experiments import parse_parameter
     from lenetcli.outputs import check_output
+    from lenetcli.parsing import parse_parameter
     from lenetcli.runtimes import RuntimeSeries
     from lenetcli.series import Metric
     from lenetcli.store import Store

@@ -4,7 +4,6 @@ Each floor is a Python process that does no more than import what such a command
 Command and floor alternate, so that both meet the same machine; the best and the median count.
 """
 
-import json
 import os
 import sqlite3
 import statistics
@@ -79,7 +78,6 @@ def measure(folder: Path, command: list[str]) -> float:
 
 
 def main(repeats: int = 10) -> None:
-    results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ |= {"LENETCLI_OFFLINE": "1", "LENETCLI_CACHE": str(folder / "cache")}
@@ -98,10 +96,6 @@ def main(repeats: int = 10) -> None:
                 f"{title:28} best {best:.2f}  median {median:.2f}  goal {goal}  ({min(ours):.2f} s)",
                 flush=True,
             )
-            results.append(
-                {"command": title, "best": best, "median": median, "goal": goal, "seconds": min(ours)}
-            )
-    Path("startup.json").write_text(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":
