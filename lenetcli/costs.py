@@ -11,8 +11,6 @@ from lenetcli.runs import Config, DeviceKind
 from lenetcli.runtimes import DeviceSeries, RuntimePoint, RuntimeSeries
 from lenetcli.wording import FILTERS_COMMANDS, join_words, name_values, write_number
 
-GOOD_FIT = 0.2
-"""The largest relative deviation of a point with which the law of overhead and arithmetic is believed."""
 LEAST_POINTS = 4
 """With fewer points every law of two numbers fits, and none is believed."""
 LEAST_TIMINGS = 3
@@ -109,7 +107,7 @@ def _judge_overhead(device: DeviceSeries) -> list[Statement]:
     points, law = device.clean, device.law
     if len(points) < LEAST_POINTS:
         return []
-    if law is None or law.misfit > GOOD_FIT:
+    if law is None:
         text = (
             f"{device.label}: a fixed overhead plus time in proportion to the arithmetic does not describe "
             "these runtimes, so that where overhead ends cannot be read from them."

@@ -11,6 +11,8 @@ from lenetcli.series import Row
 from lenetcli.wording import FILTERS_COMMANDS, describe_config, name_dataset, name_values, plural
 
 UNKNOWN = ("unknown", 0)
+GOOD_FIT = 0.2
+"""The largest relative deviation of a point with which the law of overhead and arithmetic is believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,10 @@ class RuntimePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSeries:
-    """All points of one device, by filters. ``law`` is fitted to the points without doubt, three or more."""
+    """All points of one device, by filters.
+
+    ``law`` is fitted to the points without doubt, three or more; None where it does not describe them.
+    """
 
     kind: DeviceKind
     name: str
@@ -153,7 +158,7 @@ def _stretch(device: DeviceSeries, epochs: int) -> DeviceSeries:
     )
     clean = [point for point in points if not point.doubt]
     law = fit_cost([p.work for p in clean], [p.seconds for p in clean]) if len(clean) > 2 else None
-    return replace(device, points=points, law=law)
+    return replace(device, points=points, law=law if law and law.misfit <= GOOD_FIT else None)
 
 
 def _describe(device: DeviceSeries) -> str:
