@@ -20,8 +20,8 @@ import numpy as np
 from lenetcli import data, devices
 
 WORKERS = Path(__file__).with_name("workers.py")
-TOLERANCE = 1.15
-"""So much worse than the accepted ratio is slower, and no noise."""
+TOLERANCE = 1.3
+"""So much worse than the accepted ratio is slower: with nothing changed, ratios have moved by 1.28."""
 
 
 class Worker:
