@@ -156,9 +156,8 @@ def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> list[Statement]:
         return [Statement("no common size", text)]
     speedups = {g.filters: c.seconds / g.seconds for g, c in pairs}
     told = join_words([f"{write_number(ratio)} ({size} filters)" for size, ratio in speedups.items()])
-    told_apart = [min(g.timings, c.timings) >= LEAST_TIMINGS for g, c in pairs]
-    pays = [known and g.high < c.low for known, (g, c) in zip(told_apart, pairs, strict=True)]
-    loses = [known and c.high < g.low for known, (g, c) in zip(told_apart, pairs, strict=True)]
+    pays = [_is_faster(g, c) for g, c in pairs]
+    loses = [_is_faster(c, g) for g, c in pairs]
     if len(pairs) == 1 and (pays[0] or loses[0]):
         pays_or_not = "pays" if pays[0] else "does not pay"
         verdict = f"training {pays_or_not} at {pairs[0][0].filters} filters, the only size that both measured"
@@ -175,6 +174,11 @@ def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> list[Statement]:
     text += _trend(list(speedups.values()))
     numbers = {f"speed-up {size}": ratio for size, ratio in speedups.items()}
     return [Statement("speed-up", text, _ids([p for pair in pairs for p in pair]), numbers)]
+
+
+def _is_faster(one: RuntimePoint, other: RuntimePoint) -> bool:
+    """Whether one is faster beyond the spread of both, where enough epochs were timed to see a spread."""
+    return min(one.timings, other.timings) >= LEAST_TIMINGS and one.high < other.low
 
 
 def _trend(speedups: Sequence[float]) -> str:

@@ -31,7 +31,7 @@ class RuntimePoint:
     high: float
     doubt: str
     runs: tuple[str, ...]
-    timings: int = 0
+    timings: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

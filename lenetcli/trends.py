@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from lenetcli.estimates import fit_line, sampling_error
 from lenetcli.rankings import Entry, Ranking, Statement
@@ -95,12 +95,13 @@ def judge_convergence(ranking: Ranking) -> list[Statement]:
             statements.append(Statement("still rising", text, entry.ids, {"slope": slopes[entry.name]}))
     bent = [e for e in ranking.entries if not slopes[e.name] and _still_gains(e, window, ranking.images)]
     if bent:
-        gains = join_words([f"{write_accuracy(e.mean[-1] - e.mean[-window])} ({e.name})" for e in bent])
+        gains = {e.name: e.mean[-1] - e.mean[-window] for e in bent}
+        told = join_words([f"{write_accuracy(gain)} ({name})" for name, gain in gains.items()])
         text = (
-            f"Not converged: over the last {window} epochs the accuracy still gains {gains}, along a curve "
+            f"Not converged: over the last {window} epochs the accuracy still gains {told}, along a curve "
             f"too bent to say how many more epochs {'it needs' if len(bent) == 1 else 'they need'}."
         )
-        numbers = {f"gain {e.name}": e.mean[-1] - e.mean[-window] for e in bent}
+        numbers = {f"gain {name}": gain for name, gain in gains.items()}
         statements.append(Statement("bent", text, tuple(id for e in bent for id in e.ids), numbers))
     level = [entry for entry in ranking.entries if not slopes[entry.name] and entry not in bent]
     if level:
@@ -180,10 +181,8 @@ def _jumps(run: Run, images: int) -> list[tuple[float, int]]:
 
 def _swings(jumps: Sequence[tuple[float, int]]) -> bool:
     """Whether a run falls, recovers and falls again."""
-    falls = [change < 0 for change, _ in jumps]
-    return True in falls and any(
-        before is False and after is True for before, after in pairwise(falls[falls.index(True) :])
-    )
+    directions = [falls for falls, _ in groupby(jumps, lambda jump: jump[0] < 0)]
+    return directions.count(True) > 1
 
 
 def judge_chance(ranking: Ranking) -> list[Statement]:

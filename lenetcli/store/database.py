@@ -35,10 +35,8 @@ def parse_address(store: str) -> URL:
     Raises:
         StoreError: for a URL that is none, or not of SQLite.
     """
-    if "://" not in store and store != ":memory:":
-        return URL.create("sqlite", database=str(expand(store)))
     try:
-        url = make_url(store if "://" in store else f"sqlite:///{store}")
+        url = make_url(store) if "://" in store else URL.create("sqlite", database=str(expand(store)))
     except (exc.ArgumentError, ValueError):  # the latter for a port that is no number
         # Not quoted: it may hold a password.
         raise StoreError("The address of the store is not an SQLAlchemy URL.", "Give a path.") from None

@@ -16,6 +16,7 @@ import numpy as np
 from lenetcli import data, devices, experiments, machine
 from lenetcli.canvas import fixed_style
 from lenetcli.runs import Request
+from lenetcli.wording import plural
 
 ROUNDS, EPOCHS = 2, 3
 STEPS = {8: 100, 16: 100, 32: 60, 64: 30, 128: 12, 256: 8}
@@ -95,7 +96,7 @@ def draw(points: list[dict], title: str, path: Path) -> None:
                 ("o-", "s--"), sorted({point["threads"] for point in points}), strict=False
             ):
                 mine = [p for p in points if p["panel"] == panel and p["threads"] == threads]
-                label = f"{threads} thread{'s' if threads > 1 else ''}"
+                label = plural(threads, "thread")
                 axes.plot([p["value"] for p in mine], [1e6 * p["seconds"] for p in mine], style, label=label)
             axes.set_xscale("log", base=2 if panel != "images" else 10)
             axes.set_yscale("log")

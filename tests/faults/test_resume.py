@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from fault_workers import LONG, PATIENCE
@@ -13,6 +14,9 @@ from tiny_data import write_tiny
 from lenetcli.store import Store
 from lenetcli.store.maintenance import check_store
 
+PLACES = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+ENVIRONMENT = os.environ | {"LENETCLI_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(PLACES)}
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
@@ -20,19 +24,11 @@ def data(tmp_path_factory):
 
 
 KILLER = """
-import os, signal, sys
-from sqlalchemy import Engine, event
+import sys
+from fault_workers import die_at
 from lenetcli.cli import main
 
-left = int(sys.argv.pop(1))
-
-@event.listens_for(Engine, "commit")
-def count(_connection):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
+die_at(int(sys.argv.pop(1)))
 main(sys.argv[1:])
 """
 """lenetcli, killed just before its Nth commit."""
@@ -42,9 +38,8 @@ def run(data, store, *words, kill_after=None, kill_at=None):
     """lenetcli in a process; killed as soon as it has told of an epoch, or before a commit."""
     words = [*words, "--data", str(data), "--filters", "4", "--store", str(store)]
     start = ["-m", "lenetcli"] if kill_at is None else ["-c", KILLER, str(kill_at)]
-    environment = os.environ | {"LENETCLI_OFFLINE": "1"}
     process = subprocess.Popen(
-        [sys.executable, *start, *words], stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, *start, *words], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     )
     told = []
     for line in process.stderr:
@@ -99,10 +94,11 @@ def test_a_kill_at_every_commit_of_real_training(tmp_path, data):
 
 
 SCRIPT = """
-import json, sqlite3, sys
+import json, sys
 from dataclasses import replace
 from pathlib import Path
 from fake_training import FakeSource, Listener, carry_out, DEVICE
+from fault_workers import NOBODY, edit_identity
 import fake_training
 from lenetcli import data
 from lenetcli.runs import Precision
@@ -141,8 +137,7 @@ for name, variant in variants.items():
         try:
             carry_out(cut, [0.05], epochs, trainer, listener=Scissors())
         except Cut:
-            with sqlite3.connect(cut.name) as connection:
-                connection.execute("UPDATE attempts SET identity = json_set(identity, '$.pid', 2147483647)")
+            edit_identity(cut.name, pid=NOBODY)
     longer = Store.open(str(folder / f"{name}.longer"), create=True)
     carry_out(longer, [0.05], 1, trainer)
     carry_out(longer, [0.05], epochs, trainer)
@@ -162,16 +157,13 @@ for name, variant in variants.items():
 
 def test_cut_at_each_epoch_extended_and_measured_again(tmp_path, data):
     """One process for all variants: loading TensorFlow takes longer than training."""
-    from pathlib import Path
-
     epochs = 20 if LONG else 3
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), str(data), str(epochs)],
         capture_output=True,
         text=True,
         timeout=1800,
-        env=os.environ | {"PYTHONPATH": path, "LENETCLI_OFFLINE": "1"},
+        env=ENVIRONMENT,
     )
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
