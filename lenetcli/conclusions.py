@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lenetcli.leads import judge_best
-from lenetcli.rankings import Entry, Judged, Ranking, Statement, is_whole, rank
+from lenetcli.rankings import Entry, Judged, Ranking, Statement, finished_runs, is_whole, rank
 from lenetcli.runs import RunState, Sweep
 from lenetcli.trends import (
     judge_chance,
@@ -50,8 +50,7 @@ def judge_curves(sweep: Sweep, judged: Judged) -> list[Statement]:
 
 
 def _nothing_shared(sweep: Sweep) -> list[Statement]:
-    done = {cell.value for cell in sweep.cells if cell.run and is_whole(cell.run, sweep.epochs)}
-    if len(done) < 2:
+    if len(finished_runs(sweep)) < 2:
         return []
     return [Statement("no common seed", "Nothing is ranked: no seed has been finished with every value.")]
 

@@ -119,6 +119,17 @@ def rank(sweep: Sweep) -> tuple[Entry, ...]:
     A value of which a seed has diverged is left out, as is one without a finished run; the rest
     are compared over the seeds that all of them have finished.
     """
+    finished = finished_runs(sweep)
+    shared = [seed for seed in sweep.seeds if all(seed in runs for runs in finished.values())]
+    if sweep.parameter == "seed":
+        entries = [Entry(value, tuple(runs.values())) for value, runs in finished.items()]
+    else:
+        entries = [Entry(value, tuple(runs[seed] for seed in shared)) for value, runs in finished.items()]
+    return tuple(sorted((e for e in entries if e.runs), key=lambda e: (e.final, e.best), reverse=True))
+
+
+def finished_runs(sweep: Sweep) -> dict[Any, dict[int, Run]]:
+    """The whole runs by value and seed, without the values of which a seed has diverged."""
     finished: dict[Any, dict[int, Run]] = {}
     for cell in sweep.cells:
         if cell.run is not None and is_whole(cell.run, sweep.epochs):
@@ -126,12 +137,7 @@ def rank(sweep: Sweep) -> tuple[Entry, ...]:
     for cell in sweep.cells:
         if cell.run is not None and cell.run.state is RunState.DIVERGED:
             finished.pop(cell.value, None)
-    shared = [seed for seed in sweep.seeds if all(seed in runs for runs in finished.values())]
-    if sweep.parameter == "seed":
-        entries = [Entry(value, tuple(runs.values())) for value, runs in finished.items()]
-    else:
-        entries = [Entry(value, tuple(runs[seed] for seed in shared)) for value, runs in finished.items()]
-    return tuple(sorted((e for e in entries if e.runs), key=lambda e: (e.final, e.best), reverse=True))
+    return finished
 
 
 def is_whole(run: Run, epochs: int) -> bool:

@@ -364,6 +364,15 @@ def test_nothing_is_ranked_without_a_common_seed():
     assert "no seed has been finished with every value" in found["no common seed"].text
 
 
+def test_values_set_aside_for_divergence_lack_no_seed():
+    cells = [
+        make_cell("lr", rate, (0.9,), seed=seed, state=state)
+        for rate in (0.1, 0.01)
+        for seed, state in enumerate((RunState.COMPLETED, RunState.DIVERGED))
+    ]
+    assert set(judge(make_sweep("lr", 1, cells))) == {"diverged"}
+
+
 def test_seeds_that_agree_to_the_digit_still_err():
     cells = [make_cell("lr", r, (0.9, f), seed=s) for r, f in ((0.1, 0.9847), (0.01, 0.9846)) for s in (0, 1)]
     found = judge(make_sweep("lr", 2, cells))
