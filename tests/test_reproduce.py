@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -13,11 +14,12 @@ def folder(tmp_path_factory):
     return folder
 
 
+def surroundings(folder):
+    return {"LENETCLI_DATA": str(folder / "my digits"), "LENETCLI_CACHE": str(folder / "cache")}
+
+
 def lenetcli(folder, *arguments, code="import lenetcli.cli; lenetcli.cli.main()"):
-    environment = os.environ | {
-        "LENETCLI_DATA": str(folder / "my digits"),
-        "LENETCLI_CACHE": str(folder / "cache"),
-    }
+    environment = os.environ | surroundings(folder)
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=folder, env=environment, capture_output=True, text=True
     )
@@ -61,3 +63,27 @@ def test_a_failing_part_ends_the_whole_with_its_code(folder, tmp_path):
     done = lenetcli(tmp_path, "reproduce", "--store", str(tmp_path / "nowhere" / "lenetcli.db"))
     assert done.returncode == 4
     assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_without_a_terminal_stops_the_part_in_hand(tmp_path):
+    write_idx(tmp_path / "my digits", 240, 60)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lenetcli", "reproduce", "--epochs", "100000"],
+        cwd=tmp_path,
+        env=os.environ | surroundings(tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # no terminal that would tell the part as well
+    )
+    for line in process.stderr:
+        if "epoch 2/" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    try:
+        _, rest = process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert rest.count("Stopped.") == 1
+    assert "Traceback" not in rest

@@ -1,9 +1,11 @@
 """``reproduce``: the whole exercise, each part the command that a person would type."""
 
+import os
 import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,16 +107,16 @@ def _run(arguments: list[str]) -> None:
     A signal is handed on, and what the child says is what we say.
     """
     from lenetcli import printing
+    from lenetcli.interrupts import SIGNALS
 
     printing.tell(f"$ {shlex.join(['lenetcli', *arguments])}", "bold")
     child = subprocess.Popen([sys.executable, "-m", "lenetcli", *arguments])
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGINT:  # a terminal sends that one to the child too
+        if number != signal.SIGINT or not _in_foreground():  # the second one would mean "at once"
             child.send_signal(number)
 
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, hand_on) for number in numbers}
+    before = {number: signal.signal(number, hand_on) for number in SIGNALS}
     try:
         code = child.wait()
     finally:
@@ -122,3 +124,14 @@ def _run(arguments: list[str]) -> None:
             signal.signal(number, handler)
     if code:
         raise typer.Exit(code if code > 0 else 128 - code)
+
+
+def _in_foreground() -> bool:
+    """Whether a Ctrl-C comes from the terminal, which sends it to the child as well."""
+    if os.name == "nt":
+        return True
+    try:
+        with Path("/dev/tty").open() as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:
+        return False
