@@ -238,7 +238,7 @@ def ask(plan: Plan) -> str:
 
 def _question(request: Request, parameter: str, values: Sequence[Any], seeds: Sequence[int]) -> str:
     typed = asdict(request)
-    for name in (parameter, "threads", "seed"):
+    for name in {parameter, "threads", "seed"}:
         typed.pop(name)
     seeds = () if parameter == "seed" else sorted(seeds)
     return json.dumps([parameter, sorted(values), list(seeds), typed], sort_keys=True)

@@ -12,7 +12,7 @@ from made_up import BASE
 
 from lenetcli import experiments, parsing
 from lenetcli.errors import UsageError
-from lenetcli.runs import Config, DeviceKind, Request
+from lenetcli.runs import SWEEPABLE, Config, DeviceKind, Precision, Request
 from lenetcli.store import Store
 
 
@@ -75,6 +75,18 @@ def test_a_sweep_has_a_cell_for_each_value_and_seed_once(tmp_path_factory, value
     assert len({cell.config.key for cell in plan.sweep.cells}) == len(expected)
     again = experiments.plan_sweep(request, "lr", values[::-1], seeds, store, find)
     assert (again.sweep.id, experiments.ask(again)) == (plan.sweep.id, experiments.ask(plan))
+
+
+@pytest.mark.parametrize("parameter", SWEEPABLE)
+def test_every_parameter_can_be_swept_and_asked_for_again(store, parameter):
+    of_kind = {float: [0.1, 0.2], int: [1, 2], Precision: list(Precision)}
+    values = of_kind[SWEEPABLE[parameter]]
+    request = Request(device="cpu")
+    plan = experiments.plan_sweep(request, parameter, values, None, store, find)
+    assert [getattr(cell.config, parameter) for cell in plan.sweep.cells] == values
+    store.request_sweep(plan.sweep, experiments.ask(plan))
+    again = experiments.plan_sweep(request, parameter, values, None, store, find)
+    assert (again.sweep.id, len(store.sweeps())) == (plan.sweep.id, 1)
 
 
 def test_the_swept_field_of_the_base_does_not_matter(store):
