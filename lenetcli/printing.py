@@ -4,15 +4,24 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from rich import console as rich_console
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
 NONE = "–"
 GAP = "  "
 SPARKS = 20
+
+
+class Console(rich_console.Console):
+    """Rich's, which leaves it to the caller what a closed pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise it again; rich would end the process, with a code of its own."""
+        raise
 
 
 def stdout() -> Console:
@@ -29,8 +38,9 @@ def tell(text: str, style: str = "") -> None:
 
 
 def print_error(problem: str, advice: str) -> None:
-    """An error: what is wrong, and what to do."""
-    _print_message(Text.assemble(("Error: ", "bold red"), f"{clean(problem)} {clean(advice)}"))
+    """An error: what is wrong, and what to do; where nobody can read it, the exit code has to do."""
+    with suppress(OSError):
+        _print_message(Text.assemble(("Error: ", "bold red"), f"{clean(problem)} {clean(advice)}"))
 
 
 def _print_message(text: Text) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from lenetcli.printing import format_seconds, format_value, sparkline
+from lenetcli.printing import Console, format_seconds, format_value, sparkline
 from lenetcli.runner import Fate
 from lenetcli.runs import Cell, Epoch, RunState, Sweep
 from lenetcli.trainers import Progress as News

@@ -326,7 +326,7 @@ class Runner:
                 yield
         except LostClaimError:
             raise
-        except Stopped:
+        except (Stopped, BrokenPipeError):  # the latter where nobody reads the progress any more
             self._give_up(partial(end, RunState.INTERRUPTED))
             raise
         except Exception as error:

@@ -191,16 +191,40 @@ def test_ascii_where_there_is_nothing_else(desk):
     assert "▁" in desk.run(*words, PYTHONIOENCODING="utf-8").stdout
 
 
-def test_a_reader_who_leaves_early_is_no_error(desk):
-    first = subprocess.run(
-        f"'{EXECUTABLE}' runs list --json --all | head -n 1",
+def in_shell(desk, command, **environment):
+    return subprocess.run(
+        command.replace("lenetcli ", f"'{EXECUTABLE}' "),
         shell=True,
         cwd=desk.folder,
-        env=desk.environment,
+        env=desk.environment | environment,
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
     )
-    assert (first.stdout, first.stderr) == ("[\n", "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_who_leaves_early_is_no_error(desk, unbuffered):
+    command = "{ lenetcli runs list --json --all; echo $? >&2; } | head -n 1"
+    done = in_shell(desk, command, PYTHONUNBUFFERED=unbuffered)
+    assert (done.stdout, done.stderr) == ("[\n", "0\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_one(desk, unbuffered):
+    done = in_shell(desk, "lenetcli runs list > /dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("Error: The output cannot be written")
+    assert in_shell(desk, "lenetcli runs show xyz 2> /dev/full", PYTHONUNBUFFERED=unbuffered).returncode == 3
+
+
+def test_training_ends_with_the_reader_of_its_progress(desk):
+    words = "--data 'my digits' --epochs 1000000 --store piped.db"
+    done = in_shell(desk, f"{{ lenetcli train {words} 2>&1; echo $? >&2; }} | head -n 3")
+    assert (done.stdout.count("\n"), done.stderr) == (3, "1\n")
+    (run,) = desk.json("runs", "list", "--store", "piped.db")
+    assert run["state"] == "interrupted" and run["epochs"] >= 1
 
 
 def test_closed_streams_harm_nothing(desk):

@@ -12,7 +12,7 @@ import typer
 
 from lenetcli import __version__
 from lenetcli.cli import maintenance, reproduce, training, views
-from lenetcli.cli.streams import prepare_streams
+from lenetcli.cli.streams import prepare_streams, release_streams
 from lenetcli.errors import LenetError, RunFailedError
 
 DEBUG_VARIABLE = "LENETCLI_DEBUG"
@@ -75,14 +75,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (typer.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0  # whoever read our output has seen enough
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):  # Typer's answer to one is 1
+            raise
         code = 0
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         _explain(_unexpected(error))
         code = 1
+    release_streams()
     sys.exit(code if isinstance(code, int) else 0)
 
 

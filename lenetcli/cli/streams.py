@@ -20,6 +20,15 @@ def prepare_streams() -> None:
             stream.reconfigure(encoding="ascii" if plain else stream.encoding, errors="lenetcli")
 
 
+def release_streams() -> None:
+    """Give up what a stream cannot take: Python would complain at exit, with a code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _fill_closed_descriptors() -> None:
     """Point closed standard streams nowhere, or the next file opened, the store, would get their number."""
     descriptor = os.open(os.devnull, os.O_RDWR)

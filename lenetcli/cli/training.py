@@ -211,17 +211,20 @@ def _carry_out(store: "Store", plan: "Plan", *, wait: bool) -> "Result":
     from lenetcli.runner import Runner
 
     begun = time.monotonic()
-    for note in plan.notes:
-        printing.tell(note, "bold yellow")
-    with Display(plan.sweep) as display:
-        runner = Runner(store, plan, _make_trainer, display, wait=wait)
+    try:
+        for note in plan.notes:
+            printing.tell(note, "bold yellow")
+        with Display(plan.sweep) as display:
+            runner = Runner(store, plan, _make_trainer, display, wait=wait)
 
-        def abandon() -> None:
-            runner.abandon()
-            display.note(f"Stopped inside a step. {RESUME}")
-            display.close()
+            def abandon() -> None:
+                runner.abandon()
+                display.note(f"Stopped inside a step. {RESUME}")
+                display.close()
 
-        result, stop = run_stoppably(runner.run, abandon, display.restore)
+            result, stop = run_stoppably(runner.run, abandon, display.restore)
+    except BrokenPipeError:
+        raise RunFailedError("Whoever read the progress has left.", RESUME) from None
     render.print_sweep(result.sweep, result.fates, time.monotonic() - begun)
     if stop.signal is not None:
         printing.tell(f"Stopped. {RESUME}")
