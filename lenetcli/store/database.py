@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,14 +34,15 @@ def parse_address(store: str) -> URL:
     """The address of a store: a path, or an SQLAlchemy URL.
 
     Raises:
-        StoreError: for a URL that is none, or not of SQLite.
+        StoreError: for a URL that is none, or more than the path of a SQLite file.
     """
     try:
         url = make_url(store) if "://" in store else URL.create("sqlite", database=str(expand(store)))
     except (exc.ArgumentError, ValueError):  # the latter for a port that is no number
         # Not quoted: it may hold a password.
         raise StoreError("The address of the store is not an SQLAlchemy URL.", "Give a path.") from None
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+    plain = url.drivername in ("sqlite", "sqlite+pysqlite") and not url.query
+    if not plain or not url.database or url.database == ":memory:":
         raise StoreError(
             f"The store {url.render_as_string()} is not a SQLite file.", "Give a path, or sqlite:///PATH."
         )
@@ -88,14 +90,23 @@ class Database:
             NotFoundError: if there is no file.
             StoreError: if it is something else, or of another version.
         """
+        self.check_there()
+        with self.read() as connection:
+            self._check_version(connection)
+
+    def check_there(self) -> None:
+        """Check that there is a file, whatever it holds.
+
+        Raises:
+            NotFoundError: if there is none, or an empty one.
+            StoreError: if it is something else.
+        """
         self._settle()
         if not self._size():
             raise NotFoundError(
                 f"There is no store at '{self.path}'.",
                 "Train something first (lenetcli sweep lr 0.1 0.01 0.001 0.0001), or name one with --store.",
             )
-        with self.read() as connection:
-            self._check_version(connection)
 
     def open_or_create(self) -> None:
         """The same, but a file that is missing or empty becomes a new store."""
@@ -103,8 +114,10 @@ class Database:
         if self._size():
             with self.read() as connection:
                 self._check_version(connection)
-            with self.write():
-                pass  # taking the lock shows whether it can be written
+            with self.write() as connection:
+                # SQLite locks what it cannot write, too: only a change shows that it can make its journal.
+                connection.exec_driver_sql("PRAGMA user_version=1")
+                connection.rollback()
             return
         self.check_creatable()
         with self.write() as connection:
@@ -139,9 +152,7 @@ class Database:
     def _size(self) -> int:
         """The size of the file, 0 if there is none."""
         try:
-            if self.path.is_dir():
-                raise StoreError(f"The store '{self.path}' is a folder.", "Name a file with --store.")
-            return self.path.stat().st_size
+            found = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return 0
         except (OSError, ValueError) as error:  # a name too long, a folder that is locked, a null byte
@@ -149,6 +160,10 @@ class Database:
             raise StoreError(
                 f"The store '{self.path}' cannot be opened: {reason}.", "Name another file with --store."
             ) from error
+        if not stat.S_ISREG(found.st_mode):
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "not an ordinary file"
+            raise StoreError(f"The store '{self.path}' is {what}.", "Name a file with --store.")
+        return found.st_size
 
     def _check_version(self, connection: Connection) -> None:
         try:
@@ -205,7 +220,7 @@ class Database:
                     "Close that program, then type the same command again.",
                 ) from error
             what, advice = _TROUBLE.get(
-                primary or -1, (f"cannot be used ({error.orig})", "Look at it with lenetcli store check.")
+                primary or -1, (f"cannot be used ({error.orig})", "Restore it from a backup.")
             )
             raise StoreError(f"The store '{self.path}' {what}.", advice) from error
 

@@ -123,8 +123,7 @@ def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:
         StoreError: if the store cannot be read.
     """
     database = Database(parse_address(address))
-    if not database.path.is_file():
-        database.open()  # which says that it is not there
+    database.check_there()
     _copy(database, target, overwrite=overwrite)
 
 
@@ -195,8 +194,7 @@ def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, 
     head = str(scripts.get_current_head())
     known = {revision.revision for revision in scripts.walk_revisions()}
     database = Database(parse_address(address))
-    if not database.path.is_file():
-        database.open()  # which says that it is not there
+    database.check_there()
     _read_version(database, known)
     with database.migrate() as connection:
         before = _read_version(database, known)  # again: somebody may have been faster
