@@ -100,7 +100,7 @@ def find(
     """
     if dataset not in DATASETS:
         raise UsageError(
-            f"There is no data set '{dataset}'.",
+            f"There is no data set {dataset!r}.",
             f"Choose one of {', '.join(DATASETS)}; give others with --data.",
         )
     if dataset == SYNTHETIC:
@@ -213,8 +213,9 @@ def _name(place: Path, checksums: Mapping[str, str]) -> str:
         if checksums == published:
             return name
     own = place.resolve() if place.name == ".." else place
-    name = (own.name if own.is_dir() else own.stem) or "data"
-    name = name.encode("utf-8", "backslashreplace").decode()  # file systems take what is no text
+    name = own.name if own.is_dir() else own.stem
+    # File systems take what is no text, and line ends.
+    name = " ".join(name.encode("utf-8", "backslashreplace").decode().split()) or "data"
     return f"{name} (other)" if name.casefold() in DATASETS else name
 
 

@@ -116,9 +116,10 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
     needed, there = estimate_bytes(config, images), machine.memory_bytes()
     if needed > there:
         raise UsageError(
-            f"{config.filters} filters with batches of {config.batch_size} need about "
-            f"{needed / 1e9:.0f} GB of memory, and this machine has {there / 1e9:.0f} GB.",
-            "Choose fewer --filters or a smaller --batch-size.",
+            f"{config.filters} filters and {config.hidden_units} hidden units with batches of "
+            f"{config.batch_size} need about {needed / 1e9:.0f} GB of memory, and this machine has "
+            f"{there / 1e9:.0f} GB.",
+            "Choose fewer --filters or --hidden-units, or a smaller --batch-size.",
         )
     return config
 
@@ -194,6 +195,10 @@ def plan_sweep(
     """
     if seeds is not None and parameter == "seed":
         raise UsageError("A sweep over seeds needs no --seeds.", "Leave one of the two out.")
+    if seeds is not None and request.seed:
+        raise UsageError(
+            f"--seed {request.seed} and --seeds {len(seeds)} were both given.", "Leave one of the two out."
+        )
     values = tuple(dict.fromkeys(values))
     seeds = (request.seed,) if seeds is None else tuple(seeds)
     requests = [

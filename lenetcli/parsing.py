@@ -1,6 +1,5 @@
 """Numbers and words as people type them, read strictly."""
 
-import math
 import re
 from typing import Any
 
@@ -8,7 +7,12 @@ from lenetcli.errors import UsageError
 from lenetcli.runs import SWEEPABLE, Precision
 
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+SMALLEST, LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
+"""The range of float32, in which training computes; below it a processor may take a number for zero."""
+
+MAX_DIGITS = 18
 
 
 def parse_float(text: str, what: str = "value") -> float:
@@ -16,16 +20,16 @@ def parse_float(text: str, what: str = "value") -> float:
 
     Raises:
         UsageError: quoting what was typed, for anything else; also where it overflows to infinity or
-            underflows to zero.
+            underflows to zero in training's arithmetic.
     """
     plain = text.strip()
     if not _FLOAT.fullmatch(plain):
         hint = "Write it with a decimal point." if "," in plain else "Write it as in 0.001 or 1e-3."
         raise UsageError(f"The {what} {text!r} is not a number.", hint)
     number = float(plain)
-    if math.isinf(number):
+    if abs(number) > LARGEST:
         raise UsageError(f"The {what} {text!r} is too large.", "Choose a smaller one.")
-    if number == 0 and re.search("[1-9]", re.split("[eE]", plain)[0]):
+    if abs(number) < SMALLEST and re.search("[1-9]", re.split("[eE]", plain)[0]):
         raise UsageError(f"The {what} {text!r} is so small that it would be zero.", "Choose a larger one.")
     return number + 0.0  # no negative zero, which would be another run than zero
 
@@ -39,6 +43,8 @@ def parse_integer(text: str, what: str = "value") -> int:
     plain = text.strip()
     if not _INTEGER.fullmatch(plain):
         raise UsageError(f"The {what} {text!r} is not a whole number.", "Write it in digits, as in 16.")
+    if len(plain) > MAX_DIGITS:
+        raise UsageError(f"The {what} {text!r} has too many digits.", "Choose one of fewer digits.")
     return int(plain)
 
 
@@ -54,8 +60,8 @@ def parse_precision(text: str) -> Precision:
         raise UsageError(f"There is no precision {text!r}.", "Choose float32 or bfloat16.") from None
 
 
-def parse_parameter(name: str) -> str:
-    """The swept field that a word means, in its common spellings.
+def parse_parameter(name: str, *others: str) -> str:
+    """The swept field that a word means, in its common spellings, or one of ``others``.
 
     Raises:
         UsageError: with the list of those there are, and the nearest.
@@ -63,7 +69,8 @@ def parse_parameter(name: str) -> str:
     import difflib
 
     plain = name.lower().replace("-", "_")
-    spellings = {field: field for field in SWEEPABLE} | {
+    there = (*SWEEPABLE, *others)
+    spellings = {field: field for field in there} | {
         "learning_rate": "lr",
         "rate": "lr",
         "filter": "filters",
@@ -84,8 +91,8 @@ def parse_parameter(name: str) -> str:
         return spellings[plain]
     near = difflib.get_close_matches(plain, spellings, n=1, cutoff=0.6)
     meant = f" Did you mean {spellings[near[0]].replace('_', '-')}?" if near else ""
-    there = ", ".join(field.replace("_", "-") for field in SWEEPABLE)
-    raise UsageError(f"There is no parameter {name!r} to sweep over.{meant}", f"Choose one of {there}.")
+    choices = ", ".join(there).replace("_", "-")
+    raise UsageError(f"There is no parameter {name!r} to sweep over.{meant}", f"Choose one of {choices}.")
 
 
 NAMES = {"lr": "learning rate"}

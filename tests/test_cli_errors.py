@@ -1,5 +1,6 @@
 """Every mistake that a person can type: its code, a sentence, an advice, and nothing left behind."""
 
+import json
 import os
 import sqlite3
 import stat
@@ -11,6 +12,7 @@ import pytest
 from small_data import write_idx
 
 from lenetcli.cli import main
+from lenetcli.data import DataSource
 from lenetcli.store import Store
 
 EXECUTABLE = Path(sys.executable).with_name("lenetcli")
@@ -60,6 +62,9 @@ USAGE = [
     ("sweep lr 1e-999", "'1e-999'", "would be zero"),
     ("sweep lr nan", "'nan'", "not a number"),
     ("sweep lr inf", "'inf'", "not a number"),
+    ("sweep lr 1e39", "'1e39'", "too large"),
+    ("sweep lr 1e-46", "'1e-46'", "would be zero"),
+    ("sweep filters 12345678901234567890", "'12345678901234567890'", "many digits"),
     ("sweep lr -0.1", "-0.1", "positive"),
     ("sweep lr 0", "0", "positive"),
     ("sweep lr 0.1 --fitlers 3", "--fitlers", "--help"),
@@ -68,6 +73,7 @@ USAGE = [
     ("sweep filters 1.5", "'1.5'", "whole number"),
     ("sweep precision int8", "'int8'", "bfloat16"),
     ("sweep seed 0 1 --seeds 2", "--seeds", "Leave one"),
+    ("sweep lr 0.1 --seed 3 --seeds 2", "--seed 3 and --seeds 2", "Leave one"),
     ("sweep lr 0.1 --seeds 0", "0 seeds", "from 1 to 1000"),
     ("sweep lr", "VALUE", "lenetcli sweep --help"),
     ("sweep", "PARAMETER", "lenetcli sweep --help"),
@@ -93,9 +99,10 @@ USAGE = [
     ("train 5", "5", "lenetcli train --help"),
     ("trian", "'trian'", "Did you mean"),
     ("plot", "PARAMETER", "lenetcli plot --help"),
-    ("plot colour", "'colour'", "Choose one of"),
+    ("plot colour", "'colour'", "runtime"),
+    ("plot lr --runs ab --sweep cd", "--runs and --sweep", "Choose one"),
     ("plot lr -o lr.gif", "lr.gif", ".png or .svg or .pdf"),
-    ("plot lr -o missing/lr.png", "missing/lr.png", "-o"),
+    ("plot lr -o missing/lr.png", "missing/lr.png", "another file"),
     ("plot lr --metric beauty", "'beauty'", "val_accuracy"),
     ("plot lr --data lr.txt", "lr.txt", ".csv"),
     ("report -o report.doc", "report.doc", ".pdf or .typ"),
@@ -161,6 +168,7 @@ STORES = {
     "no database": (lambda path: path.write_text("Dear diary, " * 500), "not a SQLite database"),
     "of another program": (make_foreign, "of another program"),
     "of a newer schema": (make_newer, "9999"),
+    "a pipe": (os.mkfifo, "not an ordinary file"),
 }
 
 
@@ -169,12 +177,28 @@ STORES = {
 def test_stores_that_are_none(folder, capsys, kind, command):
     make, problem = STORES[kind]
     make(folder / "lenetcli.db")
-    before = None if kind == "a folder" else (folder / "lenetcli.db").read_bytes()
+    before = (folder / "lenetcli.db").read_bytes() if (folder / "lenetcli.db").is_file() else None
     code, told = run(capsys, *command.split())
     assert code == 4
     assert problem in told
     assert [path.name for path in folder.iterdir()] == ["lenetcli.db"]
     assert before is None or (folder / "lenetcli.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("address", ["sqlite:///s.db?mode=ro", "sqlite+aiosqlite:///s.db"])
+def test_addresses_that_are_more_than_a_path(folder, capsys, address):
+    code, told = run(capsys, "train", "--store", address)
+    assert code == 4
+    assert "sqlite:///PATH" in told
+    assert list(folder.iterdir()) == []
+
+
+def test_what_was_typed_comes_before_the_environment(folder, capsys):
+    with pytest.raises(SystemExit) as ended:  # though LENETCLI_DATA is set
+        main(["data", "--dataset", "synthetic", "--json"])
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "synthetic"
+    assert run(capsys, "data", "--dataset", "synthetic", "--data", "elsewhere")[0] == 2
 
 
 @pytest.mark.parametrize("command", ["train", "sweep lr 0.1"])
@@ -184,15 +208,19 @@ def test_a_store_in_no_folder(folder, capsys, command):
     assert "There is no folder 'nowhere'" in told
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes where nobody may")
-def test_places_that_cannot_be_written(folder, capsys):
+def test_places_that_cannot_be_written(folder, capsys, monkeypatch):
     Store.open("lenetcli.db", create=True)
+    monkeypatch.delattr(DataSource, "load")  # nothing is read that could not be kept
     (folder / "lenetcli.db").chmod(stat.S_IRUSR)
     folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("root writes where nobody may")
         assert run(capsys, "train")[0] == 4
         assert run(capsys, "train", "--store", "other.db")[0] == 4
         assert run(capsys, "plot", "lr")[0] == 2
+        (folder / "lenetcli.db").chmod(stat.S_IRUSR | stat.S_IWUSR)  # which is no use without its journal
+        assert run(capsys, "train")[0] == 4
     finally:
         folder.chmod(stat.S_IRWXU)
 

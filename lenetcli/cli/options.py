@@ -1,5 +1,6 @@
 """The options that several commands share, and how they are read."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,10 +74,19 @@ DatasetOption = Annotated[
         help="auto is MNIST, or synthetic digits where that cannot be had.",
     ),
 ]
+
+
+def _yield_to_dataset(context: typer.Context, data: str | None) -> str | None:
+    """What was typed comes before the environment: ``--dataset synthetic`` before ``LENETCLI_DATA``."""
+    synthetic = context.params.get("dataset") == "synthetic"
+    return None if synthetic and data == os.environ.get(DATA_VARIABLE) else data
+
+
 DataOption = Annotated[
     str | None,
     typer.Option(
         "--data",
+        callback=_yield_to_dataset,
         envvar=DATA_VARIABLE,
         metavar="PATH",
         help="A folder of IDX files or an npz in MNIST's form.",
@@ -114,7 +124,7 @@ def parse_output(text: str) -> Path:
         UsageError: for an empty one.
     """
     if not text:
-        raise UsageError("The name of the output file is empty.", "Give one with -o FILE.")
+        raise UsageError("The name of the output file is empty.", "Give it one.")
     return expand(text)
 
 

@@ -55,7 +55,9 @@ def plot(
         measure = Metric(metric)
     except ValueError:
         raise UsageError(f"There is no metric {metric!r}.", f"Choose one of {', '.join(Metric)}.") from None
-    field = "runtime" if what == "runtime" else parse_parameter(what)
+    field = parse_parameter(what, "runtime")
+    if runs and sweep is not None:
+        raise UsageError("Both --runs and --sweep were given.", "Choose one.")
     target = o.parse_output(output) if output is not None else Path(f"{field.replace('_', '-')}.png")
     if not terminal or output is not None:
         check_output(target)
@@ -94,7 +96,7 @@ def _find_runtimes(held: "Store", runs: list[str] | None, sweep: str | None) -> 
 
     if runs:
         return run_runtimes(held.runs(runs))
-    return runtime_series([held.sweep(sweep)] if sweep else newest_filters(held.sweeps()))
+    return runtime_series([held.sweep(sweep)] if sweep is not None else newest_filters(held.sweeps()))
 
 
 def _find_curves(
@@ -104,7 +106,9 @@ def _find_curves(
 
     if runs:
         return run_curves(held.runs(runs), metric)
-    found = held.sweep(sweep) if sweep else next((s for s in held.sweeps() if s.parameter == field), None)
+    if sweep is not None:
+        return sweep_curves(held.sweep(sweep), metric)
+    found = next((one for one in held.sweeps() if one.parameter == field), None)
     if found is None:
         name = field.replace("_", "-")
         example = "0.1 0.01 0.001 0.0001" if field == "lr" else "VALUE..."
@@ -258,7 +262,7 @@ def save_run(
     with silence_stderr():
         from lenetcli.training import save_model
     with TemporaryDirectory() as folder:
-        made = Path(folder, target.name)
+        made = Path(folder, "model.keras")
         save_model(run.config, stored, made)
         write_output(target, made.read_bytes())
     printing.tell(f"Wrote {target} (epoch {stored.epoch} of run {run.short_id})")
