@@ -67,7 +67,7 @@ def choose_sweeps(evidence: Evidence, ids: Sequence[str] | None = None) -> list[
     chosen = [*rates[:1], *newest_filters(sweeps)]
     if not chosen:
         raise NotFoundError(
-            f"{evidence.name} has no sweep over learning rates or filters to report on.",
+            f"{evidence.name} has no finished epoch of a sweep over learning rates or filters to report on.",
             f"Train one first: {LEARNING_RATES_COMMAND}",
         )
     return chosen

@@ -29,7 +29,7 @@ def check_output(path: Path, endings: Sequence[str] = FIGURES) -> None:
             pass
         if not existed:
             target.unlink()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter for links that go in circles
         raise _unwritable(path, error) from error
 
 
@@ -64,6 +64,6 @@ def _umask() -> int:
     return mask
 
 
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    reason = error.strerror or type(error).__name__
-    return UsageError(f"{path} cannot be written: {reason}.", "Choose another file with -o.")
+def _unwritable(path: Path, error: Exception) -> UsageError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return UsageError(f"{path} cannot be written: {reason}.", "Choose another file.")

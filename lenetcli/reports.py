@@ -184,6 +184,8 @@ def verify(evidence: Evidence, path: Path) -> Verification:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise _not_a_report(path)
         return path.read_bytes()
     except FileNotFoundError as error:
         raise NotFoundError(
@@ -196,8 +198,11 @@ def _read(path: Path) -> bytes:
 
 
 def _extract(document: bytes, path: Path) -> Facts:
+    import logging
+
     from pypdf import PdfReader
 
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what is wrong is ours to say
     try:
         attached = PdfReader(BytesIO(document)).attachments[ATTACHMENT]
         facts = json.loads(attached[0])

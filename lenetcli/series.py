@@ -104,7 +104,9 @@ def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSer
         setting=describe_config(sweep.cells[0].config, without={sweep.parameter, "seed"}),
         epochs=sweep.epochs,
         notes=[f"not yet trained: {join_words(bare)}"] if bare else [],
-        advice=f"Train it with: {write_command(sweep)}",
+        advice="All its runs diverged: train with smaller learning rates."
+        if all(cell.run and cell.run.state is RunState.DIVERGED for cell in sweep.cells)
+        else f"Train it with: {write_command(sweep)}",
     )
 
 
