@@ -84,7 +84,8 @@ class Report:
 
 def write_facts(facts: Facts) -> bytes:
     """The facts as JSON, keys sorted."""
-    return json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+    text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace")  # names of files need not be text; JSON escapes them so, too
 
 
 def make(

@@ -113,6 +113,7 @@ USAGE = [
     ("runs list --limit 0", "0", "--all"),
     ("runs list --limit many", "'many'", "whole number"),
     ("runs save abc model.h5", "model.h5", ".keras"),
+    ("runs save abc model.KERAS", "model.KERAS", ".keras"),
     ("runs show", "ID", "lenetcli runs show --help"),
     ("reproduce --seeds 0", "0 seeds", "from 1"),
     ("reproduce --epochs 0", "--epochs cannot be 0", "from 1"),

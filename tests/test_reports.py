@@ -106,6 +106,11 @@ def test_a_true_report_is_verified_to_the_byte(evidence, document):
     assert reports.verify(evidence, document) == reports.Verification((), rendered=True)
 
 
+def test_a_title_need_not_be_text(evidence, tmp_path):
+    reports.make(evidence, title="B\udcffricht").write(tmp_path / "a.pdf")
+    assert reports.verify(evidence, tmp_path / "a.pdf").differences == ()
+
+
 def test_a_newer_sweep_does_not_make_an_older_report_wrong(evidence, document):
     newer = MadeUpEvidence([rates_sweep({0.5: [0.9], 0.1: [0.8]}), *evidence.made], name="/moved/store.db")
     assert reports.verify(newer, document).differences == ()

@@ -252,7 +252,9 @@ def save_run(
     from lenetcli.store import Store
 
     target = o.parse_output(file)
-    check_output(target, (".keras",))
+    if target.suffix != ".keras":  # in capitals, too
+        raise UsageError(f"Keras opens no file named {target}.", "Let it end in .keras.")
+    check_output(target, ())
     held = Store.open(store)
     run = held.run(run_id)
     stored = held.weights(run.key)
