@@ -85,7 +85,7 @@ class Report:
 def write_facts(facts: Facts) -> bytes:
     """The facts as JSON, keys sorted."""
     text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return text.encode(errors="backslashreplace")  # names of files need not be text; JSON escapes them so, too
+    return text.encode(errors="backslashreplace")  # JSON escapes what is no text in the same way
 
 
 def make(

@@ -261,6 +261,8 @@ def test_the_unexpected_is_told_without_a_traceback(folder, capsys, monkeypatch)
     monkeypatch.delenv("LENETCLI_DEBUG", raising=False)
     with pytest.raises(ZeroDivisionError):
         main(["--debug", "runs", "list"])
+    monkeypatch.setenv("LENETCLI_DEBUG", "0")
+    assert run(capsys, "runs", "list")[0] == 1
     os.environ.pop("LENETCLI_DEBUG")  # which monkeypatch would bring back
 
 

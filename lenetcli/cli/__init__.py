@@ -54,8 +54,7 @@ def _global_options(
         bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show where an error comes from.")
     ] = False,
 ) -> None:
-    if debug:
-        os.environ[DEBUG_VARIABLE] = "1"
+    os.environ[DEBUG_VARIABLE] = "1" if debug else ""  # which may have been set to 0
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
