@@ -2,10 +2,11 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from lenetcli.runs import IMAGE_SIDE, Config, Run
+from lenetcli.runs import IMAGE_SIDE, Config, DeviceKind, Run
 
 STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160)
 """Two-sided 95 % quantiles of Student's t for 1, 2, … degrees of freedom."""
@@ -162,22 +163,41 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> tuple[fl
 ALIKE = ("device", "data", "precision", "batch_size")
 """The fields of a Config that runs must share for the time of one to tell of the other."""
 
+Size = tuple[Any, ...]
+"""What decides how long an epoch takes on a machine: the fields of ``ALIKE``, then the multiply-adds."""
+
+
+def size_of(config: Config) -> Size:
+    """The size of an epoch's work."""
+    return (*(getattr(config, name) for name in ALIKE), multiply_adds(config))
+
+
+def estimate_epoch(size: Size, paces: Mapping[Size, float]) -> float | None:
+    """About how many seconds an epoch takes, from the seconds of others.
+
+    Told by one of the same size, or by the law through two sizes or more; None where neither is there.
+    """
+    if size in paces:
+        return paces[size]
+    alike = {other[-1]: seconds for other, seconds in paces.items() if other[:-1] == size[:-1]}
+    law = fit_cost(list(alike), list(alike.values())) if len(alike) > 1 else None
+    return law.seconds(size[-1]) if law else None
+
 
 def estimate_seconds(config: Config, epochs: int, runs: Sequence[Run]) -> float | None:
-    """About how long ``epochs`` epochs would take, from runs that are alike; None where there are none.
+    """About how long ``epochs`` epochs would take, from runs that are alike; None where they do not tell.
 
-    Runs on the same kind of device, data, precision and batch size count; of these those of the nearest
-    size, scaled by their multiply-adds.
+    Of runs of one size the first counts, undisturbed ones before others. From a single size no law
+    follows: then the time is taken to be in proportion, which on a GPU it is not.
     """
-    alike = [
-        run
-        for run in runs
-        if run.typical_runtime is not None
-        and all(getattr(run.config, name) == getattr(config, name) for name in ALIKE)
-    ]
-    if not alike:
-        return None
-    work = multiply_adds(config)
-    nearest = min(alike, key=lambda run: (abs(multiply_adds(run.config) - work), run.contended))
-    assert nearest.typical_runtime is not None
-    return nearest.typical_runtime / nearest.epochs * epochs * work / multiply_adds(nearest.config)
+    paces: dict[Size, float] = {}
+    for run in sorted(runs, key=lambda run: run.contended):
+        if run.typical_runtime is not None:
+            paces.setdefault(size_of(run.config), run.typical_runtime / run.epochs)
+    size = size_of(config)
+    seconds = estimate_epoch(size, paces)
+    alike = [other for other in paces if other[:-1] == size[:-1]]
+    if seconds is None and alike and config.device is DeviceKind.CPU:
+        nearest = min(alike, key=lambda other: abs(other[-1] - size[-1]))
+        seconds = paces[nearest] * size[-1] / nearest[-1]
+    return None if seconds is None else seconds * epochs

@@ -3,18 +3,23 @@
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
 from rich.console import RenderableType
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.text import Text
 
+from lenetcli.estimates import Size, estimate_epoch, size_of
 from lenetcli.printing import Console, format_seconds, format_value, sparkline
 from lenetcli.runner import Fate
 from lenetcli.runs import Cell, Epoch, RunState, Sweep
 from lenetcli.trainers import Progress as News
+
+BARS_FROM = 60
+"""In a narrower terminal numbers take the place of bars."""
 
 
 class _Bars(Progress):
@@ -25,8 +30,7 @@ class _Bars(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         """What the live display shows."""
         yield from super().get_renderables()
-        if self.news:
-            yield Text(self.news, style="dim", no_wrap=True, overflow="ellipsis")
+        yield Text(self.news, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class Display:
@@ -42,14 +46,18 @@ class Display:
         self.console = Console(file=self._stream, highlight=False, soft_wrap=False)
         self._live = self.console.is_terminal and not self.console.is_dumb_terminal
         self._sweep = sweep
-        self._done = 0
+        self._ended: set[str] = set()
         self._curve: list[float] = []
         self._cell: Cell | None = None
         self._last = 0
+        self._paces: dict[Size, float] = {}
+        self._waiting: Counter[Size] = Counter()
         self._start: tuple[float, float] | None = None
+        bar: list[ProgressColumn] = [BarColumn(None)] if self.console.width >= BARS_FROM else []
         self._bars = _Bars(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
+            *bar,
+            TextColumn("{task.fields[left]}", markup=False, justify="right"),
             console=self.console,
             transient=True,
             refresh_per_second=4,
@@ -94,13 +102,14 @@ class Display:
         self._cell, self._last = cell, last
         self._curve = [point.val_accuracy for point in cell.run.curve[: first - 1]] if cell.run else []
         self._start = None
+        self._waiting = self._count_waiting(cell)
         if first > 1:
             self._line(f"{self._name(cell)}  goes on after epoch {first - 1}")
         if self._live:
             if self._total is None and len(self._sweep.cells) > 1:
                 everything = len(self._sweep.cells) * self._sweep.epochs
                 self._replace_run(None)  # the bar of the sweep stands above that of the run
-                self._total = self._bars.add_task(self._position(), total=everything)
+                self._total = self._bars.add_task(self._position(), total=everything, left="")
             self._replace_run(f"{self._name(cell)}  getting ready …")
             self._update_total(first - 1)
 
@@ -115,19 +124,24 @@ class Display:
         spent, gained = now - self._start[0], done - self._start[1]
         parts = [f"loss {progress.loss:.4f}"]
         parts += [f"val accuracy {self._curve[-1]:.4f}"] if self._curve else []
+        left = None
         if spent > 0.2 and gained > 0:
-            parts.append(f"{format_seconds((self._last - done) * spent / gained)} left")
             parts.append(f"{gained * progress.total / spent:,.0f} images/s")
-        while len(parts) > 1 and len(" · ".join(parts)) > self.console.width:
-            del parts[-1 if parts[-1].endswith("/s") else 0]
+            pace = self._paces[size_of(self._cell.config)] = spent / gained
+            left = (self._last - done) * pace
+        # Where the line is not full, the ^C that a terminal shows does not move the display.
+        while len(parts) > 1 and len(" · ".join(parts)) > self.console.width - len("^C"):
+            parts.pop()
         self._bars.news = " · ".join(parts)
+        epoch = f"{progress.epoch:>{len(str(self._last))}}/{self._last}"
         self._bars.update(
             self._run,
-            description=f"{self._name(self._cell)}  epoch {progress.epoch}/{self._last}",
+            description=f"{self._name(self._cell)}  epoch {epoch}",
             total=self._last,
             completed=done,
+            left=_write_left(left),
         )
-        self._update_total(done)
+        self._update_total(done, left)
 
     def finished_epoch(self, epoch: Epoch, seconds: float) -> None:
         """An epoch is in the store."""
@@ -142,12 +156,14 @@ class Display:
             )
 
     def ended(self, cell: Cell, state: RunState, fate: Fate) -> None:
-        """A cell is finished; on a terminal a line stays of it."""
-        self._done += 1
+        """A cell is finished; a line stays of it, unless it was before."""
+        self._ended.add(cell.config.key)
         if fate in (Fate.TRAINED, Fate.CONTINUED):
             curve = self._curve
         else:
             curve = [point.val_accuracy for point in cell.run.curve] if cell.run else []
+        if fate is Fate.KEPT:
+            return
         if self._live:
             best = f"  best {max(curve):.4f}  {sparkline(curve, self.console)}" if curve else ""
             fully = self.console.width >= 70 or state is not RunState.COMPLETED
@@ -163,25 +179,50 @@ class Display:
         self._bars.news = ""
         if self._run is not None:
             self._bars.remove_task(self._run)
-        self._run = None if description is None else self._bars.add_task(description, total=None)
+        self._run = None if description is None else self._bars.add_task(description, total=None, left="")
 
-    def _update_total(self, epochs: float) -> None:
+    def _update_total(self, epochs: float, left: float | None = None) -> None:
         if self._total is not None:
-            done = self._done * self._sweep.epochs + epochs
-            self._bars.update(self._total, description=self._position(), completed=done)
+            done = len(self._ended) * self._sweep.epochs + epochs
+            told = _write_left(self._left_in_all(left))
+            self._bars.update(self._total, description=self._position(), completed=done, left=told)
+
+    def _count_waiting(self, in_hand: Cell) -> Counter[Size]:
+        """The epochs, by their size, of the runs that come after the one in hand."""
+        waiting: Counter[Size] = Counter()
+        for cell in self._sweep.cells:
+            if cell.config.key not in self._ended and cell != in_hand:
+                # One that has all its epochs is there to be measured again, from the first.
+                stored = cell.run.epochs if cell.run else 0
+                waiting[size_of(cell.config)] += self._sweep.epochs - stored % self._sweep.epochs
+        return waiting
+
+    def _left_in_all(self, in_hand: float | None) -> float | None:
+        """The seconds left to all runs, where what was trained so far tells how long each takes."""
+        paces = [(epochs, estimate_epoch(size, self._paces)) for size, epochs in self._waiting.items()]
+        if in_hand is None or any(pace is None for _, pace in paces):
+            return None
+        return in_hand + sum(epochs * pace for epochs, pace in paces if pace is not None)
 
     def _position(self) -> str:
         cells = len(self._sweep.cells)
-        return f"run {min(self._done + 1, cells)} of {cells}"
+        return f"run {min(len(self._ended) + 1, cells)} of {cells}"
 
     def _name(self, cell: Cell) -> str:
-        name = f"{self._sweep.parameter.replace('_', ' ')} {format_value(cell.value)}"
-        several = len(self._sweep.seeds) > 1 and self._sweep.parameter != "seed"
+        """The run by its value, and by its seed where there are several; as wide as the widest value."""
+        parameter, values = self._sweep.parameter, self._sweep.values
+        width = max(len(format_value(value)) for value in values) if self._live else 0
+        name = f"{parameter.replace('_', ' ')} {format_value(cell.value):<{width}}"
+        several = len(self._sweep.seeds) > 1 and parameter != "seed"
         return f"{name} seed {cell.seed}" if several else name
 
     def _line(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=not self._live)
         self._stream.flush()
+
+
+def _write_left(seconds: float | None) -> str:
+    return "" if seconds is None else f"{format_seconds(seconds)} left"
 
 
 class DownloadBar:

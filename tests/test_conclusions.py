@@ -22,7 +22,15 @@ from made_up import (
 
 from lenetcli.conclusions import judge_curves
 from lenetcli.costs import judge_parameters, judge_runtimes
-from lenetcli.estimates import fit_cost, fit_exponent, fit_line, mcnemar, multiply_adds, parameter_law
+from lenetcli.estimates import (
+    estimate_seconds,
+    fit_cost,
+    fit_exponent,
+    fit_line,
+    mcnemar,
+    multiply_adds,
+    parameter_law,
+)
 from lenetcli.runs import Cell, DeviceKind, Precision, RunState
 from lenetcli.runtimes import runtime_series
 from lenetcli.wording import name_value
@@ -589,3 +597,17 @@ def test_the_margin_of_a_slope_is_students():
     line = fit_line([1, 2, 3, 4], [1, 2, 2, 4])
     assert line.slope == pytest.approx(0.9)
     assert line.margin == pytest.approx(4.303 * math.sqrt(0.7 / 2 / 5))
+
+
+@pytest.mark.parametrize(
+    ("device", "seconds"), [(DeviceKind.CPU, CPU_SECONDS), (DeviceKind.GPU, GPU_SECONDS)], ids=str
+)
+def test_the_time_of_a_run_is_told_by_the_law_through_those_that_were_timed(device, seconds):
+    *small, last = filters_sweep(device, seconds).runs
+    for count in range(2, len(small) + 1):
+        told = estimate_seconds(last.config, 3, small[:count])
+        assert told == pytest.approx(3 * seconds[last.config.filters], rel=0.3)
+    assert estimate_seconds(small[0].config, 3, small) == pytest.approx(3 * min(seconds.values()), rel=0.05)
+    assert estimate_seconds(replace(last.config, batch_size=8), 3, small) is None
+    one = estimate_seconds(last.config, 3, small[:1])
+    assert (one is None) == (device is DeviceKind.GPU)  # where time is not in proportion to the arithmetic

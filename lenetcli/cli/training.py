@@ -219,7 +219,7 @@ def _carry_out(store: "Store", plan: "Plan", *, wait: bool) -> "Result":
 
             def abandon() -> None:
                 runner.abandon()
-                display.note(f"Stopped inside a step. {RESUME}")
+                display.note(f"Stopped. {RESUME}")
                 display.close()
 
             result, stop = run_stoppably(runner.run, abandon, display.restore)
