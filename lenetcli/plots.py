@@ -82,7 +82,7 @@ def draw_curves(
         _scale_metric(axes, series, linear)
         margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # epoch 0 has no place
         axes.set_xlim(1 - margin, series.epochs + margin)
-        axes.locator_params(axis="x", integer=True)
+        axes.locator_params(axis="x", integer=True, min_n_ticks=1)
         axes.set_xlabel("epoch")
         axes.set_ylabel(METRICS[series.metric].lower())
         names = [textwrap.shorten(_name(curve), NAME_WIDTH, placeholder="…") for curve in series.curves]
@@ -167,12 +167,13 @@ def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: di
                 xy=end,
                 xytext=(1.03, 0.5),
                 textcoords="axes fraction",
-                color=colours[place],
+                color=[0.7 * part for part in colours[place][:3]],  # light letters are hard to read
                 fontsize=LABEL_SIZE,
                 va="center",
                 annotation_clip=False,
                 arrowprops={
                     "arrowstyle": "-",
+                    "relpos": (0, 0.5),
                     "linewidth": 0.5,
                     "color": colours[place],
                     "linestyle": ":" if short else "-",
@@ -226,8 +227,8 @@ def draw_runtime(
             _set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
             _set_axis(axes, "y", min(p.low for p in points) / 1.15, max(p.high for p in points) * 1.15, "log")
         else:
-            axes.set_xlim(0)
-            axes.set_ylim(0)
+            axes.set_xlim(0, 1.06 * axes.dataLim.x1)
+            axes.set_ylim(0, 1.06 * axes.dataLim.y1)
             axes.xaxis.set_major_formatter(lambda value, _: write_tick(value))
         axes.set_xlabel("parameters")
         axes.set_ylabel("training time of an epoch / s" if series.epochs == 1

@@ -23,6 +23,7 @@ PREAMBLE = """\
 #show figure.caption: set align(left)
 #show figure.where(kind: table): set figure.caption(position: top)
 #show raw: set text(size: 8.4pt)
+#show raw: it => { show regex("[a-z-]*-[a-z-]+"): box; it }
 """
 
 SPECIAL = re.compile(r"""[\\`*_$#<>@\[\]~"'=+/]|-(?=[-?\d])|\.(?=\.)""")
