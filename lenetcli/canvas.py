@@ -3,19 +3,25 @@
 import csv
 import io
 import logging
+import math
 import os
+import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetcli.outputs import check_output, write_output
 from lenetcli.runtimes import RuntimeSeries
+from lenetcli.scales import choose_axis, write_tick
 from lenetcli.series import CurveSeries
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Annotation
 
 STYLE = {
     "figure.dpi": 100,
@@ -43,6 +49,10 @@ STYLE = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
 }
+TITLE_WIDTH, NAME_WIDTH = 72, 90
+"""The most letters of a line of the title, and of a name in a legend."""
+LEGEND_LINE = 12.5
+"""The height of a line of a legend above the axes, in points."""
 NO_DATES: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
@@ -76,6 +86,68 @@ def _import_matplotlib() -> None:
         logger.setLevel(level)
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
+
+
+def write_around(
+    figure: "Figure", axes: "Axes", title: str | None, setting: str, notes: Sequence[str], names_above: int
+) -> None:
+    """Write title, setting and notes, and leave room for a legend of so many names above the axes.
+
+    A figure without a title has a caption elsewhere: neither setting nor notes are written.
+    """
+    room = LEGEND_LINE * names_above
+    if title is None:
+        if room:
+            axes.set_title(" ", pad=room - 8)
+        return
+    axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + room)
+    write_above(axes, 0, setting, 8 + room).set_in_layout(False)
+    lines = [line for note in notes for line in textwrap.wrap(note, int(figure.get_figwidth() * 17))]
+    if lines:
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7, color="#444444")
+
+
+def write_above(axes: "Axes", place: float, text: str, height: float) -> "Annotation":
+    """Write small letters ``height`` points above the axes, from ``place`` (0 left, 1 right) on."""
+    return axes.annotate(
+        text, xy=(place, 1), xycoords="axes fraction", xytext=(0, height), textcoords="offset points",
+        fontsize=8, color="#444444", annotation_clip=False,
+    )  # fmt: skip
+
+
+def name_above(axes: "Axes", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
+    """A legend above the axes, in the room that ``write_around`` left."""
+    legend = axes.legend(
+        handles, _shorten(names), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
+    )
+    legend.set_in_layout(False)
+
+
+def name_beside(figure: "Figure", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
+    """A legend of many names to the right of the axes."""
+    columns = math.ceil(len(names) / 24)
+    figure.legend(handles, _shorten(names), loc="outside right upper", ncols=columns, fontsize=7.5)
+
+
+def _shorten(names: Sequence[str]) -> list[str]:
+    return [textwrap.shorten(name, NAME_WIDTH, placeholder="…") for name in names]
+
+
+def set_axis(axes: "Axes", which: str, low: float, high: float, kind: str) -> None:
+    """Make ``x`` or ``y`` a ``logit`` or ``log`` axis that shows ``low`` to ``high``, with round ticks."""
+    bottom, top, ticks = choose_axis(low, high, kind)
+    axes.set(**{f"{which}scale": kind})
+    axes.minorticks_off()
+    axes.set(**{f"{which}lim": (bottom, top)})
+    (axes.xaxis if which == "x" else axes.yaxis).set_ticks(ticks, labels=[write_tick(t) for t in ticks])
+
+
+def lay_out(figure: "Figure") -> None:
+    """Give everything its place, once: what is added later moves nothing, nor does saving."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine("none")
 
 
 def save(figure: "Figure", path: Path) -> None:

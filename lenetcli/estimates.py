@@ -1,68 +1,11 @@
-"""The arithmetic behind conclusions: tests, fits and closed forms, on plain numbers."""
+"""How parameters, work and time follow from a configuration: closed forms, and a law fitted to runs."""
 
 import math
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lenetcli.runs import IMAGE_SIDE, Config, DeviceKind, Run
-
-STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160)
-"""Two-sided 95 % quantiles of Student's t for 1, 2, … degrees of freedom."""
-
-
-def student_95(freedom: float) -> float:
-    """The 95 % quantile of Student's t; between whole degrees of freedom the wider one, from 14 on 2.145."""
-    whole = math.floor(freedom)
-    return STUDENT_95[max(whole, 1) - 1] if whole <= len(STUDENT_95) else 2.145
-
-
-def sampling_error(accuracy: float, images: int) -> float:
-    """The standard error of an accuracy measured on ``images`` images (binomial)."""
-    return math.sqrt(max(accuracy * (1 - accuracy), 0.0) / images)
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """McNemar's exact two-sided p-value (Biometrika 1947) for two classifiers judged on the same images.
-
-    Args:
-        only_first: images that only the first gets right.
-        only_second: images that only the second gets right.
-    """
-    discordant = only_first + only_second
-    term = total = 1
-    for drawn in range(min(only_first, only_second)):
-        term = term * (discordant - drawn) // (drawn + 1)
-        total += term
-    p_value: float = 2 * total / 2**discordant
-    return min(1.0, p_value)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A least-squares line; ``margin`` is half the 95 % interval of its slope, None for two points."""
-
-    intercept: float
-    slope: float
-    margin: float | None
-
-
-def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line:
-    """Fit ``y = intercept + slope x`` to at least two points with different x."""
-    slope, intercept = statistics.linear_regression(xs, ys)
-    freedom = len(xs) - 2
-    if freedom < 1:
-        return Line(intercept, slope, None)
-    residuals = math.fsum((y - intercept - slope * x) ** 2 for x, y in zip(xs, ys, strict=True))
-    centre = statistics.fmean(xs)
-    spread = math.fsum((x - centre) ** 2 for x in xs)
-    return Line(intercept, slope, student_95(freedom) * math.sqrt(residuals / freedom / spread))
-
-
-def fit_exponent(xs: Sequence[float], ys: Sequence[float]) -> Line:
-    """Fit ``y ~ x**slope`` by least squares on the logarithms."""
-    return fit_line([math.log(x) for x in xs], [math.log(y) for y in ys])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,28 +43,28 @@ def fit_cost(works: Sequence[float], seconds: Sequence[float]) -> Cost | None:
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterLaw:
-    """The trainable parameters as a polynomial of the filters F: ``square F² + linear F + constant``."""
+class Quadratic:
+    """How a count grows with the filters F: ``square F² + linear F + constant``."""
 
     square: int
     linear: int
     constant: int
 
-    @property
-    def crossing(self) -> float:
-        """The number of filters where the quadratic part has caught up with the linear one."""
-        return self.linear / self.square
-
-    def count(self, filters: int) -> int:
-        """The parameters of the network with ``filters`` filters."""
+    def __call__(self, filters: int) -> int:
+        """The count for ``filters`` filters."""
         return self.square * filters**2 + self.linear * filters + self.constant
 
 
-def parameter_law(config: Config) -> ParameterLaw:
-    """The law for the kernel size and hidden units of ``config``, from three values of its closed form."""
-    none, one, two = (replace(config, filters=filters).parameters for filters in range(3))
+def _find_quadratic(count: Callable[[Config], int], config: Config) -> Quadratic:
+    """The law of a count that is a polynomial of second degree, from three of its values."""
+    none, one, two = (count(replace(config, filters=filters)) for filters in range(3))
     square = (two - 2 * one + none) // 2
-    return ParameterLaw(square, one - none - square, none)
+    return Quadratic(square, one - none - square, none)
+
+
+def parameter_law(config: Config) -> Quadratic:
+    """The law of the trainable parameters for the kernel size and hidden units of ``config``."""
+    return _find_quadratic(lambda config: config.parameters, config)
 
 
 def dense_share(config: Config) -> float:
@@ -141,23 +84,11 @@ def multiply_adds(config: Config) -> int:
 
 def filters_at(config: Config, work: float) -> float:
     """The number of filters whose forward pass takes ``work`` multiply-adds (0 where none is so cheap)."""
-    constant, one, two = (multiply_adds(replace(config, filters=filters)) for filters in range(3))
-    square = (two - 2 * one + constant) / 2
-    linear = one - constant - square
-    if work <= constant:
+    law = _find_quadratic(multiply_adds, config)
+    if work <= law.constant:
         return 0.0
-    return (-linear + math.sqrt(linear**2 + 4 * square * (work - constant))) / (2 * square)
-
-
-def mean_difference(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """The difference of two means and half its 95 % interval (Welch, Biometrika 1947); two values or more."""
-    parts = [statistics.variance(values) / len(values) for values in (first, second)]
-    difference = statistics.fmean(first) - statistics.fmean(second)
-    total = sum(parts)
-    if total == 0:
-        return difference, 0.0
-    weights = sum(part**2 / (len(v) - 1) for part, v in zip(parts, (first, second), strict=True))
-    return difference, student_95(total**2 / weights) * math.sqrt(total)
+    root = math.sqrt(law.linear**2 + 4 * law.square * (work - law.constant))
+    return (root - law.linear) / (2 * law.square)
 
 
 ALIKE = ("device", "data", "precision", "batch_size")

@@ -2,14 +2,15 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
-from lenetcli.conclusions import judge_curves
+from lenetcli.conclusions import judge_rates, judge_unfinished
 from lenetcli.costs import judge_parameters, judge_runtimes
 from lenetcli.errors import NotFoundError
 from lenetcli.estimates import parameter_law
-from lenetcli.rankings import Judged, Statement, is_whole
+from lenetcli.rankings import Judged, is_whole
+from lenetcli.records import run_fields
 from lenetcli.runs import DeviceKind, Request, Run, RunState, Sweep
 from lenetcli.runtimes import RuntimePoint, RuntimeSeries, newest_filters, runtime_series
 from lenetcli.scales import choose_kind
@@ -17,8 +18,11 @@ from lenetcli.series import sweep_curves
 from lenetcli.wording import (
     FILTERS_COMMANDS,
     LEARNING_RATES_COMMAND,
+    NONE,
+    Statement,
     describe_config,
     join_words,
+    name_all,
     name_dataset,
     name_value,
     name_values,
@@ -29,7 +33,6 @@ from lenetcli.wording import (
 )
 
 Facts = dict[str, Any]
-DASH = "–"
 
 
 class Evidence(Judged, Protocol):
@@ -80,20 +83,32 @@ def gather(evidence: Evidence, sweeps: Sequence[Sweep]) -> Facts:
     return {
         "setup": _describe_setup(sweeps),
         "learning_rates": _gather_rates(evidence, rates[0]) if rates else None,
-        "filters": _gather_filters(filters),
-        "missing": _missing(rates, filters),
+        "filters": _gather_filters(filters) if filters else None,
+        "missing": {
+            "learning_rates": [] if rates else [asdict(NO_RATES)],
+            "filters": [asdict(statement) for statement in _find_missing(filters)],
+        },
         "runs": _list_runs(sweeps),
     }
 
 
-def _missing(rates: Sequence[Sweep], filters: Sequence[Sweep]) -> list[list[str]]:
-    missing = [] if rates else [["No sweep over learning rates has been trained.", LEARNING_RATES_COMMAND]]
-    kinds = {sweep.device for sweep in filters}
-    for kind in (DeviceKind.GPU, DeviceKind.CPU):
-        if kind not in kinds:
-            text = f"No sweep over filters on a {kind.value.upper()} has been timed."
-            missing.append([text, _filters_command(kind, filters)])
-    return missing
+NO_RATES = Statement(
+    "missing", "No sweep over learning rates has been trained.", command=LEARNING_RATES_COMMAND
+)
+
+
+def _find_missing(filters: Sequence[Sweep]) -> list[Statement]:
+    """The kinds of device on which no filters have been timed, with the command that does it."""
+    timed = {sweep.device for sweep in filters}
+    return [
+        Statement(
+            "missing",
+            f"No sweep over filters on a {kind.value.upper()} has been timed.",
+            command=_filters_command(kind, filters),
+        )
+        for kind in (DeviceKind.GPU, DeviceKind.CPU)
+        if kind not in timed
+    ]
 
 
 def _filters_command(kind: DeviceKind, filters: Sequence[Sweep]) -> str:
@@ -145,8 +160,7 @@ def _describe_training(sweep: Sweep) -> str:
     shared = describe_config(
         config, without={sweep.parameter, "seed", "filters", "kernel_size", "hidden_units"}
     )
-    seeds = f"seeds {name_values(sweep.seeds)}" if len(sweep.seeds) > 1 else f"seed {sweep.seeds[0]}"
-    return f"{noun}: {plural(sweep.epochs, 'epoch')}, {shared}, {seeds}"
+    return f"{noun}: {plural(sweep.epochs, 'epoch')}, {shared}, {name_all('seed', sweep.seeds)}"
 
 
 def _describe_machine(attempt: Any) -> str:
@@ -165,7 +179,7 @@ def _gather_rates(evidence: Evidence, sweep: Sweep) -> Facts:
         "axis": choose_kind(*curves.limits, accuracy=True),
         "header": ["rate", "best", "in epoch", f"after epoch {sweep.epochs}", "test", "seeds", "state"],
         "rows": [_rate_row(sweep, value) for value in sweep.values],
-        "statements": [_as_fact(statement) for statement in judge_curves(sweep, evidence)],
+        "statements": [asdict(statement) for statement in judge_rates(sweep, evidence)],
     }
 
 
@@ -181,9 +195,9 @@ def _rate_row(sweep: Sweep, value: object) -> list[str]:
     return [
         name_value(value),
         _spread([peak.val_accuracy for peak in peaks]),
-        f"{epochs[0]}–{epochs[-1]}" if len(epochs) > 1 else str(epochs[0]) if epochs else DASH,
+        f"{epochs[0]}–{epochs[-1]}" if len(epochs) > 1 else str(epochs[0]) if epochs else NONE,
         _spread([run.curve[-1].val_accuracy for run in whole]),
-        _spread(tests) if len(tests) == len(whole) else DASH,
+        _spread(tests) if len(tests) == len(whole) else NONE,
         f"{len(whole)} of {len(cells)}" if len(whole) < len(cells) else str(len(cells)),
         ", ".join(states),
     ]
@@ -191,26 +205,16 @@ def _rate_row(sweep: Sweep, value: object) -> list[str]:
 
 def _spread(numbers: Sequence[float]) -> str:
     if not numbers:
-        return DASH
+        return NONE
     mean = write_accuracy(statistics.fmean(numbers))
     return mean if len(numbers) == 1 else f"{mean} ± {write_accuracy(statistics.stdev(numbers))}"
 
 
-def _gather_filters(sweeps: Sequence[Sweep]) -> Facts | None:
-    if not sweeps:
-        return None
+def _gather_filters(sweeps: Sequence[Sweep]) -> Facts:
     series = runtime_series(sweeps)
     sizes = sorted({point.filters for device in series.devices for point in device.points})
     networks = {parameter_law(device.config): device.config for device in series.devices}
-    laws = [statement for config in networks.values() for statement in judge_parameters(config, sizes)]
-    commands = {kind: _filters_command(kind, sweeps) for kind in DeviceKind}
-    statements = [*laws, *judge_runtimes(series, commands)]
-    unfinished = [
-        replace(s, text=f"{sweep.device.value.upper()}: {s.text[0].lower()}{s.text[1:]}")
-        for sweep in sweeps
-        for s in judge_curves(sweep, _NoPredictions())
-        if s.topic in UNFINISHED
-    ]
+    unfinished = [statement for sweep in sweeps for statement in judge_unfinished(sweep)]
     return {
         "sweeps": [sweep.id for sweep in sweeps],
         "dataset": series.dataset,
@@ -219,23 +223,11 @@ def _gather_filters(sweeps: Sequence[Sweep]) -> Facts | None:
         "seeds": max(len(point.runs) for device in series.devices for point in device.points),
         "fitted": any(device.law is not None for device in series.devices),
         "notes": list(series.notes),
-        "header": ["filters", "parameters", *(f"{device.label}" for device in series.devices)],
+        "header": ["filters", "parameters", *(device.label for device in series.devices)],
         "rows": [_filters_row(series, size) for size in sizes],
-        "statements": [_as_fact(statement) for statement in (*statements, *unfinished)],
+        "parameters": [asdict(judge_parameters(config, sizes)) for config in networks.values()],
+        "statements": [asdict(statement) for statement in (*judge_runtimes(series), *unfinished)],
     }
-
-
-UNFINISHED = ("missing", "diverged")
-
-
-class _NoPredictions:
-    """The filters are not ranked by accuracy, so no image needs comparing."""
-
-    def predictions(self, key: str, epoch: int) -> None:
-        return None
-
-    def validation_labels(self, data_sha256: str) -> None:
-        return None
 
 
 def _filters_row(series: RuntimeSeries, size: int) -> list[str]:
@@ -248,51 +240,25 @@ def _filters_row(series: RuntimeSeries, size: int) -> list[str]:
 
 def _runtime(point: RuntimePoint | None) -> str:
     if point is None:
-        return DASH
+        return NONE
     spread = f" ({write_seconds(point.low)}–{write_seconds(point.high)})"
     return write_seconds(point.seconds) + spread + ("*" if point.doubt else "")
 
 
-def _as_fact(statement: Statement) -> Facts:
-    return {
-        "topic": statement.topic,
-        "text": statement.text,
-        "runs": list(statement.runs),
-        "numbers": dict(statement.numbers),
-    }
-
-
 def _list_runs(sweeps: Sequence[Sweep]) -> list[Facts]:
     """Every run of the report as its sweep sees it; the same run is listed once for each number of epochs."""
-    listed: dict[tuple[str, int], Facts] = {}
-    for sweep in sweeps:
-        for run in sweep.runs:
-            listed.setdefault((run.id, sweep.epochs), _list_run(run, sweep.epochs))
-    return list(listed.values())
+    seen = {(run.id, sweep.epochs): run for sweep in sweeps for run in sweep.runs}
+    return [_list_run(run, epochs) for (_, epochs), run in seen.items()]
 
 
 def _list_run(run: Run, epochs: int) -> Facts:
-    diverged = run.state is RunState.DIVERGED
-    return {
-        "id": run.id,
-        "dataset": run.dataset,
+    fields = run_fields(run)
+    del fields["created_at"], fields["target_epochs"]  # say nothing of what was computed
+    return fields | {
         "data": run.config.data,
-        "state": run.state.value,
-        "device": run.config.device.value,
-        "device_name": run.device_name,
-        "lr": run.config.lr,
-        "filters": run.config.filters,
-        "batch_size": run.config.batch_size,
-        "seed": run.config.seed,
-        "precision": run.config.precision.value,
         "recipe": run.config.recipe,
-        "parameters": run.parameters,
-        "epochs": epochs,
-        "stored_epochs": run.epochs,
-        "val_accuracy": None if diverged else run.val_accuracy,
-        "best_val_accuracy": run.best_val_accuracy,
-        "test_accuracy": run.test_accuracy,
+        "asked_epochs": epochs,
+        "val_accuracy": None if run.state is RunState.DIVERGED else run.val_accuracy,
         "typical_runtime": run.typical_runtime,
-        "contended": run.contended,
         "curve": [[point.train_loss, point.val_loss, point.val_accuracy] for point in run.curve],
     }

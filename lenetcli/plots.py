@@ -1,22 +1,19 @@
 """Figures: learning curves and runtimes, drawn in one style of their own whatever matplotlib is set to."""
 
-import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lenetcli.canvas import fixed_style
+from lenetcli.canvas import fixed_style, lay_out, name_above, name_beside, set_axis, write_above, write_around
 from lenetcli.estimates import multiply_adds, parameter_law
 from lenetcli.runs import DeviceKind
 from lenetcli.runtimes import DeviceSeries, RuntimeSeries
-from lenetcli.scales import choose_axis, choose_kind, spread_labels, write_tick
+from lenetcli.scales import choose_kind, spread_labels, write_tick
 from lenetcli.series import Curve, CurveSeries, Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
@@ -27,9 +24,10 @@ Colour = Sequence[float]
 MARKERS = "os^Dv<P>hX"
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 LABEL_SIZE = 8.5
-LABEL_WIDTH, NAME_WIDTH, TITLE_WIDTH = 30, 90, 72
-"""The most letters of a label at a curve's end, of a name in a legend, of a line of the title."""
+LABEL_WIDTH = 30
+"""The most letters of a label at a curve's end."""
 LEGEND_FROM = 13
+"""So many curves are named in a legend."""
 METRICS = {
     Metric.VAL_ACCURACY: "Validation accuracy",
     Metric.VAL_LOSS: "Validation loss",
@@ -85,24 +83,18 @@ def draw_curves(
         axes.locator_params(axis="x", integer=True, min_n_ticks=1)
         axes.set_xlabel("epoch")
         axes.set_ylabel(METRICS[series.metric].lower())
-        names = [textwrap.shorten(_name(curve), NAME_WIDTH, placeholder="…") for curve in series.curves]
-        long = max(map(len, names)) > LABEL_WIDTH and len(names) < LEGEND_FROM
-        room = 12.5 * len(names) if long else 0
-        if titled:
-            title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}"
-            _title(axes, title, series.setting, above=room)
-        elif long:
-            axes.set_title(" ", pad=room - 8)
-        if titled and series.notes:
-            _note(figure, series.notes, size)
+        names = [_name(curve) for curve in series.curves]
+        few = len(names) < LEGEND_FROM
+        long = few and max(map(len, names)) > LABEL_WIDTH
+        title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}" if titled else None
+        write_around(figure, axes, title, series.setting, series.notes, len(names) if long else 0)
         handles = axes.lines[: len(names)]
         if long:
-            _name_above(axes, handles, names)
-            _lay_out(figure)
-        elif len(names) < LEGEND_FROM:
+            name_above(axes, handles, names)
+        elif few:
             _label_ends(figure, axes, series, colours)
         else:
-            _name_beside(figure, handles, names)
+            name_beside(figure, handles, names)
         return figure
 
 
@@ -138,7 +130,7 @@ def _scale_metric(axes: "Axes", series: CurveSeries, linear: bool) -> None:
     low, high = series.limits
     kind = choose_kind(low, high, series.metric is Metric.VAL_ACCURACY)
     if kind != "linear" and not linear:
-        _set_axis(axes, "y", low, high, kind)
+        set_axis(axes, "y", low, high, kind)
 
 
 def _mark_divergence(axes: "Axes", curve: Curve) -> None:
@@ -157,10 +149,9 @@ def _name(curve: Curve) -> str:
 
 def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: dict[int, Colour]) -> None:
     """Write each curve's name beside its end, moved apart where they would overlap."""
+    ends = [(len(curve.mean), curve.mean[-1]) for curve in series.curves]
     texts = []
-    for place, curve in enumerate(series.curves):
-        end = (len(curve.mean), curve.mean[-1])
-        short = len(curve.mean) < series.epochs
+    for place, (curve, end) in enumerate(zip(series.curves, ends, strict=True)):
         texts.append(
             axes.annotate(
                 _name(curve),
@@ -176,23 +167,16 @@ def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: di
                     "relpos": (0, 0.5),
                     "linewidth": 0.5,
                     "color": colours[place],
-                    "linestyle": ":" if short else "-",
+                    "linestyle": ":" if end[0] < series.epochs else "-",
                     "shrinkA": 1,
                     "shrinkB": 4,
                 },
             )
         )
-    axes.annotate(
-        series.subject, xy=(1.03, 1.0), xycoords="axes fraction", xytext=(0, 8), textcoords="offset points",
-        fontsize=8, color="#444444", annotation_clip=False,
-    )  # fmt: skip
-    _lay_out(figure)
-    box = axes.get_window_extent()
-    wanted = [
-        (axes.transData.transform((len(curve.mean), curve.mean[-1]))[1] - box.y0) / box.height
-        for curve in series.curves
-    ]
-    gap = 1.3 * LABEL_SIZE / 72 * figure.dpi / box.height
+    write_above(axes, 1.03, series.subject, 8)
+    lay_out(figure)
+    wanted = [height for _, height in (axes.transData - axes.transAxes).transform(ends)]
+    gap = 1.3 * LABEL_SIZE / 72 * figure.dpi / axes.bbox.height
     for text, height in zip(texts, spread_labels(wanted, gap), strict=True):
         text.set_y(height)
 
@@ -224,8 +208,8 @@ def draw_runtime(
             handles.append(_draw_device(axes, device, series.epochs, seen[device.kind]))
             seen[device.kind] += 1
         if (wide if log is None else log) and min(p.low for p in points) > 0:
-            _set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
-            _set_axis(axes, "y", min(p.low for p in points) / 1.15, max(p.high for p in points) * 1.15, "log")
+            set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
+            set_axis(axes, "y", min(p.low for p in points) / 1.15, max(p.high for p in points) * 1.15, "log")
         else:
             axes.set_xlim(0, 1.06 * axes.dataLim.x1)
             axes.set_ylim(0, 1.06 * axes.dataLim.y1)
@@ -233,15 +217,9 @@ def draw_runtime(
         axes.set_xlabel("parameters")
         axes.set_ylabel("training time of an epoch / s" if series.epochs == 1
                         else f"training time of {series.epochs} epochs / s")  # fmt: skip
-        room = 12.5 * len(handles)
-        if titled:
-            _title(axes, f"Runtime by number of filters: {series.dataset}", series.setting, above=room)
-        else:
-            axes.set_title(" ", pad=room - 8)
-        if titled and series.notes:
-            _note(figure, series.notes, size)
-        names = [textwrap.shorten(device.label, NAME_WIDTH, placeholder="…") for device in series.devices]
-        _name_above(axes, handles, names)
+        title = f"Runtime by number of filters: {series.dataset}" if titled else None
+        write_around(figure, axes, title, series.setting, series.notes, len(handles))
+        name_above(axes, handles, [device.label for device in series.devices])
         _label_points(figure, axes, series)
         return figure
 
@@ -260,23 +238,15 @@ def _draw_device(axes: "Axes", device: DeviceSeries, epochs: int, place: int) ->
         first, last = device.points[0].filters, device.points[-1].filters
         sizes = [round(first * (last / first) ** (step / 60)) for step in range(61)]
         seconds = [device.law.seconds(multiply_adds(replace(device.config, filters=size))) for size in sizes]
-        axes.plot([law.count(size) for size in sizes], seconds, color=colour, linewidth=0.8, zorder=2)
+        axes.plot([law(size) for size in sizes], seconds, color=colour, linewidth=0.8, zorder=2)
     return axes.plot([], [], marker=marker, color=colour, linewidth=0.8, markersize=5.5)[0]
-
-
-def _set_axis(axes: "Axes", which: str, low: float, high: float, kind: str) -> None:
-    bottom, top, ticks = choose_axis(low, high, kind)
-    axes.set(**{f"{which}scale": kind})
-    axes.minorticks_off()
-    axes.set(**{f"{which}lim": (bottom, top)})
-    (axes.xaxis if which == "x" else axes.yaxis).set_ticks(ticks, labels=[write_tick(t) for t in ticks])
 
 
 def _label_points(figure: "Figure", axes: "Axes", series: RuntimeSeries) -> None:
     """Write the filters beside each point, on the side where least is in the way."""
     from matplotlib.transforms import Bbox
 
-    _lay_out(figure)
+    lay_out(figure)
     frame = axes.get_window_extent()
     drawn = [spot for line in axes.lines for spot in axes.transData.transform(line.get_xydata())]
     taken = [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in drawn]
@@ -303,52 +273,3 @@ def _choose_side(text: "Text", taken: Sequence["Bbox"], frame: "Bbox") -> None:
         costs.append(sum(box.overlaps(other) for other in taken) + 100 * outside)
     best = SIDES[costs.index(min(costs))]
     text.set(ha=best[0], va=best[1], position=best[2])
-
-
-def _lay_out(figure: "Figure") -> None:
-    """Give everything its place, once: what is added later moves nothing, nor does saving."""
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.execute(figure)
-    figure.set_layout_engine("none")
-
-
-def _title(axes: "Axes", title: str, setting: str, above: float = 0) -> None:
-    """Write title and setting, with ``above`` points of room below them, however long they are."""
-    axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + above)
-    text = axes.annotate(
-        setting, xy=(0, 1), xycoords="axes fraction", xytext=(0, 8 + above), textcoords="offset points",
-        fontsize=8, color="#444444", annotation_clip=False,
-    )  # fmt: skip
-    text.set_in_layout(False)
-
-
-def _note(figure: "Figure", notes: Sequence[str], size: Size) -> None:
-    lines = [line for note in notes for line in textwrap.wrap(note, int(size[0] * 17))]
-    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7, color="#444444")
-
-
-def _numbers(handles: Sequence["Line2D"]) -> list[str]:
-    return [str(number) for number in range(len(handles))]
-
-
-def _name_above(axes: "Axes", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
-    """A legend above the axes, in the room that the title leaves."""
-    legend = axes.legend(
-        handles, _numbers(handles), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
-    )
-    legend.set_in_layout(False)
-    _name_legend(legend, names)
-
-
-def _name_beside(figure: "Figure", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
-    """A legend of many names to the right of the axes."""
-    columns = math.ceil(len(handles) / 24)
-    legend = figure.legend(handles, _numbers(handles), loc="outside right upper", ncols=columns, fontsize=7.5)
-    _name_legend(legend, names)
-
-
-def _name_legend(legend: "Legend", names: Sequence[str]) -> None:
-    """Set the names afterwards: matplotlib hides those that begin with an underscore."""
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(name)

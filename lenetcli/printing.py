@@ -3,15 +3,15 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich import console as rich_console
 from rich.cells import cell_len
 from rich.text import Text
 
-NONE = "–"
+Item = TypeVar("Item")
 GAP = "  "
 SPARKS = 20
 
@@ -65,19 +65,6 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{seconds / 3600:.1f} h"
 
 
-def format_value(value: Any) -> str:
-    """A value of a parameter as people write it: ``0.0001``, not ``1e-04``."""
-    if isinstance(value, float):
-        text = f"{value:.10f}".rstrip("0").rstrip(".")
-        return text if text and float(text) == value else repr(value)
-    return str(value)
-
-
-def format_accuracy(value: float | None) -> str:
-    """Four decimals: one image in ten thousand."""
-    return NONE if value is None else f"{value:.4f}"
-
-
 def sparkline(curve: Sequence[float], console: Console) -> str:
     """A curve in one line of at most 20 characters, from its lowest point to its highest."""
     if len(curve) < 2:
@@ -91,19 +78,20 @@ def sparkline(curve: Sequence[float], console: Console) -> str:
     return "".join(blocks[round((point - low) / step)] for point in curve)
 
 
-class Column(NamedTuple):
+class Column(NamedTuple, Generic[Item]):
     """A column of a table: where there is no room for all, the highest ``rank`` goes first; 0 stays."""
 
     title: str
+    cell: Callable[[Item], Any]
     rank: int = 0
     right: bool = False
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
-    """A table of the columns that fit the terminal; nothing wraps."""
+def print_table(columns: Sequence[Column[Item]], items: Iterable[Item]) -> None:
+    """A table with a row for each item, of the columns that fit the terminal; nothing wraps."""
     console = stdout()
     lines = [[Text(column.title, style="bold") for column in columns]]
-    lines += [[cell if isinstance(cell, Text) else Text(clean(str(cell))) for cell in row] for row in rows]
+    lines += [[_write_cell(column.cell(item)) for column in columns] for item in items]
     widths = [max(line[at].cell_len for line in lines) for at in range(len(columns))]
     shown = list(range(len(columns)))
     for at in sorted(shown, key=lambda at: -columns[at].rank):
@@ -113,6 +101,10 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Non
         text = Text(GAP).join(_pad(line[at], widths[at], columns[at].right) for at in shown)
         text.rstrip()
         console.print(text, no_wrap=True, overflow="ellipsis")
+
+
+def _write_cell(cell: Any) -> Text:
+    return cell if isinstance(cell, Text) else Text(clean(str(cell)))
 
 
 def _pad(cell: Text, width: int, right: bool) -> Text:

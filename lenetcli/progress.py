@@ -13,10 +13,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, T
 from rich.text import Text
 
 from lenetcli.estimates import Size, estimate_epoch, size_of
-from lenetcli.printing import Console, format_seconds, format_value, sparkline
+from lenetcli.printing import Console, format_seconds, sparkline
 from lenetcli.runner import Fate
 from lenetcli.runs import Cell, Epoch, RunState, Sweep
 from lenetcli.trainers import Progress as News
+from lenetcli.wording import name_value
 
 BARS_FROM = 60
 """In a narrower terminal numbers take the place of bars."""
@@ -211,8 +212,8 @@ class Display:
     def _name(self, cell: Cell) -> str:
         """The run by its value, and by its seed where there are several; as wide as the widest value."""
         parameter, values = self._sweep.parameter, self._sweep.values
-        width = max(len(format_value(value)) for value in values) if self._live else 0
-        name = f"{parameter.replace('_', ' ')} {format_value(cell.value):<{width}}"
+        width = max(len(name_value(value)) for value in values) if self._live else 0
+        name = f"{parameter.replace('_', ' ')} {name_value(cell.value):<{width}}"
         several = len(self._sweep.seeds) > 1 and parameter != "seed"
         return f"{name} seed {cell.seed}" if several else name
 

@@ -1,9 +1,8 @@
-"""What conclusions are made of: statements, and the values of a sweep that can be compared."""
+"""The learning rates of a sweep that can be compared, and the numbers that they are compared by."""
 
 import statistics
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from lenetcli.runs import Run, RunState, Sweep
 from lenetcli.wording import name_value
@@ -15,31 +14,21 @@ class Judged(Protocol):
     def predictions(self, key: str, epoch: int) -> bytes | None:
         """The predicted class of each validation image after that epoch, a byte each."""
 
-    def validation_labels(self, data_sha256: str) -> bytes | None:
+    def validation_labels(self, data: str) -> bytes | None:
         """The class of each validation image, a byte each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """One sentence or two, what they are about, and the numbers and runs (ids) behind them."""
-
-    topic: str
-    text: str
-    runs: tuple[str, ...] = ()
-    numbers: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """One value of the sweep in the ranking: its finished runs, one for each seed compared."""
+    """One learning rate in the ranking: its finished runs, one for each seed compared."""
 
-    value: Any
+    rate: float
     runs: tuple[Run, ...]
 
     @property
     def name(self) -> str:
-        """The value as one would type it."""
-        return name_value(self.value)
+        """The rate as one would type it."""
+        return name_value(self.rate)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -53,6 +42,11 @@ class Entry:
             statistics.fmean(point.val_accuracy for point in points)
             for points in zip(*(run.curve for run in self.runs), strict=True)
         ]
+
+    @property
+    def starts(self) -> list[float]:
+        """The validation accuracy after the first epoch, for each seed."""
+        return [run.curve[0].val_accuracy for run in self.runs]
 
     @property
     def finals(self) -> list[float]:
@@ -74,70 +68,38 @@ class Entry:
         """Their mean over the seeds."""
         return statistics.fmean(self.bests)
 
-    @property
-    def best_epoch(self) -> str:
-        """Where the highest accuracy of a single run stands; empty for several seeds."""
-        if len(self.runs) > 1:
-            return ""
-        return f" in epoch {max(self.runs[0].curve, key=lambda point: point.val_accuracy).epoch}"
-
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The values that can be compared, best final accuracy first, of all ``values`` of the sweep.
+    """The learning rates that can be compared, best final accuracy first, of all ``rates`` of the sweep.
 
-    ``images`` is the number of validation images, None where it is not known. ``planned`` are the
-    sweep's seeds; the entries are compared over those that all of them have finished.
+    ``images`` is the number of validation images, 0 where it is not known. ``seeds`` is how many each
+    rate is compared over, ``planned`` how many the sweep asks for.
     """
 
-    noun: str
     epochs: int
     entries: tuple[Entry, ...]
-    images: int | None
-    values: tuple[Any, ...]
-    planned: tuple[int, ...]
-
-    @property
-    def lacks_seeds(self) -> bool:
-        """Whether some seed is not compared, since not all values have finished it."""
-        return self.noun != "seed" and self.seeds < len(self.planned)
-
-    @property
-    def nouns(self) -> str:
-        """The parameter's name in the plural."""
-        return self.noun if self.noun.endswith("s") else f"{self.noun}s"
-
-    @property
-    def seeds(self) -> int:
-        """How many seeds each value is compared with."""
-        return len(self.entries[0].runs) if self.entries else 0
+    images: int
+    rates: tuple[float, ...]
+    seeds: int
+    planned: int
 
 
-def rank(sweep: Sweep) -> tuple[Entry, ...]:
-    """The values that can be ranked, best final accuracy first.
+def rank(sweep: Sweep, judged: Judged) -> Ranking:
+    """Rank the learning rates over the seeds that all of them have finished.
 
-    A value of which a seed has diverged is left out, as is one without a finished run; the rest
-    are compared over the seeds that all of them have finished.
+    A rate of which a seed has diverged is left out, as is one without a finished run.
     """
-    finished = finished_runs(sweep)
-    shared = [seed for seed in sweep.seeds if all(seed in runs for runs in finished.values())]
-    if sweep.parameter == "seed":
-        entries = [Entry(value, tuple(runs.values())) for value, runs in finished.items()]
-    else:
-        entries = [Entry(value, tuple(runs[seed] for seed in shared)) for value, runs in finished.items()]
-    return tuple(sorted((e for e in entries if e.runs), key=lambda e: (e.final, e.best), reverse=True))
-
-
-def finished_runs(sweep: Sweep) -> dict[Any, dict[int, Run]]:
-    """The whole runs by value and seed, without the values of which a seed has diverged."""
-    finished: dict[Any, dict[int, Run]] = {}
+    diverged = {cell.value for cell in sweep.cells if cell.run and cell.run.state is RunState.DIVERGED}
+    finished: dict[float, dict[int, Run]] = {}
     for cell in sweep.cells:
-        if cell.run is not None and is_whole(cell.run, sweep.epochs):
+        if cell.value not in diverged and cell.run and is_whole(cell.run, sweep.epochs):
             finished.setdefault(cell.value, {})[cell.seed] = cell.run
-    for cell in sweep.cells:
-        if cell.run is not None and cell.run.state is RunState.DIVERGED:
-            finished.pop(cell.value, None)
-    return finished
+    seeds = [seed for seed in sweep.seeds if all(seed in runs for runs in finished.values())]
+    entries = [Entry(rate, tuple(runs[seed] for seed in seeds)) for rate, runs in finished.items() if seeds]
+    entries.sort(key=lambda entry: (entry.final, entry.best), reverse=True)
+    labels = judged.validation_labels(sweep.cells[0].config.data) or b""
+    return Ranking(sweep.epochs, tuple(entries), len(labels), sweep.values, len(seeds), len(sweep.seeds))
 
 
 def is_whole(run: Run, epochs: int) -> bool:

@@ -1,7 +1,7 @@
 """The tables that people read: runs, sweeps, one run, and what would be trained."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -9,11 +9,8 @@ from typing import Any
 from rich.text import Text
 
 from lenetcli.printing import (
-    NONE,
     Column,
-    format_accuracy,
     format_seconds,
-    format_value,
     print_facts,
     print_line,
     print_table,
@@ -21,7 +18,8 @@ from lenetcli.printing import (
     stdout,
     tell,
 )
-from lenetcli.runs import Cell, Config, Run, RunState, Sweep
+from lenetcli.runs import Cell, Config, Epoch, Run, RunState, Sweep, Timing
+from lenetcli.wording import NONE, name_value, write_accuracy
 
 _STYLES = {
     RunState.RUNNING: "cyan",
@@ -62,39 +60,21 @@ _PARAMETERS = {
 def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
     """The table of ``runs list``: of the parameters, those in which the runs differ come first."""
     differ = [name for name in _PARAMETERS if len({getattr(run.config, name) for run in runs}) > 1] or ["lr"]
-    names = [name for name in _PARAMETERS if name in (*differ, "lr", "filters")]
-    ranks = {name: differ.index(name) if name in differ else 12 for name in names}
-    columns = (
-        Column("id"),
-        Column("state"),
-        Column("data", 10),
-        *(Column(_PARAMETERS[name], ranks[name], right=name != "precision") for name in names),
-        Column("epochs", 9, right=True),
-        Column("device", 14),
-        Column("params", 15, right=True),
-        Column("best val", right=True),
-        Column("last val", 13, right=True),
-        Column("test", 11, right=True),
-        Column("runtime", 8, right=True),
-    )
     print_table(
-        columns,
         (
-            (
-                run.short_id,
-                _state(run),
-                run.dataset,
-                *(format_value(getattr(run.config, name)) for name in names),
-                f"{run.epochs}/{run.target_epochs}",
-                run.config.device,
-                f"{run.parameters:,}",
-                format_accuracy(run.best_val_accuracy),
-                format_accuracy(run.val_accuracy),
-                format_accuracy(run.test_accuracy),
-                _runtime(run),
-            )
-            for run in runs
+            Column("id", lambda run: run.short_id),
+            Column("state", _state),
+            Column("data", lambda run: run.dataset, 10),
+            *(_parameter_column(name, differ) for name in _PARAMETERS if name in (*differ, "lr", "filters")),
+            Column("epochs", lambda run: f"{run.epochs}/{run.target_epochs}", 9, right=True),
+            Column("device", lambda run: run.config.device, 14),
+            Column("params", lambda run: f"{run.parameters:,}", 15, right=True),
+            Column("best val", lambda run: write_accuracy(run.best_val_accuracy), right=True),
+            Column("last val", lambda run: write_accuracy(run.val_accuracy), 13, right=True),
+            Column("test", lambda run: write_accuracy(run.test_accuracy), 11, right=True),
+            Column("runtime", _runtime, 8, right=True),
         ),
+        runs,
     )
     if any(run.contended for run in runs):
         tell(CONTENDED, "dim")
@@ -102,6 +82,12 @@ def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
         tell("No run is like that.", "dim")
     if total is not None and total > len(runs):
         tell(f"{len(runs)} of {total:,} runs; --limit N or --all shows more.", "dim")
+
+
+def _parameter_column(name: str, differ: Sequence[str]) -> Column[Run]:
+    rank = differ.index(name) if name in differ else 12
+    right = name != "precision"
+    return Column(_PARAMETERS[name], lambda run: name_value(getattr(run.config, name)), rank, right)
 
 
 def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
@@ -115,38 +101,30 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
         best = run.best_val_accuracy if run else None
         return (not usable or best is None, -(best or 0.0))
 
-    columns = (
-        Column(sweep.parameter.replace("_", " "), right=sweep.parameter != "precision"),
-        *([Column("seed", right=True)] if several else []),
-        Column("best val", right=True),
-        Column("last val", 3, right=True),
-        Column("test", 2, right=True),
-        Column("epochs", 5, right=True),
-        Column("runtime", 1, right=True),
-        Column("curve", 8),
-        Column("state"),
-        Column("this time", 7),
-        Column("id", 4),
+    def of_run(write: Callable[[Run], Any], nothing: str = NONE) -> Callable[[Cell], Any]:
+        return lambda cell: write(cell.run) if cell.run else nothing
+
+    def draw(run: Run) -> str:
+        return sparkline([point.val_accuracy for point in run.curve], console)
+
+    parameter = sweep.parameter.replace("_", " ")
+    seed: Column[Cell] = Column("seed", lambda cell: cell.seed, right=True)
+    print_table(
+        (
+            Column(parameter, lambda cell: name_value(cell.value), right=parameter != "precision"),
+            *([seed] if several else []),
+            Column("best val", of_run(lambda run: write_accuracy(run.best_val_accuracy)), right=True),
+            Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy)), 3, right=True),
+            Column("test", of_run(lambda run: write_accuracy(run.test_accuracy)), 2, right=True),
+            Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
+            Column("runtime", of_run(_runtime), 1, right=True),
+            Column("curve", of_run(draw, ""), 8),
+            Column("state", of_run(_state, "not begun")),
+            Column("this time", lambda cell: fates.get(cell.config.key, ""), 7),
+            Column("id", of_run(lambda run: run.short_id, ""), 4),
+        ),
+        sorted(sweep.cells, key=rank),
     )
-    rows = []
-    for cell in sorted(sweep.cells, key=rank):
-        run = cell.run
-        rows.append(
-            (
-                format_value(cell.value),
-                *([cell.seed] if several else []),
-                format_accuracy(run.best_val_accuracy if run else None),
-                format_accuracy(run.val_accuracy if run else None),
-                format_accuracy(run.test_accuracy if run else None),
-                f"{run.epochs if run else 0}/{sweep.epochs}",
-                _runtime(run) if run else NONE,
-                sparkline([point.val_accuracy for point in run.curve], console) if run else "",
-                _state(run) if run else "not begun",
-                fates.get(cell.config.key, ""),
-                run.short_id if run else "",
-            )
-        )
-    print_table(columns, rows)
     if any(run.contended for run in sweep.runs):
         tell(CONTENDED, "dim")
     done = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
@@ -164,9 +142,9 @@ def print_run(run: Run, sha256: str | None) -> None:
             ("data", f"{run.dataset} ({run.config.data[:12]}…)"),
             ("epochs", f"{run.epochs} of {run.target_epochs} asked"),
             ("parameters", f"{run.parameters:,}"),
-            *((name.replace("_", " "), format_value(value)) for name, value in config.items()),
-            ("best val accuracy", format_accuracy(run.best_val_accuracy)),
-            ("test accuracy", format_accuracy(run.test_accuracy)),
+            *((name.replace("_", " "), name_value(value)) for name, value in config.items()),
+            ("best val accuracy", write_accuracy(run.best_val_accuracy)),
+            ("test accuracy", write_accuracy(run.test_accuracy)),
             ("runtime", f"{_runtime(run)} of training alone, on {run.device_name or NONE}"),
             ("created", _moment(run.created_at)),
             ("weights", f"SHA-256 {sha256}" if sha256 else NONE),
@@ -182,122 +160,83 @@ def print_run(run: Run, sha256: str | None) -> None:
 
 def _print_curve(run: Run) -> None:
     times = {timing.epoch: timing for timing in run.newest_timings}
-    titles = ("epoch", "train loss", "val loss", "val acc", "test acc", "train s", "eval s")
-    ranks = (0, 3, 2, 0, 4, 1, 5)
-    rows = []
-    for point in run.curve:
-        timing = times.get(point.epoch)
-        rows.append(
-            (
-                point.epoch,
-                f"{point.train_loss:.6f}",
-                f"{point.val_loss:.6f}",
-                format_accuracy(point.val_accuracy),
-                format_accuracy(point.test_accuracy),
-                f"{timing.train_seconds:.2f}{'*' * (timing.contended or timing.clock_set)}"
-                if timing
-                else NONE,
-                f"{timing.eval_seconds:.2f}" if timing else NONE,
-            )
-        )
-    print_table([Column(title, rank, right=True) for title, rank in zip(titles, ranks, strict=True)], rows)
+
+    def timed(write: Callable[[Timing], str]) -> Callable[[Epoch], str]:
+        return lambda point: write(times[point.epoch]) if point.epoch in times else NONE
+
+    def train(timing: Timing) -> str:
+        return f"{timing.train_seconds:.2f}{'*' * (timing.contended or timing.clock_set)}"
+
+    print_table(
+        (
+            Column("epoch", lambda point: point.epoch, right=True),
+            Column("train loss", lambda point: f"{point.train_loss:.6f}", 3, right=True),
+            Column("val loss", lambda point: f"{point.val_loss:.6f}", 2, right=True),
+            Column("val acc", lambda point: write_accuracy(point.val_accuracy), right=True),
+            Column("test acc", lambda point: write_accuracy(point.test_accuracy), 4, right=True),
+            Column("train s", timed(train), 1, right=True),
+            Column("eval s", timed(lambda timing: f"{timing.eval_seconds:.2f}"), 5, right=True),
+        ),
+        run.curve,
+    )
 
 
 def _print_attempts(run: Run) -> None:
-    columns = (
-        Column("attempt", right=True),
-        Column("started", 1),
-        Column("outcome"),
-        Column("device", 2),
-        Column("host", 3),
-        Column("threads", 4, right=True),
-        Column("import s", 5, right=True),
-        Column("data s", 8, right=True),
-        Column("trace s", 6, right=True),
-        Column("warm-up s", 7, right=True),
-        Column("note", 9),
-        Column("versions", 10),
+    print_table(
+        (
+            Column("attempt", lambda attempt: attempt.number, right=True),
+            Column("started", lambda attempt: _moment(attempt.started_at), 1),
+            Column("outcome", lambda attempt: attempt.outcome or NONE),
+            Column("device", lambda attempt: attempt.device_name, 2),
+            Column("host", lambda attempt: attempt.host, 3),
+            Column("threads", lambda attempt: attempt.threads, 4, right=True),
+            Column("import s", lambda attempt: _seconds(attempt.import_seconds), 5, right=True),
+            Column("data s", lambda attempt: _seconds(attempt.data_seconds), 8, right=True),
+            Column("trace s", lambda attempt: _seconds(attempt.trace_seconds), 6, right=True),
+            Column("warm-up s", lambda attempt: _seconds(attempt.warmup_seconds), 7, right=True),
+            Column("note", lambda attempt: attempt.note or "", 9),
+            Column("versions", lambda attempt: " ".join(map(" ".join, attempt.versions.items())), 10),
+        ),
+        run.attempts,
     )
-    rows = []
-    for attempt in run.attempts:
-        spent = (
-            attempt.import_seconds,
-            attempt.data_seconds,
-            attempt.trace_seconds,
-            attempt.warmup_seconds,
-        )
-        rows.append(
-            (
-                attempt.number,
-                _moment(attempt.started_at),
-                attempt.outcome or NONE,
-                attempt.device_name,
-                attempt.host,
-                attempt.threads,
-                *(NONE if seconds is None else f"{seconds:.1f}" for seconds in spent),
-                attempt.note or "",
-                " ".join(f"{name} {value}" for name, value in attempt.versions.items()),
-            )
-        )
-    print_table(columns, rows)
+
+
+def _seconds(seconds: float | None) -> str:
+    return NONE if seconds is None else f"{seconds:.1f}"
 
 
 def print_sweeps(sweeps: Sequence[Sweep]) -> None:
     """The table of ``sweeps list``."""
-    columns = (
-        Column("id"),
-        Column("parameter"),
-        Column("values", 1),
-        Column("seeds", 5, right=True),
-        Column("epochs", 3, right=True),
-        Column("data", 4),
-        Column("device", 4),
-        Column("done", right=True),
-        Column("last asked", 2),
-    )
     print_table(
-        columns,
         (
-            (
-                sweep.id[:8],
-                sweep.parameter.replace("_", " "),
-                " ".join(map(format_value, sweep.values)),
-                len(sweep.seeds),
-                sweep.epochs,
-                sweep.dataset,
-                sweep.device,
-                f"{sweep.done}/{len(sweep.cells)}",
-                _moment(sweep.last_requested),
-            )
-            for sweep in sweeps
+            Column("id", lambda sweep: sweep.id[:8]),
+            Column("parameter", lambda sweep: sweep.parameter.replace("_", " ")),
+            Column("values", lambda sweep: " ".join(map(name_value, sweep.values)), 1),
+            Column("seeds", lambda sweep: len(sweep.seeds), 5, right=True),
+            Column("epochs", lambda sweep: sweep.epochs, 3, right=True),
+            Column("data", lambda sweep: sweep.dataset, 4),
+            Column("device", lambda sweep: sweep.device, 4),
+            Column("done", lambda sweep: f"{sweep.done}/{len(sweep.cells)}", right=True),
+            Column("last asked", lambda sweep: _moment(sweep.last_requested), 2),
         ),
+        sweeps,
     )
 
 
 def print_plan(rows: Sequence[tuple[Config, int, float | None]]) -> None:
     """What would be trained: configurations, epochs left, and seconds where they can be told."""
-    columns = (
-        Column("id"),
-        Column("device", 2),
-        Column("lr", right=True),
-        Column("filters", right=True),
-        Column("seed", 1, right=True),
-        Column("params", 4, right=True),
-        Column("epochs left", 3, right=True),
-        Column("about", right=True),
-    )
-    cells: list[Sequence[Any]] = [
+    if not rows:
+        return
+    print_table(
         (
-            config.key.partition(":")[2][:8],
-            config.device,
-            format_value(config.lr),
-            config.filters,
-            config.seed,
-            f"{config.parameters:,}",
-            left,
-            NONE if seconds is None else format_seconds(seconds),
-        )
-        for config, left, seconds in rows
-    ]
-    if cells:
-        print_table(columns, cells)
+            Column("id", lambda row: row[0].key.partition(":")[2][:8]),
+            Column("device", lambda row: row[0].device, 2),
+            Column("lr", lambda row: name_value(row[0].lr), right=True),
+            Column("filters", lambda row: row[0].filters, right=True),
+            Column("seed", lambda row: row[0].seed, 1, right=True),
+            Column("params", lambda row: f"{row[0].parameters:,}", 4, right=True),
+            Column("epochs left", lambda row: row[1], 3, right=True),
+            Column("about", lambda row: NONE if row[2] is None else format_seconds(row[2]), right=True),
+        ),
+        rows,
+    )

@@ -16,7 +16,7 @@ from lenetcli.runs import Sweep
 from lenetcli.typesetting import typeset
 
 TITLE = "A small LeNet: learning rates, filters, runtime"
-FORMAT = 1
+FORMAT = 2
 ATTACHMENT = "facts.json"
 FIGURES = "report_figures"
 WIDTH = 6.69
@@ -33,7 +33,9 @@ class Report:
 
     def missing(self) -> list[str]:
         """What the store lacks for the exercise, each with the command that runs it."""
-        return [f"{text} {command}" for text, command in self.facts["missing"]]
+        missing = self.facts["missing"]
+        lacking = [*missing["learning_rates"], *missing["filters"]]
+        return [f"{statement['text']} This trains it: {statement['command']}" for statement in lacking]
 
     def source(self, folder: str = FIGURES) -> str:
         """The Typst source, which looks for figures and facts in ``folder``."""

@@ -1,8 +1,8 @@
 """Runtimes as plain numbers: parameters against seconds, a series for each device that measured them."""
 
-import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from statistics import quantiles
 
 from lenetcli.errors import NotFoundError
 from lenetcli.estimates import Cost, fit_cost, multiply_adds
@@ -36,10 +36,7 @@ class RuntimePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSeries:
-    """All points of one device, by filters.
-
-    ``law`` is fitted to the points without doubt, three or more; None where it does not describe them.
-    """
+    """All points of one device, by filters."""
 
     kind: DeviceKind
     name: str
@@ -47,12 +44,19 @@ class DeviceSeries:
     dataset: str
     config: Config
     points: tuple[RuntimePoint, ...]
-    law: Cost | None = field(default=None)
 
     @property
     def clean(self) -> tuple[RuntimePoint, ...]:
         """The points that nothing speaks against."""
         return tuple(point for point in self.points if not point.doubt)
+
+    @property
+    def law(self) -> Cost | None:
+        """Overhead and arithmetic, fitted to the points without doubt; None where they do not fit."""
+        if len(self.clean) < 3:
+            return None
+        law = fit_cost([point.work for point in self.clean], [point.seconds for point in self.clean])
+        return law if law and law.misfit <= GOOD_FIT else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +113,7 @@ def runtime_series(sweeps: Sequence[Sweep]) -> RuntimeSeries:
     Raises:
         NotFoundError: where no run has been timed.
     """
-    devices = [(_device_series(sweep.runs, sweep.epochs), sweep.epochs) for sweep in sweeps]
-    return _assemble([found for found, _ in devices], {epochs for _, epochs in devices})
+    return _assemble([(sweep.runs, sweep.epochs) for sweep in sweeps], {sweep.epochs for sweep in sweeps})
 
 
 def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
@@ -122,14 +125,17 @@ def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
     groups: dict[Config, list[Run]] = {}
     for run in {run.key: run for run in runs}.values():
         groups.setdefault(replace(run.config, filters=1, seed=0, shards=1), []).append(run)
-    found = [_device_series(group) for group in groups.values()]
-    return _assemble(found, {run.epochs for run in runs if run.newest_timings})
+    lengths = {run.epochs for run in runs if run.newest_timings}
+    return _assemble([(group, 0) for group in groups.values()], lengths)
 
 
-def _assemble(found: Sequence[Sequence[DeviceSeries]], lengths: set[int]) -> RuntimeSeries:
-    """One figure of several series; by the epoch where the runs differ in length."""
+def _assemble(groups: Sequence[tuple[Sequence[Run], int]], lengths: set[int]) -> RuntimeSeries:
+    """One figure of several groups of runs, each with the epochs that it should have.
+
+    The seconds are those of so many epochs, or of one where the ``lengths`` differ.
+    """
     epochs = lengths.pop() if len(lengths) == 1 else 1
-    devices = [_stretch(device, epochs) for series in found for device in series]
+    devices = [device for runs, asked in groups for device in _device_series(runs, asked, epochs)]
     if not devices:
         raise NotFoundError(
             "There is no measured run of a sweep over filters.",
@@ -150,17 +156,6 @@ def _assemble(found: Sequence[Sequence[DeviceSeries]], lengths: set[int]) -> Run
     )
 
 
-def _stretch(device: DeviceSeries, epochs: int) -> DeviceSeries:
-    """The series of ``epochs`` epochs, made from that of one, with the law fitted."""
-    points = tuple(
-        replace(point, seconds=point.seconds * epochs, low=point.low * epochs, high=point.high * epochs)
-        for point in device.points
-    )
-    clean = [point for point in points if not point.doubt]
-    law = fit_cost([p.work for p in clean], [p.seconds for p in clean]) if len(clean) > 2 else None
-    return replace(device, points=points, law=law if law and law.misfit <= GOOD_FIT else None)
-
-
 def _describe(device: DeviceSeries) -> str:
     return describe_config(device.config, without={"filters", "seed"})
 
@@ -170,17 +165,20 @@ def _note_doubts(device: DeviceSeries) -> list[str]:
     for point in device.points:
         if point.doubt:
             sizes.setdefault(point.doubt, []).append(point.filters)
-    return [f"hollow: {doubt} ({name_values(f)} filters, {device.label})" for doubt, f in sizes.items()]
+    return [
+        f"hollow, in no fit or comparison: {doubt} ({name_values(f)} filters, {device.label})"
+        for doubt, f in sizes.items()
+    ]
 
 
-def _device_series(runs: Sequence[Run], epochs: int = 0) -> list[DeviceSeries]:
-    """A series for each device that timed any of the runs, all of one setting; seconds of one epoch.
+def _device_series(runs: Sequence[Run], asked: int, epochs: int) -> list[DeviceSeries]:
+    """A series for each device that timed any of the runs, all of one setting; seconds of ``epochs`` epochs.
 
-    Runs with fewer epochs than ``epochs`` are in doubt.
+    Runs with fewer epochs than ``asked`` are in doubt.
     """
     groups: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
-        if run.newest_timings and _median(run) > 0:  # a clock set back can leave no time at all
+        if (run.typical_runtime or 0) > 0:  # a clock set back can leave no time at all
             groups.setdefault(_hardware(run)[-1], []).append(run)
     names = [name for name, _ in groups]
     series = []
@@ -189,6 +187,7 @@ def _device_series(runs: Sequence[Run], epochs: int = 0) -> list[DeviceSeries]:
         twice = names.count(name) > 1 and kind is DeviceKind.CPU
         count = f", {plural(threads, 'thread')}" if twice else ""
         sizes = sorted({run.config.filters for run in members})
+        points = [_point([r for r in members if r.config.filters == size], asked, epochs) for size in sizes]
         series.append(
             DeviceSeries(
                 kind=kind,
@@ -196,9 +195,7 @@ def _device_series(runs: Sequence[Run], epochs: int = 0) -> list[DeviceSeries]:
                 label=f"{kind.value.upper()} ({name}{count})",
                 dataset=name_dataset(members[0].dataset),
                 config=members[0].config,
-                points=tuple(
-                    _point([run for run in members if run.config.filters == size], epochs) for size in sizes
-                ),
+                points=tuple(points),
             )
         )
     return series
@@ -212,16 +209,11 @@ def _hardware(run: Run) -> list[tuple[str, int]]:
     return list(dict.fromkeys((a.device_name, 0 if gpu else a.threads) for a in used if a)) or [UNKNOWN]
 
 
-def _median(run: Run) -> float:
-    return statistics.median(timing.train_seconds for timing in run.newest_timings)
-
-
-def _point(runs: Sequence[Run], epochs: int) -> RuntimePoint:
-    clean = [run for run in runs if not _doubt(run, epochs)]
+def _point(runs: Sequence[Run], asked: int, epochs: int) -> RuntimePoint:
+    clean = [run for run in runs if not _doubt(run, asked)]
     counted = clean or runs
-    seconds = [timing.train_seconds for run in counted for timing in run.newest_timings]
-    quartiles = statistics.quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
-    low, middle, high = quartiles
+    seconds = [timing.train_seconds * epochs for run in counted for timing in run.newest_timings]
+    low, middle, high = quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
     config = runs[0].config
     return RuntimePoint(
         filters=config.filters,
@@ -230,18 +222,18 @@ def _point(runs: Sequence[Run], epochs: int) -> RuntimePoint:
         seconds=middle,
         low=low,
         high=high,
-        doubt="" if clean else _doubt(runs[0], epochs),
+        doubt="" if clean else _doubt(runs[0], asked),
         runs=tuple(run.id for run in counted),
         timings=len(seconds),
     )
 
 
-def _doubt(run: Run, epochs: int) -> str:
+def _doubt(run: Run, asked: int) -> str:
     """Why a run's runtime is not to be trusted fully; empty where it is."""
     if run.state is RunState.DIVERGED:
         return "diverged"
-    if run.epochs < epochs:
-        return f"only {run.epochs} of {plural(epochs, 'epoch')} finished"
+    if run.epochs < asked:
+        return f"only {run.epochs} of {plural(asked, 'epoch')} finished"
     if len(_hardware(run)) > 1:
         return "measured on several devices"
     if any(timing.contended for timing in run.newest_timings):

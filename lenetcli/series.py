@@ -95,18 +95,20 @@ def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSer
         (name_value(value), value, [cell.run for cell in sweep.cells if cell.value == value and cell.run])
         for value in sweep.values
     ]
+    diverged = all(cell.run and cell.run.state is RunState.DIVERGED for cell in sweep.cells)
+    advice = f"Train it with: {write_command(sweep)}"
+    curves, notes = _make_curves(
+        groups, metric, "All its runs diverged: train with smaller learning rates." if diverged else advice
+    )
     bare = [label for label, _, runs in groups if not any(r.curve or r.state.is_finished() for r in runs)]
-    return _series(
-        groups,
-        metric,
+    return CurveSeries(
+        metric=metric,
         subject=name_parameter(sweep.parameter),
         dataset=name_dataset(sweep.dataset),
         setting=describe_config(sweep.cells[0].config, without={sweep.parameter, "seed"}),
         epochs=sweep.epochs,
-        notes=[f"not yet trained: {join_words(bare)}"] if bare else [],
-        advice="All its runs diverged: train with smaller learning rates."
-        if all(cell.run and cell.run.state is RunState.DIVERGED for cell in sweep.cells)
-        else f"Train it with: {write_command(sweep)}",
+        curves=curves,
+        notes=(*notes, f"not yet trained: {join_words(bare)}") if bare else notes,
     )
 
 
@@ -116,44 +118,39 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
     Raises:
         NotFoundError: where none has finished an epoch.
     """
-    named = {run.key: (replace(run.config, seed=0), run) for run in runs}
-    configs = list(dict.fromkeys(config for config, _ in named.values()))
-    differing = [f.name for f in fields(Config) if len({getattr(c, f.name) for c in configs}) > 1]
-    groups: list[Group] = []
-    for config in configs:
-        members = [run for own, run in named.values() if own == config]
+    alike: dict[Config, dict[str, Run]] = {}
+    for run in runs:
+        alike.setdefault(replace(run.config, seed=0), {})[run.key] = run
+    differing = [f.name for f in fields(Config) if len({getattr(config, f.name) for config in alike}) > 1]
+    told = [name for name in differing if name != "shards"] or differing
+    groups = []
+    for place, (config, found) in enumerate(alike.items()):
+        members = list(found.values())
         words = [
             name_dataset(members[0].dataset)
             if name == "data"
-            else f"{name_parameter(name)} {_value(config, name)}"
-            for name in differing
-            if name != "shards" or differing == ["shards"]
+            else f"{name_parameter(name)} {name_value(getattr(config, name))}"
+            for name in told
         ]
-        groups.append((", ".join(words) or members[0].id[:8], len(groups), members))
-    return _series(
-        groups,
-        metric,
+        groups.append((", ".join(words) or members[0].id[:8], place, members))
+    advice = "Choose runs that have finished an epoch; `lenetcli runs list` shows them."
+    curves, notes = _make_curves(groups, metric, advice)
+    return CurveSeries(
+        metric=metric,
         subject="run",
         dataset=" and ".join(dict.fromkeys(name_dataset(run.dataset) for run in runs)),
-        setting=describe_config(configs[0], without={*differing, "seed"}) if configs else "",
-        epochs=max((run.epochs for run in runs), default=0),
-        notes=[],
-        advice="Choose runs that have finished an epoch; `lenetcli runs list` shows them.",
+        setting=describe_config(runs[0].config, without={*differing, "seed"}),
+        epochs=max(run.epochs for run in runs),
+        curves=curves,
+        notes=notes,
     )
 
 
-def _series(
-    groups: Sequence[Group],
-    metric: Metric,
-    *,
-    subject: str,
-    dataset: str,
-    setting: str,
-    epochs: int,
-    notes: list[str],
-    advice: str,
-) -> CurveSeries:
-    curves = []
+def _make_curves(
+    groups: Sequence[Group], metric: Metric, advice: str
+) -> tuple[tuple[Curve, ...], tuple[str, ...]]:
+    """The curves of those groups that have one, and the notes on what is not in them."""
+    curves, notes = [], []
     for label, value, runs in groups:
         members = _with_curve(runs)
         diverged = sum(run.state is RunState.DIVERGED for run in runs)
@@ -171,15 +168,7 @@ def _series(
     if most > 1:
         seeds = f"{most}" if least == most else f"{least} to {most}"
         notes.insert(0, f"line: mean over {seeds} seeds; band: lowest to highest seed")
-    return CurveSeries(
-        metric=metric,
-        subject=subject,
-        dataset=dataset,
-        setting=setting,
-        epochs=epochs,
-        curves=tuple(curves),
-        notes=tuple(notes),
-    )
+    return tuple(curves), tuple(notes)
 
 
 def _with_curve(runs: Sequence[Run]) -> list[Run]:
@@ -206,7 +195,3 @@ def _curve(group: Group, diverged: int, metric: Metric) -> Curve:
         ends_diverged=runs[0].state is RunState.DIVERGED,
         runs=tuple(run.id for run in runs),
     )
-
-
-def _value(config: Config, name: str) -> str:
-    return name_value(getattr(config, name))

@@ -80,8 +80,9 @@ def _setup(setup: Sequence[Sequence[str]]) -> str:
 
 def _rates(facts: Facts, folder: str) -> list[str]:
     rates = facts["learning_rates"]
+    missing = _list(facts["missing"]["learning_rates"])
     if rates is None:
-        return [_lacking(facts["missing"][0])]
+        return [missing]
     stretched = (
         " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
         if rates["axis"] == "logit"
@@ -102,9 +103,9 @@ def _rates(facts: Facts, folder: str) -> list[str]:
 
 def _filters(facts: Facts, folder: str) -> list[str]:
     filters = facts["filters"]
-    missing = [_lacking(entry) for entry in facts["missing"] if "filters" in entry[0]]
+    missing = facts["missing"]["filters"]
     if filters is None:
-        return missing
+        return [_list(missing)]
     per = "an epoch" if filters["epochs"] == 1 else plural(filters["epochs"], "epoch")
     where = ", ".join(word for word in (filters["dataset"], filters["setting"]) if word)
     seeds = f" of {filters['seeds']} seeds" if filters["seeds"] > 1 else ""
@@ -113,23 +114,22 @@ def _filters(facts: Facts, folder: str) -> list[str]:
         f"Parameters against the training time of {per} (median epoch{seeds}; bars: quartiles of the "
         f"epochs), a point for each number of filters; {where}.{law}{_notes(filters['notes'])}"
     )
-    doubt = "; * in doubt, see below" if any("*" in cell for row in filters["rows"] for cell in row) else ""
+    doubt = (
+        "; * in doubt, hollow in the figure"
+        if any("*" in cell for row in filters["rows"] for cell in row)
+        else ""
+    )
     table = f"Training time of {per} in seconds, with the quartiles of the epochs{doubt}."
-    first = [s for s in filters["statements"] if s["topic"] == "parameters"]
     return [
-        *(_with_commands(statement["text"]) for statement in first),
+        *(escape(statement["text"]) for statement in filters["parameters"]),
         _figure(f"{folder}/runtime.svg", caption),
         _table(filters["header"], filters["rows"], table),
-        _list([s for s in filters["statements"] if s not in first]),
+        _list([*filters["statements"], *missing]),
     ]
 
 
 def _notes(notes: Sequence[str]) -> str:
     return "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
-
-
-def _lacking(entry: Sequence[str]) -> str:
-    return f"{escape(entry[0])} This trains it: #raw({quote(entry[1])})"
 
 
 def _figure(path: str, caption: str) -> str:
@@ -149,27 +149,15 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -
 
 
 def _list(statements: Sequence[Facts]) -> str:
-    return "\n".join(f"- {_with_commands(statement['text'])}" for statement in statements)
+    return "\n".join(f"- {escape(s['text'])}{_advise(s['command'])}" for s in statements)
 
 
-def _with_commands(text: str) -> str:
-    """Escaped text, with what stands between backticks as a command."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return escape(text)
-    marked = [_command(part) if n % 2 else _escape_part(part) for n, part in enumerate(parts)]
-    return "".join(marked)
+def _advise(command: str) -> str:
+    return f" This trains it: {_code(command)}" if command else ""
 
 
-def _command(command: str) -> str:
-    """A command as code; a short one is not broken at a line's end."""
-    code = f"raw({quote(command)})"
-    return f"#box({code})" if len(command) < 30 else f"#{code}"
-
-
-def _escape_part(part: str) -> str:
-    left, right = " " * part.startswith(" "), " " * part.endswith(" ")
-    return f"{left}{escape(part)}{right}" if part.strip() else left
+def _code(command: str) -> str:
+    return f"#raw({quote(command)})"
 
 
 def _reproducibility(facts: Facts) -> str:
@@ -181,11 +169,10 @@ def _reproducibility(facts: Facts) -> str:
     text = (
         f"All numbers come from the store {options['store']}, "
         f"{'sweep' if len(sweeps) == 1 else 'sweeps'} {named}, and from the runs below; a run’s id is the "
-        f"hash of its configuration. Made by {made}. The facts are attached to the PDF; "
-        "`lenetcli report --verify` with this file’s name computes all of them again from the store "
-        "and says which differ."
+        f"hash of its configuration. Made by {made}. The facts are attached to the PDF;"
     )
-    return _with_commands(text)
+    check = "with this file’s name computes all of them again from the store and says which differ."
+    return f"{escape(text)} {_code('lenetcli report --verify')} {escape(check)}"
 
 
 def _appendix(runs: Sequence[Facts]) -> str:
@@ -207,26 +194,17 @@ def _appendix(runs: Sequence[Facts]) -> str:
 
 
 def _appendix_row(run: Facts, digits: int) -> list[str]:
-    accuracy, seconds = run["val_accuracy"], run["typical_runtime"]
+    stored, asked = run["epochs"], run["asked_epochs"]
     return [
         run["id"][:digits],
         f"{run['lr']:g}",
         str(run["filters"]),
         str(run["seed"]),
         run["device"],
-        _epochs(run),
-        "diverged"
-        if run["state"] == "diverged"
-        else write_accuracy(accuracy)
-        if accuracy is not None
-        else "–",
-        write_seconds(seconds) if seconds is not None else "–",
+        str(asked) if stored >= asked else f"{stored} of {asked}",
+        "diverged" if run["state"] == "diverged" else write_accuracy(run["val_accuracy"]),
+        write_seconds(run["typical_runtime"]),
     ]
-
-
-def _epochs(run: Facts) -> str:
-    stored, asked = run["stored_epochs"], run["epochs"]
-    return str(asked) if stored >= asked else f"{stored} of {asked}"
 
 
 def _appendix_table(rows: Sequence[Sequence[str]]) -> str:

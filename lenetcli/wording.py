@@ -1,12 +1,14 @@
-"""How things are called in front of people: parameters, values, data sets, numbers, commands."""
+"""What is said in front of people: statements, numbers, names of parameters and data sets, commands."""
 
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from lenetcli.runs import Config, DeviceKind, Request, Sweep
 
+NONE = "–"
+"""Stands where there is no number."""
 PARAMETERS = {
     "lr": "learning rate",
     "filters": "filters",
@@ -26,14 +28,28 @@ FILTERS_COMMANDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence or two: what they are about, the runs (ids) and numbers behind them, what to type next."""
+
+    topic: str
+    text: str
+    runs: tuple[str, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    command: str = ""
+
+
 def name_parameter(parameter: str) -> str:
     """The term of the field for a field of Config."""
     return PARAMETERS.get(parameter, parameter.replace("_", " "))
 
 
 def name_value(value: object) -> str:
-    """A swept value as one would type it."""
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    """A value of a parameter as people write it: ``0.0001``, not ``1e-04``."""
+    if isinstance(value, float):
+        text = f"{value:.10f}".rstrip("0").rstrip(".")
+        return text if text and float(text) == value else repr(value)
+    return str(value)
 
 
 def name_dataset(dataset: str) -> str:
@@ -48,6 +64,11 @@ def name_values(values: Iterable[Any]) -> str:
     return join_words([name_value(value) for value in values])
 
 
+def name_all(noun: str, values: Sequence[Any]) -> str:
+    """``seed 0``, ``seeds 0, 1 and 2``."""
+    return f"{noun if len(values) == 1 else noun + 's'} {name_values(values)}"
+
+
 def join_words(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
@@ -58,9 +79,9 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def write_accuracy(accuracy: float) -> str:
-    """Four decimals: one image in ten thousand."""
-    return f"{accuracy:.4f}"
+def write_accuracy(accuracy: float | None) -> str:
+    """Four decimals: one image in ten thousand; a dash where there is none."""
+    return NONE if accuracy is None else f"{accuracy:.4f}"
 
 
 def write_number(number: float) -> str:
@@ -69,8 +90,10 @@ def write_number(number: float) -> str:
     return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.12g}"
 
 
-def write_seconds(seconds: float) -> str:
-    """Three significant digits, zeros too: ``0.620``, ``13.0``, ``1,230``."""
+def write_seconds(seconds: float | None) -> str:
+    """Three significant digits, zeros too: ``0.620``, ``13.0``, ``1,230``; a dash where there is none."""
+    if seconds is None:
+        return NONE
     return write_number(seconds) if seconds >= 100 else f"{seconds:#.3g}".rstrip(".")
 
 
@@ -82,10 +105,10 @@ def write_command(sweep: Sweep) -> str:
     counted = len(seeds) > 1 and sweep.parameter != "seed"
     words += ["--seeds", str(len(seeds))] if counted else []
     skipped = {"epochs", sweep.parameter} | ({"seed"} if counted else set())
-    for field in fields(Request):
-        value = getattr(sweep.request, field.name)
-        if field.name not in skipped and value != field.default:
-            words += [f"--{field.name.replace('_', '-')}", name_value(value)]
+    for option in fields(Request):
+        value = getattr(sweep.request, option.name)
+        if option.name not in skipped and value != option.default:
+            words += [f"--{option.name.replace('_', '-')}", name_value(value)]
     return shlex.join(words)
 
 

@@ -15,30 +15,21 @@ from made_up import (
     both_sweeps,
     filters_sweep,
     make_cell,
-    make_run,
     make_sweep,
     rates_sweep,
 )
 
-from lenetcli.conclusions import judge_curves
+from lenetcli.conclusions import judge_rates
 from lenetcli.costs import judge_parameters, judge_runtimes
-from lenetcli.estimates import (
-    estimate_seconds,
-    fit_cost,
-    fit_exponent,
-    fit_line,
-    mcnemar,
-    multiply_adds,
-    parameter_law,
-)
-from lenetcli.runs import Cell, DeviceKind, Precision, RunState
+from lenetcli.estimates import estimate_seconds, fit_cost, multiply_adds, parameter_law
+from lenetcli.inference import fit_exponent, fit_line, mcnemar
+from lenetcli.runs import DeviceKind, Precision, RunState
 from lenetcli.runtimes import runtime_series
-from lenetcli.wording import name_value
 
 
 def judge(sweep, **options):
     """The statements about a sweep, by topic."""
-    found = judge_curves(sweep, MadeUpEvidence([sweep], **options))
+    found = judge_rates(sweep, MadeUpEvidence([sweep], **options))
     return {statement.topic: statement for statement in found}
 
 
@@ -54,8 +45,8 @@ def test_a_clear_leader_works_best_and_its_lead_is_tested_on_the_same_images():
     sweep = rates_sweep()
     found = judge(sweep)
     assert "0.1 works best" in found["best"].text
-    assert "0.9847 in epoch 10" in found["best"].text
-    assert "0.1 alone is right on 106 and 0.01 alone on 0" in found["lead"].text
+    assert "0.9847 at its best in epoch 10" in found["best"].text
+    assert "0.1 alone is right on 106 of the 10,000 images and 0.01 alone on 0" in found["lead"].text
     assert "larger than the sampling error" in found["lead"].text
     assert "corrected for 3 comparisons" in found["lead"].text
     assert found["best"].runs == (sweep.cells[0].run.id,)
@@ -65,15 +56,22 @@ def test_a_lead_within_chance_is_not_distinguishable_and_nothing_works_best():
     sweep = rates_sweep({0.1: [0.97, 0.9805], 0.03: [0.96, 0.9800], 0.01: [0.5, 0.6]})
     found = judge(sweep, **shift(sweep, 1, 5000))
     assert "best" not in found
-    assert "0.1 shows the highest numbers" in found["highest"].text
-    assert "0.1 is not distinguishable from 0.03:" in found["not distinguishable"].text
-    assert "0.1 alone is right on 200 and 0.03 alone on 195" in found["not distinguishable"].text
+    assert "0.1 shows the highest validation accuracy" in found["highest"].text
+    assert "0.1 is not distinguishable from 0.03: after the last epoch" in found["not distinguishable"].text
+    assert "on 200 of the 10,000 images and 0.03 alone on 195" in found["not distinguishable"].text
     assert "lead" not in found
 
 
 def test_pairing_finds_a_small_lead_that_unpaired_numbers_would_not():
     sweep = rates_sweep({0.1: [0.97, 0.9805], 0.01: [0.96, 0.9795]})
-    assert "10,000 images, 0.1 alone is right on 10 and 0.01 alone on 0" in judge(sweep)["lead"].text
+    assert "alone is right on 10 of the 10,000 images and 0.01 alone on 0" in judge(sweep)["lead"].text
+
+
+@pytest.mark.parametrize(("more", "topic"), [({}, "lead"), ({0.01: [0.5, 0.6]}, "not distinguishable")])
+def test_a_lead_over_several_rates_has_more_chances_to_be_chance(more, topic):
+    sweep = rates_sweep({0.1: [0.97, 0.9805], 0.03: [0.96, 0.9797], **more})
+    found = judge(sweep, **shift(sweep, 1, 2))
+    assert "right on 10 of the 10,000 images and 0.03 alone on 2" in found[topic].text
 
 
 @pytest.mark.parametrize("lacking", ["with_predictions", "with_labels"])
@@ -90,7 +88,7 @@ def test_predictions_of_another_curve_are_not_believed():
         def predictions(self, key, epoch):
             return bytes(10_000)
 
-    topics = {statement.topic for statement in judge_curves(sweep, Strange([sweep]))}
+    topics = {statement.topic for statement in judge_rates(sweep, Strange([sweep]))}
     assert "lead unknown" in topics
     assert "lead" not in topics
 
@@ -98,9 +96,9 @@ def test_predictions_of_another_curve_are_not_believed():
 def test_best_and_last_epoch_may_name_different_winners_and_both_are_said():
     found = judge(rates_sweep({0.1: [0.97, 0.985, 0.95], 0.01: [0.91, 0.95, 0.96]}))
     text = found["winners differ"].text
-    assert "0.1 leads (0.9850 in epoch 2)" in text
-    assert "by the last 0.01 does (0.9600)" in text
-    assert "0.1 ends 0.0350 below its best, at 0.9500" in text
+    assert "different winners, since 0.1 ends 0.0350 below its best" in text
+    assert "0.1 reaches 0.9850 at its best in epoch 2 and 0.9500 at the end" in text
+    assert "and 0.01 0.9600 at its best in epoch 3 and 0.9600 at the end" in text
     assert not {"best", "highest"} & found.keys()
 
 
@@ -120,8 +118,17 @@ def test_seeds_that_lie_apart_support_none():
     ]
     found = judge(make_sweep("lr", 2, cells))
     assert "0.1 is not distinguishable from 0.01" in found["not distinguishable"].text
-    assert "not larger than the spread" in found["not distinguishable"].text
     assert "best" not in found
+
+
+def test_many_seeds_that_overlap_support_no_lead_however_narrow_the_interval():
+    cells = [
+        make_cell("lr", rate, (0.5, middle + 0.004 * (-1) ** seed), seed=seed)
+        for rate, middle in ((0.1, 0.98), (0.01, 0.974))
+        for seed in range(8)
+    ]
+    text = judge(make_sweep("lr", 2, cells))["not distinguishable"].text
+    assert "by 0.0060 ± 0.0046" in text
 
 
 def test_the_value_that_is_close_is_the_one_whose_numbers_are_given():
@@ -148,8 +155,8 @@ def test_a_single_finished_value_is_not_called_best():
 def test_what_is_not_finished_is_named_with_its_command_and_not_ranked():
     sweep = rates_sweep({0.1: RATES[0.1], 0.01: RATES[0.01], 0.001: None})
     found = judge(sweep)
-    assert "learning rate 0.001" in found["missing"].text
-    assert "`lenetcli sweep lr 0.1 0.01 0.001`" in found["missing"].text
+    assert "not compared: learning rate 0.001." in found["missing"].text
+    assert found["missing"].command == "lenetcli sweep lr 0.1 0.01 0.001"
     assert "0.001" not in found["best"].text
 
 
@@ -163,13 +170,14 @@ def test_values_are_compared_over_the_seeds_that_all_have_finished():
     found = judge(make_sweep("lr", 10, cells))
     assert "learning rate 0.01 (seed 1)." in found["missing"].text
     assert "McNemar" in found["lead"].text
+    assert "best" not in found  # what the other seeds show is not in it
 
 
 def test_a_diverged_run_is_named_and_never_best():
     sweep = rates_sweep({10.0: [0.999, 0.9], 0.1: [0.97, 0.98, 0.985], 0.01: [0.9, 0.91, 0.92]})
     diverged = replace(sweep.cells[0], run=replace(sweep.cells[0].run, state=RunState.DIVERGED))
     found = judge(replace(sweep, cells=(diverged, *sweep.cells[1:])))
-    assert "The learning rate 10 diverged: no finite loss in epoch 3" in found["diverged"].text
+    assert "learning rate 10 (no finite loss in epoch 3)" in found["diverged"].text
     assert "Of the learning rates 0.1 and 0.01, 0.1 works best" in found["best"].text
     assert "missing" not in found
 
@@ -181,7 +189,7 @@ def test_a_value_of_which_one_seed_diverged_is_not_ranked_by_those_that_survived
         *(make_cell("lr", rate, (0.9, rate + 0.8), seed=seed) for rate in (0.1, 0.01) for seed in (0, 1)),
     ]
     found = judge(make_sweep("lr", 2, cells))
-    assert "The learning rate 1 diverged with 1 of 2 seeds" in found["diverged"].text
+    assert "learning rate 1 with 1 of 2 seeds (no finite loss in epoch 2)" in found["diverged"].text
     assert "Of the learning rates 0.1 and 0.01, 0.1" in found["best"].text
 
 
@@ -199,44 +207,13 @@ def test_a_run_is_seen_through_the_epochs_of_its_sweep_only():
     assert "0.1 works best" in judge(make_sweep("lr", 10, cells))["best"].text
 
 
-@pytest.mark.parametrize(
-    ("parameter", "values"),
-    [
-        ("seed", (0, 1)),
-        ("precision", tuple(Precision)),
-        ("kernel_size", (1, 3)),
-        ("filters", (8, 16)),
-        ("batch_size", (32, 64)),
-        ("momentum", (0.0, 0.9)),
-        ("hidden_units", (64, 128)),
-    ],
-)
-def test_every_sweep_is_judged(parameter, values):
-    curves = (RATES[0.01], RATES[0.1])
-    cells = []
-    for value, curve in zip(values, curves, strict=True):
-        config = replace(BASE, **{parameter: value})
-        seed = value if parameter == "seed" else 0
-        cells.append(Cell(value=value, seed=seed, config=config, run=make_run(config, curve)))
-    found = judge(make_sweep(parameter, 10, cells))
-    assert f"{name_value(values[1])} works best" in found["best"].text
-
-
 # how the curves run
 
 
 def test_order_is_said_where_each_step_is_clear():
     text = judge(rates_sweep())["order"].text
-    assert "the higher the learning rate, the higher the accuracy" in text
-    assert "The largest value leads" in text
-
-
-def test_the_best_value_lies_beyond_the_range_only_where_nothing_was_tried_there():
-    sweep = rates_sweep({10.0: [0.2], 0.1: [0.98], 0.01: [0.9], 0.001: [0.5]})
-    diverged = replace(sweep.cells[0], run=replace(sweep.cells[0].run, state=RunState.DIVERGED))
-    text = judge(replace(sweep, cells=(diverged, *sweep.cells[1:])))["order"].text
-    assert "the higher the learning rate" in text
-    assert "beyond the range" not in text
+    assert "The higher the learning rate, the higher the accuracy" in text
+    assert "the highest rate leads" in text
 
 
 def test_order_is_not_said_where_a_step_is_within_chance_or_turns():
@@ -248,14 +225,14 @@ def test_order_is_not_said_where_a_step_is_within_chance_or_turns():
 
 def test_order_may_fall():
     assert (
-        "the lower the learning rate"
+        "The lower the learning rate"
         in judge(rates_sweep({0.1: [0.7], 0.01: [0.8], 0.001: [0.9]}))["order"].text
     )
 
 
 def test_speed_compares_the_first_epoch_with_the_ends_of_others():
     text = judge(rates_sweep())["speed"].text
-    assert "first epoch at 0.1 (0.9701)" in text
+    assert "first epoch at 0.1 (0.9701) already reaches more" in text
     assert "0.001 (at most 0.9081) and 0.0001 (at most 0.3641)" in text
     assert "0.01 (" not in text
     assert "speed" not in judge(rates_sweep({0.1: [0.5, 0.98], 0.01: [0.4, 0.9]}))
@@ -266,32 +243,30 @@ def test_a_value_that_fell_at_its_end_was_no_slower():
     assert "speed" not in found
 
 
-def test_the_order_leaves_no_value_out():
-    curves = {1.0: [0.98], 0.1: [0.95], 0.01: [0.9], 0.001: [0.8]}
-    assert "From 0.001 to 1, the higher the learning rate" in judge(rates_sweep(curves))["order"].text
-    sweep = rates_sweep(curves)
-    for place, diverged in ((0, True), (1, False)):
-        cells = list(sweep.cells)
-        cells[place] = make_cell("lr", cells[place].value, [0.1], state=RunState.DIVERGED)
-        found = judge(make_sweep("lr", 1, cells))
-        assert ("order" in found) == diverged
-        if diverged:
-            assert "From 0.001 to 0.1, the higher" in found["order"].text
-            assert "beyond the range" not in found["order"].text
+@pytest.mark.parametrize("state", [RunState.DIVERGED, RunState.INTERRUPTED])
+def test_no_order_is_said_where_a_value_has_no_place_in_it(state):
+    cells = list(rates_sweep({1.0: [0.98] * 2, 0.1: [0.95] * 2, 0.01: [0.9] * 2, 0.001: [0.8] * 2}).cells)
+    assert "order" in judge(make_sweep("lr", 2, cells))
+    cells[1] = make_cell("lr", 0.1, [0.1], state=state)
+    assert "order" not in judge(make_sweep("lr", 2, cells))
 
 
 def test_a_rise_along_a_bend_has_not_converged_and_is_not_counted():
     found = judge(rates_sweep({0.1: [0.98, 0.9801, 0.9802, 0.9801], 0.001: [0.3124, 0.7221, 0.8312, 0.8641]}))
-    assert "still gains 0.5517 (0.001), along a curve too bent to say" in found["bent"].text
-    assert "not converged" not in found
+    assert "still rises by 0.1764 (0.001) an epoch." in found["not converged"].text
     assert "0.1 shows no rise" in found["level"].text
 
 
 def test_a_steady_rise_has_not_converged_and_the_trend_is_counted():
     found = judge(rates_sweep({0.1: [0.98] * 8, 0.01: [0.5 + 0.05 * n for n in range(8)]}))
     assert "rises by 0.0500 (0.01) an epoch" in found["not converged"].text
-    assert "it would need 3 more epochs to reach the 0.9800 of 0.1" in found["not converged"].text
+    assert "0.01 would need 3 more epochs to reach the 0.9800 of 0.1" in found["not converged"].text
     assert "0.1 shows no rise" in found["level"].text
+
+
+def test_a_slow_rise_that_is_clear_of_the_scatter_is_a_rise():
+    found = judge(rates_sweep({0.1: [0.98 + 0.0006 * n for n in range(8)], 0.01: [0.95] * 8}))
+    assert "rises by 0.0006 (0.1) an epoch." in found["not converged"].text
 
 
 def test_scatter_without_a_trend_is_not_called_a_rise():
@@ -303,7 +278,7 @@ def test_scatter_without_a_trend_is_not_called_a_rise():
 
 def test_few_epochs_cannot_tell_about_convergence():
     found = judge(rates_sweep({0.1: [0.9, 0.95, 0.98], 0.01: [0.5, 0.6, 0.7]}))
-    assert "With 3 epochs nothing can be said" in found["convergence unknown"].text
+    assert "3 epochs cannot show" in found["convergence unknown"].text
     assert not {"not converged", "level"} & found.keys()
 
 
@@ -315,19 +290,20 @@ def test_dips_beyond_the_sampling_error_are_oscillation():
 
 def test_dips_within_the_sampling_error_are_not():
     found = judge(rates_sweep({0.1: [0.97, 0.968, 0.972, 0.970], 0.01: [0.9, 0.91, 0.92, 0.93]}))
-    assert not {"oscillates", "dips"} & found.keys()
+    assert not {"oscillates", "falls back"} & found.keys()
 
 
 def test_one_dip_is_one_dip():
     found = judge(rates_sweep({0.1: [0.97, 0.98, 0.98, 0.95], 0.01: [0.9, 0.91, 0.92, 0.93]}))
-    assert "0.1 dips once" in found["dips"].text
-    assert "in epoch 4" in found["dips"].text
+    assert "0.1 falls back" in found["falls back"].text
+    assert "in 1 of 3 steps, most by 0.0300 in epoch 4" in found["falls back"].text
 
 
 def test_a_fall_without_a_recovery_is_no_oscillation():
     found = judge(rates_sweep({0.3: [0.97, 0.95, 0.90, 0.80], 0.01: [0.5, 0.6, 0.7, 0.75]}))
     assert (
-        "0.3 falls back: its accuracy falls beyond the sampling error in 3 of 3 steps" in found["dips"].text
+        "0.3 falls back: its accuracy falls beyond the sampling error in 3 of 3 steps"
+        in found["falls back"].text
     )
     assert "oscillates" not in found
 
@@ -335,7 +311,7 @@ def test_a_fall_without_a_recovery_is_no_oscillation():
 def test_one_dip_in_each_of_two_seeds_is_no_oscillation():
     cells = [make_cell("lr", 0.1, (0.97, 0.90, 0.98, 0.981), seed=seed) for seed in (0, 1)]
     found = judge(make_sweep("lr", 4, cells))
-    assert "0.1 falls back" in found["dips"].text
+    assert "0.1 falls back" in found["falls back"].text
 
 
 def test_no_winner_among_those_who_guess():
@@ -345,7 +321,7 @@ def test_no_winner_among_those_who_guess():
 
 def test_equal_numbers_are_shared():
     found = judge(rates_sweep({0.1: [0.97, 0.98], 0.03: [0.97, 0.98], 0.01: [0.9, 0.91]}))
-    assert "0.1 and 0.03 share the highest numbers" in found["highest"].text
+    assert "0.1 and 0.03 show the highest" in found["highest"].text
 
 
 def test_seeds_that_are_not_finished_are_told_and_nothing_works_best():
@@ -356,8 +332,8 @@ def test_seeds_that_are_not_finished_are_told_and_nothing_works_best():
         for seed, final in enumerate(known)
     ]
     found = judge(make_sweep("lr", 2, cells))
-    assert found["seeds"].text == "All are compared over seed 0, the only one that every value has finished."
-    assert "0.1 shows the highest numbers" in found["highest"].text
+    assert "0.01 (seeds 1 and 2)" in found["missing"].text
+    assert "over the 1 seed that all of them have finished, 0.1 shows" in found["highest"].text
     assert "best" not in found
 
 
@@ -368,8 +344,7 @@ def test_nothing_is_ranked_without_a_common_seed():
         make_cell("lr", 0.01, None, seed=0),
         make_cell("lr", 0.01, (0.9,), seed=1),
     ]
-    found = judge(make_sweep("lr", 1, cells))
-    assert "no seed has been finished with every value" in found["no common seed"].text
+    assert set(judge(make_sweep("lr", 1, cells))) == {"nothing ranked", "missing"}
 
 
 def test_values_set_aside_for_divergence_lack_no_seed():
@@ -378,7 +353,7 @@ def test_values_set_aside_for_divergence_lack_no_seed():
         for rate in (0.1, 0.01)
         for seed, state in enumerate((RunState.COMPLETED, RunState.DIVERGED))
     ]
-    assert set(judge(make_sweep("lr", 1, cells))) == {"diverged"}
+    assert set(judge(make_sweep("lr", 1, cells))) == {"nothing ranked", "diverged"}
 
 
 def test_seeds_that_agree_to_the_digit_still_err():
@@ -394,7 +369,7 @@ def test_seeds_that_diverge_in_different_epochs_name_them_all():
         for seed, length in ((0, 2), (1, 6))
     ]
     found = judge(make_sweep("lr", 7, [*cells, make_cell("lr", 1.0, None, seed=2)]))
-    assert "1 diverged with 2 of 3 seeds: no finite loss in epochs 3 and 7." in found["diverged"].text
+    assert "1 with 2 of 3 seeds (no finite loss in epochs 3 and 7)." in found["diverged"].text
 
 
 def test_guessing_is_called_guessing():
@@ -422,29 +397,28 @@ def costs(*sweeps):
 
 
 def test_the_law_of_the_parameters():
-    (statement,) = judge_parameters(BASE, [8, 16, 32, 64, 128, 256])
+    statement = judge_parameters(BASE, [8, 16, 32, 64, 128, 256])
     assert "9 F² + 6,283 F + 1,418" in statement.text
     assert "52,258 for 8 and 2,199,690 for 256 filters" in statement.text
-    assert "first fully connected layer dominates" in statement.text
+    assert "holds 96% of them at 8 filters, so that the growth is nearly linear up to 64" in statement.text
     assert "about 698 filters" in statement.text
 
 
 @given(st.integers(1, 7), st.integers(1, 500), st.integers(1, 400))
 def test_the_law_holds_for_every_kernel_and_width(kernel, units, filters):
     config = replace(BASE, kernel_size=kernel, hidden_units=units, filters=filters)
-    assert parameter_law(config).count(filters) == config.parameters
+    assert parameter_law(config)(filters) == config.parameters
 
 
 def test_a_narrow_network_is_not_dominated_by_its_dense_layer():
-    (statement,) = judge_parameters(replace(BASE, hidden_units=1, kernel_size=5), [64, 128])
-    assert "dominates" not in statement.text
+    statement = judge_parameters(replace(BASE, hidden_units=1, kernel_size=5), [64, 128])
     assert "nearly linear" not in statement.text
 
 
 def test_runtime_growth_with_exponent_and_uncertainty():
     found = costs(*both_sweeps())
-    assert "faster than in proportion" in found["growth", "CPU"]
-    assert "more slowly than in proportion" in found["growth", "GPU"]
+    assert "more than in proportion" in found["growth", "CPU"]
+    assert "less than in proportion" in found["growth", "GPU"]
     assert "the exponent is 1.33 ± 0.48 (95%)" in found["growth", "CPU"]
 
 
@@ -485,25 +459,25 @@ def test_two_sizes_make_no_law():
 def test_a_gpu_that_always_pays():
     text = costs(*both_sweeps())["speed-up", "Spe"]
     assert "4.19 (8 filters)" in text
-    assert "pays at every size that both measured, from 8 filters on" in text
+    assert "on the GPU pays at 8, 16, 32 and 64 filters" in text
     assert "The speed-up grows with the size" in text
 
 
 def test_a_gpu_that_pays_from_some_size_on():
     slow = {8: 4.0, 16: 6.0, 32: 7.0, 64: 8.0}
     found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, slow))
-    assert "training pays from 32 filters on" in found["speed-up", "Spe"]
+    assert "on the GPU pays at 32 and 64 filters" in found["speed-up", "Spe"]
 
 
 def test_a_gpu_that_never_pays():
     slow = {filters: 3 * seconds for filters, seconds in CPU_SECONDS.items()}
     found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, slow))
-    assert "pays at no size" in found["speed-up", "Spe"]
+    assert "pays at none of these sizes" in found["speed-up", "Spe"]
 
 
 def test_a_gpu_as_fast_as_the_cpu_is_not_distinguishable():
     found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, CPU_SECONDS))
-    assert "nothing here tells from which size on" in found["speed-up", "Spe"]
+    assert "pays at none of these sizes" in found["speed-up", "Spe"]
     assert "with the size" not in found["speed-up", "Spe"]
 
 
@@ -512,7 +486,7 @@ def test_one_epoch_tells_nothing_about_a_gpu():
         filters_sweep(DeviceKind.CPU, {8: 2.0, 16: 2.01}, epochs=1),
         filters_sweep(DeviceKind.GPU, {8: 1.99, 16: 2.0}, epochs=1),
     )
-    assert "nothing here tells from which size on" in found["speed-up", "Spe"]
+    assert "pays at none of these sizes" in found["speed-up", "Spe"]
     assert "too few epochs were timed" in found["growth", "CPU"]
 
 
@@ -525,7 +499,7 @@ def test_a_speed_up_that_goes_up_and_down_has_no_trend(speedups):
 
 def test_a_runtime_that_shrinks_does_not_grow():
     found = costs(filters_sweep(DeviceKind.CPU, {8: 4.0, 16: 2.0, 32: 1.0}))
-    assert "the runtime changes by a factor of 0.25" in found["growth", "CPU"]
+    assert "training with 32 filters takes 0.25 times as long as with 8" in found["growth", "CPU"]
 
 
 def test_a_run_that_is_not_finished_is_in_no_fit():
@@ -533,18 +507,12 @@ def test_a_run_that_is_not_finished_is_in_no_fit():
     cells = list(sweep.cells)
     cells[3] = make_cell("filters", 64, RATES[0.1][:1], seconds=41.0, state=RunState.INTERRUPTED)
     found = costs(replace(sweep, cells=tuple(cells)))
-    assert "from 8 to 32 filters" in found["growth", "CPU"]
-    assert "64 filters: only 1 of 5 epochs finished; drawn hollow" in found["doubt", "CPU"]
+    assert "with 32 filters" in found["growth", "CPU"]
 
 
 def test_times_that_are_none_are_left_out():
     found = costs(filters_sweep(DeviceKind.CPU, {8: 0.0, 16: 5.0, 32: 13.2}))
-    assert "from 16 to 32 filters" in found["growth", "CPU"]
-
-
-def test_without_a_gpu_the_command_is_named():
-    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS))
-    assert "`lenetcli sweep filters --device gpu 8 16 32 64 128 256`" in found["no GPU", "No "]
+    assert "with 32 filters takes 2.64 times as long as with 16" in found["growth", "CPU"]
 
 
 @pytest.mark.parametrize("odd", [{"data": "e" * 64}, {"precision": Precision.BFLOAT16}, {"batch_size": 128}])
@@ -555,10 +523,9 @@ def test_devices_with_other_data_or_settings_are_not_compared(odd):
     assert ("speed-up", "Spe") not in found
 
 
-def test_contended_runs_are_in_no_comparison_and_named():
+def test_contended_runs_are_in_no_comparison():
     busy = filters_sweep(DeviceKind.CPU, CPU_SECONDS, contended=True)
     found = costs(busy, filters_sweep(DeviceKind.GPU, GPU_SECONDS))
-    assert "8, 16, 32 and 64 filters: others used the machine" in found["doubt", "CPU"]
     assert ("growth", "CPU") not in found
     assert ("speed-up", "Spe") not in found
 

@@ -225,6 +225,7 @@ def test_long_names_stand_above_the_figure_and_leave_it_its_width():
     series = sweep_curves(rates_sweep())
     curves = tuple(replace(curve, label=f"{curve.label}, " + "a long name " * 4) for curve in series.curves)
     figure = draw_curves(replace(series, curves=curves))
+    render(figure, "png")
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [c.label.strip() for c in curves]
     assert axes.get_position().width > 0.8

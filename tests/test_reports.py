@@ -57,7 +57,7 @@ def test_every_question_of_the_exercise_is_answered(document):
         "larger than the spread over the seeds",
         "Not converged",
         "9 F² + 6,283 F + 1,418",
-        "the runtime grows by a factor of",
+        "times as long as with 8",
         "overhead dominates below about",
         "Speed-up of the GPU",
         "Two convolutions (kernel 3×3",

@@ -36,8 +36,9 @@ def reproduce(
     ] = False,
 ) -> None:
     """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
-    from lenetcli import experiments, printing
+    from lenetcli import experiments
     from lenetcli.devices import choose_device
+    from lenetcli.wording import name_value
 
     wanted = o.list_seeds(seeds)
     request = Request(epochs=epochs, dataset=dataset, data=data, threads=threads)
@@ -69,7 +70,7 @@ def reproduce(
         _show(plans, held.runs() if held is not None else [])
         return
     for parameter, values, device in sweeps:
-        _run(["sweep", parameter, "--device", device, *map(printing.format_value, values), *options])
+        _run(["sweep", parameter, "--device", device, *map(name_value, values), *options])
     _run(["plot", "lr", "--store", store])
     _run(["plot", "runtime", "--store", store])
     _run(["report", "--store", store])
