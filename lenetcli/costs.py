@@ -9,7 +9,7 @@ from lenetcli.estimates import dense_share, filters_at, parameter_law
 from lenetcli.inference import fit_exponent
 from lenetcli.runs import Config, DeviceKind
 from lenetcli.runtimes import DeviceSeries, RuntimePoint, RuntimeSeries
-from lenetcli.wording import Statement, join_words, name_values, write_number
+from lenetcli.wording import Statement, join_words, name_values, plural, write_number
 
 LEAST_POINTS = 4
 """With fewer points every law of two numbers fits, and none is believed."""
@@ -34,7 +34,7 @@ def judge_parameters(config: Config, sizes: Sequence[int]) -> Statement:
             f"{write_number(growth)} times as many for {write_number(large / small)} times the filters"
         )
     share = dense_share(replace(config, filters=small))
-    text += f". The first fully connected layer holds {share:.0%} of them at {small} filters"
+    text += f". The first fully connected layer holds {share:.0%} of them at {plural(small, 'filter')}"
     flat = [size for size in sizes if law.square * size**2 <= NEARLY_LINEAR * law(size)]
     if flat and share > 0.5:
         text += f", so that the growth is nearly linear up to {flat[-1]} filters"

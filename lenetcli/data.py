@@ -157,8 +157,8 @@ def _find_mnist(report: mnist.Report | None, *, offline: bool) -> DataSource:
             return source
         reasons.append(f"'{place}' is not the real MNIST.")
     if offline:
-        reasons.insert(0, "MNIST is not on this machine, and the network is not to be used.")
-        raise DataError(" ".join(reasons), "Give MNIST's files with --data, or allow the download.")
+        reasons.insert(0, f"MNIST is not on this machine, and {OFFLINE_VARIABLE} forbids the download.")
+        raise DataError(" ".join(reasons), f"Give MNIST's files with --data, or unset {OFFLINE_VARIABLE}.")
     try:
         return _describe(mnist.fetch(cache, report).absolute())
     except DataError as error:

@@ -58,10 +58,10 @@ def check_request(request: Request) -> None:
         UsageError: naming the option and the value.
     """
     if not (math.isfinite(request.lr) and request.lr > 0):
-        raise UsageError(f"The learning rate {request.lr} is not a positive number.", "Try 0.1.")
+        raise UsageError(f"The learning rate {request.lr:g} is not a positive number.", "Try 0.1.")
     if not 0 <= request.momentum < 1:
         raise UsageError(
-            f"The momentum {request.momentum} is not in the range from 0 to below 1.", "Try 0.9."
+            f"The momentum {request.momentum:g} is not in the range from 0 to below 1.", "Try 0.9."
         )
     least = {"epochs": 1, "filters": 1, "kernel_size": 1, "hidden_units": 1, "batch_size": 1, "seed": 0}
     for name, lowest in least.items():
@@ -117,7 +117,7 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
     if needed > there:
         raise UsageError(
             f"{config.filters} filters and {config.hidden_units} hidden units with batches of "
-            f"{config.batch_size} need about {needed / 1e9:.0f} GB of memory, and this machine has "
+            f"{config.batch_size} need about {needed / 1e9:,.0f} GB of memory, and this machine has "
             f"{there / 1e9:.0f} GB.",
             "Choose fewer --filters or --hidden-units, or a smaller --batch-size.",
         )

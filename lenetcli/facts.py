@@ -33,6 +33,7 @@ from lenetcli.wording import (
 )
 
 Facts = dict[str, Any]
+SOFTWARE = {"onednn": "oneDNN’s setting", "python": "Python", "tensorflow": "TensorFlow"}
 
 
 class Evidence(Judged, Protocol):
@@ -142,7 +143,9 @@ def _describe_setup(sweeps: Sequence[Sweep]) -> list[list[str]]:
         for name, version in attempt.versions.items():
             if version not in versions.setdefault(name, []):
                 versions[name].append(version)
-    software = ", ".join(f"{name} {'/'.join(found)}" for name, found in sorted(versions.items()))
+    software = ", ".join(
+        f"{SOFTWARE.get(name, name)} {'/'.join(found)}" for name, found in sorted(versions.items())
+    )
     return [
         ["Network", network],
         ["Data", f"{data}; validation after each epoch, the test set kept apart for the end."],

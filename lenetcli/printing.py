@@ -14,6 +14,7 @@ from rich.text import Text
 Item = TypeVar("Item")
 GAP = "  "
 SPARKS = 20
+LEAST_ROOM = 24
 
 
 class Console(rich_console.Console):
@@ -113,18 +114,22 @@ def _pad(cell: Text, width: int, right: bool) -> Text:
 
 
 def print_facts(facts: Iterable[tuple[str, Any]]) -> None:
-    """Names and what there is to say of them, folded where it is longer than the line."""
+    """Names and what there is to say of them, folded where it is longer than the line.
+
+    Where little room is left beside the names, the rest of a fact stands below its name.
+    """
     console = stdout()
     facts = [(clean(name), clean(str(fact))) for name, fact in facts]
-    indent = max((cell_len(name) for name, _ in facts), default=0) + len(GAP)
-    room = max(console.width - indent, 16)
+    widest = max((cell_len(name) for name, _ in facts), default=0) + len(GAP)
     for name, fact in facts:
-        first, *rest = Text(fact).wrap(console, room, overflow="fold") or [Text()]
-        console.print(
-            Text(name, style="bold") + Text(" " * (indent - cell_len(name))) + first, soft_wrap=True
-        )
-        for line in rest:
-            console.print(Text(" " * indent) + line, soft_wrap=True)
+        beside = cell_len(fact) <= console.width - widest or console.width - widest >= LEAST_ROOM
+        indent = widest if beside else len(GAP)
+        lines = Text(fact).wrap(console, max(console.width - indent, 1), overflow="fold") or [Text()]
+        heading = Text(name, style="bold")
+        if beside:
+            heading += Text(" " * (indent - cell_len(name))) + lines.pop(0)
+        for line in [heading, *(Text(" " * indent) + line for line in lines)]:
+            console.print(line, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

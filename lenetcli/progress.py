@@ -94,9 +94,9 @@ class Display:
     def loading(self, what: str) -> None:
         """Something slow begins: on a terminal it shows until the next thing happens."""
         if not self._live:
-            self._line(f"{what} …")
+            self._line(f"{what} ...")
         else:
-            self._replace_run(f"{what} …")
+            self._replace_run(f"{what} ...")
 
     def began(self, cell: Cell, first: int, last: int) -> None:
         """A run is in hand."""
@@ -111,7 +111,7 @@ class Display:
                 everything = len(self._sweep.cells) * self._sweep.epochs
                 self._replace_run(None)  # the bar of the sweep stands above that of the run
                 self._total = self._bars.add_task(self._position(), total=everything, left="")
-            self._replace_run(f"{self._name(cell)}  getting ready …")
+            self._replace_run(f"{self._name(cell)}  getting ready ...")
             self._update_total(first - 1)
 
     def progressed(self, progress: News) -> None:

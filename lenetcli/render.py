@@ -28,7 +28,7 @@ _STYLES = {
     RunState.FAILED: "red",
     RunState.DIVERGED: "magenta",
 }
-CONTENDED = "* measured while other work used the machine, or the process was suspended"
+CONTENDED = "* other work used the machine, or the process was suspended; --remeasure measures again"
 
 
 def _state(run: Run) -> Text:

@@ -202,7 +202,7 @@ class Runner:
         heart, now = (busy.number, busy.heartbeat), time.monotonic()
         known = self._watched.get(key)
         if known is None:
-            self._observer.note(f"A cell is in the hands of another process on {busy.host}.")
+            self._observer.note(f"A run is in the hands of another process on {busy.host}.")
         still = 0.0
         if known is not None and known.heart == heart:
             # Between looks that lie far apart, both may have been stopped, or the store locked.

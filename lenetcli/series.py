@@ -157,11 +157,11 @@ def _make_curves(
         if members:
             curves.append(_curve((label, value, members), diverged, metric))
         elif diverged:
-            notes.append(f"{label}: diverged in epoch 1")
+            notes.append(f"diverged in epoch 1: {label}")
         shown = members[0].epochs if members else 0
         others = [r for r in runs if r.state is not RunState.DIVERGED and r not in members and r.epochs]
         if others:
-            notes.append(f"{label}: {plural(len(others), 'seed')} with fewer than {shown} epochs left out")
+            notes.append(f"left out, with fewer than {shown} epochs: {label} ({plural(len(others), 'seed')})")
     if not curves:
         raise NotFoundError("There is no finished epoch to draw yet.", advice)
     least, most = min(curve.seeds for curve in curves), max(curve.seeds for curve in curves)

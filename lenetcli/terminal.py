@@ -1,14 +1,17 @@
 """Figures made of characters, by plotext."""
 
 import math
+import textwrap
 from types import ModuleType
 
 from lenetcli.errors import UsageError
 from lenetcli.runtimes import RuntimeSeries
 from lenetcli.scales import MAPS, choose_axis, choose_kind, write_tick
 from lenetcli.series import CurveSeries, Metric
+from lenetcli.wording import plural
 
-MARKS = "*+ox#@%&"
+MARKS = "*+ox#@%&=$svzuw"
+BLANK = "\N{NO-BREAK SPACE}"
 
 
 def draw_terminal(
@@ -29,12 +32,20 @@ def draw_terminal(
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.limit_size(False, False)
-    plotext.plot_size(width, height)
     if isinstance(series, CurveSeries):
+        title = f"{series.metric.value.replace('_', ' ')} by {series.subject}: {series.dataset}"
+        names = [curve.label for curve in series.curves]
         _draw_curves(plotext, series)
     else:
+        time = plural(series.epochs, "epoch")
+        title = f"seconds of training ({time}) by parameters, marked by filters: {series.dataset}"
+        names = [device.label for device in series.devices]
         _draw_runtimes(plotext, series)
-    text: str = plotext.uncolorize(plotext.build())
+    # plotext would leave out a title that is too long, and lay the legend over the curves.
+    legend = "   ".join(f"{MARKS[number % len(MARKS)]}{BLANK}{name}" for number, name in enumerate(names))
+    heading = [*textwrap.wrap(title, width), *textwrap.wrap(legend, width)]
+    plotext.plot_size(width, height - len(heading))
+    text = "\n".join([*heading, plotext.uncolorize(plotext.build())]).replace(BLANK, " ")
     plotext.clear_figure()
     return "\n".join(line.rstrip() for line in (_to_ascii(text) if ascii_only else text).splitlines())
 
@@ -44,10 +55,9 @@ def _draw_curves(plotext: ModuleType, series: CurveSeries) -> None:
     place = MAPS[kind][0] if kind in MAPS else float
     for number, curve in enumerate(series.curves):
         epochs, heights = list(range(1, len(curve.mean) + 1)), [place(mean) for mean in curve.mean]
-        plotext.plot(epochs, heights, label=curve.label, marker=MARKS[number % len(MARKS)])
+        plotext.plot(epochs, heights, marker=MARKS[number % len(MARKS)])
     if kind in MAPS:
         _set_ticks(plotext, "y", series.limits, kind)
-    plotext.title(f"{series.metric.value} by {series.subject}: {series.dataset}")
     plotext.xlabel("epoch")
     plotext.xticks(list(range(1, series.epochs + 1, max(1, series.epochs // 10))))
 
@@ -58,13 +68,12 @@ def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries) -> None:
         mark = MARKS[number % len(MARKS)]
         xs = [math.log10(point.parameters) for point in device.points]
         ys = [math.log10(point.seconds) for point in device.points]
-        plotext.scatter(xs, ys, label=device.label, marker=mark)
+        plotext.scatter(xs, ys, marker=mark)
         for x, y, point in zip(xs, ys, device.points, strict=True):
             plotext.text(f"{mark}{point.filters}", x, y, alignment="left")
     xs, ys = [point.parameters for point in points], [point.seconds for point in points]
     _set_ticks(plotext, "x", (min(xs), max(xs) * 1.3), "log")
     _set_ticks(plotext, "y", (min(ys), max(ys)), "log")
-    plotext.title(f"seconds of training by parameters: {series.dataset}")
     plotext.xlabel("parameters")
 
 

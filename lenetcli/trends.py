@@ -123,9 +123,10 @@ def judge_steadiness(ranking: Ranking) -> list[Statement]:
         depth, epoch = max(dips)
         steps = len(entry.runs) * (ranking.epochs - 1)
         topic = "oscillates" if any(map(_swings, jumps)) else "falls back"
+        often = "once," if len(dips) == 1 else f"in {len(dips)} of {plural(steps, 'step')}, most"
         text = (
-            f"{entry.name} {topic}: its accuracy falls beyond the sampling error in {len(dips)} of "
-            f"{plural(steps, 'step')}, most by {write_accuracy(depth)} in epoch {epoch}."
+            f"{entry.name} {topic}: its accuracy falls beyond the sampling error {often} by "
+            f"{write_accuracy(depth)} in epoch {epoch}."
         )
         numbers = {"dips": float(len(dips)), "depth": depth, "epoch": float(epoch)}
         statements.append(Statement(topic, text, entry.ids, numbers))

@@ -115,7 +115,7 @@ def _filters(facts: Facts, folder: str) -> list[str]:
         f"epochs), a point for each number of filters; {where}.{law}{_notes(filters['notes'])}"
     )
     doubt = (
-        "; * in doubt, hollow in the figure"
+        "; * in doubt, hollow in the figure: the sweep with --remeasure measures again"
         if any("*" in cell for row in filters["rows"] for cell in row)
         else ""
     )

@@ -88,7 +88,7 @@ def rows(table):
 
 def test_training_says_what_it_does_line_by_line(desk):
     lines = desk.trained.stderr.splitlines()
-    assert lines[:2] == ["Reading my digits …", "Loading TensorFlow …"]
+    assert lines[:2] == ["Reading my digits ...", "Loading TensorFlow ..."]
     assert lines[2].startswith("lr 0.1  epoch 1/2  train loss ")
     assert "test accuracy" not in lines[2]
     assert "test accuracy" in lines[3]

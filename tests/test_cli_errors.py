@@ -307,4 +307,4 @@ def test_mistakes_are_found_before_tensorflow(folder, typed, code):
 def test_the_installed_command_ends_with_the_code(folder):
     done = subprocess.run([EXECUTABLE, "sweep", "lr", "-3"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "Error: The learning rate -3.0 is not a positive number. Try 0.1.\n"
+    assert done.stderr == "Error: The learning rate -3 is not a positive number. Try 0.1.\n"

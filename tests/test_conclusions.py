@@ -296,7 +296,7 @@ def test_dips_within_the_sampling_error_are_not():
 def test_one_dip_is_one_dip():
     found = judge(rates_sweep({0.1: [0.97, 0.98, 0.98, 0.95], 0.01: [0.9, 0.91, 0.92, 0.93]}))
     assert "0.1 falls back" in found["falls back"].text
-    assert "in 1 of 3 steps, most by 0.0300 in epoch 4" in found["falls back"].text
+    assert "beyond the sampling error once, by 0.0300 in epoch 4" in found["falls back"].text
 
 
 def test_a_fall_without_a_recovery_is_no_oscillation():

@@ -294,7 +294,7 @@ def test_the_commands(capsys, tmp_path, released):
         connection.execute("UPDATE weights SET sha256 = 'x'")
     code, out, err = run_main(capsys, "store", "check", "--store", released)
     assert (code, out.count("hash")) == (1, 2)
-    assert "2 things" in err
+    assert "2 faults" in err
 
 
 def test_an_older_schema_names_the_command(released):

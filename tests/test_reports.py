@@ -62,7 +62,7 @@ def test_every_question_of_the_exercise_is_answered(document):
         "Speed-up of the GPU",
         "Two convolutions (kernel 3×3",
         "lenetcli report --verify",
-        "tensorflow 2.21.0",
+        "TensorFlow 2.21.0",
     ):
         assert phrase in words
 

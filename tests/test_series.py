@@ -49,7 +49,7 @@ def test_an_interrupted_seed_is_left_out_of_the_mean_and_named():
     cells = [make_cell("lr", 0.1, (0.9, 0.95), seed=0), make_cell("lr", 0.1, (0.1,), seed=1)]
     series = sweep_curves(make_sweep("lr", 2, cells))
     assert series.curves[0].mean == (0.9, 0.95)
-    assert any("1 seed with fewer than 2 epochs" in note for note in series.notes)
+    assert any(note.startswith("left out, with fewer than 2 epochs: ") for note in series.notes)
 
 
 def test_diverged_runs_are_marked_and_do_not_enter_a_mean():
@@ -64,7 +64,7 @@ def test_diverged_runs_are_marked_and_do_not_enter_a_mean():
     alone, mixed = series.curves
     assert (alone.ends_diverged, alone.diverged, len(alone.mean)) == (True, 1, 2)
     assert (mixed.ends_diverged, mixed.diverged, mixed.mean) == (False, 1, (0.9, 0.8, 0.7))
-    assert "9: diverged in epoch 1" in series.notes
+    assert "diverged in epoch 1: 9" in series.notes
     assert "not yet trained: 0.1" in series.notes
 
 

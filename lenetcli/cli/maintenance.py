@@ -45,13 +45,14 @@ def check(store: o.StoreOption = DEFAULT_STORE) -> None:
     """Check the file, its references, its curves, and the weights against their hashes."""
     from lenetcli import printing
     from lenetcli.store.maintenance import check_store
+    from lenetcli.wording import plural
 
     found = check_store(store)
     for trouble in found:
         printing.print_line(trouble)
     if found:
         raise RunFailedError(
-            f"{len(found)} things are wrong with this store.",
+            f"This store has {plural(len(found), 'fault')}.",
             "Restore it from a backup, or train these runs in another store.",
         )
     printing.print_line("The store is sound.")

@@ -108,7 +108,7 @@ ShardsOption = Annotated[
 ]
 NoWaitOption = Annotated[
     bool,
-    typer.Option("--no-wait", help="Leave cells that another process is training; exit 1 if there are any."),
+    typer.Option("--no-wait", help="Leave runs that another process is training; exit 1 if there are any."),
 ]
 RemeasureOption = Annotated[
     bool,

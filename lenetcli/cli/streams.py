@@ -5,7 +5,8 @@ import io
 import os
 import sys
 
-_PLAIN = str.maketrans({"–": "-", "−": "-", "…": "...", "·": "|", "×": "x", "’": "'", "“": '"', "”": '"'})
+# One letter for one: what a table or a display has measured keeps its width.
+_PLAIN = str.maketrans({"–": "-", "−": "-", "…": "~", "·": "|", "×": "x", "’": "'", "“": '"', "”": '"'})
 
 
 def prepare_streams() -> None:

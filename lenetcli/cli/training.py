@@ -247,7 +247,7 @@ def _say_next(result: "Result", store: str, *commands: str) -> None:
     left = sum(fate is Fate.LEFT for fate in result.fates.values())
     if not result.complete:
         raise RunFailedError(
-            f"{plural(left, 'cell')} left to other processes.", "Type the same command again later."
+            f"{plural(left, 'run')} left to other processes.", "Type the same command again later."
         )
     # What the environment says, the next command will hear too.
     typed = (

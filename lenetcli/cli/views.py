@@ -36,14 +36,17 @@ def plot(
     metric: Annotated[
         str, typer.Option("--metric", metavar="NAME", help="val_accuracy, val_loss, train_loss or error.")
     ] = "val_accuracy",
-    log: Annotated[bool | None, typer.Option("--log/--linear", help="Logarithmic or linear axes.")] = None,
+    log: Annotated[
+        bool | None,
+        typer.Option("--log/--linear", help="Logarithmic or linear axes; chosen by the data unless set."),
+    ] = None,
     terminal: Annotated[bool, typer.Option("--terminal", help="Draw in the terminal, with plotext.")] = False,
     data: Annotated[
         str | None, typer.Option("--data", metavar="FILE.csv", help="Write the plotted series.")
     ] = None,
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Draw learning curves, or parameters against runtime."""
+    """Draw learning curves, or parameters against runtime (lr.png, runtime.png …; or -o FILE.svg, .pdf)."""
     from lenetcli import printing
     from lenetcli.outputs import check_output
     from lenetcli.parsing import parse_parameter
@@ -113,7 +116,8 @@ def _find_curves(
         name = field.replace("_", "-")
         example = "0.1 0.01 0.001 0.0001" if field == "lr" else "VALUE..."
         raise NotFoundError(
-            f"There is no sweep over {name} in '{held.name}'.", f"Train one: lenetcli sweep {name} {example}."
+            f"There is no sweep over {name} in '{held.name}'.",
+            f"`lenetcli sweep {name} {example}` trains one.",
         )
     return sweep_curves(found, metric)
 
@@ -136,6 +140,7 @@ def report(
     from lenetcli import printing, reports
     from lenetcli.outputs import REPORTS, check_output
     from lenetcli.store import Store
+    from lenetcli.wording import plural
 
     target = o.parse_output(output if output is not None else "report.pdf")
     if verify is None:
@@ -147,15 +152,15 @@ def report(
             printing.print_line(difference)
         if verification.differences:
             raise RunFailedError(
-                f"{len(verification.differences)} statements of {verify} differ from the store.",
+                f"{verify} differs from the store in {plural(len(verification.differences), 'place')}.",
                 "Make the report again with lenetcli report.",
             )
         told = (
-            "and rendered to the same bytes"
+            " and renders to the same bytes"
             if verification.rendered
-            else "by another version: not rendered again"
+            else "; another version made it, so it was not rendered again"
         )
-        printing.print_line(f"Every statement of {verify} follows from the store, {told}.")
+        printing.print_line(f"Every statement of {verify} follows from the store{told}.")
         return
     made = reports.make(held, title=title or reports.TITLE, author=author)
     made.write(target)
@@ -260,7 +265,7 @@ def save_run(
     stored = held.weights(run.key)
     if stored is None:
         raise NotFoundError(f"Run {run.short_id} has no weights yet.", "Train it first.")
-    printing.tell("Loading TensorFlow …", "dim")
+    printing.tell("Loading TensorFlow ...", "dim")
     with silence_stderr():
         from lenetcli.training import save_model
     with TemporaryDirectory() as folder:

@@ -127,7 +127,7 @@ ATTEMPTS = Table(
     column(
         "versions",
         JSON,
-        comment="lenetcli (and commit, from a checkout), Python, TensorFlow, and oneDNN's setting.",
+        comment="lenetcli (and commit, from a checkout), TensorFlow, and oneDNN's setting.",
     ),
     column("started_at", UtcDateTime),
     column(
