@@ -52,12 +52,11 @@ class Reading:
 class Span:
     """What happened between two readings.
 
-    ``wall_seconds`` is the difference of ``time.time()``, ``own_seconds`` the processor time of this
-    process, ``foreign_share`` what others took of the processors (0 to 1).
+    ``wall_seconds`` is the difference of ``time.time()``, ``foreign_share`` what others took of the
+    processors (0 to 1).
     """
 
     wall_seconds: float
-    own_seconds: float
     foreign_share: float
     contended: bool
     clock_set: bool
@@ -80,7 +79,6 @@ def judge(begin: Reading, end: Reading, gap: float = 0.0) -> Span:
     foreign = max(0.0, end.busy - begin.busy - own)
     return Span(
         wall_seconds=wall,
-        own_seconds=own,
         foreign_share=min(1.0, foreign / capacity),
         contended=foreign > FOREIGN_SHARE * capacity + 2 * TICK * end.cores,
         clock_set=abs(wall - boot) > 0.1 + 0.01 * boot,

@@ -4,13 +4,12 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from lenetcli import digits, mnist, paths, readers
+from lenetcli import caches, digits, mnist, paths, readers
 from lenetcli.errors import DataError, UsageError
 from lenetcli.readers import Digest, Part
 
@@ -22,6 +21,9 @@ AUTO: Final = "auto"
 MNIST: Final = "mnist"
 SYNTHETIC: Final = "synthetic"
 DATASETS: Final = (AUTO, MNIST, SYNTHETIC)
+
+IDENTITIES: Final = "identities.json"
+"""What the cache calls the digests of files that were read before."""
 
 OFFLINE_VARIABLE: Final = "LENETCLI_OFFLINE"
 MIN_IMAGES: Final = 100
@@ -255,7 +257,7 @@ def _list_files(folder: Path, name: str) -> list[Path]:
 
 def _identify(parts: Iterable[Part]) -> dict[str, Digest]:
     """The digests of the parts; those of files that are as they were come from the cache of identities."""
-    known = _recall_identities()
+    known = caches.recall(IDENTITIES)
     fresh = dict(known)
     found = {}
     for part in parts:
@@ -269,7 +271,7 @@ def _identify(parts: Iterable[Part]) -> dict[str, Digest]:
         found[part.name] = digest
         fresh[_identity_key(part)] = [*now, digest.count, digest.sha256]
     if fresh != known:
-        _save(_identities(), [json.dumps(fresh).encode()])
+        caches.remember(IDENTITIES, fresh)
     return found
 
 
@@ -281,21 +283,9 @@ def _recognise(held: object, now: list[int]) -> Digest | None:
 
 
 def _forget(part: Part) -> None:
-    known = _recall_identities()
+    known = caches.recall(IDENTITIES)
     if known.pop(_identity_key(part), None) is not None:
-        _save(_identities(), [json.dumps(known).encode()])
-
-
-def _recall_identities() -> dict[str, Any]:
-    try:
-        held = json.loads(_identities().read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return held if isinstance(held, dict) else {}
-
-
-def _identities() -> Path:
-    return paths.cache_folder() / "identities.json"
+        caches.remember(IDENTITIES, known)
 
 
 def _identity_key(part: Part) -> str:
@@ -319,7 +309,7 @@ def _make_synthetic() -> "dict[str, NDArray[np.uint8]]":
         head = readers.encode_head(len(array), images=array.ndim == 3)
         if hashlib.sha256(head + array.tobytes()).hexdigest() != digits.CHECKSUMS[name]:
             raise DataError("The synthetic digits came out wrong on this machine.", "Please report it.")
-        _save(paths.cache_folder() / SYNTHETIC / name, [head, array.data])
+        caches.keep(f"{SYNTHETIC}/{name}", [head, array.data])
     return found
 
 
@@ -334,17 +324,6 @@ def _split(found: "dict[str, NDArray[np.uint8]]") -> Arrays:
         test_images=test[0] if test else None,
         test_labels=test[1] if test else None,
     )
-
-
-def _save(file: Path, blocks: Iterable[Any]) -> None:
-    """Write a file of the cache whole or not at all; that it cannot be written is no error."""
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=file.parent) as folder:
-            fresh = Path(folder) / file.name
-            with fresh.open("wb") as stream:
-                stream.writelines(blocks)
-            fresh.replace(file)
 
 
 def _exists(place: Path) -> bool:

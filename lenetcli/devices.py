@@ -7,14 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from lenetcli import caches
 from lenetcli.errors import DeviceError, UsageError
 from lenetcli.machine import ROOT, memory_bytes, processor_name, this_process
-from lenetcli.paths import cache_folder
 from lenetcli.runs import DeviceKind
 
 DRIVER_SECONDS = 30.0
@@ -23,8 +22,9 @@ DRIVER_SECONDS = 30.0
 TENSORFLOW_SECONDS = 180.0
 """How long TensorFlow may take to load and count its GPUs, from a cold disk."""
 
+ANSWERS = "tensorflow-gpus.json"
 REMEMBERED = 32
-"""How many answers of TensorFlow are kept."""
+"""What the cache calls the answers of TensorFlow, and how many are kept."""
 
 COUNT_GPUS = "import tensorflow as tf; print('GPUs:', len(tf.config.list_physical_devices('GPU')))"
 
@@ -43,9 +43,13 @@ class Device:
     name: str
     memory_bytes: int | None
 
+    @property
+    def label(self) -> str:
+        """What ``--device`` calls it."""
+        return "cpu" if self.kind is DeviceKind.CPU else f"gpu:{self.index}"
+
     def __str__(self) -> str:
-        label = "cpu" if self.kind is DeviceKind.CPU else f"gpu:{self.index}"
-        return f"{label} ({self.name})"
+        return f"{self.label} ({self.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,15 +235,15 @@ def tensorflow_sees_gpus(ask: Callable[[], int | None] | None = None) -> int:
     question = _question()
     if question is None:
         return 0
-    memory = cache_folder() / "tensorflow-gpus.json"
-    answers = _read_answers(memory)
-    if question in answers:
-        return answers[question]
+    answers = caches.recall(ANSWERS)
+    known = answers.get(question)
+    if type(known) is int and known >= 0:
+        return known
     answer = (ask or _ask_tensorflow)()
     if answer is None:
         return 0
     answers[question] = answer
-    _write_answers(memory, dict(list(answers.items())[-REMEMBERED:]))
+    caches.remember(ANSWERS, dict(list(answers.items())[-REMEMBERED:]))
     return answer
 
 
@@ -283,24 +287,3 @@ def _run(command: list[str], seconds: float, environment: dict[str, str] | None 
         check=True,
         env=environment,
     ).stdout
-
-
-def _read_answers(memory: Path) -> dict[str, int]:
-    try:
-        answers = json.loads(memory.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(answers, dict):
-        return {}
-    return {key: value for key, value in answers.items() if type(value) is int and value >= 0}
-
-
-def _write_answers(memory: Path, answers: dict[str, int]) -> None:
-    new = memory.with_suffix(f".{os.getpid()}")
-    try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(json.dumps(answers), "utf-8")
-        new.replace(memory)
-    except OSError:
-        with suppress(OSError):
-            new.unlink()

@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lenetcli.readers import SIDE
+from lenetcli.runs import IMAGE_SIDE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ def make(count: int, stream: int) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]
     import numpy as np
 
     atlas = _load_atlas()
-    images = np.empty((count, SIDE, SIDE), np.uint8)
+    images = np.empty((count, IMAGE_SIDE, IMAGE_SIDE), np.uint8)
     labels = np.empty(count, np.uint8)
     for start in range(0, count, _BLOCK):
         wanted = min(_BLOCK, count - start)
@@ -128,7 +128,7 @@ def _draw_images(atlas: "NDArray[np.int32]", chance: "dict[str, NDArray[np.int64
         for values in (128 + chance["thin"] << 8, chance["slope"], chance["ink"])
     )
     grey = np.clip(((distance - outline) * slope >> 12) + 127, 0, 255) * ink >> 8
-    drawn: NDArray[np.uint8] = grey.astype(np.uint8).reshape(-1, SIDE, SIDE)
+    drawn: NDArray[np.uint8] = grey.astype(np.uint8).reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
     return drawn
 
 
@@ -140,7 +140,9 @@ def _place_pixels(chance: "dict[str, NDArray[np.int64]]", side: int) -> "list[ND
     """
     import numpy as np
 
-    v, u = (2 * grid.reshape(-1) - (SIDE - 1) for grid in np.indices((SIDE, SIDE), np.int32))
+    v, u = (
+        2 * grid.reshape(-1) - (IMAGE_SIDE - 1) for grid in np.indices((IMAGE_SIDE, IMAGE_SIDE), np.int32)
+    )
     bends = [u * u - 133, u * v, v * v - 133]
     cosines = np.array([math.isqrt(1024**2 - sine**2) for sine in range(1025)])
     sine, cosine = chance["turn"], cosines[np.abs(chance["turn"])]

@@ -11,14 +11,7 @@ from lenetcli import data, devices, machine
 from lenetcli.data import DataSource
 from lenetcli.devices import Device
 from lenetcli.errors import DataError, DeviceError, UsageError
-from lenetcli.runs import (
-    Cell,
-    Config,
-    DeviceKind,
-    Precision,
-    Request,
-    Sweep,
-)
+from lenetcli.runs import IMAGE_SIDE, Cell, Config, DeviceKind, Precision, Request, Sweep
 from lenetcli.store import Store
 
 MAX_INTEGER = 2**31 - 1
@@ -43,7 +36,7 @@ def choose_shards(filters: int, batch_size: int, device: DeviceKind) -> int:
 
 def estimate_bytes(config: Config, images: int) -> int:
     """The memory that a run needs at most, in bytes: TensorFlow, the data, the weights, the activations."""
-    pixels = 28 * 28
+    pixels = IMAGE_SIDE**2
     # Both convolutions' outputs, their pooled ones, and as much again for the gradients.
     activations = (
         2 * config.filters * (pixels + pixels // 4 + pixels // 4 + pixels // 16) + 2 * config.hidden_units
@@ -80,9 +73,9 @@ def check_request(request: Request) -> None:
             f"A batch of {request.batch_size} images cannot be split into {request.shards} shards.",
             "Ask for at most as many shards as images in a batch.",
         )
-    if request.kernel_size > 28:
+    if request.kernel_size > IMAGE_SIDE:
         raise UsageError(
-            f"A kernel of {request.kernel_size} pixels is larger than the images, which have 28.",
+            f"A kernel of {request.kernel_size} pixels is larger than the images, which have {IMAGE_SIDE}.",
             "Try 3 or 5.",
         )
 
@@ -143,14 +136,12 @@ class Plan:
     @property
     def open_cells(self) -> tuple[Cell, ...]:
         """The cells with something left to do."""
-        return tuple(
-            cell for cell in self.sweep.cells if self.remeasure or not has_enough(cell, self.sweep.epochs)
-        )
+        return tuple(cell for cell in self.sweep.cells if self.remeasure or not cell.is_done)
 
-
-def has_enough(cell: Cell, epochs: int) -> bool:
-    """Whether a cell holds the epochs asked for and their test accuracy, or diverged on the way."""
-    return cell.run is not None and cell.run.at(epochs).state.is_finished()
+    @property
+    def question(self) -> str:
+        """What makes two requests for a sweep the same question, as text."""
+        return _question(self.request, self.sweep.parameter, self.sweep.values, self.sweep.seeds)
 
 
 def plan_train(
@@ -158,18 +149,7 @@ def plan_train(
 ) -> Plan:
     """One run, as a sweep of one cell that is not recorded as a sweep."""
     check_request(request)
-    device = devices.choose_device(request.device)
-    source = find(request.dataset, request.data)
-    cells = (Cell(value=request.lr, seed=request.seed, config=resolve(request, source, device.kind)),)
-    return Plan(
-        request=request,
-        sweep=_make_sweep("lr", request, source.name, _look_up(store, cells, request.epochs)),
-        is_sweep=False,
-        source=source,
-        device=device,
-        remeasure=remeasure,
-        notes=_warnings(source, request, device),
-    )
+    return _begin("lr", request, [request], store, find, is_sweep=False, remeasure=remeasure)
 
 
 def plan_sweep(
@@ -202,57 +182,32 @@ def plan_sweep(
     values = tuple(dict.fromkeys(values))
     seeds = (request.seed,) if seeds is None else tuple(seeds)
     requests = [
-        (value, with_value(replace(request, seed=seed), parameter, value))
+        replace(request, **{"seed": seed, parameter: value})  # where seeds are swept, the value wins
         for value in values
         for seed in seeds
     ]
-    for _, cell_request in requests:
-        check_request(cell_request)
+    for wanted in requests:
+        check_request(wanted)
     question = _question(request, parameter, values, seeds)
     recorded = store.find_asked(question) if store is not None else None
     if recorded is not None:
         plan = _continue_recorded(request, recorded, find, remeasure)
         if plan is not None:
             return plan
-    device = devices.choose_device(request.device)
-    source = find(request.dataset, request.data)
-    cells = tuple(
-        Cell(value=value, seed=cell_request.seed, config=resolve(cell_request, source, device.kind))
-        for value, cell_request in requests
-    )
-    return Plan(
-        request=request,
-        sweep=_make_sweep(parameter, request, source.name, _look_up(store, cells, request.epochs)),
-        is_sweep=True,
-        source=source,
-        device=device,
-        notes=_warnings(source, request, device),
-        remeasure=remeasure,
-    )
-
-
-def with_value(request: Request, parameter: str, value: Any) -> Request:
-    """The request of one cell of a sweep."""
-    return replace(request, **{parameter: value})
-
-
-def ask(plan: Plan) -> str:
-    """What makes two requests for a sweep the same question, as text."""
-    return _question(plan.request, plan.sweep.parameter, plan.sweep.values, plan.sweep.seeds)
+    return _begin(parameter, request, requests, store, find, is_sweep=True, remeasure=remeasure)
 
 
 def _question(request: Request, parameter: str, values: Sequence[Any], seeds: Sequence[int]) -> str:
-    typed = asdict(request)
-    for name in {parameter, "threads", "seed"}:
-        typed.pop(name)
-    seeds = () if parameter == "seed" else sorted(seeds)
-    return json.dumps([parameter, sorted(values), list(seeds), typed], sort_keys=True)
+    apart = (parameter, "threads", "seed")
+    typed = {name: value for name, value in asdict(request).items() if name not in apart}
+    seeds = [] if parameter == "seed" else sorted(seeds)
+    return json.dumps([parameter, sorted(values), seeds, typed], sort_keys=True)
 
 
 def _continue_recorded(request: Request, recorded: Sweep, find: Finder, remeasure: bool) -> Plan | None:
     """Go on with what the same words meant, whatever ``auto`` would mean by now; None to expand anew."""
     config = recorded.cells[0].config
-    finished = not remeasure and all(has_enough(cell, recorded.epochs) for cell in recorded.cells)
+    finished = not remeasure and recorded.done == len(recorded.cells)
     notes: list[str] = []
     source = None
     if request.data is not None:
@@ -260,7 +215,7 @@ def _continue_recorded(request: Request, recorded: Sweep, find: Finder, remeasur
         if source.sha256 != config.data:
             return None  # the data in that place is another one by now
     elif not finished:
-        source = find("synthetic" if recorded.dataset == data.SYNTHETIC else request.dataset, None)
+        source = find(data.SYNTHETIC if recorded.dataset == data.SYNTHETIC else request.dataset, None)
         if source.sha256 != config.data:
             raise DataError(
                 f"This sweep was begun on {recorded.dataset}, which cannot be had now.",
@@ -276,15 +231,14 @@ def _continue_recorded(request: Request, recorded: Sweep, find: Finder, remeasur
     try:
         device = devices.choose_device(request.device if request.device != "auto" else config.device)
     except DeviceError as error:
-        if finished or request.device != "auto":
-            device = devices.choose_device("cpu")
-            if request.device != "auto":
-                raise
-        else:
+        if request.device != "auto":
+            raise
+        if not finished:
             raise DeviceError(
                 f"This sweep was begun on a GPU, which cannot be used now. {error.problem}",
                 "Begin afresh with --device cpu.",
             ) from error
+        device = devices.choose_device("cpu")  # which will have nothing to do
     on_cpu = request.device == "auto" and config.device is DeviceKind.CPU
     if on_cpu and not finished and devices.choose_device("auto").kind is DeviceKind.GPU:
         notes.append("This sweep goes on with the CPU it was begun on; --device gpu begins one on the GPU.")
@@ -299,34 +253,52 @@ def _continue_recorded(request: Request, recorded: Sweep, find: Finder, remeasur
     )
 
 
-def _make_sweep(parameter: str, request: Request, dataset: str, cells: tuple[Cell, ...]) -> Sweep:
+def _begin(
+    parameter: str,
+    request: Request,
+    requests: Sequence[Request],
+    store: Store | None,
+    find: Finder,
+    *,
+    is_sweep: bool,
+    remeasure: bool,
+) -> Plan:
+    """Expand a request to ``requests``, one a cell, with the data and the device that there are now."""
+    device = devices.choose_device(request.device)
+    source = find(request.dataset, request.data)
     now = datetime.now(UTC)
-    return Sweep(
+    sweep = Sweep(
         parameter=parameter,
         epochs=request.epochs,
-        dataset=dataset,
-        cells=cells,
+        dataset=source.name,
+        cells=tuple(
+            Cell(
+                value=getattr(wanted, parameter),
+                seed=wanted.seed,
+                config=resolve(wanted, source, device.kind),
+            )
+            for wanted in requests
+        ),
         request=request,
         created_at=now,
         last_requested=now,
     )
-
-
-def _look_up(store: Store | None, cells: tuple[Cell, ...], epochs: int) -> tuple[Cell, ...]:
-    if store is None:
-        return cells
-    runs = store.find(cell.config.key for cell in cells)
-    return tuple(
-        replace(cell, run=runs[cell.config.key].at(epochs)) if cell.config.key in runs else cell
-        for cell in cells
+    return Plan(
+        request=request,
+        sweep=sweep if store is None else refresh(store, sweep),
+        is_sweep=is_sweep,
+        source=source,
+        device=device,
+        notes=_warnings(source, request, device),
+        remeasure=remeasure,
     )
 
 
 def refresh(store: Store, sweep: Sweep) -> Sweep:
     """The sweep with its runs as they are now."""
-    return replace(
-        sweep, cells=_look_up(store, tuple(replace(cell, run=None) for cell in sweep.cells), sweep.epochs)
-    )
+    runs = store.find(cell.config.key for cell in sweep.cells)
+    seen = {key: run.at(sweep.epochs) for key, run in runs.items()}
+    return replace(sweep, cells=tuple(replace(cell, run=seen.get(cell.config.key)) for cell in sweep.cells))
 
 
 def _warnings(source: DataSource, request: Request, device: Device) -> tuple[str, ...]:
@@ -338,6 +310,6 @@ def _warnings(source: DataSource, request: Request, device: Device) -> tuple[str
         if trouble:
             found.append(f"This runs on the CPU. {trouble}")
     slow = request.precision is Precision.BFLOAT16 and device.kind is DeviceKind.CPU
-    if slow and not machine.has_bfloat16():
+    if slow and not machine.this_processor().has_bfloat16:
         found.append("This processor has no bfloat16 arithmetic: it is emulated, and slower than float32.")
     return tuple(found)

@@ -77,7 +77,7 @@ class Processor:
 
     @property
     def has_bfloat16(self) -> bool:
-        """Whether it computes in bfloat16 rather than emulating it."""
+        """Whether it computes in bfloat16; elsewhere TensorFlow emulates it, slowly."""
         return not BFLOAT16.isdisjoint(self.instructions)
 
 
@@ -112,11 +112,6 @@ def processor_fingerprint() -> str:
     """
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA")
     return this_processor().fingerprint + (f" | at most {_printable(limit).upper()}" if limit else "")
-
-
-def has_bfloat16() -> bool:
-    """Whether this processor computes in bfloat16; elsewhere TensorFlow emulates it, slowly."""
-    return this_processor().has_bfloat16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

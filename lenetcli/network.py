@@ -184,8 +184,8 @@ class Network:
             count = min(self.batches, WARMUP_STEPS // 2)
             now = time.monotonic()
             self._run_batches(tf.constant(0), tf.constant(count)).numpy()
-            self.step_seconds = (time.monotonic() - now) / max(count, 1)
-            done += max(count, 1)
+            self.step_seconds = (time.monotonic() - now) / count
+            done += count
             if time.monotonic() - begun > 4 * WARMUP_SECONDS:
                 break
         if self._run_rest:

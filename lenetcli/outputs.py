@@ -1,6 +1,5 @@
 """Files that people ask for: checked before any work, written whole or not at all."""
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,24 +43,14 @@ def write_output(path: Path, content: bytes) -> None:
             path.write_bytes(content)
             return
         target = path.resolve()
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".lenetcli-", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(content)
-                file.close()
-                temporary.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
-                temporary.replace(target)
-            except OSError:
-                temporary.unlink(missing_ok=True)
-                raise
+        with tempfile.TemporaryDirectory(prefix=".lenetcli-", dir=target.parent) as folder:
+            fresh = Path(folder, target.name)
+            fresh.write_bytes(content)
+            if target.exists():
+                fresh.chmod(target.stat().st_mode)
+            fresh.replace(target)
     except OSError as error:
         raise _unwritable(path, error) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _unwritable(path: Path, error: Exception) -> UsageError:

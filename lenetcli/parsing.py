@@ -1,10 +1,13 @@
 """Numbers and words as people type them, read strictly."""
 
 import re
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from lenetcli.errors import UsageError
 from lenetcli.runs import SWEEPABLE, Precision
+
+E = TypeVar("E", bound=StrEnum)
 
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -48,16 +51,16 @@ def parse_integer(text: str, what: str = "value") -> int:
     return int(plain)
 
 
-def parse_precision(text: str) -> Precision:
-    """``float32`` or ``bfloat16``.
+def parse_choice(text: str, choices: type[E], what: str) -> E:
+    """A member of an enum by its value, in letters of any size.
 
     Raises:
-        UsageError: for anything else.
+        UsageError: with the list of those there are.
     """
     try:
-        return Precision(text.strip().lower())
+        return choices(text.strip().lower())
     except ValueError:
-        raise UsageError(f"There is no precision {text!r}.", "Choose float32 or bfloat16.") from None
+        raise UsageError(f"There is no {what} {text!r}.", f"Choose one of {', '.join(choices)}.") from None
 
 
 def parse_parameter(name: str, *others: str) -> str:
@@ -106,4 +109,4 @@ def parse_value(parameter: str, text: str) -> Any:
     kind = SWEEPABLE[parameter]
     if kind is float:
         return parse_float(text, what)
-    return parse_integer(text, what) if kind is int else parse_precision(text)
+    return parse_integer(text, what) if kind is int else parse_choice(text, Precision, "precision")

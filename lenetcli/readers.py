@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from lenetcli.errors import DataError
+from lenetcli.runs import CLASSES, IMAGE_SIDE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SIDE: Final = 28
-CLASSES: Final = 10
 MAX_IMAGES: Final = 10_000_000
 """More than any published set of this form (Infinite MNIST has 8.1 million); 7.84 GB once read."""
 
@@ -112,7 +111,7 @@ def read(part: Part) -> "tuple[NDArray[np.uint8], Digest]":
 
     with _open(part) as (count, blocks):
         try:
-            array = np.empty((count, SIDE, SIDE) if part.has_images else count, np.uint8)
+            array = np.empty((count, IMAGE_SIDE, IMAGE_SIDE) if part.has_images else count, np.uint8)
         except MemoryError:
             problem = f"{part} holds {count:,} {part.kind}, more than this machine's memory takes."
             raise DataError(problem, "Use fewer images.") from None
@@ -127,7 +126,7 @@ def read(part: Part) -> "tuple[NDArray[np.uint8], Digest]":
 
 def encode_head(count: int, *, images: bool) -> bytes:
     """The header of an IDX file of ``count`` images or labels."""
-    sides = (SIDE, SIDE) if images else ()
+    sides = (IMAGE_SIDE, IMAGE_SIDE) if images else ()
     return _HEAD[images].pack(_MAGIC[images], count, *sides)
 
 
@@ -266,11 +265,13 @@ def _narrow_labels(part: Part, block: bytes, width: int, *, bigendian: bool) -> 
 
 
 def _check_shape(part: Part, shape: tuple[int, ...]) -> None:
-    wanted = (SIDE, SIDE) if part.has_images else ()
+    wanted = (IMAGE_SIDE, IMAGE_SIDE) if part.has_images else ()
     if len(shape) != 1 + len(wanted):
         raise _refuse(part, f"has the shape {shape}, which is not that of {part.kind}", _FORM)
     if shape[1:] != wanted:
-        raise _refuse(part, f"has images of {shape[1]} by {shape[2]} pixels, not {SIDE} by {SIDE}", _FORM)
+        raise _refuse(
+            part, f"has images of {shape[1]} by {shape[2]} pixels, not {IMAGE_SIDE} by {IMAGE_SIDE}", _FORM
+        )
     if not 1 <= shape[0] <= MAX_IMAGES:
         raise _refuse(part, f"announces {shape[0]:,} {part.kind}; 1 to {MAX_IMAGES:,} can be used")
 
@@ -281,7 +282,7 @@ def _check_room(part: Part, count: int, length: int, possible: int) -> None:
 
 
 def _measure(part: Part, count: int) -> int:
-    return count * SIDE**2 if part.has_images else count
+    return count * IMAGE_SIDE**2 if part.has_images else count
 
 
 def _refuse(part: Part, what: str, advice: str = _AGAIN) -> DataError:

@@ -6,21 +6,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from lenetcli import machine
 from lenetcli.attempts import beating, begin_attempt
 from lenetcli.data import Arrays
 from lenetcli.devices import Device
 from lenetcli.errors import LenetError, LostClaimError, StoreBusyError, StoreError
-from lenetcli.experiments import Plan, ask, refresh
+from lenetcli.experiments import Plan, refresh
 from lenetcli.interrupts import Stop
-from lenetcli.runs import Cell, Config, Epoch, Run, RunState, Sweep, Timing
-from lenetcli.store import Busy, Claim, Done, Measurement, Store
+from lenetcli.runs import Attempt, Cell, Epoch, Run, RunState, Sweep, Timing
+from lenetcli.store import Busy, Claim, Measurement, Store
 from lenetcli.trainers import Diverged, Progress, Stopped, Trained, Trainer
 from lenetcli.weights import Packed
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 POLL_SECONDS = 0.5
@@ -106,7 +106,7 @@ class Runner:
         self._wait = wait
         self._trainer: Trainer | None = None
         self._setup: dict[str, Any] = {}
-        self._in_hand: Callable[..., None] | None = None  # ends the attempt that is under way
+        self._in_hand: Claim | Measurement | None = None  # the attempt that is under way
         self._fates: dict[str, Fate] = {}
         self._failure: str | None = None
         self._watched: dict[str, Watched] = {}
@@ -122,7 +122,7 @@ class Runner:
         sweep = self._plan.sweep
         with suppress(Stopped):
             if self._plan.is_sweep:
-                self._persist(lambda: self._store.request_sweep(sweep, ask(self._plan)))
+                self._persist(self._store.request_sweep, sweep, self._plan.question)
             opened = {cell.config.key for cell in self._plan.open_cells}
             for cell in sweep.cells:
                 if cell.run is not None and cell.config.key not in opened:
@@ -141,15 +141,15 @@ class Runner:
         for cell in sweep.cells:
             self._fates.setdefault(cell.config.key, Fate.LEFT)
         with suppress(Stopped):
-            sweep = self._persist(lambda: refresh(self._store, sweep))
+            sweep = self._persist(refresh, self._store, sweep)
         return Result(sweep=sweep, fates=self._fates, interrupted_by=stop.signal, failure=self._failure)
 
     def abandon(self) -> None:
         """Record that the run in hand is interrupted, while the work does not come back from TensorFlow."""
-        end = self._in_hand
-        if end is not None:
+        owner = self._in_hand
+        if owner is not None:
             with suppress(StoreError):
-                end(RunState.INTERRUPTED, "stopped inside a step", patience=LAST_PATIENCE)
+                self._store.end(owner, RunState.INTERRUPTED, "stopped inside a step", patience=LAST_PATIENCE)
 
     def _load(self) -> None:
         """Read the data and load TensorFlow, each once."""
@@ -159,9 +159,7 @@ class Runner:
         begun = time.monotonic()
         arrays = source.load()
         counts = (source.train_images, source.validation_images, source.test_images)
-        self._persist(
-            lambda: self._store.add_dataset(source.sha256, counts, arrays.validation_labels.tobytes())
-        )
+        self._persist(self._store.add_dataset, source.sha256, counts, arrays.validation_labels.tobytes())
         read = time.monotonic()
         if self._stop():
             raise Stopped
@@ -173,29 +171,29 @@ class Runner:
         """Train a cell if it can be had; whether nothing more is to be done with it."""
         if self._stop():
             raise Stopped
-        answer = self._persist(lambda: self._take(cell.config))
+        watched = self._watched.get(cell.config.key)
+        answer = self._persist(
+            self._store.claim,
+            cell.config,
+            self._begin_attempt(),
+            dataset=self._plan.sweep.dataset,
+            epochs=self._epochs,
+            presumed_dead=watched.heart if watched and watched.still > DEAD_SECONDS else None,
+        )
         if isinstance(answer, Busy):
             self._watch(cell.config.key, answer)
             return False
         if isinstance(answer, Claim):
             return self._train(cell, answer)
-        run = self._persist(lambda: self._store.find([cell.config.key])[cell.config.key]).at(self._epochs)
+        run = self._persist(self._store.find, [cell.config.key])[cell.config.key].at(self._epochs)
         if self._plan.remeasure and run.state is RunState.COMPLETED:
-            return self._measure(cell, run)
-        self._end(cell, run.state, Fate.KEPT if self._plan.remeasure else Fate.ELSEWHERE)
+            self._measure(cell, run)
+        else:
+            self._end(cell, run.state, Fate.KEPT if self._plan.remeasure else Fate.ELSEWHERE)
         return True
 
-    def _take(self, config: Config) -> Claim | Busy | Done:
-        watched = self._watched.get(config.key)
-        return self._store.claim(
-            config,
-            begin_attempt(self._plan.device, self._threads, self._setup),
-            identity=machine.this_process().to_json(),
-            fingerprint=machine.processor_fingerprint(),
-            dataset=self._plan.sweep.dataset,
-            epochs=self._epochs,
-            presumed_dead=watched.heart if watched and watched.still > DEAD_SECONDS else None,
-        )
+    def _begin_attempt(self) -> Attempt:
+        return begin_attempt(self._plan.device, self._threads, self._setup)
 
     def _watch(self, key: str, busy: Busy) -> None:
         """Remember for how long the heartbeat of somebody on another host was seen to stand still."""
@@ -210,12 +208,11 @@ class Runner:
         self._watched[key] = Watched(heart, now, still)
 
     def _train(self, cell: Cell, claim: Claim) -> bool:
-        """Train a claimed run; every epoch is in the store before the next begins."""
+        """Train a claimed run, every epoch in the store before the next begins; whether it stayed ours."""
         if claim.note:
             self._observer.note(f"{claim.note[0].upper()}{claim.note[1:]}.")
-        end = partial(self._store.end, claim)
         try:
-            with self._hold(cell, claim, end):
+            with self._hold(cell, claim):
                 if claim.epochs < self._epochs:
                     state = self._train_epochs(cell, claim)
                 else:  # an end that nobody had asked for when it was reached
@@ -228,76 +225,61 @@ class Runner:
     def _train_epochs(self, cell: Cell, claim: Claim) -> RunState:
         try:
             for trained, timing in self._epochs_of(cell, claim, claim.weights, claim.epochs + 1):
-                outcome = RunState.COMPLETED if timing.epoch == self._epochs else None
-                record = partial(
+                self._persist(
                     self._store.record_epoch,
                     claim,
                     trained.epoch,
                     timing,
                     trained.predictions,
                     trained.weights,
-                    outcome=outcome,
+                    outcome=RunState.COMPLETED if timing.epoch == self._epochs else None,
                 )
-                self._persist(record)
                 self._observer.finished_epoch(trained.epoch, trained.train_seconds)
         except Diverged:
-            self._persist(lambda: self._store.end(claim, RunState.DIVERGED))
+            self._persist(self._store.end, claim, RunState.DIVERGED)
             return RunState.DIVERGED
         return RunState.COMPLETED
 
     def _test(self, cell: Cell, claim: Claim) -> RunState:
-        assert self._trainer is not None and claim.weights is not None
-        self._prepare(cell, claim, claim.epochs)
-        accuracy = self._trainer.test(cell.config, claim.weights)
-        self._persist(lambda: self._store.record_test(claim, self._epochs, accuracy))
+        assert claim.weights is not None
+        accuracy = self._prepare(cell, claim, claim.epochs).test(cell.config, claim.weights)
+        self._persist(self._store.record_test, claim, self._epochs, accuracy)
         return RunState.COMPLETED
 
-    def _measure(self, cell: Cell, run: Run) -> bool:
+    def _measure(self, cell: Cell, run: Run) -> None:
         """Compute a finished run once more: new times, and the same bits."""
-        attempt = begin_attempt(self._plan.device, self._threads, self._setup)
-        identity, fingerprint = machine.this_process().to_json(), machine.processor_fingerprint()
-        begin = partial(
-            self._store.begin_measurement, run, attempt, identity=identity, fingerprint=fingerprint
-        )
-        measurement = self._persist(begin)
-        end = partial(self._store.end_measurement, measurement)
-        stored = self._persist(lambda: self._store.weights(run.key))
+        stored = self._persist(self._store.weights, run.key)
+        measurement = self._persist(self._store.begin_measurement, run, self._begin_attempt())
         differs = None
-        with self._hold(cell, measurement, end):
+        with self._hold(cell, measurement):
             for trained, timing in self._epochs_of(cell, measurement, None, 1):
-                self._persist(partial(self._store.record_timing, measurement, timing))
+                self._persist(self._store.record_timing, measurement, timing)
                 self._observer.finished_epoch(trained.epoch, trained.train_seconds)
                 point = replace(run.curve[timing.epoch - 1], test_accuracy=trained.epoch.test_accuracy)
-                other = (
-                    stored is not None
-                    and stored.epoch == timing.epoch
-                    and stored.sha256 != trained.weights.sha256
-                )
-                if differs is None and (other or point != trained.epoch):
+                same = point == trained.epoch
+                if stored is not None and stored.epoch == timing.epoch:
+                    same &= stored.sha256 == trained.weights.sha256
+                if not same and differs is None:
                     differs = f"the bits of epoch {timing.epoch} are not the stored ones"
+            self._persist(self._store.end, measurement, RunState.COMPLETED, differs)
+            fate = Fate.MEASURED
             if differs is not None:
-                self._observer.note(
-                    f"Run {run.short_id}: {differs}{f' ({measurement.note})' if measurement.note else ''}."
-                )
-            self._persist(partial(end, RunState.COMPLETED, differs))
-            as_it_must = differs is None or measurement.note is not None
-            if not as_it_must:
-                self._failure = f"Run {run.short_id} was measured again, and {differs}"
-            self._end(cell, run.state, Fate.MEASURED if as_it_must else Fate.FAILED)
-        return True
+                why = f" ({measurement.note})" if measurement.note else ""
+                self._observer.note(f"Run {run.short_id}: {differs}{why}.")
+                if not measurement.note:
+                    self._failure = f"Run {run.short_id} was measured again, and {differs}"
+                    fate = Fate.FAILED
+            self._end(cell, run.state, fate)
 
     def _epochs_of(
         self, cell: Cell, owner: Claim | Measurement, weights: Packed | None, first: int
     ) -> Iterator[tuple[Trained, Timing]]:
         """Train the epochs from ``first`` on, each with its timing."""
-        self._prepare(cell, owner, first)
-        assert self._trainer is not None
-        begun = datetime.now(UTC)
+        trainer = self._prepare(cell, owner, first)
         wanted = range(first, self._epochs + 1)
-        for trained in self._trainer.train(
-            cell.config, weights, wanted, self._observer.progressed, self._stop
-        ):
-            crowded = self._persist(partial(self._store.others_at_work, owner, machine.host_name(), begun))
+        begun = datetime.now(UTC)
+        for trained in trainer.train(cell.config, weights, wanted, self._observer.progressed, self._stop):
+            crowded = self._persist(self._store.others_at_work, owner, begun)
             yield (
                 trained,
                 Timing(
@@ -311,27 +293,29 @@ class Runner:
             )
             begun = datetime.now(UTC)
 
-    def _prepare(self, cell: Cell, owner: Claim | Measurement, first: int) -> None:
+    def _prepare(self, cell: Cell, owner: Claim | Measurement, first: int) -> Trainer:
+        """The trainer, ready for a cell."""
         assert self._trainer is not None
         self._observer.began(cell, first, self._epochs)
         trace, warmup = self._trainer.prepare(cell.config)
-        self._persist(lambda: self._store.record_setup(owner, trace_seconds=trace, warmup_seconds=warmup))
+        self._persist(self._store.record_setup, owner, trace_seconds=trace, warmup_seconds=warmup)
+        return self._trainer
 
     @contextmanager
-    def _hold(self, cell: Cell, owner: Claim | Measurement, end: Callable[..., None]) -> Iterator[None]:
+    def _hold(self, cell: Cell, owner: Claim | Measurement) -> Iterator[None]:
         """An attempt from its beginning to its end, whatever comes; a failure ends its cell alone."""
-        self._in_hand = end
+        self._in_hand = owner
         try:
             with beating(lambda: self._store.beat(owner)):
                 yield
         except LostClaimError:
             raise
         except (Stopped, BrokenPipeError):  # the latter where nobody reads the progress any more
-            self._give_up(partial(end, RunState.INTERRUPTED))
+            self._give_up(owner, RunState.INTERRUPTED)
             raise
         except Exception as error:
             note = f"{type(error).__name__}: {error}"[:500]
-            self._give_up(partial(end, RunState.FAILED, note))
+            self._give_up(owner, RunState.FAILED, note)
             if isinstance(error, LenetError):
                 raise
             self._failure = f"A run failed with {note}"
@@ -339,20 +323,20 @@ class Runner:
         finally:
             self._in_hand = None
 
-    def _give_up(self, end: Callable[[], None]) -> None:
+    def _give_up(self, owner: Claim | Measurement, outcome: RunState, note: str | None = None) -> None:
         with suppress(StoreError, Stopped):  # what is not written shows from the process that is gone
-            self._persist(end)
+            self._persist(self._store.end, owner, outcome, note)
 
     def _end(self, cell: Cell, state: RunState, fate: Fate) -> None:
         self._fates[cell.config.key] = fate
         self._observer.ended(cell, state, fate)
 
-    def _persist(self, write: Callable[[], T]) -> T:
+    def _persist(self, use: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Use the store; while another program holds its lock, keep what there is and try again."""
         told = False
         while True:
             try:
-                return write()
+                return use(*arguments, **options)
             except StoreBusyError as error:
                 if self._stop():  # and the lock is still not free
                     raise Stopped from error

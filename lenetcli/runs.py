@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -97,15 +96,11 @@ class Config:
         """The configuration whose fields are ``values`` (any order; strings for the enums).
 
         Raises:
-            TypeError: for a missing or an unknown field.
+            KeyError, TypeError: for a missing or an unknown field.
             ValueError: for an unknown precision or device.
         """
-        known = dict(values)
-        known["precision"] = Precision(known.get("precision", ""))
-        known["device"] = DeviceKind(known.get("device", ""))
-        known["lr"] = float(known.get("lr", math.nan))
-        known["momentum"] = float(known.get("momentum", math.nan)) + 0.0  # -0.0 is 0.0
-        return cls(**known)
+        kinds = {"precision": Precision(values["precision"]), "device": DeviceKind(values["device"])}
+        return cls(**{**values, **kinds})
 
     @property
     def key(self) -> str:
@@ -148,6 +143,11 @@ class Timing:
     eval_seconds: float
     contended: bool = False
     clock_set: bool = False
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether others used the machine, the process was suspended, or the clock was set meanwhile."""
+        return self.contended or self.clock_set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +235,7 @@ class Run:
             measured.setdefault(group, {})[timing.epoch] = timing
 
         def rank(timings: dict[int, Timing]) -> tuple[bool, int]:
-            undisturbed = not any(timing.contended or timing.clock_set for timing in timings.values())
+            undisturbed = not any(timing.disturbed for timing in timings.values())
             return undisturbed, max((timing.attempt for timing in timings.values()), default=0)
 
         complete = [timings for timings in measured.values() if len(timings) >= self.epochs]
@@ -243,27 +243,29 @@ class Run:
         return tuple(best[epoch] for epoch in sorted(best))
 
     @property
+    def _train_seconds(self) -> list[float]:
+        """Seconds of training alone, an epoch each; empty where one has no timing."""
+        timings = self.newest_timings
+        return [timing.train_seconds for timing in timings] if len(timings) >= self.epochs else []
+
+    @property
     def runtime_seconds(self) -> float | None:
         """Seconds of training alone, summed over the epochs; None where one has no timing."""
-        timings = self.newest_timings
-        if not timings or len(timings) < self.epochs:
-            return None
-        return sum(timing.train_seconds for timing in timings)
+        seconds = self._train_seconds
+        return sum(seconds) if seconds else None
 
     @property
     def typical_runtime(self) -> float | None:
         """The median epoch times the epochs, in seconds: one suspended epoch spoils nothing."""
         import statistics  # which costs a start-up more than all of this module
 
-        timings = self.newest_timings
-        if not timings or len(timings) < self.epochs:
-            return None
-        return statistics.median(timing.train_seconds for timing in timings) * self.epochs
+        seconds = self._train_seconds
+        return statistics.median(seconds) * self.epochs if seconds else None
 
     @property
     def contended(self) -> bool:
-        """Whether any timing that counts was taken while others used the machine or the clock was set."""
-        return any(timing.contended or timing.clock_set for timing in self.newest_timings)
+        """Whether any timing that counts was disturbed."""
+        return any(timing.disturbed for timing in self.newest_timings)
 
     @property
     def device_name(self) -> str | None:
@@ -300,6 +302,11 @@ class Cell:
     seed: int
     config: Config
     run: Run | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its run has what the sweep asks for, or diverged on the way."""
+        return self.run is not None and self.run.state.is_finished()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,7 +353,7 @@ class Sweep:
     @property
     def done(self) -> int:
         """How many cells have what was asked for."""
-        return sum(run.state.is_finished() for run in self.runs)
+        return sum(cell.is_done for cell in self.cells)
 
 
 SWEEPABLE: dict[str, type] = {
@@ -360,5 +367,3 @@ SWEEPABLE: dict[str, type] = {
     "hidden_units": int,
 }
 """The fields of a Config that a sweep can go over, and the type of their values."""
-
-assert set(SWEEPABLE) <= {field.name for field in fields(Config)}

@@ -43,10 +43,8 @@ def unpack(packed: Packed, shapes: Mapping[str, tuple[int, ...]]) -> "dict[str, 
     Raises:
         StoreError: for anything else, and for tensors that do not have their hash.
     """
-    import numpy as np
-
     tensors = read(packed)
-    found = {name: array.shape for name, array in tensors.items() if array.dtype == np.float32}
+    found = {name: array.shape for name, array in tensors.items() if array.dtype == "float32"}
     if found != dict(shapes) or len(tensors) != len(found):
         raise StoreError("The stored weights of this run do not fit its configuration.", _ADVICE)
     return tensors

@@ -35,7 +35,6 @@ def later(seconds, foreign=0.0, own=0.0, set_by=0.0, slept=0.0):
 def test_a_quiet_span_is_unmarked_and_its_figures_are_differences():
     span = judge(BEGIN, later(10, own=19, foreign=1))
     assert span.wall_seconds == pytest.approx(10)
-    assert span.own_seconds == pytest.approx(19)
     assert span.foreign_share == pytest.approx(0.05)
     assert not (span.contended or span.clock_set or span.suspended)
 
@@ -112,7 +111,6 @@ def test_the_work_of_ones_own_threads_is_not_foreign():
         before = watch_for(0.2)
         with busy_threads():
             span = watch_for(0.3)
-        assert span.own_seconds > 0
         added.append(span.foreign_share - before.foreign_share)
         if added[-1] < 0.15:
             return

@@ -74,7 +74,7 @@ def test_a_sweep_has_a_cell_for_each_value_and_seed_once(tmp_path_factory, value
     assert [(cell.config.lr, cell.config.seed) for cell in plan.sweep.cells] == expected
     assert len({cell.config.key for cell in plan.sweep.cells}) == len(expected)
     again = experiments.plan_sweep(request, "lr", values[::-1], seeds, store, find)
-    assert (again.sweep.id, experiments.ask(again)) == (plan.sweep.id, experiments.ask(plan))
+    assert (again.sweep.id, again.question) == (plan.sweep.id, plan.question)
 
 
 @pytest.mark.parametrize("parameter", SWEEPABLE)
@@ -84,7 +84,7 @@ def test_every_parameter_can_be_swept_and_asked_for_again(store, parameter):
     request = Request(device="cpu")
     plan = experiments.plan_sweep(request, parameter, values, None, store, find)
     assert [getattr(cell.config, parameter) for cell in plan.sweep.cells] == values
-    store.request_sweep(plan.sweep, experiments.ask(plan))
+    store.request_sweep(plan.sweep, plan.question)
     again = experiments.plan_sweep(request, parameter, values, None, store, find)
     assert (again.sweep.id, len(store.sweeps())) == (plan.sweep.id, 1)
 
@@ -107,7 +107,7 @@ def test_sweeps_share_their_common_cell(store):
 def test_auto_stays_what_it_was(store, monkeypatch):
     request = Request(device="auto", dataset="auto")
     plan = experiments.plan_sweep(request, "lr", [0.1], None, store, find)
-    store.request_sweep(plan.sweep, experiments.ask(plan))
+    store.request_sweep(plan.sweep, plan.question)
 
     class Other(Source):
         sha256 = "e" * 64

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import BASE
 
-from lenetcli.runs import Config, DeviceKind, Precision
+from lenetcli.runs import Precision
 
 pytestmark = pytest.mark.usefixtures("room")
 
@@ -11,20 +14,7 @@ GOLDEN_PARAMETERS = {8: 52_258, 16: 104_250, 32: 211_690, 64: 440_394, 128: 953_
 
 
 def make_config(**values):
-    base = {
-        "data": "0" * 64,
-        "filters": 16,
-        "kernel_size": 3,
-        "hidden_units": 128,
-        "lr": 0.1,
-        "momentum": 0.0,
-        "batch_size": 64,
-        "seed": 0,
-        "precision": Precision.FLOAT32,
-        "device": DeviceKind.CPU,
-        "shards": 2,
-    }
-    return Config(**(base | values))
+    return replace(BASE, **values)
 
 
 @pytest.mark.parametrize("filters", GOLDEN_PARAMETERS)

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from fake_training import FakeTrainer, Listener, bits_after, carry_out, curve_of, make_plan
+from fake_training import DEVICE, FakeTrainer, Listener, bits_after, carry_out, curve_of, make_plan
+from fault_workers import NOBODY, edit_identity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import BASE
@@ -64,10 +65,7 @@ def test_resuming_after_any_failures_trains_exactly_the_rest(failures):
             with suppress(PowerCut):
                 carry_out(store, [0.1], 6, trainer)
             trained += trainer.trained
-            with sqlite3.connect(store.name) as connection:  # a process that is gone
-                connection.execute(
-                    "UPDATE attempts SET identity = replace(identity, '\"pid\": ', '\"pid\": 9')"
-                )
+            edit_identity(store.name, pid=NOBODY)
         trainer = FakeTrainer()
         result = carry_out(store, [0.1], 6, trainer)
         trained += trainer.trained
@@ -167,21 +165,13 @@ def test_a_store_that_fails_ends_the_command(store):
         carry_out(store, [0.1, 0.01], 2, FakeTrainer(hook=fail))
 
 
-def claim_elsewhere(store, rate, epochs=2, alive=True, **changes):
+def claim_elsewhere(store, rate, epochs=2, alive=True):
     """A claim of another live process (this one's parent stands for it)."""
-    attempt = replace(attempts.begin_attempt(make_plan(store, [rate], 1).device, 1, {}), **changes)
     store.add_dataset(BASE.data, (12, 12, 12), bytes(12))
-    identity = machine.this_process()
+    claim = store.claim(config(rate), attempts.begin_attempt(DEVICE, 1, {}), dataset="fake", epochs=epochs)
     if alive is None:
-        identity = replace(identity, host="elsewhere", machine="x", boot_id="y")
-    return store.claim(
-        config(rate),
-        attempt,
-        identity=identity.to_json(),
-        fingerprint=machine.processor_fingerprint(),
-        dataset="fake",
-        epochs=epochs,
-    )
+        edit_identity(store.name, host="elsewhere", machine="x", boot_id="y")
+    return claim
 
 
 def test_no_wait_leaves_what_is_in_other_hands(store):
@@ -231,25 +221,11 @@ def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(s
 def test_a_heart_that_beat_while_we_trained_another_cell_counts(store):
     """What was seen long ago is no reason to take a run over."""
     claim = claim_elsewhere(store, 0.1, alive=None)
-    again = store.claim(
-        config(0.1),
-        attempts.begin_attempt(make_plan(store, [0.1], 1).device, 1, {}),
-        identity=machine.this_process().to_json(),
-        fingerprint="x",
-        dataset="fake",
-        epochs=2,
-    )
+    attempt = attempts.begin_attempt(DEVICE, 1, {})
+    seen = store.claim(config(0.1), attempt, dataset="fake", epochs=2)
     store.beat(claim)
-    assert (again.number, again.heartbeat) == (1, 0)
-    later = store.claim(
-        config(0.1),
-        attempts.begin_attempt(make_plan(store, [0.1], 1).device, 1, {}),
-        identity=machine.this_process().to_json(),
-        fingerprint="x",
-        dataset="fake",
-        epochs=2,
-        presumed_dead=(again.number, again.heartbeat),
-    )
+    assert (seen.number, seen.heartbeat) == (1, 0)
+    later = store.claim(config(0.1), attempt, dataset="fake", epochs=2, presumed_dead=(1, 0))
     assert later.heartbeat == 1  # still busy
 
 
@@ -270,10 +246,7 @@ def test_a_lost_claim_is_left_quietly_and_its_bits_do_no_harm(store):
     def lose(_config, epoch):
         if epoch == 2 and not taken:
             taken.append(epoch)
-            with sqlite3.connect(store.name) as connection:
-                connection.execute(
-                    "UPDATE attempts SET identity = replace(identity, '\"pid\": ', '\"pid\": 9')"
-                )
+            edit_identity(store.name, pid=NOBODY)
             other = FakeTrainer()
             carry_out(Store.open(store.name), [0.1], 3, other)
             assert [epoch for _, epoch in other.trained] == [2, 3]

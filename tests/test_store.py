@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_training import FakeTrainer, bits_after, carry_out, curve_of, make_plan
+from fake_training import DEVICE, FakeTrainer, bits_after, carry_out, curve_of
+from fault_workers import NOBODY, edit_identity
 from made_up import BASE
 
-from lenetcli import attempts, machine
+from lenetcli import machine
+from lenetcli.attempts import begin_attempt
 from lenetcli.errors import LostClaimError, NotFoundError, StoreBusyError, StoreError, UsageError
 from lenetcli.runs import DeviceKind, Epoch, RunState, Timing
 from lenetcli.store import SORT_FIELDS, Busy, Claim, Done, Store, database
@@ -24,21 +26,13 @@ def store(tmp_path):
     return store
 
 
-def take(store, config=BASE, epochs=3, **options):
-    attempt = attempts.begin_attempt(make_plan(store, [0.1], 1).device, 1, {})
-    return store.claim(
-        config,
-        attempt,
-        identity=options.pop("identity", machine.this_process().to_json()),
-        fingerprint="here",
-        dataset="fake",
-        epochs=epochs,
-        **options,
-    )
+def take(store, config=BASE, epochs=3):
+    return store.claim(config, begin_attempt(DEVICE, 1, {}), dataset="fake", epochs=epochs)
 
 
-def dead():
-    return replace(machine.this_process(), pid=2**31 - 1).to_json()
+def die(store):
+    """The processes that work on a store's runs are gone from here on."""
+    edit_identity(store.name, pid=NOBODY)
 
 
 def packed_after(epoch):
@@ -139,23 +133,19 @@ def test_a_lock_that_stays_is_an_error_that_says_so(store, monkeypatch):
 def test_a_claim_is_given_once(store):
     assert isinstance(take(store), Claim)
     answer = take(store)
-    assert isinstance(answer, Busy) and answer.alive
+    assert isinstance(answer, Busy) and answer.host == machine.host_name()
     assert store.run(BASE.key).state is RunState.RUNNING
 
 
 def test_a_dead_holder_is_seen_as_interrupted_and_taken_over(store):
-    first = take(store, identity=dead())
+    first = take(store)
     record(store, first, 1)
+    die(store)
     assert store.run(BASE.key).state is RunState.INTERRUPTED
     assert [run.key for run in store.runs(state=RunState.RUNNING)] == []
     assert [run.key for run in store.runs(state=RunState.INTERRUPTED)] == [BASE.key]
     second = take(store)
-    assert (second.took_over, second.number, second.epochs, second.weights) == (
-        True,
-        2,
-        1,
-        packed_after(1),
-    )
+    assert (second.number, second.epochs, second.weights) == (2, 1, packed_after(1))
     for work in (
         lambda: record(store, first, 2),
         lambda: store.end(first, RunState.INTERRUPTED),
@@ -170,7 +160,8 @@ def test_a_dead_holder_is_seen_as_interrupted_and_taken_over(store):
 
 def test_a_dead_extension_leaves_the_run_completed(store):
     carry_out(store, [BASE.lr], 1)
-    take(store, identity=dead(), epochs=5)
+    take(store, epochs=5)
+    die(store)
     run = store.run(BASE.key)
     assert (run.state, run.target_epochs, run.epochs) == (RunState.COMPLETED, 5, 1)
 
@@ -191,7 +182,8 @@ def test_a_curve_without_its_weights_is_trained_again(store):
     record(store, claim, 1)
     store.end(claim, RunState.INTERRUPTED)
     assert store.run(BASE.key).state is RunState.INTERRUPTED
-    assert isinstance(take(store, epochs=2, identity=dead()), Claim)  # done once, and not any more
+    assert isinstance(take(store, epochs=2), Claim)  # done once, and not any more
+    die(store)
     trainer = FakeTrainer()
     carry_out(store, [BASE.lr], 3, trainer)
     assert [epoch for _, epoch in trainer.trained] == [2, 3]
@@ -241,6 +233,15 @@ def test_the_newest_request_comes_first(store):
     sweeps = store.sweeps()
     assert [sweep.values for sweep in sweeps] == [(0.1,), (0.01,)]
     assert store.sweep(sweeps[1].id[:8]).values == (0.01,)
+
+
+def test_a_sweep_remembers_the_newest_words_that_asked_for_it(store):
+    carry_out(store, [0.1], 1)
+    (sweep,) = store.sweeps()
+    moved = replace(sweep, request=replace(sweep.request, data="another/place"))
+    store.request_sweep(moved, "from another place")
+    assert [found.request.data for found in store.sweeps()] == ["another/place"]
+    assert store.find_asked("from another place").id == sweep.id
 
 
 def test_runs_are_sorted_filtered_and_limited(store):

@@ -1,6 +1,7 @@
 """The options that several commands share, and how they are read."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +17,16 @@ def _float(what: str) -> Any:
     return lambda text: parsing.parse_float(str(text), what)
 
 
-def _integer(what: str) -> Any:
-    return lambda text: parsing.parse_integer(str(text), what)
+def choice(choices: type[StrEnum], what: str) -> Any:
+    """What reads the value of an option that takes one of a few words."""
+    return lambda text: parsing.parse_choice(str(text), choices, what)
 
 
-def _number(what: str, help_text: str, *names: str) -> Any:
-    return typer.Option(*names, parser=_integer(what), metavar="N", help=help_text, show_default=True)
+def number(what: str, help_text: str, name: str) -> Any:
+    """An option that takes a whole number."""
+    return typer.Option(
+        name, parser=lambda text: parsing.parse_integer(str(text), what), metavar="N", help=help_text
+    )
 
 
 StoreOption = Annotated[
@@ -34,30 +39,30 @@ LrOption = Annotated[
     float,
     typer.Option("--lr", parser=_float("learning rate"), metavar="RATE", help="Learning rate of plain SGD."),
 ]
-FiltersOption = Annotated[int, _number("number of filters", "Filters of each convolution.", "--filters")]
+FiltersOption = Annotated[int, number("number of filters", "Filters of each convolution.", "--filters")]
 KernelOption = Annotated[
-    int, _number("kernel size", "Side of the convolution kernels, in pixels.", "--kernel-size")
+    int, number("kernel size", "Side of the convolution kernels, in pixels.", "--kernel-size")
 ]
 HiddenOption = Annotated[
-    int, _number("number of hidden units", "Units of the fully connected layer.", "--hidden-units")
+    int, number("number of hidden units", "Units of the fully connected layer.", "--hidden-units")
 ]
-EpochsOption = Annotated[int, _number("number of epochs", "Epochs to train to.", "--epochs")]
-BatchOption = Annotated[int, _number("batch size", "Images in a batch.", "--batch-size")]
+EpochsOption = Annotated[int, number("number of epochs", "Epochs to train to.", "--epochs")]
+BatchOption = Annotated[int, number("batch size", "Images in a batch.", "--batch-size")]
 MomentumOption = Annotated[
     float,
     typer.Option(
         "--momentum", parser=_float("momentum"), metavar="M", help="Momentum of SGD; 0 is plain SGD."
     ),
 ]
-SeedOption = Annotated[int, _number("seed", "Seed of the weights and of the order of the images.", "--seed")]
+SeedOption = Annotated[int, number("seed", "Seed of the weights and of the order of the images.", "--seed")]
 SeedsOption = Annotated[
-    int | None, _number("number of seeds", "Train each value with the seeds 0 … N−1.", "--seeds")
+    int | None, number("number of seeds", "Train each value with the seeds 0 … N−1.", "--seeds")
 ]
 PrecisionOption = Annotated[
     Precision,
     typer.Option(
         "--precision",
-        parser=lambda text: parsing.parse_precision(str(text)),
+        parser=choice(Precision, "precision"),
         metavar="float32|bfloat16",
         help="Arithmetic of a step; the weights are float32.",
     ),
@@ -94,13 +99,13 @@ DataOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int | None,
-    _number(
+    number(
         "number of threads", "Processor cores to use; all of them unless set. Changes no result.", "--threads"
     ),
 ]
 ShardsOption = Annotated[
     int | None,
-    _number(
+    number(
         "number of shards",
         "Pieces of a batch computed side by side; chosen by filters unless set. Changes the last digits.",
         "--shards",
@@ -137,17 +142,3 @@ def list_seeds(count: int | None) -> range | None:
     if count is not None and not 1 <= count <= 1000:
         raise UsageError(f"{count} seeds cannot be trained.", "Choose a number from 1 to 1000.")
     return None if count is None else range(count)
-
-
-def parse_choice(text: str | None, choices: Any, what: str) -> Any:
-    """A member of an enum by its name, None for None.
-
-    Raises:
-        UsageError: with the list of those there are.
-    """
-    if text is None:
-        return None
-    try:
-        return choices(text.lower())
-    except ValueError:
-        raise UsageError(f"There is no {what} {text!r}.", f"Choose one of {', '.join(choices)}.") from None

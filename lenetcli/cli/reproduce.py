@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +27,7 @@ CPU_FILTERS = (8, 16, 32, 64)
 
 def reproduce(
     seeds: o.SeedsOption = None,
-    epochs: o.EpochsOption = "10",  # type: ignore[assignment]
+    epochs: o.EpochsOption = 10,
     dataset: o.DatasetOption = "auto",
     data: o.DataOption = None,
     threads: o.ThreadsOption = None,
@@ -56,14 +57,7 @@ def reproduce(
         held = open_existing(store)
         plans = find_stoppably(
             lambda find: [
-                experiments.plan_sweep(
-                    experiments.with_value(request, "device", device),
-                    parameter,
-                    values,
-                    wanted,
-                    held,
-                    find,
-                )
+                experiments.plan_sweep(replace(request, device=device), parameter, values, wanted, held, find)
                 for parameter, values, device in sweeps
             ]
         )

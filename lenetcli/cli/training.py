@@ -11,7 +11,7 @@ import typer
 from lenetcli.cli import options as o
 from lenetcli.errors import RunFailedError
 from lenetcli.paths import DEFAULT_STORE, STORE_VARIABLE
-from lenetcli.runs import Request
+from lenetcli.runs import Precision, Request
 
 if TYPE_CHECKING:
     from lenetcli.data import Arrays, DataSource
@@ -25,20 +25,20 @@ T = TypeVar("T")
 
 
 def train(
-    lr: o.LrOption = "0.1",  # type: ignore[assignment]  # typer passes defaults through the parser too
-    filters: o.FiltersOption = "16",  # type: ignore[assignment]
-    kernel_size: o.KernelOption = "3",  # type: ignore[assignment]
-    hidden_units: o.HiddenOption = "128",  # type: ignore[assignment]
-    epochs: o.EpochsOption = "10",  # type: ignore[assignment]
-    batch_size: o.BatchOption = "64",  # type: ignore[assignment]
-    momentum: o.MomentumOption = "0",  # type: ignore[assignment]
-    seed: o.SeedOption = "0",  # type: ignore[assignment]
+    lr: o.LrOption = 0.1,
+    filters: o.FiltersOption = 16,
+    kernel_size: o.KernelOption = 3,
+    hidden_units: o.HiddenOption = 128,
+    epochs: o.EpochsOption = 10,
+    batch_size: o.BatchOption = 64,
+    momentum: o.MomentumOption = 0,
+    seed: o.SeedOption = 0,
     device: o.DeviceOption = "auto",
     dataset: o.DatasetOption = "auto",
     data: o.DataOption = None,
     threads: o.ThreadsOption = None,
     shards: o.ShardsOption = None,
-    precision: o.PrecisionOption = "float32",  # type: ignore[assignment]
+    precision: o.PrecisionOption = Precision.FLOAT32,
     store: o.StoreOption = DEFAULT_STORE,
     no_wait: o.NoWaitOption = False,
     remeasure: o.RemeasureOption = False,
@@ -63,7 +63,6 @@ def train(
         threads=threads,
         shards=shards,
     )
-    experiments.check_request(request)
     plan = find_stoppably(
         lambda find: experiments.plan_train(request, open_existing(store), find, remeasure=remeasure)
     )
@@ -81,21 +80,21 @@ def sweep(
         ),
     ],
     values: Annotated[list[str], typer.Argument(metavar="VALUE...", help="The values to train with.")],
-    lr: o.LrOption = "0.1",  # type: ignore[assignment]
-    filters: o.FiltersOption = "16",  # type: ignore[assignment]
-    kernel_size: o.KernelOption = "3",  # type: ignore[assignment]
-    hidden_units: o.HiddenOption = "128",  # type: ignore[assignment]
-    epochs: o.EpochsOption = "10",  # type: ignore[assignment]
-    batch_size: o.BatchOption = "64",  # type: ignore[assignment]
-    momentum: o.MomentumOption = "0",  # type: ignore[assignment]
-    seed: o.SeedOption = "0",  # type: ignore[assignment]
+    lr: o.LrOption = 0.1,
+    filters: o.FiltersOption = 16,
+    kernel_size: o.KernelOption = 3,
+    hidden_units: o.HiddenOption = 128,
+    epochs: o.EpochsOption = 10,
+    batch_size: o.BatchOption = 64,
+    momentum: o.MomentumOption = 0,
+    seed: o.SeedOption = 0,
     seeds: o.SeedsOption = None,
     device: o.DeviceOption = "auto",
     dataset: o.DatasetOption = "auto",
     data: o.DataOption = None,
     threads: o.ThreadsOption = None,
     shards: o.ShardsOption = None,
-    precision: o.PrecisionOption = "float32",  # type: ignore[assignment]
+    precision: o.PrecisionOption = Precision.FLOAT32,
     store: o.StoreOption = DEFAULT_STORE,
     no_wait: o.NoWaitOption = False,
     remeasure: o.RemeasureOption = False,
@@ -122,8 +121,6 @@ def sweep(
         threads=threads,
         shards=shards,
     )
-    for value in parsed:
-        experiments.check_request(experiments.with_value(request, field, value))
     wanted = o.list_seeds(seeds)
     plan = find_stoppably(
         lambda find: experiments.plan_sweep(

@@ -8,6 +8,7 @@ import typer
 from lenetcli.cli import options as o
 from lenetcli.errors import NotFoundError, RunFailedError, UsageError
 from lenetcli.paths import DEFAULT_STORE
+from lenetcli.runs import DeviceKind, RunState
 
 if TYPE_CHECKING:
     from lenetcli.runtimes import RuntimeSeries
@@ -49,15 +50,12 @@ def plot(
     """Draw learning curves, or parameters against runtime (lr.png, runtime.png …; or -o FILE.svg, .pdf)."""
     from lenetcli import printing
     from lenetcli.outputs import check_output
-    from lenetcli.parsing import parse_parameter
+    from lenetcli.parsing import parse_choice, parse_parameter
     from lenetcli.runtimes import RuntimeSeries
     from lenetcli.series import Metric
     from lenetcli.store import Store
 
-    try:
-        measure = Metric(metric)
-    except ValueError:
-        raise UsageError(f"There is no metric {metric!r}.", f"Choose one of {', '.join(Metric)}.") from None
+    measure = parse_choice(metric, Metric, "metric")
     field = parse_parameter(what, "runtime")
     if runs and sweep is not None:
         raise UsageError("Both --runs and --sweep were given.", "Choose one.")
@@ -177,10 +175,22 @@ def list_runs(
         str | None, typer.Option("--sweep", metavar="ID", help="Only runs of this sweep.")
     ] = None,
     state: Annotated[
-        str | None, typer.Option("--state", metavar="STATE", help="Only runs in this state.")
+        RunState | None,
+        typer.Option(
+            "--state",
+            parser=o.choice(RunState, "state"),
+            metavar="STATE",
+            help="Only runs in this state.",
+        ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option("--device", metavar="cpu|gpu", help="Only runs on this.")
+        DeviceKind | None,
+        typer.Option(
+            "--device",
+            parser=o.choice(DeviceKind, "device"),
+            metavar="cpu|gpu",
+            help="Only runs on this.",
+        ),
     ] = None,
     sort: Annotated[
         str,
@@ -190,34 +200,29 @@ def list_runs(
             help="Order by this field of the JSON: newest, longest and best first, the rest upwards.",
         ),
     ] = "created_at",
-    limit: Annotated[
-        str | None, typer.Option("--limit", metavar="N", help="At most so many; 50 by default.")
-    ] = None,
+    limit: Annotated[int | None, o.number("limit", "At most so many; 50 by default.", "--limit")] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     store: o.StoreOption = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
-    from lenetcli import parsing, printing, records, render
-    from lenetcli.runs import DeviceKind, RunState
+    from lenetcli import printing, records, render
     from lenetcli.store import SORT_FIELDS, Store
 
     if as_json and as_csv:
         raise UsageError("Both --json and --csv were given.", "Choose one.")
-    wanted_state = o.parse_choice(state, RunState, "state")
-    wanted_device = o.parse_choice(device, DeviceKind, "device")
-    most = None if every else (50 if limit is None else parsing.parse_integer(limit, "limit"))
+    most = None if every else (50 if limit is None else limit)
     if most is not None and most < 1:
         raise UsageError(f"The limit {most} shows nothing.", "Choose one from 1 up, or --all.")
     if sort not in SORT_FIELDS:
         raise UsageError(f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}.")
     held = Store.open(store)
-    found = held.runs(state=wanted_state, device=wanted_device, sweep=sweep, sort=sort, limit=most)
+    found = held.runs(state=state, device=device, sweep=sweep, sort=sort, limit=most)
     if as_json:
         printing.print_json([records.run_fields(run) for run in found])
     elif as_csv:
         printing.print_csv([records.run_fields(run) for run in found], records.RUN_FIELDS)
     else:
-        whole = state is device is sweep is None
+        whole = not (state or device or sweep)
         total = held.count() if whole and len(found) == most else None
         render.print_runs(found, total)
 
@@ -332,16 +337,17 @@ def devices(as_json: o.JsonOption = False) -> None:
     from lenetcli import printing
 
     found = room.list_devices()
-    usable = len(found) - 1 and room.tensorflow_sees_gpus()
+    count = len(found) - 1 and room.tensorflow_sees_gpus()
+    usable = {device: device.kind is DeviceKind.CPU or device.index < count for device in found}
     trouble = room.gpu_trouble()
     if as_json:
         printing.print_json(
             [
                 {
-                    "device": "cpu" if device.kind == "cpu" else f"gpu:{device.index}",
+                    "device": device.label,
                     "name": device.name,
                     "memory_bytes": device.memory_bytes,
-                    "usable": device.kind == "cpu" or device.index < usable,
+                    "usable": usable[device],
                 }
                 for device in found
             ]
@@ -349,9 +355,9 @@ def devices(as_json: o.JsonOption = False) -> None:
     else:
         printing.print_facts(
             (
-                "cpu" if device.kind == "cpu" else f"gpu:{device.index}",
+                device.label,
                 f"{device.name}, {(device.memory_bytes or 0) / 2**30:.0f} GiB"
-                + ("" if device.kind == "cpu" or device.index < usable else " (TensorFlow cannot use it)"),
+                + ("" if usable[device] else " (TensorFlow cannot use it)"),
             )
             for device in found
         )

@@ -5,15 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import StoreBusyError, UsageError
 from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, Run, RunState, Sweep, Timing
-from lenetcli.store import claims, measurements, queries
-from lenetcli.store.claims import Busy, Claim, Done
+from lenetcli.store import claims, queries
+from lenetcli.store.claims import Busy, Claim, Done, Measurement
 from lenetcli.store.database import Database, parse_address
-from lenetcli.store.measurements import Measurement
 from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, SWEEP_CELLS, SWEEPS
 from lenetcli.weights import Packed
 
@@ -116,8 +115,6 @@ class Store:
 
     def count(self) -> int:
         """How many runs there are."""
-        from sqlalchemy import func
-
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(RUNS)).scalar_one()
 
@@ -184,9 +181,8 @@ class Store:
                 select(SWEEPS.c.id).where(SWEEPS.c.key == sweep.id)
             ).scalar_one_or_none()
             if known is not None:
-                connection.execute(
-                    update(SWEEPS).where(SWEEPS.c.id == known).values(last_requested=now, asked=asked)
-                )
+                newest = {"last_requested": now, "asked": asked, "request": asdict(sweep.request)}
+                connection.execute(update(SWEEPS).where(SWEEPS.c.id == known).values(newest))
                 return
             sweep_id = connection.execute(
                 insert(SWEEPS).values(
@@ -217,13 +213,11 @@ class Store:
         config: Config,
         attempt: Attempt,
         *,
-        identity: str,
-        fingerprint: str,
         dataset: str,
         epochs: int,
         presumed_dead: tuple[int, int] | None = None,
     ) -> Claim | Busy | Done:
-        """Take a run to train it up to ``epochs``: ours, in other hands, or done already.
+        """Take a run for this process to train it up to ``epochs``: ours, in other hands, or done already.
 
         A run whose process is gone is taken over. ``presumed_dead`` names an attempt and its
         heartbeat, which the caller has watched stand still.
@@ -233,17 +227,15 @@ class Store:
                 connection,
                 config,
                 attempt,
-                identity=identity,
-                fingerprint=fingerprint,
                 dataset=dataset,
                 epochs=epochs,
                 presumed_dead=presumed_dead,
             )
 
-    def record_setup(self, claim: Claim | Measurement, **seconds: float) -> None:
+    def record_setup(self, owner: Claim | Measurement, **seconds: float) -> None:
         """What came before the first epoch: import, data, trace and warm-up seconds."""
         with self._database.write() as connection:
-            connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.id == claim.attempt_id).values(**seconds))
+            connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.id == owner.attempt_id).values(**seconds))
 
     def record_epoch(
         self,
@@ -263,61 +255,58 @@ class Store:
         with self._database.write() as connection:
             claims.record_epoch(connection, claim, epoch, timing, predictions, weights)
             if outcome is not None:
-                claims.end_attempt(connection, claim, outcome, note=None)
+                claims.end_attempt(connection, claim, outcome)
 
     def record_test(self, claim: Claim, epoch: int, accuracy: float | None) -> None:
         """The test accuracy of a stored epoch that became a requested end; the attempt ends completed."""
         with self._database.write() as connection:
             claims.record_test(connection, claim, epoch, accuracy)
-            claims.end_attempt(connection, claim, RunState.COMPLETED, note=None)
+            claims.end_attempt(connection, claim, RunState.COMPLETED)
 
     def end(
-        self, claim: Claim, outcome: RunState, note: str | None = None, *, patience: float | None = None
-    ) -> None:
-        """The attempt ended without reaching its goal.
-
-        Raises:
-            LostClaimError: if another process has taken the run over.
-        """
-        with self._database.write(patience) as connection:
-            claims.end_attempt(connection, claim, outcome, note=note)
-
-    def beat(self, claim: Claim | Measurement) -> None:
-        """Move the heartbeat of an attempt."""
-        with self._database.write() as connection:
-            connection.execute(
-                update(ATTEMPTS)
-                .where(ATTEMPTS.c.id == claim.attempt_id)
-                .values(heartbeat=ATTEMPTS.c.heartbeat + 1)
-            )
-
-    def others_at_work(self, claim: Claim | Measurement, host: str, since: datetime) -> bool:
-        """Whether another attempt of this store was alive on this host at any time since then."""
-        with self._database.read() as connection:
-            return claims.others_at_work(connection, claim.attempt_id, host, since)
-
-    # Measuring again
-
-    def begin_measurement(
-        self, run: Run, attempt: Attempt, *, identity: str, fingerprint: str
-    ) -> Measurement:
-        """An attempt that computes a finished run once more, and writes nothing but its times."""
-        with self._database.write() as connection:
-            return measurements.begin(connection, run, attempt, identity=identity, fingerprint=fingerprint)
-
-    def record_timing(self, measurement: Measurement, timing: Timing) -> None:
-        """What an epoch cost when it was computed again."""
-        with self._database.write() as connection:
-            claims.record_timing(connection, measurement.attempt_id, timing)
-
-    def end_measurement(
         self,
-        measurement: Measurement,
+        owner: Claim | Measurement,
         outcome: RunState,
         note: str | None = None,
         *,
         patience: float | None = None,
     ) -> None:
-        """A measurement is over."""
+        """An attempt is over.
+
+        Args:
+            owner: the attempt.
+            outcome: what came of it.
+            note: what else is to be said of it.
+            patience: how many seconds to wait for another program's lock, where that is less than usual.
+
+        Raises:
+            LostClaimError: if another process has taken the run over.
+        """
         with self._database.write(patience) as connection:
-            claims.close_attempt(connection, measurement.attempt_id, outcome, note)
+            claims.end_attempt(connection, owner, outcome, note)
+
+    def beat(self, owner: Claim | Measurement) -> None:
+        """Move the heartbeat of an attempt."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(ATTEMPTS)
+                .where(ATTEMPTS.c.id == owner.attempt_id)
+                .values(heartbeat=ATTEMPTS.c.heartbeat + 1)
+            )
+
+    def others_at_work(self, owner: Claim | Measurement, since: datetime) -> bool:
+        """Whether another attempt of this store was alive on this host at any time since then."""
+        with self._database.read() as connection:
+            return claims.others_at_work(connection, owner.attempt_id, since)
+
+    # Measuring again
+
+    def begin_measurement(self, run: Run, attempt: Attempt) -> Measurement:
+        """An attempt of this process that computes a finished run once more, and writes only its times."""
+        with self._database.write() as connection:
+            return claims.begin_measurement(connection, run, attempt)
+
+    def record_timing(self, measurement: Measurement, timing: Timing) -> None:
+        """What an epoch cost when it was computed again."""
+        with self._database.write() as connection:
+            claims.record_timing(connection, measurement.attempt_id, timing)

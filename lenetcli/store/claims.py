@@ -6,12 +6,14 @@ process that was stopped for an hour and comes back late finds its token void an
 
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from lenetcli import machine
 from lenetcli.errors import LostClaimError, StoreError
-from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, RunState, Timing
+from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, Run, RunState, Timing
 from lenetcli.store.queries import holder_is_alive
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 from lenetcli.weights import Packed
@@ -22,17 +24,29 @@ MAX_HEADER_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A run that is ours: where it stands, and with what it goes on."""
+    """A run that is ours: where it stands, and with what it goes on.
+
+    ``note`` says why its bits may part from those of a run that was never interrupted; None: they do not.
+    """
 
     run_id: int
     attempt_id: int
     number: int
-    key: str
     epochs: int
     weights: Packed | None
-    took_over: bool
-    note: str | None = None
-    """Why the bits may part from those of a run that was never interrupted."""
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """An attempt that computes a finished run once more: the same bits as a check, new times, nothing else.
+
+    ``note`` says why its bits may differ from the stored ones; None where they must not.
+    """
+
+    attempt_id: int
+    number: int
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +56,6 @@ class Busy:
     number: int
     host: str
     heartbeat: int
-    alive: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,97 +68,100 @@ def claim_run(
     config: Config,
     attempt: Attempt,
     *,
-    identity: str,
-    fingerprint: str,
     dataset: str,
     epochs: int,
     presumed_dead: tuple[int, int] | None,
 ) -> Claim | Busy | Done:
     """Take a run, or say why not; see ``Store.claim``."""
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
-    took_over = False
     if row is None:
-        number, stored = 1, 0
-        run_id = connection.execute(
-            insert(RUNS).values(
-                **asdict(config),
-                key=config.key,
-                dataset=dataset,
-                parameters=config.parameters,
-                state=RunState.RUNNING,
-                target_epochs=epochs,
-                completed_epochs=0,
-                attempt=number,
-                created_at=datetime.now(UTC),
-            )
-        ).inserted_primary_key[0]  # type: ignore[index]
+        run_id, number, stored = _add_run(connection, config, dataset, epochs), 1, 0
     else:
-        run_id, number = row.id, next_number(connection, row.id)
-        question = select(func.coalesce(func.max(EPOCHS.c.epoch), 0)).where(EPOCHS.c.run_id == run_id)
-        stored = connection.execute(question).scalar_one()
-        target = max(row.target_epochs, epochs)
+        run_id, number, stored = row.id, _next_number(connection, row.id), _last_epoch(connection, row.id)
+        asked = {"target_epochs": max(row.target_epochs, epochs)}
         reached = stored == epochs and row.completed_epochs >= epochs
         if stored > epochs or reached or row.state == RunState.DIVERGED:
-            connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(target_epochs=target))
+            connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(asked))
             return Done()
         if row.state == RunState.RUNNING:
-            holder = connection.execute(
-                select(ATTEMPTS).where(ATTEMPTS.c.run_id == run_id, ATTEMPTS.c.number == row.attempt)
-            ).one_or_none()
-            alive = holder_is_alive(holder.identity) if holder else False
-            stands_still = holder is not None and presumed_dead == (holder.number, holder.heartbeat)
-            if holder and (alive or (alive is None and not stands_still)):
-                return Busy(number=row.attempt, host=holder.host, heartbeat=holder.heartbeat, alive=alive)
-            took_over = True
-            connection.execute(
-                update(ATTEMPTS)
-                .where(ATTEMPTS.c.run_id == run_id, ATTEMPTS.c.number == row.attempt)
-                .values(ended_at=datetime.now(UTC), outcome=RunState.INTERRUPTED, note="its process was gone")
-            )
-        connection.execute(
-            update(RUNS)
-            .where(RUNS.c.id == run_id)
-            .values(state=RunState.RUNNING, attempt=number, target_epochs=target)
-        )
-    found = read_weights(connection, config)
-    weights = found if found and found.epoch == stored else None
-    if weights is None and stored:
+            busy = _take_over(connection, row, presumed_dead)
+            if busy is not None:
+                return busy
+        taken = update(RUNS).where(RUNS.c.id == run_id).values(state=RunState.RUNNING, attempt=number)
+        connection.execute(taken.values(asked))
+    weights = read_weights(connection, config)
+    if stored and (weights is None or weights.epoch != stored):
         # Without the weights that go with it, a curve cannot be continued: train it again, to the same bits.
         connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
         connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(completed_epochs=0))
         stored = 0
-    note = compare_machines(connection, run_id, attempt, fingerprint) if stored else None
-    attempt_id = add_attempt(
-        connection,
-        run_id,
-        replace(attempt, number=number, note=note),
-        identity=identity,
-        fingerprint=fingerprint,
-    )
+    note = _compare_machines(connection, run_id, attempt) if stored else None
     return Claim(
         run_id=run_id,
-        attempt_id=attempt_id,
+        attempt_id=_add_attempt(connection, run_id, replace(attempt, number=number, note=note)),
         number=number,
-        key=config.key,
         epochs=stored,
-        weights=weights,
-        took_over=took_over,
+        weights=weights if stored else None,
         note=note,
     )
 
 
-def next_number(connection: Connection, run_id: int) -> int:
+def begin_measurement(connection: Connection, run: Run, attempt: Attempt) -> Measurement:
+    """Record that a finished run is measured again; see ``Store.begin_measurement``."""
+    run_id = connection.execute(select(RUNS.c.id).where(RUNS.c.key == run.key)).scalar_one()
+    note = _compare_machines(connection, run_id, attempt)
+    number = _next_number(connection, run_id)
+    made = replace(attempt, number=number, remeasure=True, note=note)
+    return Measurement(attempt_id=_add_attempt(connection, run_id, made), number=number, note=note)
+
+
+def _add_run(connection: Connection, config: Config, dataset: str, epochs: int) -> int:
+    """Make the row of a run that begins; returns its id."""
+    values = asdict(config) | {
+        "key": config.key,
+        "dataset": dataset,
+        "parameters": config.parameters,
+        "state": RunState.RUNNING,
+        "target_epochs": epochs,
+        "attempt": 1,
+        "created_at": datetime.now(UTC),
+    }
+    return int(connection.execute(insert(RUNS).values(values)).inserted_primary_key[0])  # type: ignore[index]
+
+
+def _take_over(connection: Connection, run: Row[Any], presumed_dead: tuple[int, int] | None) -> Busy | None:
+    """End the attempt that holds a run if its process is gone; who holds it, if not."""
+    mine = (ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.number == run.attempt)
+    holder = connection.execute(select(ATTEMPTS).where(*mine)).one_or_none()
+    if holder is not None:
+        alive = holder_is_alive(holder.identity)
+        if alive or (alive is None and presumed_dead != (holder.number, holder.heartbeat)):
+            return Busy(number=holder.number, host=holder.host, heartbeat=holder.heartbeat)
+        gone = {"outcome": RunState.INTERRUPTED, "note": "its process was gone"}
+        connection.execute(update(ATTEMPTS).where(*mine).values(ended_at=datetime.now(UTC), **gone))
+    return None
+
+
+def _last_epoch(connection: Connection, run_id: int) -> int:
+    """The last stored epoch of a run, 0 if there is none."""
+    question = select(func.coalesce(func.max(EPOCHS.c.epoch), 0)).where(EPOCHS.c.run_id == run_id)
+    return int(connection.execute(question).scalar_one())
+
+
+def _next_number(connection: Connection, run_id: int) -> int:
     """The number of a run's next attempt."""
     question = select(func.coalesce(func.max(ATTEMPTS.c.number), 0)).where(ATTEMPTS.c.run_id == run_id)
     return int(connection.execute(question).scalar_one()) + 1
 
 
-def add_attempt(
-    connection: Connection, run_id: int, attempt: Attempt, *, identity: str, fingerprint: str
-) -> int:
-    """Record that a process begins to work on a run; returns the row's id."""
-    values = asdict(attempt) | {"run_id": run_id, "identity": identity, "fingerprint": fingerprint}
-    return int(connection.execute(insert(ATTEMPTS).values(**values)).inserted_primary_key[0])  # type: ignore[index]
+def _add_attempt(connection: Connection, run_id: int, attempt: Attempt) -> int:
+    """Record that this process begins to work on a run; returns the row's id."""
+    values = asdict(attempt) | {
+        "run_id": run_id,
+        "identity": machine.this_process().to_json(),
+        "fingerprint": machine.processor_fingerprint(),
+    }
+    return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]
 
 
 def read_weights(connection: Connection, config: Config) -> Packed | None:
@@ -174,7 +190,7 @@ def read_weights(connection: Connection, config: Config) -> Packed | None:
     return None if row is None else Packed(*row)
 
 
-def compare_machines(connection: Connection, run_id: int, attempt: Attempt, fingerprint: str) -> str | None:
+def _compare_machines(connection: Connection, run_id: int, attempt: Attempt) -> str | None:
     """What decides the bits and differs from the attempts that computed the stored epochs; None: nothing."""
     rows = connection.execute(
         select(ATTEMPTS.c.fingerprint, ATTEMPTS.c.device_name, ATTEMPTS.c.versions, RUNS.c.device)
@@ -187,7 +203,7 @@ def compare_machines(connection: Connection, run_id: int, attempt: Attempt, fing
     ).all()
     changed = []
     for what, then, now in (
-        ("kind of processor", {row.fingerprint for row in rows}, fingerprint),
+        ("kind of processor", {row.fingerprint for row in rows}, machine.processor_fingerprint()),
         ("GPU", {row.device_name for row in rows if row.device == DeviceKind.GPU}, attempt.device_name),
         (
             "version of TensorFlow",
@@ -253,26 +269,15 @@ def record_test(connection: Connection, claim: Claim, epoch: int, accuracy: floa
     )
 
 
-def end_attempt(connection: Connection, claim: Claim, outcome: RunState, *, note: str | None) -> None:
-    """The attempt is over; a run that was complete once stays so at what it had."""
-    completed = connection.execute(
-        select(RUNS.c.completed_epochs).where(RUNS.c.id == claim.run_id)
-    ).scalar_one()
-    if outcome is RunState.COMPLETED:
-        stored = select(func.max(EPOCHS.c.epoch)).where(EPOCHS.c.run_id == claim.run_id)
-        completed = connection.execute(stored).scalar_one()
-    state = outcome
-    if completed and outcome in (RunState.INTERRUPTED, RunState.FAILED):
-        state = RunState.COMPLETED
-    _hold(connection, claim, state=state, completed_epochs=completed)
-    close_attempt(connection, claim.attempt_id, outcome, note)
-
-
-def close_attempt(connection: Connection, attempt_id: int, outcome: RunState, note: str | None) -> None:
+def end_attempt(
+    connection: Connection, owner: Claim | Measurement, outcome: RunState, note: str | None = None
+) -> None:
     """An attempt is over; what was noted at its beginning stays."""
+    if isinstance(owner, Claim):
+        _end_run(connection, owner, outcome)
     connection.execute(
         update(ATTEMPTS)
-        .where(ATTEMPTS.c.id == attempt_id)
+        .where(ATTEMPTS.c.id == owner.attempt_id)
         .values(
             ended_at=datetime.now(UTC),
             outcome=outcome,
@@ -281,12 +286,24 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: RunState, no
     )
 
 
-def others_at_work(connection: Connection, attempt_id: int, host: str, since: datetime) -> bool:
+def _end_run(connection: Connection, claim: Claim, outcome: RunState) -> None:
+    """Nobody works on a run any more; one that was complete once stays so at what it had."""
+    question = select(RUNS.c.completed_epochs).where(RUNS.c.id == claim.run_id)
+    completed = connection.execute(question).scalar_one()
+    state = outcome
+    if outcome is RunState.COMPLETED:
+        completed = _last_epoch(connection, claim.run_id)
+    elif completed and outcome is not RunState.DIVERGED:
+        state = RunState.COMPLETED
+    _hold(connection, claim, state=state, completed_epochs=completed)
+
+
+def others_at_work(connection: Connection, attempt_id: int, since: datetime) -> bool:
     """Whether another attempt of this store was alive on this host at any time since then."""
     rows = connection.execute(
         select(ATTEMPTS.c.identity, ATTEMPTS.c.ended_at).where(
             ATTEMPTS.c.id != attempt_id,
-            ATTEMPTS.c.host == host,
+            ATTEMPTS.c.host == machine.host_name(),
             or_(ATTEMPTS.c.ended_at.is_(None), ATTEMPTS.c.ended_at > since),
         )
     ).all()

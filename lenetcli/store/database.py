@@ -54,9 +54,7 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         self.path = Path(str(url.database))
-        self._engine = create_engine(
-            url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None}
-        )
+        self._engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None})
         event.listen(self._engine, "connect", _set_up)
         event.listen(self._engine, "begin", _begin)
 

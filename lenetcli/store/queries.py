@@ -1,9 +1,8 @@
 """Rows to frozen dataclasses: every question that the rest of the program asks of a store."""
 
-import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from types import UnionType
@@ -11,7 +10,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
-from lenetcli.errors import NotFoundError, StoreError
+from lenetcli.errors import NotFoundError
 from lenetcli.machine import ProcessIdentity, is_alive
 from lenetcli.runs import (
     KEY_TAG,
@@ -31,43 +30,29 @@ from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, SWEEP_CELLS, SWEEPS, T
 
 MIN_ID_DIGITS = 8
 
+MAX_ROWS = 500
+"""How many runs are asked for in one statement, which cannot take any number of variables."""
+
 STATES = frozenset(RunState)
 
-CONFIG_FIELDS = tuple(field.name for field in fields(Config))
 
-_LAST_EPOCH = (
-    select(func.max(EPOCHS.c.epoch)).where(EPOCHS.c.run_id == RUNS.c.id).correlate(RUNS).scalar_subquery()
-)
+def _of_run(column: Any, *conditions: Any) -> ColumnElement[Any]:
+    """One value a run, out of its epochs."""
+    return select(column).where(EPOCHS.c.run_id == RUNS.c.id, *conditions).correlate(RUNS).scalar_subquery()
 
 
-def _at_last(column: Any) -> ColumnElement[Any]:
-    return (
-        select(column)
-        .where(EPOCHS.c.run_id == RUNS.c.id, EPOCHS.c.epoch == _LAST_EPOCH)
-        .correlate(RUNS)
-        .scalar_subquery()
-    )
-
+_LAST_EPOCH = _of_run(func.max(EPOCHS.c.epoch))
 
 SORT_FIELDS: dict[str, Any] = {
     "created_at": RUNS.c.created_at,
     "id": RUNS.c.key,
-    "state": RUNS.c.state,
-    "dataset": RUNS.c.dataset,
-    "filters": RUNS.c.filters,
-    "lr": RUNS.c.lr,
-    "batch_size": RUNS.c.batch_size,
-    "seed": RUNS.c.seed,
-    "device": RUNS.c.device,
+    **{name: RUNS.c[name] for name in ("state", "dataset", "filters", "lr", "batch_size", "seed", "device")},
     "parameters": RUNS.c.parameters,
     "target_epochs": RUNS.c.target_epochs,
     "epochs": _LAST_EPOCH,
-    "val_accuracy": _at_last(EPOCHS.c.val_accuracy),
-    "test_accuracy": _at_last(EPOCHS.c.test_accuracy),
-    "best_val_accuracy": select(func.max(EPOCHS.c.val_accuracy))
-    .where(EPOCHS.c.run_id == RUNS.c.id)
-    .correlate(RUNS)
-    .scalar_subquery(),
+    "val_accuracy": _of_run(EPOCHS.c.val_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),
+    "test_accuracy": _of_run(EPOCHS.c.test_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),
+    "best_val_accuracy": _of_run(func.max(EPOCHS.c.val_accuracy)),
     "runtime_seconds": None,
 }
 """What ``runs list --sort`` takes; None: which timings count is decided where they are understood."""
@@ -104,20 +89,22 @@ def list_runs(
         question = question.where(RUNS.c.state.in_({state, RunState.RUNNING}))
     elif field is not None:
         question = question.limit(limit)
-    runs = _build_runs(connection, connection.execute(question).all())
-    if state is not None:
-        runs = [run for run in runs if run.state == state]
+    runs: list[Run] = []
+    for rows in connection.execute(question).partitions(min(limit or MAX_ROWS, MAX_ROWS)):
+        runs += (run for run in _build_runs(connection, rows) if state in (None, run.state))
+        if field is not None and limit is not None and len(runs) >= limit:
+            break
     return (sort_runs(runs, sort) if field is None else runs)[:limit]
 
 
 def find_runs(connection: Connection, keys: Iterable[str]) -> dict[str, Run]:
     """The runs with these keys, by key; those that have not begun are left out."""
     wanted = list(keys)
-    rows: list[Row[Any]] = []
-    for part in range(0, len(wanted), 500):
-        question = select(RUNS).where(RUNS.c.key.in_(wanted[part : part + 500]))
-        rows += connection.execute(question).all()
-    return {run.key: run for run in _build_runs(connection, rows)}
+    runs: list[Run] = []
+    for part in range(0, len(wanted), MAX_ROWS):
+        question = select(RUNS).where(RUNS.c.key.in_(wanted[part : part + MAX_ROWS]))
+        runs += _build_runs(connection, connection.execute(question).all())
+    return {run.key: run for run in runs}
 
 
 def find_run(connection: Connection, prefix: str) -> Run:
@@ -188,7 +175,7 @@ def _build_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
 def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str, Run]) -> Sweep:
     cells = []
     for cell in cell_rows:
-        config = _build_config(cell.config)
+        config = _typed(Config.from_mapping(cell.config))
         run = runs.get(cell.key)
         cells.append(
             Cell(
@@ -205,35 +192,21 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
         epochs=row.epochs,
         dataset=row.dataset,
         cells=tuple(cells),
-        request=_typed(
-            _trust(
-                lambda values: Request(**{**values, "precision": Precision(values["precision"])}), row.request
-            )
-        ),
+        request=_typed(Request(**row.request | {"precision": Precision(row.request["precision"])})),
         created_at=row.created_at,
         last_requested=row.last_requested,
     )
 
 
 def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
-    if len(rows) > 500:  # as many as a statement may take variables
-        return [
-            run
-            for part in range(0, len(rows), 500)
-            for run in _build_runs(connection, rows[part : part + 500])
-        ]
     ids = [row.id for row in rows]
     curves: dict[int, list[Epoch]] = defaultdict(list)
-    columns = [EPOCHS.c[field.name] for field in fields(Epoch)]
     for row in connection.execute(
-        select(EPOCHS.c.run_id, *columns)
+        select(EPOCHS.c.run_id, *(EPOCHS.c[field.name] for field in fields(Epoch)))
         .where(EPOCHS.c.run_id.in_(ids))
         .order_by(EPOCHS.c.run_id, EPOCHS.c.epoch)
     ):
-        run_id, *values = row
-        curves[run_id].append(
-            _typed(Epoch(**dict(zip((column.key for column in columns), values, strict=True))))
-        )
+        curves[row.run_id].append(_build(Epoch, row))
     attempts: dict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(
         select(ATTEMPTS).where(ATTEMPTS.c.run_id.in_(ids)).order_by(ATTEMPTS.c.number)
@@ -246,42 +219,20 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
         .where(ATTEMPTS.c.run_id.in_(ids))
         .order_by(ATTEMPTS.c.number, TIMINGS.c.epoch)
     ):
-        timings[row.run_id].append(
-            _typed(
-                Timing(
-                    attempt=row.number,
-                    epoch=row.epoch,
-                    train_seconds=row.train_seconds,
-                    eval_seconds=row.eval_seconds,
-                    contended=row.contended,
-                    clock_set=row.clock_set,
-                )
-            )
-        )
+        timings[row.run_id].append(_build(Timing, row, attempt=row.number))
     return [
-        _typed(
-            Run(
-                key=row.key,
-                config=_build_config({name: getattr(row, name) for name in CONFIG_FIELDS}),
-                dataset=row.dataset,
-                state=_state_as_seen(row, attempts[row.id]),
-                target_epochs=row.target_epochs,
-                completed_epochs=row.completed_epochs,
-                parameters=row.parameters,
-                created_at=row.created_at,
-                curve=tuple(curves[row.id]),
-                timings=tuple(timings[row.id]),
-                attempts=tuple(map(_build_attempt, attempts[row.id])),
-                id_digits=_count_digits(connection, row.key),
-            )
+        _build(
+            Run,
+            row,
+            config=_build(Config, row, precision=Precision(row.precision), device=DeviceKind(row.device)),
+            state=_state_as_seen(row, attempts[row.id]),
+            curve=tuple(curves[row.id]),
+            timings=tuple(timings[row.id]),
+            attempts=tuple(_build(Attempt, each, outcome=_outcome(each)) for each in attempts[row.id]),
+            id_digits=_count_digits(connection, row.key),
         )
         for row in rows
     ]
-
-
-def _build_config(values: Mapping[str, Any]) -> Config:
-    config: Config = _trust(Config.from_mapping, values)
-    return _typed(config)
 
 
 def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
@@ -302,10 +253,8 @@ def holder_is_alive(identity: str) -> bool | None:
         return None
 
 
-def _build_attempt(row: Row[Any]) -> Attempt:
-    known = {field.name for field in fields(Attempt)} - {"outcome"}
-    values = {name: getattr(row, name) for name in known}
-    return _typed(Attempt(outcome=RunState(row.outcome) if row.outcome in STATES else None, **values))
+def _outcome(attempt: Row[Any]) -> RunState | None:
+    return RunState(attempt.outcome) if attempt.outcome in STATES else None
 
 
 _NEIGHBOURS = select(  # made once: a list of runs asks it for each of them
@@ -339,6 +288,12 @@ def _accepted(kind: type) -> dict[str, tuple[type, ...]]:
     return found
 
 
+def _build(kind: Callable[..., D], row: Row[Any], **others: Any) -> D:
+    """A dataclass from the columns of a row that bear its fields' names, and from others."""
+    values = {name: getattr(row, name) for name in _accepted(kind) if name not in others}
+    return _typed(kind(**values, **others))
+
+
 def _typed(built: D) -> D:
     """What was built from rows, if its fields hold what they say: SQLite's columns take anything."""
     for name, types in _accepted(type(built)).items():  # type: ignore[arg-type]
@@ -346,14 +301,3 @@ def _typed(built: D) -> D:
         if not isinstance(value, types) or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError(f"{name} is {str(value)[:64]!r}")
     return built
-
-
-def _trust(build: Any, values: Any) -> Any:
-    """Build a dataclass from what a store holds, which may be a stranger's."""
-    try:
-        return build(values)
-    except (TypeError, ValueError, KeyError) as error:
-        raise StoreError(
-            f"The store holds something that this lenetcli does not understand ({json.dumps(str(error))}).",
-            "Restore the store from a backup.",
-        ) from error

@@ -117,7 +117,7 @@ ATTEMPTS = Table(
     column("id", Integer, primary_key=True),
     column("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE")),
     column("number", Integer),
-    column("remeasure", Boolean, default=False),
+    column("remeasure", Boolean),
     column("identity", String, comment="The process, as JSON: host, boot, namespace, pid and start time."),
     column("host", String),
     column("device_name", String),

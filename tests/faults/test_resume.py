@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fault_workers import LONG, PATIENCE
-from tiny_data import write_tiny
+from small_data import write_idx
 
 from lenetcli.store import Store
 from lenetcli.store.maintenance import check_store
@@ -20,7 +20,7 @@ ENVIRONMENT = os.environ | {"LENETCLI_OFFLINE": "1", "PYTHONPATH": os.pathsep.jo
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return write_tiny(tmp_path_factory.mktemp("data") / "tiny")
+    return write_idx(tmp_path_factory.mktemp("data") / "tiny", 360, 40)
 
 
 KILLER = """
