@@ -165,7 +165,7 @@ def _print_curve(run: Run) -> None:
         return lambda point: write(times[point.epoch]) if point.epoch in times else NONE
 
     def train(timing: Timing) -> str:
-        return f"{timing.train_seconds:.2f}{'*' * (timing.disturbed)}"
+        return f"{timing.train_seconds:.2f}{'*' * timing.disturbed}"
 
     print_table(
         (
