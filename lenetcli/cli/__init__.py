@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from lenetcli import __version__
-from lenetcli.cli import maintenance, reproduce, training, views
+from lenetcli.cli import figures, maintenance, reproduce, training, views
 from lenetcli.cli.streams import prepare_streams, release_streams
 from lenetcli.errors import LenetError, RunFailedError
 
@@ -30,8 +30,8 @@ app.command()(training.train)
 # A negative value is told about its parameter, not about an option that does not exist.
 app.command(context_settings={"ignore_unknown_options": True})(training.sweep)
 app.command()(reproduce.reproduce)
-app.command()(views.plot)
-app.command()(views.report)
+app.command()(figures.plot)
+app.command()(figures.report)
 app.add_typer(views.runs_app, name="runs")
 app.add_typer(views.sweeps_app, name="sweeps")
 app.add_typer(maintenance.app, name="store")
