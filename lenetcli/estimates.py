@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lenetcli.runs import IMAGE_SIDE, Config, DeviceKind, Run
+from lenetcli.runs import IMAGE_SIDE, Config, DeviceKind, Run, Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +132,33 @@ def estimate_seconds(config: Config, epochs: int, runs: Sequence[Run]) -> float 
         nearest = min(alike, key=lambda other: abs(other[-1] - size[-1]))
         seconds = paces[nearest] * size[-1] / nearest[-1]
     return None if seconds is None else seconds * epochs
+
+
+class Outlook:
+    """The time that the runs of a sweep still take, told by those it has trained so far."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._paces: dict[Size, float] = {}
+        self._waiting: dict[str, tuple[Size, int]] = {}
+        for cell in sweep.cells:
+            # One that has all its epochs is there to be measured again, from the first.
+            stored = cell.run.epochs % sweep.epochs if cell.run else 0
+            self._waiting[cell.config.key] = size_of(cell.config), sweep.epochs - stored
+
+    def strike(self, config: Config) -> None:
+        """A run is in hand or has ended: it does not wait any more."""
+        self._waiting.pop(config.key, None)
+
+    def learn(self, config: Config, pace: float) -> None:
+        """How many seconds an epoch of a run takes."""
+        self._paces[size_of(config)] = pace
+
+    def seconds(self) -> float | None:
+        """How long the runs that wait will take together; None where nothing tells of one of them."""
+        total = 0.0
+        for size, epochs in self._waiting.values():
+            pace = estimate_epoch(size, self._paces)
+            if pace is None:
+                return None
+            total += epochs * pace
+        return total

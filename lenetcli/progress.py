@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
@@ -12,7 +11,7 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.text import Text
 
-from lenetcli.estimates import Size, estimate_epoch, size_of
+from lenetcli.estimates import Outlook
 from lenetcli.printing import Console, format_seconds, sparkline
 from lenetcli.runner import Fate
 from lenetcli.runs import Cell, Epoch, RunState, Sweep
@@ -51,8 +50,7 @@ class Display:
         self._curve: list[float] = []
         self._cell: Cell | None = None
         self._last = 0
-        self._paces: dict[Size, float] = {}
-        self._waiting: Counter[Size] = Counter()
+        self._outlook = Outlook(sweep)
         self._start: tuple[float, float] | None = None
         bar: list[ProgressColumn] = [BarColumn(None)] if self.console.width >= BARS_FROM else []
         self._bars = _Bars(
@@ -103,7 +101,7 @@ class Display:
         self._cell, self._last = cell, last
         self._curve = [point.val_accuracy for point in cell.run.curve[: first - 1]] if cell.run else []
         self._start = None
-        self._waiting = self._count_waiting(cell)
+        self._outlook.strike(cell.config)
         if first > 1:
             self._line(f"{self._name(cell)}  goes on after epoch {first - 1}")
         if self._live:
@@ -128,7 +126,8 @@ class Display:
         left = None
         if spent > 0.2 and gained > 0:
             parts.append(f"{gained * progress.total / spent:,.0f} images/s")
-            pace = self._paces[size_of(self._cell.config)] = spent / gained
+            pace = spent / gained
+            self._outlook.learn(self._cell.config, pace)
             left = (self._last - done) * pace
         # Where the line is not full, the ^C that a terminal shows does not move the display.
         while len(parts) > 1 and len(" · ".join(parts)) > self.console.width - len("^C"):
@@ -159,6 +158,7 @@ class Display:
     def ended(self, cell: Cell, state: RunState, fate: Fate) -> None:
         """A cell is finished; a line stays of it, unless it was before."""
         self._ended.add(cell.config.key)
+        self._outlook.strike(cell.config)
         if fate in (Fate.TRAINED, Fate.CONTINUED):
             curve = self._curve
         else:
@@ -185,25 +185,9 @@ class Display:
     def _update_total(self, epochs: float, left: float | None = None) -> None:
         if self._total is not None:
             done = len(self._ended) * self._sweep.epochs + epochs
-            told = _write_left(self._left_in_all(left))
+            rest = self._outlook.seconds()
+            told = _write_left(None if left is None or rest is None else left + rest)
             self._bars.update(self._total, description=self._position(), completed=done, left=told)
-
-    def _count_waiting(self, in_hand: Cell) -> Counter[Size]:
-        """The epochs, by their size, of the runs that come after the one in hand."""
-        waiting: Counter[Size] = Counter()
-        for cell in self._sweep.cells:
-            if cell.config.key not in self._ended and cell != in_hand:
-                # One that has all its epochs is there to be measured again, from the first.
-                stored = cell.run.epochs if cell.run else 0
-                waiting[size_of(cell.config)] += self._sweep.epochs - stored % self._sweep.epochs
-        return waiting
-
-    def _left_in_all(self, in_hand: float | None) -> float | None:
-        """The seconds left to all runs, where what was trained so far tells how long each takes."""
-        paces = [(epochs, estimate_epoch(size, self._paces)) for size, epochs in self._waiting.items()]
-        if in_hand is None or any(pace is None for _, pace in paces):
-            return None
-        return in_hand + sum(epochs * pace for epochs, pace in paces if pace is not None)
 
     def _position(self) -> str:
         cells = len(self._sweep.cells)
