@@ -208,7 +208,6 @@ def test_the_plotted_numbers_as_csv(tmp_path):
 @pytest.mark.parametrize("width", [40, 60])
 @pytest.mark.parametrize("make", [lambda: sweep_curves(rates_sweep()), lambda: runtime_series(both_sweeps())])
 def test_the_terminal_shows_a_figure_of_the_size_asked(make, width):
-    pytest.importorskip("plotext")
     lines = draw_terminal(make(), width=width, height=16, ascii_only=True).splitlines()
     assert len(lines) == 16
     assert max(map(len, lines)) <= width
