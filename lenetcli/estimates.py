@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lenetcli.runs import IMAGE_SIDE, Config, DeviceKind, Run, Sweep
+from lenetcli.runs import CLASSES, IMAGE_SIDE, Config, DeviceKind, Run, Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def multiply_adds(config: Config) -> int:
     window = config.kernel_size**2
     first = IMAGE_SIDE**2 * window * config.filters
     second = (IMAGE_SIDE // 2) ** 2 * window * config.filters**2
-    dense = ((IMAGE_SIDE // 4) ** 2 * config.filters + 10) * config.hidden_units
+    dense = ((IMAGE_SIDE // 4) ** 2 * config.filters + CLASSES) * config.hidden_units
     return first + second + dense
 
 

@@ -21,10 +21,13 @@ PARAMETERS = {
     "device": "device",
 }
 SYNTHETIC = frozenset({"synthetic", "digits", "synthetic-digits", "synthetic_digits", "synthetic digits"})
-LEARNING_RATES_COMMAND = "lenetcli sweep lr 0.1 0.01 0.001 0.0001"
+RATES = (0.1, 0.01, 0.001, 0.0001)
+FILTERS = {DeviceKind.GPU: (8, 16, 32, 64, 128, 256), DeviceKind.CPU: (8, 16, 32, 64)}
+"""What the exercise sweeps over: learning rates, and filters on each kind of device."""
+LEARNING_RATES_COMMAND = f"lenetcli sweep lr {' '.join(map(str, RATES))}"
 FILTERS_COMMANDS = {
-    DeviceKind.GPU: "lenetcli sweep filters --device gpu 8 16 32 64 128 256",
-    DeviceKind.CPU: "lenetcli sweep filters --device cpu 8 16 32 64",
+    kind: f"lenetcli sweep filters --device {kind} {' '.join(map(str, sizes))}"
+    for kind, sizes in FILTERS.items()
 }
 
 

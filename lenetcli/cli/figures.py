@@ -101,6 +101,7 @@ def _find_curves(
     held: "Store", field: str, runs: list[str] | None, sweep: str | None, metric: "Metric"
 ) -> "CurveSeries":
     from lenetcli.series import run_curves, sweep_curves
+    from lenetcli.wording import LEARNING_RATES_COMMAND
 
     if runs:
         return run_curves(held.runs(runs), metric)
@@ -109,10 +110,10 @@ def _find_curves(
     found = next((one for one in held.sweeps() if one.parameter == field), None)
     if found is None:
         name = field.replace("_", "-")
-        example = "0.1 0.01 0.001 0.0001" if field == "lr" else "VALUE..."
+        command = LEARNING_RATES_COMMAND if field == "lr" else f"lenetcli sweep {name} VALUE..."
         raise NotFoundError(
             f"There is no sweep over {name} in '{held.name}'.",
-            f"`lenetcli sweep {name} {example}` trains one.",
+            f"`{command}` trains one.",
         )
     return sweep_curves(found, metric)
 

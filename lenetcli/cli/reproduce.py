@@ -20,10 +20,6 @@ from lenetcli.runs import DeviceKind, Request
 if TYPE_CHECKING:
     from lenetcli.experiments import Plan
 
-RATES = (0.1, 0.01, 0.001, 0.0001)
-GPU_FILTERS = (8, 16, 32, 64, 128, 256)
-CPU_FILTERS = (8, 16, 32, 64)
-
 
 def reproduce(
     seeds: o.SeedsOption = None,
@@ -39,15 +35,15 @@ def reproduce(
     """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
     from lenetcli import experiments
     from lenetcli.devices import choose_device
-    from lenetcli.wording import name_value
+    from lenetcli.wording import FILTERS, RATES, name_value
 
     wanted = o.list_seeds(seeds)
     request = Request(epochs=epochs, dataset=dataset, data=data, threads=threads)
     experiments.check_request(request)
     sweeps: list[tuple[str, tuple[Any, ...], str]] = [("lr", RATES, "auto")]
     if choose_device("auto").kind is DeviceKind.GPU:
-        sweeps.append(("filters", GPU_FILTERS, "gpu"))
-    sweeps.append(("filters", CPU_FILTERS, "cpu"))
+        sweeps.append(("filters", FILTERS[DeviceKind.GPU], "gpu"))
+    sweeps.append(("filters", FILTERS[DeviceKind.CPU], "cpu"))
     options = ["--epochs", str(epochs), "--dataset", dataset, "--store", store]
     options += ["--seeds", str(seeds)] if seeds is not None else []
     options += ["--data", data] if data is not None else []

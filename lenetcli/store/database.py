@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
 from lenetcli.paths import expand
 from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
+from lenetcli.wording import LEARNING_RATES_COMMAND
 
 BUSY_SECONDS = 5.0
 """How long one statement waits for another program's lock; callers may try again."""
@@ -103,7 +104,7 @@ class Database:
         if not self._size():
             raise NotFoundError(
                 f"There is no store at '{self.path}'.",
-                "Train something first (lenetcli sweep lr 0.1 0.01 0.001 0.0001), or name one with --store.",
+                f"Train something first ({LEARNING_RATES_COMMAND}), or name one with --store.",
             )
 
     def open_or_create(self) -> None:
