@@ -252,7 +252,8 @@ assert answers.shape == (100, 10) and numpy.allclose(answers.sum(1), 1, atol=1e-
 print((answers.argmax(1) == labels).mean(), model.count_params())
 """
     accuracy, parameters = desk.run(command=(sys.executable, "-c", code)).stdout.split()[-2:]
-    assert float(accuracy) == pytest.approx(desk.json("runs", "show", run_id)["test_accuracy"])
+    one_image = 0.0101  # of a hundred, where two classes are equal but for rounding
+    assert float(accuracy) == pytest.approx(desk.json("runs", "show", run_id)["test_accuracy"], abs=one_image)
     assert parameters == "104250"
 
 

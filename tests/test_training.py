@@ -2,6 +2,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -46,30 +47,62 @@ def unpack(room, config, trained):
     return weights.unpack(trained.weights, room.network.state_shapes(config))
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_training_is_what_keras_does_batch_by_batch(room, arrays, run, momentum):
+@contextmanager
+def keras_in_double_precision():
     import keras
 
-    from lenetcli import lenet
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        yield keras
+    finally:
+        keras.config.set_dtype_policy(before)
 
-    config = make_config(filters=8, lr=0.05, momentum=momentum, shards=3)
-    model = lenet.build_model(config, lenet.initial_weights(config))
-    model.compile(
-        keras.optimizers.SGD(config.lr, momentum), "sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
-    for trained in run(config, range(1, 3)):
-        order = room.permutation(config.seed, trained.epoch.epoch, TRAIN)
-        for start in range(0, TRAIN, config.batch_size):
-            batch = order[start : start + config.batch_size]
+
+ONE_IMAGE = 0.01
+"""A part of a change of weights. Rounding makes 0.0001 of it; where it puts a unit that stands at zero on the
+other side, one image of hundreds counts otherwise there (seen: 0.002); wrong arithmetic makes tenths."""
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_an_epoch_changes_the_weights_as_keras_does_in_double_precision(room, arrays, run, momentum):
+    """Each epoch starts from the state of Keras: over many steps, rounding grows without bound."""
+    from lenetcli import lenet, weights
+
+    config = make_config(
+        filters=8, lr=0.05, momentum=momentum, batch_size=300, shards=3
+    )  # 300 and 200 images
+    names = list(lenet.shapes(config))
+    with keras_in_double_precision() as keras:
+        model = lenet.build_model(config, lenet.initial_weights(config))
+        optimizer = keras.optimizers.SGD(config.lr, momentum)
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        optimizer.build(model.trainable_variables)
+
+    def state():
+        values = dict(zip(names, model.get_weights(), strict=True))
+        if momentum:
+            slots = zip(names, optimizer.momentums, strict=True)
+            values |= {weights.VELOCITY + name: slot.numpy() for name, slot in slots}
+        return values
+
+    for epoch in (1, 2, 3):
+        before = state()
+        (trained,) = run(
+            config, range(epoch, epoch + 1), state={n: v.astype("f4") for n, v in before.items()}
+        )
+        order = room.permutation(config.seed, epoch, TRAIN)
+        for batch in (order[:300], order[300:]):
             model.train_on_batch(arrays.train_images[batch][..., None] / 255.0, arrays.train_labels[batch])
-        ours = unpack(room, config, trained)
-        for name, theirs in zip(lenet.shapes(config), model.get_weights(), strict=True):
-            np.testing.assert_allclose(ours[name], theirs, atol=3e-6)
+        after, ours = state(), unpack(room, config, trained)
+        for name, value in after.items():
+            change = np.linalg.norm(value - before[name])
+            assert np.linalg.norm(ours[name] - value) < ONE_IMAGE * change, (epoch, name)
         loss, accuracy = model.evaluate(
             arrays.validation_images[..., None] / 255.0, arrays.validation_labels, verbose=0
         )
-        assert trained.epoch.val_loss == pytest.approx(loss, abs=1e-5)
-        assert trained.epoch.val_accuracy == pytest.approx(accuracy)
+        assert trained.epoch.val_loss == pytest.approx(loss, rel=1e-4)
+        assert trained.epoch.val_accuracy == pytest.approx(accuracy, abs=1.01 / len(arrays.validation_labels))
         assert len(trained.predictions) == len(arrays.validation_labels)
 
 
@@ -80,7 +113,10 @@ def test_training_is_what_keras_does_batch_by_batch(room, arrays, run, momentum)
 @example(batch_size=TRAIN - 1, shards=4)
 @example(batch_size=83, shards=5)
 def test_every_image_counts_once_whatever_the_batch_size(room, arrays, batch_size, shards):
-    """At a rate that moves no weight, the epoch's loss is the mean over all training images."""
+    """At a rate that moves no weight, the epoch's loss is the mean over all training images.
+
+    Each of at most 500 additions rounds by 2**-24; an image left out would change it by 1/500 of its loss.
+    """
     from lenetcli.devices import choose_device
 
     config = make_config(filters=2, lr=1e-30, batch_size=batch_size, shards=min(shards, batch_size))
@@ -95,7 +131,7 @@ def test_every_image_counts_once_whatever_the_batch_size(room, arrays, batch_siz
         room.network.WARMUP_SECONDS = before
     state = room.initial_state(config)
     (trained,) = room.train(network, config, state, range(1, 2), lambda news: None, lambda: False)
-    assert trained.epoch.train_loss == pytest.approx(trained.epoch.val_loss, rel=2e-6)
+    assert trained.epoch.train_loss == pytest.approx(trained.epoch.val_loss, rel=TRAIN * 2.0**-24)
 
 
 @given(seed=st.integers(0, 2**31 - 1), epoch=st.integers(1, 1000), count=st.integers(1, 3000))
