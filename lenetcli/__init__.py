@@ -1,3 +1,5 @@
 """Small-CNN experiments that can be trusted: train, sweep, measure, plot and report."""
 
-__version__ = "0.1.0"
+from lenetcli.version import __version__
+
+__all__ = ["__version__"]

@@ -11,8 +11,8 @@ for ending in {"SIGTERM", "SIGHUP"} & {member.name for member in signal.Signals}
 @pytest.fixture(scope="session")
 def room():
     """The TensorFlow room, set up once for the process: before the first operation, or not at all."""
-    from lenetcli import training
-    from lenetcli.runs import DeviceKind
+    from lenetcli.training.engine import loop
+    from lenetcli.experiment.config import DeviceKind
 
-    training.backend.configure(DeviceKind.CPU, 0, 2)
-    return training
+    loop.backend.configure(DeviceKind.CPU, 0, 2)
+    return loop

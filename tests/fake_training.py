@@ -6,14 +6,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from made_up import BASE, DATA, NOW
 
-from lenetcli.data import Arrays
-from lenetcli.devices import Device
-from lenetcli.experiments import Plan, refresh
-from lenetcli.interrupts import Stop
-from lenetcli.runner import Runner
-from lenetcli.runs import Cell, DeviceKind, Epoch, Request, Sweep
-from lenetcli.trainers import Diverged, Progress, Stopped, Trained
-from lenetcli.weights import Packed
+from lenetcli.data.sources import Arrays
+from lenetcli.machine.devices import Device
+from lenetcli.training.plan import Plan, refresh
+from lenetcli.training.interrupts import Stop
+from lenetcli.training.runner import Runner
+from lenetcli.experiment.config import DeviceKind, Request
+from lenetcli.experiment.run import CurvePoint
+from lenetcli.experiment.sweep import Cell, Sweep
+from lenetcli.training.events import Diverged, Progress, Stopped, Trained
+from lenetcli.experiment.checkpoint import Checkpoint
 
 DEVICE = Device(kind=DeviceKind.CPU, index=0, name="A fake processor", memory_bytes=2**34)
 IMAGES = 12
@@ -51,7 +53,7 @@ def bits_after(config, epochs):
 
 def point(bits, epoch, *, last):
     accuracy = bits[0] / 255
-    return Epoch(
+    return CurvePoint(
         epoch=epoch,
         train_loss=bits[1] / 255,
         val_loss=bits[2] / 255,
@@ -92,7 +94,7 @@ class FakeTrainer:
             self.trained.append((config.key, epoch))
             yield Trained(
                 epoch=point(bits, epoch, last=epoch == epochs[-1]),
-                weights=Packed(epoch, bits.hex(), bits),
+                weights=Checkpoint(epoch, bits.hex(), bits),
                 predictions=bytes(IMAGES),
                 train_seconds=self.seconds,
                 eval_seconds=0.1,

@@ -9,8 +9,8 @@ from pathlib import Path
 from fake_training import bits_after, curve_of
 from made_up import BASE
 
-from lenetcli.runs import RunState
-from lenetcli.store import Store
+from lenetcli.experiment.run import RunState
+from lenetcli.store.store import Store
 
 
 def reported(path):

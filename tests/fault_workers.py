@@ -18,9 +18,9 @@ from fake_training import FakeSource, FakeTrainer, Listener, carry_out
 from fault_checks import check_file, check_reported, check_whole
 from sqlalchemy import Engine, event
 
-from lenetcli import attempts, runner
+from lenetcli.training import attempt, runner
 from lenetcli.errors import LenetError, StoreError
-from lenetcli.store import Store
+from lenetcli.store.store import Store
 
 LONG = os.environ.get("LENETCLI_LONG") == "1"
 PATIENCE = 300
@@ -154,7 +154,7 @@ def claim_all(store, rates, log, stall):
 
 def hang(store, rate, epochs, begun, heartbeat):
     """A sweep that stops inside epoch 2 until it is told to go on; says how its claim ended."""
-    attempts.HEARTBEAT_SECONDS = heartbeat
+    attempt.HEARTBEAT_SECONDS = heartbeat
 
     def hook(_config, epoch):
         if epoch == 2:
@@ -236,9 +236,10 @@ def soak(store, count, warm_up, results):
 
 def command(phase, folder, begun):
     """``lenetcli train`` with the fake trainer, which hangs in one phase for a minute."""
-    from lenetcli import data
-    from lenetcli.cli import main, training
-    from lenetcli.trainers import Stopped
+    from lenetcli.data import sources
+    from lenetcli.cli.app import main
+    from lenetcli.cli import train
+    from lenetcli.training.events import Stopped
 
     def hang(here):
         if here == phase:
@@ -274,8 +275,8 @@ def command(phase, folder, begun):
         hang("loading TensorFlow")
         return Patient()
 
-    data.find = find
-    training._make_trainer = make_trainer
+    sources.find = find
+    train._make_trainer = make_trainer
     if phase == "commit":
 
         @event.listens_for(Engine, "commit")

@@ -5,19 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from lenetcli.runs import (
-    Attempt,
-    Cell,
-    Config,
-    DeviceKind,
-    Epoch,
-    Precision,
-    Request,
-    Run,
-    RunState,
-    Sweep,
-    Timing,
-)
+from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
+from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
+from lenetcli.experiment.sweep import Cell, Sweep
 
 DATA = "d" * 64
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
@@ -70,7 +60,7 @@ def make_run(
         parameters=config.parameters,
         created_at=NOW,
         curve=tuple(
-            Epoch(
+            CurvePoint(
                 epoch=number,
                 train_loss=-math.log(max(accuracy, 0.01)) * 1.1 + 0.01,
                 val_loss=-math.log(max(accuracy, 0.01)) * 1.2 + 0.01,

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lenetcli import data, digits
-from lenetcli.readers import NAMES, encode_head
+from lenetcli.data import digits, sources
+from lenetcli.data.readers import NAMES, encode_head
 
 
 def write_idx(folder: Path, train: int = 600, test: int = 100) -> Path:
@@ -15,7 +15,7 @@ def write_idx(folder: Path, train: int = 600, test: int = 100) -> Path:
     return folder
 
 
-def load(folder: Path, train: int = 600, test: int = 100) -> tuple[data.DataSource, data.Arrays]:
+def load(folder: Path, train: int = 600, test: int = 100) -> tuple[sources.DataSource, sources.Arrays]:
     """The same, found and read by lenetcli."""
-    source = data.find(data=str(write_idx(folder, train, test)))
+    source = sources.find(data=str(write_idx(folder, train, test)))
     return source, source.load()

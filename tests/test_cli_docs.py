@@ -17,7 +17,7 @@ def test_commands_page_is_what_the_command_line_says():
 def test_commands_page_names_the_fields_that_there_are():
     import make_commands_docs
 
-    from lenetcli.records import RUN_FIELDS
+    from lenetcli.output.records import RUN_FIELDS
 
     page = make_commands_docs.PAGE.read_text("utf-8")
     for field in RUN_FIELDS:

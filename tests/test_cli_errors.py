@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from small_data import write_idx
 
-from lenetcli.cli import main
-from lenetcli.data import DataSource
-from lenetcli.store import Store
+from lenetcli.cli.app import main
+from lenetcli.data.sources import DataSource
+from lenetcli.store.store import Store
 
 EXECUTABLE = Path(sys.executable).with_name("lenetcli")
 

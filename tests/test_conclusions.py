@@ -19,17 +19,19 @@ from made_up import (
     rates_sweep,
 )
 
-from lenetcli.conclusions import judge_rates
-from lenetcli.costs import judge_parameters, judge_runtimes
-from lenetcli.estimates import estimate_seconds, fit_cost, multiply_adds, parameter_law
-from lenetcli.inference import fit_exponent, fit_line, mcnemar
-from lenetcli.runs import DeviceKind, Precision, RunState
-from lenetcli.runtimes import runtime_series
+from lenetcli.analysis.conclusions import conclude_learning_rates
+from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
+from lenetcli.analysis.estimates import estimate_seconds, fit_cost
+from lenetcli.experiment.architecture import multiply_adds, parameter_law
+from lenetcli.analysis.inference import fit_exponent, fit_line, mcnemar
+from lenetcli.experiment.config import DeviceKind, Precision
+from lenetcli.experiment.run import RunState
+from lenetcli.analysis.runtimes import runtime_series
 
 
 def judge(sweep, **options):
     """The statements about a sweep, by topic."""
-    found = judge_rates(sweep, MadeUpEvidence([sweep], **options))
+    found = conclude_learning_rates(sweep, MadeUpEvidence([sweep], **options))
     return {statement.topic: statement for statement in found}
 
 
@@ -88,7 +90,7 @@ def test_predictions_of_another_curve_are_not_believed():
         def predictions(self, key, epoch):
             return bytes(10_000)
 
-    topics = {statement.topic for statement in judge_rates(sweep, Strange([sweep]))}
+    topics = {statement.topic for statement in conclude_learning_rates(sweep, Strange([sweep]))}
     assert "lead unknown" in topics
     assert "lead" not in topics
 
@@ -392,12 +394,12 @@ def test_the_test_set_speaks_of_the_leader_only_and_only_where_it_was_measured()
 
 
 def costs(*sweeps):
-    found = judge_runtimes(runtime_series(sweeps))
+    found = conclude_runtimes(runtime_series(sweeps))
     return {(statement.topic, statement.text[:3]): statement.text for statement in found}
 
 
 def test_the_law_of_the_parameters():
-    statement = judge_parameters(BASE, [8, 16, 32, 64, 128, 256])
+    statement = conclude_parameters(BASE, [8, 16, 32, 64, 128, 256])
     assert "9 F² + 6,283 F + 1,418" in statement.text
     assert "52,258 for 8 and 2,199,690 for 256 filters" in statement.text
     assert "holds 96% of them at 8 filters, so that the growth is nearly linear up to 64" in statement.text
@@ -411,7 +413,7 @@ def test_the_law_holds_for_every_kernel_and_width(kernel, units, filters):
 
 
 def test_a_narrow_network_is_not_dominated_by_its_dense_layer():
-    statement = judge_parameters(replace(BASE, hidden_units=1, kernel_size=5), [64, 128])
+    statement = conclude_parameters(replace(BASE, hidden_units=1, kernel_size=5), [64, 128])
     assert "nearly linear" not in statement.text
 
 

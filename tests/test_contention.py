@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli.contention import ContentionWatch, Reading, judge
+from lenetcli.machine.contention import ContentionWatch, Reading, judge
 
 BEGIN = Reading(wall=1e9, steady=100, boot=300, own=5, busy=1000, cores=2)
 

@@ -15,22 +15,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lenetcli import data, digits, mnist, paths, readers
+from lenetcli import files
+from lenetcli.data import digits, mnist, readers, sources
 from lenetcli.errors import DataError, UsageError
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = readers.NAMES
-REAL = os.environ.get(paths.DATA_VARIABLE)
+REAL = os.environ.get(files.DATA_VARIABLE)
 
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path, monkeypatch) -> Path:
     """A cache and a Keras of the test's own, no network; returns the cache."""
     cache = tmp_path / "cache"
-    monkeypatch.setenv(paths.CACHE_VARIABLE, str(cache))
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(cache))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv(data.OFFLINE_VARIABLE, "1")
+    monkeypatch.setenv(sources.OFFLINE_VARIABLE, "1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv(paths.DATA_VARIABLE, raising=False)
+    monkeypatch.delenv(files.DATA_VARIABLE, raising=False)
     return cache
 
 
@@ -72,7 +73,7 @@ def published(monkeypatch) -> dict[str, np.ndarray]:
 
 def refused(**asked) -> DataError:
     with pytest.raises(DataError) as caught:
-        data.find(**asked)
+        sources.find(**asked)
     assert caught.value.problem.endswith(".") and caught.value.advice.endswith(".")
     return caught.value
 
@@ -90,7 +91,7 @@ def test_a_folder_is_found_split_and_loaded(tmp_path, folder, form):
         write_folder(place, dotted, form.replace("dot", "{}"))
     else:
         write_folder(place, arrays, form)
-    source = data.find(data=str(place))
+    source = sources.find(data=str(place))
     assert (source.name, source.origin, source.warning) == (folder, str(place), None)
     assert (source.train_images, source.validation_images, source.test_images) == (103, 20, 7)
     loaded = source.load()
@@ -111,13 +112,13 @@ def test_one_data_set_has_one_hash_whatever_holds_it(tmp_path):
         write_npz(tmp_path / "all.npz", arrays),
         write_npz(tmp_path / "wide.npz", arrays | {TRAIN_LABELS: arrays[TRAIN_LABELS].astype(np.int64)}),
     ]
-    sources = [data.find(data=str(place)) for place in places]
+    sources = [sources.find(data=str(place)) for place in places]
     assert len({source.sha256 for source in sources}) == 1
     assert [source.name for source in sources] == ["plain", "zipped", "all", "wide"]
     assert sources[0].checksums == {
         name: hashlib.sha256(encode(array)).hexdigest() for name, array in arrays.items()
     }
-    other = data.find(data=str(write_folder(tmp_path / "other", make_arrays(seed=1))))
+    other = sources.find(data=str(write_folder(tmp_path / "other", make_arrays(seed=1))))
     assert other.sha256 != sources[0].sha256
 
 
@@ -125,7 +126,7 @@ def test_content_decides_what_is_gzip(tmp_path):
     folder = write_folder(tmp_path / "odd", make_arrays())
     for name in readers.NAMES:
         (folder / name).rename(folder / f"{name}.gz")
-    assert data.find(data=str(folder)).train_images == 100
+    assert sources.find(data=str(folder)).train_images == 100
 
 
 @pytest.mark.parametrize("form", ["folder", "npz"])
@@ -134,7 +135,7 @@ def test_without_test_files_there_is_no_test_set(tmp_path, form):
     place = (
         write_folder(tmp_path / "a", arrays) if form == "folder" else write_npz(tmp_path / "a.npz", arrays)
     )
-    source = data.find(data=str(place))
+    source = sources.find(data=str(place))
     assert source.test_images == 0 and set(source.checksums) == {TRAIN_IMAGES, TRAIN_LABELS}
     loaded = source.load()
     assert loaded.test_images is None and loaded.test_labels is None
@@ -142,39 +143,41 @@ def test_without_test_files_there_is_no_test_set(tmp_path, form):
 
 def test_the_environment_names_data_and_the_option_comes_first(tmp_path, monkeypatch):
     one, two = (write_folder(tmp_path / name, make_arrays()) for name in ("one", "two"))
-    monkeypatch.setenv(paths.DATA_VARIABLE, str(one))
-    assert data.find().name == "one"
-    assert data.find(data=str(two)).name == "two"
-    assert data.find("synthetic").name == "synthetic"
+    monkeypatch.setenv(files.DATA_VARIABLE, str(one))
+    assert sources.find().name == "one"
+    assert sources.find(data=str(two)).name == "two"
+    assert sources.find("synthetic").name == "synthetic"
 
 
 def test_a_relative_path_is_named_by_where_it_leads(tmp_path, monkeypatch):
     write_folder(tmp_path / "mine" / "inner", make_arrays())
     write_folder(tmp_path / "mine", make_arrays())
     monkeypatch.chdir(tmp_path / "mine")
-    assert data.find(data=".").name == "mine"
+    assert sources.find(data=".").name == "mine"
     monkeypatch.chdir(tmp_path / "mine" / "inner")
-    assert data.find(data="..").name == "mine"
+    assert sources.find(data="..").name == "mine"
 
 
 @pytest.mark.parametrize("name", ["mnist", "MNIST", "synthetic", "auto"])
 def test_other_data_never_goes_by_a_reserved_name(tmp_path, name):
-    assert data.find(data=str(write_folder(tmp_path / name, make_arrays()))).name == f"{name} (other)"
-    assert data.find(data=str(write_npz(tmp_path / f"{name}.npz", make_arrays()))).name == f"{name} (other)"
+    assert sources.find(data=str(write_folder(tmp_path / name, make_arrays()))).name == f"{name} (other)"
+    assert (
+        sources.find(data=str(write_npz(tmp_path / f"{name}.npz", make_arrays()))).name == f"{name} (other)"
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names there are bytes")
 def test_a_name_that_is_no_text_becomes_one(tmp_path):
     place = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
-    name = data.find(data=str(write_folder(Path(place), make_arrays()))).name
+    name = sources.find(data=str(write_folder(Path(place), make_arrays()))).name
     assert name.encode("utf-8") == rb"caf\udce9"
 
 
 def test_the_real_one_is_known_by_its_content(tmp_path, published):
     place = str(write_folder(tmp_path / "whatever", published))
-    assert data.find(data=place).name == data.find("mnist", place).name == "mnist"
+    assert sources.find(data=place).name == sources.find("mnist", place).name == "mnist"
     tampered = published | {TEST_LABELS: (published[TEST_LABELS] + 1) % 10}
-    assert data.find(data=str(write_folder(tmp_path / "tampered", tampered))).name == "tampered"
+    assert sources.find(data=str(write_folder(tmp_path / "tampered", tampered))).name == "tampered"
     assert "not the real MNIST" in refused(dataset="mnist", data=str(tmp_path / "tampered")).problem
 
 
@@ -183,12 +186,12 @@ def test_the_real_one_is_known_by_its_content(tmp_path, published):
 
 def test_an_unknown_data_set_is_refused():
     with pytest.raises(UsageError, match="auto, mnist, synthetic"):
-        data.find("cifar")
+        sources.find("cifar")
 
 
 def test_synthetic_and_a_path_exclude_each_other(tmp_path):
     with pytest.raises(UsageError, match="synthetic"):
-        data.find("synthetic", str(tmp_path))
+        sources.find("synthetic", str(tmp_path))
 
 
 def test_nothing_there_is_said(tmp_path):
@@ -228,7 +231,7 @@ def test_different_counts_are_refused(tmp_path, name):
 
 
 def test_a_hundred_images_do_and_fewer_do_not(tmp_path):
-    source = data.find(data=str(write_folder(tmp_path / "enough", make_arrays(100, 1))))
+    source = sources.find(data=str(write_folder(tmp_path / "enough", make_arrays(100, 1))))
     assert (source.train_images, source.validation_images, source.test_images) == (84, 16, 1)
     assert "99 training images" in refused(data=str(write_folder(tmp_path / "few", make_arrays(99)))).problem
 
@@ -258,50 +261,50 @@ def test_asking_again_reads_no_data_and_imports_no_numpy(tmp_path):
         ).stdout
         for how in ("first", "cached")
     ]
-    assert shown[0] == shown[1] == data.find(data=str(place)).sha256 + "\n"
+    assert shown[0] == shown[1] == sources.find(data=str(place)).sha256 + "\n"
 
 
 def test_a_changed_file_is_read_again(tmp_path):
     place = write_folder(tmp_path / "a", make_arrays())
-    before = data.find(data=str(place))
+    before = sources.find(data=str(place))
     write_folder(place, make_arrays(150))
-    after = data.find(data=str(place))
+    after = sources.find(data=str(place))
     assert before.sha256 != after.sha256 and after.train_images == 125
 
 
 def test_data_that_changed_unseen_is_noticed_on_loading_and_then_known(tmp_path):
     place = write_folder(tmp_path / "a", make_arrays())
-    source = data.find(data=str(place))
+    source = sources.find(data=str(place))
     file = place / TRAIN_IMAGES
     state = file.stat()
     write_folder(place, make_arrays(seed=5))
     os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
-    stale = data.find(data=str(place))
+    stale = sources.find(data=str(place))
     assert stale.checksums[TRAIN_IMAGES] == source.checksums[TRAIN_IMAGES]
     for _ in range(2):
         with pytest.raises(DataError, match="changed"):
             stale.load()
-    assert data.find(data=str(place)).load().train_images.any()
+    assert sources.find(data=str(place)).load().train_images.any()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"a": 1}', "[" * 100_000, "\x00", "half"])
 def test_a_damaged_cache_is_ignored(tmp_path, surroundings, content):
     place = write_folder(tmp_path / "a", make_arrays())
-    wanted = data.find(data=str(place))
+    wanted = sources.find(data=str(place))
     file = surroundings / "identities.json"
     known = json.loads(file.read_text())
     file.write_text(json.dumps(known)[:100] if content == "half" else content)
-    assert data.find(data=str(place)) == wanted
+    assert sources.find(data=str(place)) == wanted
     file.write_text(json.dumps({key: [1, "2", None, []] for key in known}))
-    assert data.find(data=str(place)) == wanted
+    assert sources.find(data=str(place)) == wanted
     assert json.loads(file.read_text()) == known
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, surroundings):
     surroundings.write_text("a file where the cache folder belongs")
     place = write_folder(tmp_path / "a", make_arrays())
-    assert data.find(data=str(place)).load().train_images.shape == (100, 28, 28)
-    assert "synthetic digits" in data.find().warning
+    assert sources.find(data=str(place)).load().train_images.shape == (100, 28, 28)
+    assert "synthetic digits" in sources.find().warning
 
 
 # MNIST, from this machine or the network
@@ -309,9 +312,9 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, surroundings):
 
 def test_lenetclis_own_copy_comes_before_keras_copy(tmp_path, surroundings, published):
     write_npz(tmp_path / "keras" / "datasets" / "mnist.npz", published)
-    assert data.find().origin == str(tmp_path / "keras" / "datasets" / "mnist.npz")
+    assert sources.find().origin == str(tmp_path / "keras" / "datasets" / "mnist.npz")
     write_npz(surroundings / "mnist.npz", published)
-    assert data.find("mnist").origin == str(surroundings / "mnist.npz")
+    assert sources.find("mnist").origin == str(surroundings / "mnist.npz")
 
 
 def test_a_copy_that_is_damaged_or_other_data_is_passed_over(tmp_path, surroundings, published):
@@ -321,11 +324,11 @@ def test_a_copy_that_is_damaged_or_other_data_is_passed_over(tmp_path, surroundi
     problem = refused(dataset="mnist").problem
     assert "web page" in problem and "is not the real MNIST" in problem
     write_folder(surroundings / "mnist", published, "{}.gz")
-    assert data.find("mnist").origin == str(surroundings / "mnist")
+    assert sources.find("mnist").origin == str(surroundings / "mnist")
 
 
 def test_without_mnist_auto_takes_the_synthetic_digits_and_says_so():
-    source = data.find(offline=True)
+    source = sources.find(offline=True)
     assert source.name == "synthetic" and "not MNIST" in source.warning and "--data" in source.warning
     assert "not on this machine" in refused(dataset="mnist").problem
 
@@ -333,7 +336,7 @@ def test_without_mnist_auto_takes_the_synthetic_digits_and_says_so():
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
     """A folder that a server on this machine serves as both mirrors, and what was asked of it."""
-    monkeypatch.delenv(data.OFFLINE_VARIABLE)
+    monkeypatch.delenv(sources.OFFLINE_VARIABLE)
     folder = tmp_path / "served"
     folder.mkdir()
     asked: list[str] = []
@@ -365,10 +368,10 @@ def test_mnist_is_downloaded_once(surroundings, mirror, published, monkeypatch, 
     content = write_npz(folder / "tf" / "mnist.npz", published).read_bytes()
     monkeypatch.setattr(mnist, "CONTAINER_SHA256", hashlib.sha256(content).hexdigest())
     told = []
-    source = data.find("mnist", report=lambda *news: told.append(news))
+    source = sources.find("mnist", report=lambda *news: told.append(news))
     assert source.origin == str(surroundings / "mnist.npz") and source.warning is None
     assert told[-1] == ("mnist.npz", len(content), len(content))
-    assert data.find() == source and asked == ["/tf/mnist.npz"]
+    assert sources.find() == source and asked == ["/tf/mnist.npz"]
     assert list_cache(surroundings) == {"mnist.npz"}
     assert capfd.readouterr() == ("", "")
 
@@ -377,7 +380,7 @@ def test_the_second_mirror_steps_in(surroundings, mirror, published):
     folder, asked = mirror
     write_npz(folder / "tf" / "mnist.npz", published)  # the checksum of the container is another
     write_folder(folder / "idx", published, "{}.gz")
-    assert data.find().origin == str(surroundings / "mnist")
+    assert sources.find().origin == str(surroundings / "mnist")
     assert len(asked) == 5
     assert list_cache(surroundings) == {f"mnist/{name}.gz" for name in readers.NAMES}
 
@@ -389,7 +392,7 @@ def test_wrong_files_from_the_mirrors_never_reach_the_cache(surroundings, mirror
     problem = refused(dataset="mnist").problem
     assert "answered 404" in problem and "other than MNIST" in problem
     (folder / "idx" / f"{TRAIN_IMAGES}.gz").write_text("<html>log in to this network</html>")
-    source = data.find()
+    source = sources.find()
     assert source.name == "synthetic" and "damaged" in source.warning
     assert list_cache(surroundings) == set()
 
@@ -402,7 +405,7 @@ def test_a_download_can_be_stopped_and_leaves_nothing(surroundings, mirror, publ
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        data.find(report=stop)
+        sources.find(report=stop)
     assert list(surroundings.iterdir()) == []
 
 
@@ -428,7 +431,7 @@ def test_what_a_killed_download_left_is_removed_in_time(surroundings, mirror):
         (surroundings / name / "tmp1").touch()
         moment = surroundings.stat().st_mtime - age
         os.utime(surroundings / name, (moment, moment))
-    data.find()
+    sources.find()
     assert {entry.name for entry in surroundings.iterdir()} == {"download-new"}
 
 
@@ -437,20 +440,20 @@ def test_what_a_killed_download_left_is_removed_in_time(surroundings, mirror):
 
 def test_the_synthetic_digits_are_made_kept_and_made_again(surroundings, monkeypatch):
     monkeypatch.setattr(digits, "make_all", functools.cache(digits.make_all))  # takes seconds
-    source = data.find("synthetic")
+    source = sources.find("synthetic")
     assert (source.name, source.checksums) == ("synthetic", digits.CHECKSUMS)
     assert (source.train_images, source.validation_images, source.test_images) == (50_000, 10_000, 10_000)
     first = source.load()
     assert first.validation_images.shape == (10_000, 28, 28) and first.test_labels.shape == (10_000,)
     assert list_cache(surroundings) == {f"synthetic/{name}" for name in readers.NAMES}
-    assert data.find(data=str(surroundings / "synthetic")).name == "synthetic"
+    assert sources.find(data=str(surroundings / "synthetic")).name == "synthetic"
 
     with (surroundings / "synthetic" / TRAIN_IMAGES).open("r+b") as file:
         file.seek(5000)
         file.write(b"damage")
-    np.testing.assert_array_equal(data.find("synthetic").load().train_images, first.train_images)
+    np.testing.assert_array_equal(sources.find("synthetic").load().train_images, first.train_images)
     (surroundings / "identities.json").unlink(missing_ok=True)
-    assert data.find(data=str(surroundings / "synthetic")).name == "synthetic"
+    assert sources.find(data=str(surroundings / "synthetic")).name == "synthetic"
 
 
 # The real MNIST
@@ -459,7 +462,7 @@ def test_the_synthetic_digits_are_made_kept_and_made_again(surroundings, monkeyp
 @pytest.mark.skipif(not REAL, reason="LENETCLI_DATA does not name the real MNIST")
 def test_the_real_mnist(tmp_path):
     try:
-        source = data.find("mnist", REAL)
+        source = sources.find("mnist", REAL)
     except DataError as error:
         pytest.skip(f"LENETCLI_DATA is not the real MNIST: {error.problem}")
     assert source.checksums == mnist.CHECKSUMS

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lenetcli import devices
-from lenetcli.devices import choose_device, gpu_trouble, list_devices, tensorflow_sees_gpus
+from lenetcli.machine import devices, nvidia
+from lenetcli.machine.devices import choose_device, gpu_trouble, list_devices, tensorflow_sees_gpus
 from lenetcli.errors import DeviceError, UsageError
-from lenetcli.machine import processor_name
-from lenetcli.runs import DeviceKind
+from lenetcli.machine.processor import processor_name
+from lenetcli.experiment.config import DeviceKind
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the driver is played by a shell script")
 
@@ -162,8 +162,8 @@ def test_a_gpu_without_a_driver_is_told(gpu_in_the_machine):
 
 def test_a_driver_that_is_loaded_shows_a_gpu_too(tmp_path):
     (tmp_path / "proc/driver/nvidia/gpus/0000:00:1e.0").mkdir(parents=True)
-    assert devices.has_nvidia_gpu(tmp_path)
-    assert not devices.has_nvidia_gpu(tmp_path / "empty")
+    assert nvidia.has_nvidia_gpu(tmp_path)
+    assert not nvidia.has_nvidia_gpu(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from lenetcli import digits, readers
+from lenetcli.data import digits, readers
 
 
 @pytest.fixture(scope="module")

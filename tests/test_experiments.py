@@ -10,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import BASE
 
-from lenetcli import experiments, parsing
+from lenetcli.cli import values
+from lenetcli.experiment import parameters
+from lenetcli.training import plan
 from lenetcli.errors import UsageError
-from lenetcli.runs import SWEEPABLE, Config, DeviceKind, Precision, Request
-from lenetcli.store import Store
+from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
+from lenetcli.experiment.parameters import SWEEPABLE
+from lenetcli.store.store import Store
 
 
 class Source(FakeSource):
@@ -40,17 +43,17 @@ def find(*_words, **_options):
 )
 def test_a_mistake_is_found_before_anything_is_read(wrong):
     with pytest.raises(UsageError):
-        experiments.check_request(replace(Request(), **wrong))
+        parameters.check_request(replace(Request(), **wrong))
 
 
 def test_gaps_are_filled_from_the_configuration_alone():
-    config = experiments.resolve(Request(filters=32), Source(), DeviceKind.CPU)
+    config = plan.resolve(Request(filters=32), Source(), DeviceKind.CPU)
     assert (config.shards, config.data) == (4, Source.sha256)
-    assert experiments.resolve(Request(shards=3), Source(), DeviceKind.CPU).shards == 3
+    assert plan.resolve(Request(shards=3), Source(), DeviceKind.CPU).shards == 3
     with pytest.raises(UsageError, match="larger than"):
-        experiments.resolve(Request(batch_size=6001), Source(), DeviceKind.CPU)
+        plan.resolve(Request(batch_size=6001), Source(), DeviceKind.CPU)
     with pytest.raises(UsageError, match="memory"):
-        experiments.resolve(Request(filters=2**31 - 1), Source(), DeviceKind.CPU)
+        plan.resolve(Request(filters=2**31 - 1), Source(), DeviceKind.CPU)
 
 
 @given(order=st.permutations(list(asdict(BASE).items())))
@@ -67,13 +70,13 @@ def test_a_key_does_not_depend_on_the_order_of_fields(order):
 def test_a_sweep_has_a_cell_for_each_value_and_seed_once(tmp_path_factory, values, seeds):
     store = Store.open(str(tmp_path_factory.mktemp("x") / "s.db"), create=True)
     request = Request(device="cpu")
-    plan = experiments.plan_sweep(request, "lr", values, seeds, store, find)
+    plan = plan.plan_sweep(request, "lr", values, seeds, store, find)
     different = list(dict.fromkeys(values))
     expected = [(value, seed) for value in different for seed in (seeds or [0])]
     assert [(cell.value, cell.seed) for cell in plan.sweep.cells] == expected
     assert [(cell.config.lr, cell.config.seed) for cell in plan.sweep.cells] == expected
     assert len({cell.config.key for cell in plan.sweep.cells}) == len(expected)
-    again = experiments.plan_sweep(request, "lr", values[::-1], seeds, store, find)
+    again = plan.plan_sweep(request, "lr", values[::-1], seeds, store, find)
     assert (again.sweep.id, again.question) == (plan.sweep.id, plan.question)
 
 
@@ -82,41 +85,40 @@ def test_every_parameter_can_be_swept_and_asked_for_again(store, parameter):
     of_kind = {float: [0.1, 0.2], int: [1, 2], Precision: list(Precision)}
     values = of_kind[SWEEPABLE[parameter]]
     request = Request(device="cpu")
-    plan = experiments.plan_sweep(request, parameter, values, None, store, find)
+    plan = plan.plan_sweep(request, parameter, values, None, store, find)
     assert [getattr(cell.config, parameter) for cell in plan.sweep.cells] == values
     store.request_sweep(plan.sweep, plan.question)
-    again = experiments.plan_sweep(request, parameter, values, None, store, find)
+    again = plan.plan_sweep(request, parameter, values, None, store, find)
     assert (again.sweep.id, len(store.sweeps())) == (plan.sweep.id, 1)
 
 
 def test_the_swept_field_of_the_base_does_not_matter(store):
     plans = [
-        experiments.plan_sweep(Request(device="cpu", lr=rate), "lr", [0.1], None, store, find)
-        for rate in (0.1, 0.2)
+        plan.plan_sweep(Request(device="cpu", lr=rate), "lr", [0.1], None, store, find) for rate in (0.1, 0.2)
     ]
     assert plans[0].sweep.id == plans[1].sweep.id
 
 
 def test_sweeps_share_their_common_cell(store):
-    rates = experiments.plan_sweep(Request(device="cpu"), "lr", [0.1, 0.01], None, store, find)
-    filters = experiments.plan_sweep(Request(device="cpu"), "filters", [8, 16], None, store, find)
+    rates = plan.plan_sweep(Request(device="cpu"), "lr", [0.1, 0.01], None, store, find)
+    filters = plan.plan_sweep(Request(device="cpu"), "filters", [8, 16], None, store, find)
     keys = [{cell.config.key for cell in plan.sweep.cells} for plan in (rates, filters)]
     assert len(keys[0] & keys[1]) == 1
 
 
 def test_auto_stays_what_it_was(store, monkeypatch):
     request = Request(device="auto", dataset="auto")
-    plan = experiments.plan_sweep(request, "lr", [0.1], None, store, find)
+    plan = plan.plan_sweep(request, "lr", [0.1], None, store, find)
     store.request_sweep(plan.sweep, plan.question)
 
     class Other(Source):
         sha256 = "e" * 64
 
-    with pytest.raises(experiments.DataError, match="begun on fake"):
-        experiments.plan_sweep(request, "lr", [0.1], None, store, lambda *_, **__: Other())
-    again = experiments.plan_sweep(request, "lr", [0.1], None, store, find)
+    with pytest.raises(plan.DataError, match="begun on fake"):
+        plan.plan_sweep(request, "lr", [0.1], None, store, lambda *_, **__: Other())
+    again = plan.plan_sweep(request, "lr", [0.1], None, store, find)
     assert again.sweep.cells[0].config == plan.sweep.cells[0].config
 
 
 def test_a_negative_zero_is_zero():
-    assert math.copysign(1, parsing.parse_value("momentum", "-0.0")) == 1
+    assert math.copysign(1, values.parse_value("momentum", "-0.0")) == 1

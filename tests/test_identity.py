@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from made_up import BASE, make_cell, make_sweep
 
-from lenetcli.runs import Config, DeviceKind, Precision
+from lenetcli.experiment.config import Config, DeviceKind, Precision
 
 KEYS = {
     "l1:b7d9f0925d88a4445c7d8bad2369aef5528a6eae23f1a74e9fa6be83008831de": (

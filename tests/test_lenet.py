@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import BASE
 
-from lenetcli.runs import Precision
+from lenetcli.experiment.config import Precision
 
 pytestmark = pytest.mark.usefixtures("room")
 
@@ -26,29 +26,31 @@ def test_parameters_follow_the_closed_form(filters):
 @settings(max_examples=10, deadline=None)
 @given(filters=st.integers(1, 40), kernel=st.integers(1, 7), hidden=st.integers(1, 200))
 def test_parameters_are_those_of_the_keras_model(filters, kernel, hidden):
-    from lenetcli import lenet
+    from lenetcli.experiment import architecture
+    from lenetcli.training.engine import lenet
 
     config = make_config(filters=filters, kernel_size=kernel, hidden_units=hidden)
     model = lenet.build_model(config, lenet.initial_weights(config))
     assert model.count_params() == config.parameters
-    assert sum(int(np.prod(shape)) for shape in lenet.shapes(config).values()) == config.parameters
+    assert sum(int(np.prod(shape)) for shape in architecture.shapes(config).values()) == config.parameters
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 4])
 def test_logits_are_those_of_the_keras_model(kernel):
     import tensorflow as tf
 
-    from lenetcli import lenet
+    from lenetcli.experiment import architecture
+    from lenetcli.training.engine import lenet
 
     config = make_config(filters=8, kernel_size=kernel, seed=3)
     weights = lenet.initial_weights(config)
     random = np.random.default_rng(1)
     weights = {
-        name: value + random.normal(0, 0.05, value.shape).astype("f4") for name, value in weights.items()
+        name: value + random.normal(0, 0.05, value.shape).astype("f4") for name, value in checkpoint.items()
     }
     images = random.integers(0, 256, (50, 28, 28), dtype=np.uint8)
-    ours = tf.nn.softmax(lenet.logits(weights, tf.constant(images), Precision.FLOAT32)).numpy()
-    theirs = lenet.build_model(config, weights).predict(images[..., None] / 255.0, verbose=0)
+    ours = tf.nn.softmax(lenet.logits(checkpoint, tf.constant(images), Precision.FLOAT32)).numpy()
+    theirs = lenet.build_model(config, checkpoint).predict(images[..., None] / 255.0, verbose=0)
     assert ours.shape == (50, 10)
     rounding = 49 * config.filters * 2.0**-24  # the longest sum, each addition of which rounds
     np.testing.assert_allclose(ours, theirs, atol=10 * rounding)
@@ -56,11 +58,12 @@ def test_logits_are_those_of_the_keras_model(kernel):
 
 
 def test_initial_weights_are_glorot_uniform_and_depend_on_the_seed_alone():
-    from lenetcli import lenet, weights
+    from lenetcli.experiment import architecture, checkpoint
+    from lenetcli.training.engine import lenet
 
     first, again = (lenet.initial_weights(make_config(lr=lr)) for lr in (0.1, 0.01))
     other = lenet.initial_weights(make_config(seed=1))
-    assert weights.digest(first) == weights.digest(again) != weights.digest(other)
+    assert checkpoint.digest(first) == checkpoint.digest(again) != checkpoint.digest(other)
     for name, value in first.items():
         if name.endswith("bias"):
             assert not value.any()
@@ -73,8 +76,9 @@ def test_initial_weights_are_glorot_uniform_and_depend_on_the_seed_alone():
 
 
 def test_initial_weights_are_the_same_bits_on_every_machine():
-    from lenetcli import lenet, weights
+    from lenetcli.experiment import architecture, checkpoint
+    from lenetcli.training.engine import lenet
 
-    assert weights.digest(lenet.initial_weights(make_config())) == (
+    assert checkpoint.digest(lenet.initial_weights(make_config())) == (
         "789646240a5cb0c18e7158c79900f5e8cc325a0f3e9baaf17874cfd5cf894e43"
     )

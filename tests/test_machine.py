@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli import machine
-from lenetcli.machine import ProcessIdentity, Processor, is_alive, this_process
+from lenetcli.machine import limits, processor, system
+from lenetcli.machine.process import ProcessIdentity, is_alive, this_process
+from lenetcli.machine.processor import Processor
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux' /proc")
 
@@ -142,15 +143,15 @@ def test_no_text_breaks_the_readers(text):
 def test_a_limit_set_for_onednn_is_part_of_the_fingerprint(monkeypatch):
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
-    whole = machine.processor_fingerprint()
+    whole = processor.processor_fingerprint()
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx2")
-    assert machine.processor_fingerprint() == f"{whole} | at most AVX2"
+    assert processor.processor_fingerprint() == f"{whole} | at most AVX2"
 
 
 def test_the_fingerprint_and_name_of_this_machine_are_one_line_and_the_same_in_another_process():
     code = "from lenetcli import machine as m; print(m.processor_name()); print(m.processor_fingerprint())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == [machine.processor_name(), machine.processor_fingerprint()]
+    assert said.splitlines() == [processor.processor_name(), processor.processor_fingerprint()]
 
 
 # Cores and memory
@@ -163,13 +164,13 @@ def test_usable_cores_follow_the_affinity():
     code += "print(machine.usable_cores())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == "1\n"
-    assert 1 <= machine.usable_cores() <= len(os.sched_getaffinity(0))
+    assert 1 <= limits.usable_cores() <= len(os.sched_getaffinity(0))
 
 
 def test_memory_is_at_most_the_machines():
     import psutil
 
-    assert 0 < machine.memory_bytes() <= psutil.virtual_memory().total
+    assert 0 < limits.memory_bytes() <= psutil.virtual_memory().total
 
 
 def write_files(root, files):
@@ -220,12 +221,12 @@ def write_files(root, files):
 )
 def test_the_tightest_limit_of_the_control_groups_holds(tmp_path, files, cores, memory):
     write_files(tmp_path, files)
-    assert machine.cgroup_limits(tmp_path) == machine.Limits(cores=cores, memory_bytes=memory)
+    assert limits.cgroup_limits(tmp_path) == limits.Limits(cores=cores, memory_bytes=memory)
 
 
 # Identity and liveness
 
-texts = st.text(max_size=machine.MAX_TEXT).filter(str.isprintable)
+texts = st.text(max_size=system.MAX_TEXT).filter(str.isprintable)
 identities = st.builds(
     ProcessIdentity,
     host=texts,

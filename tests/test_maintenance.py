@@ -11,11 +11,12 @@ import pytest
 from fake_training import carry_out
 from fault_workers import finish, start
 
-from lenetcli.cli import main
+from lenetcli.cli.app import main
 from lenetcli.errors import NotFoundError, StoreError, UsageError
-from lenetcli.runs import RunState
-from lenetcli.store import Store, maintenance
-from lenetcli.store.maintenance import MIGRATIONS, back_up, check_store, inspect_store, upgrade_store
+from lenetcli.experiment.run import RunState
+from lenetcli.store.store import Store
+from lenetcli.store import upkeep
+from lenetcli.store.upkeep import MIGRATIONS, back_up, check_store, inspect_store, upgrade_store
 from lenetcli.store.tables import SCHEMA_VERSION
 
 FIXTURE = Path(__file__).parent / "fixtures" / "store_0001.db"
@@ -185,7 +186,7 @@ def test_a_backup_overwrites_nothing_silently(tmp_path, released):
 def test_a_backup_over_a_store_that_others_use(tmp_path, released, monkeypatch):
     target = tmp_path / "used.db"
     shutil.copy(released, target)
-    monkeypatch.setattr(maintenance, "COPY_PATIENCE", 0.1)
+    monkeypatch.setattr(upkeep, "COPY_PATIENCE", 0.1)
     with closing(sqlite3.connect(target, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("UPDATE runs SET dataset = 'written by somebody else'")

@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 from made_up import CPU_SECONDS, RATES, both_sweeps, filters_sweep, make_cell, make_sweep, rates_sweep
 
-from lenetcli.canvas import render, save, write_csv
+from lenetcli.output.figures.sheet import render, save
+from lenetcli.output.records import write_csv
 from lenetcli.errors import UsageError
-from lenetcli.outputs import check_output, write_output
-from lenetcli.plots import draw_curves, draw_runtime
-from lenetcli.runs import DeviceKind, RunState
-from lenetcli.runtimes import runtime_series
-from lenetcli.series import Metric, sweep_curves
-from lenetcli.terminal import draw_terminal
+from lenetcli.files import check_output, write_output
+from lenetcli.output.figures.curves import draw_curves
+from lenetcli.output.figures.runtimes import draw_runtime
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.run import RunState
+from lenetcli.analysis.runtimes import runtime_series
+from lenetcli.analysis.curves import Metric, sweep_curves
+from lenetcli.output.figures.terminal import draw_terminal
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 

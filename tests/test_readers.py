@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli import readers
+from lenetcli.data import readers
 from lenetcli.errors import DataError
-from lenetcli.readers import Part
+from lenetcli.data.readers import Part
 
 IMAGES, LABELS = readers.NAMES[:2]
 

@@ -19,10 +19,10 @@ import pytest
 from small_data import write_idx
 from test_cli import Desk
 
-from lenetcli import reports
-from lenetcli.runs import RunState
-from lenetcli.store import Store
-from lenetcli.store.maintenance import check_store
+from lenetcli.output.report import verification
+from lenetcli.experiment.run import RunState
+from lenetcli.store.store import Store
+from lenetcli.store.upkeep import check_store
 
 FIXTURES = Path(__file__).parent / "fixtures"
 COMMON = ("--data", "digits", "--hidden-units", "16", "--batch-size", "32", "--device", "cpu")
@@ -72,7 +72,7 @@ def test_it_opens_and_is_sound():
 
 
 def test_the_released_report_follows_from_it():
-    verification = reports.verify(open_released(), FIXTURES / "exercise_0.1.0.pdf")
+    verification = verification.verify(open_released(), FIXTURES / "exercise_0.1.0.pdf")
     assert verification.differences == ()
 
 

@@ -19,10 +19,10 @@ from made_up import (
 )
 from pypdf import PdfReader, PdfWriter
 
-from lenetcli import reports
+from lenetcli.output.report import report, verification
 from lenetcli.errors import NotFoundError, UsageError
-from lenetcli.runs import DeviceKind
-from lenetcli.typesetting import escape, quote
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.output.report.typesetting import escape, quote
 
 HOSTILE = "Ada #Lovelace $x$ _y_ *z* @a <b> [c] \\ ` \" ' // /* 1. -- ... ~ é Zürich кот"
 
@@ -35,7 +35,7 @@ def evidence():
 @pytest.fixture(scope="module")
 def document(evidence, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.pdf"
-    reports.make(evidence, author=HOSTILE).write(path)
+    report.make(evidence, author=HOSTILE).write(path)
     return path
 
 
@@ -70,14 +70,14 @@ def test_every_question_of_the_exercise_is_answered(document):
 def test_a_caption_speaks_of_the_axis_that_is_drawn(tmp_path, document):
     assert "stretched towards 0 and 1" in read_words(document)
     perfect = MadeUpEvidence([rates_sweep({0.1: [0.97, 1.0], 0.01: [0.5, 0.6]})])
-    reports.make(perfect).write(tmp_path / "perfect.pdf")
+    report.make(perfect).write(tmp_path / "perfect.pdf")
     assert "stretched" not in read_words(tmp_path / "perfect.pdf")
 
 
 def test_the_command_for_a_missing_device_keeps_the_setting(tmp_path):
     sweep = filters_sweep(DeviceKind.CPU, CPU_SECONDS, base=replace(BASE, batch_size=256))
     sweep = replace(sweep, request=replace(sweep.request, batch_size=256))
-    reports.make(MadeUpEvidence([sweep])).write(tmp_path / "cpu.pdf")
+    report.make(MadeUpEvidence([sweep])).write(tmp_path / "cpu.pdf")
     words = read_words(tmp_path / "cpu.pdf").replace(" ", "")
     assert "lenetclisweepfilters8163264--epochs5--batch-size256--devicegpu" in words
 
@@ -89,7 +89,7 @@ def test_user_text_is_text(document):
 
 
 def test_the_same_store_gives_the_same_bytes_and_no_date(evidence, document):
-    assert reports.make(evidence, author=HOSTILE).pdf() == document.read_bytes()
+    assert report.make(evidence, author=HOSTILE).pdf() == document.read_bytes()
     assert "/CreationDate" not in PdfReader(document).metadata
 
 
@@ -103,17 +103,17 @@ def test_each_number_carries_its_run(evidence, document):
 
 
 def test_a_true_report_is_verified_to_the_byte(evidence, document):
-    assert reports.verify(evidence, document) == reports.Verification((), rendered=True)
+    assert verification.verify(evidence, document) == verification.Verification((), rendered=True)
 
 
 def test_a_title_need_not_be_text(evidence, tmp_path):
-    reports.make(evidence, title="B\udcffricht").write(tmp_path / "a.pdf")
-    assert reports.verify(evidence, tmp_path / "a.pdf").differences == ()
+    report.make(evidence, title="B\udcffricht").write(tmp_path / "a.pdf")
+    assert verification.verify(evidence, tmp_path / "a.pdf").differences == ()
 
 
 def test_a_newer_sweep_does_not_make_an_older_report_wrong(evidence, document):
     newer = MadeUpEvidence([rates_sweep({0.5: [0.9], 0.1: [0.8]}), *evidence.made], name="/moved/store.db")
-    assert reports.verify(newer, document).differences == ()
+    assert verification.verify(newer, document).differences == ()
 
 
 def test_changed_numbers_are_named(evidence, document):
@@ -122,7 +122,7 @@ def test_changed_numbers_are_named(evidence, document):
     last = replace(cell.run.curve[-1], val_accuracy=0.5)
     run = replace(cell.run, curve=(*cell.run.curve[:-1], last))
     changed = MadeUpEvidence([replace(rates, cells=(replace(cell, run=run), *rates.cells[1:])), *others])
-    differences = reports.verify(changed, document).differences
+    differences = verification.verify(changed, document).differences
     assert any("val_accuracy" in difference and "0.5" in difference for difference in differences)
 
 
@@ -131,12 +131,12 @@ def test_changed_text_is_noticed_though_the_facts_are_true(evidence, document, t
     writer.pages[0].rotate(180)
     forged = tmp_path / "forged.pdf"
     writer.write(forged)
-    (difference,) = reports.verify(evidence, forged).differences
+    (difference,) = verification.verify(evidence, forged).differences
     assert "text or the figures" in difference
 
 
 def test_a_sweep_that_is_gone_is_a_difference(evidence, document):
-    (difference,) = reports.verify(MadeUpEvidence(evidence.made[1:]), document).differences
+    (difference,) = verification.verify(MadeUpEvidence(evidence.made[1:]), document).differences
     assert "has no sweep" in difference
 
 
@@ -145,9 +145,9 @@ def test_what_is_not_a_report_is_said_to_be_none(evidence, tmp_path, content):
     path = tmp_path / "a.pdf"
     path.write_bytes(content)
     with pytest.raises(UsageError, match="is not a report"):
-        reports.verify(evidence, path)
+        verification.verify(evidence, path)
     with pytest.raises(NotFoundError):
-        reports.verify(evidence, tmp_path / "none.pdf")
+        verification.verify(evidence, tmp_path / "none.pdf")
 
 
 def test_another_pdf_is_not_a_report(evidence, tmp_path):
@@ -156,14 +156,14 @@ def test_another_pdf_is_not_a_report(evidence, tmp_path):
     writer.add_attachment("facts.json", b'{"format": 1, "options": {}}')
     writer.write(tmp_path / "other.pdf")
     with pytest.raises(UsageError, match="is not a report"):
-        reports.verify(evidence, tmp_path / "other.pdf")
+        verification.verify(evidence, tmp_path / "other.pdf")
 
 
 def test_the_source_lies_beside_its_figures_and_compiles_to_the_same_text(evidence, document, tmp_path):
     import typst
 
     path = tmp_path / "my report #1.typ"
-    reports.make(evidence, author=HOSTILE).write(path)
+    report.make(evidence, author=HOSTILE).write(path)
     names = sorted(file.name for file in (tmp_path / "my report #1_figures").iterdir())
     assert names == ["facts.json", "learning_rates.svg", "runtime.svg"]
     compiled = typst.compile(path, ignore_system_fonts=True, format="pdf")
@@ -171,33 +171,33 @@ def test_the_source_lies_beside_its_figures_and_compiles_to_the_same_text(eviden
 
 
 def test_missing_experiments_are_named_with_their_commands(tmp_path):
-    reports.make(MadeUpEvidence([rates_sweep(dataset="synthetic")])).write(tmp_path / "a.pdf")
+    report.make(MadeUpEvidence([rates_sweep(dataset="synthetic")])).write(tmp_path / "a.pdf")
     words = read_words(tmp_path / "a.pdf")
     assert "lenetcli sweep filters --device gpu 8 16 32 64 128 256" in words
     assert "lenetcli sweep filters --device cpu 8 16 32 64" in words
     assert "synthetic digits" in words
     assert "MNIST" not in words
-    reports.make(MadeUpEvidence([filters_sweep(DeviceKind.CPU, CPU_SECONDS)])).write(tmp_path / "b.pdf")
+    report.make(MadeUpEvidence([filters_sweep(DeviceKind.CPU, CPU_SECONDS)])).write(tmp_path / "b.pdf")
     assert "lenetcli sweep lr 0.1 0.01 0.001 0.0001" in read_words(tmp_path / "b.pdf")
 
 
 @pytest.mark.parametrize("sweeps", [[], [make_sweep("lr", 10, [make_cell("lr", 0.1, None)])]])
 def test_a_store_without_results_is_told_what_to_train(sweeps):
     with pytest.raises(NotFoundError, match="lenetcli sweep lr") as caught:
-        reports.make(MadeUpEvidence(sweeps))
+        report.make(MadeUpEvidence(sweeps))
     assert caught.value.exit_code == 3
 
 
 def test_an_unfinished_sweep_is_reported_as_far_as_it_is(tmp_path):
     sweep = rates_sweep({0.1: [0.97, 0.98], 0.01: [0.9], 0.001: None})
-    reports.make(MadeUpEvidence([sweep])).write(tmp_path / "a.pdf")
+    report.make(MadeUpEvidence([sweep])).write(tmp_path / "a.pdf")
     words = read_words(tmp_path / "a.pdf")
     assert "Only the learning rate 0.1 is finished" in words
     assert "lenetcli sweep lr 0.1 0.01 0.001 --epochs 2" in words
 
 
 def test_another_ending_is_an_error_before_anything_is_written(tmp_path):
-    report = reports.Report({}, {})
+    report = report.Report({}, {})
     with pytest.raises(UsageError, match=r"\.pdf or \.typ"):
         report.write(tmp_path / "report.docx")
     assert list(tmp_path.iterdir()) == []

@@ -15,12 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import BASE
 
-from lenetcli import attempts, machine, runner
+from lenetcli.machine import processor
+from lenetcli.training import attempt, runner
 from lenetcli.errors import LostClaimError, StoreError
-from lenetcli.interrupts import Stop
-from lenetcli.runner import Fate, Runner
-from lenetcli.runs import RunState
-from lenetcli.store import Claim, Store, database
+from lenetcli.training.interrupts import Stop
+from lenetcli.training.events import Fate
+from lenetcli.training.runner import Runner
+from lenetcli.experiment.run import RunState
+from lenetcli.store.claims import Claim
+from lenetcli.store.store import Store
+from lenetcli.store import database
 
 
 class PowerCut(BaseException):
@@ -168,7 +172,7 @@ def test_a_store_that_fails_ends_the_command(store):
 def claim_elsewhere(store, rate, epochs=2, alive=True):
     """A claim of another live process (this one's parent stands for it)."""
     store.add_dataset(BASE.data, (12, 12, 12), bytes(12))
-    claim = store.claim(config(rate), attempts.begin_attempt(DEVICE, 1, {}), dataset="fake", epochs=epochs)
+    claim = store.claim(config(rate), attempt.begin_attempt(DEVICE, 1, {}), dataset="fake", epochs=epochs)
     if alive is None:
         edit_identity(store.name, host="elsewhere", machine="x", boot_id="y")
     return claim
@@ -221,7 +225,7 @@ def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(s
 def test_a_heart_that_beat_while_we_trained_another_cell_counts(store):
     """What was seen long ago is no reason to take a run over."""
     claim = claim_elsewhere(store, 0.1, alive=None)
-    attempt = attempts.begin_attempt(DEVICE, 1, {})
+    attempt = attempt.begin_attempt(DEVICE, 1, {})
     seen = store.claim(config(0.1), attempt, dataset="fake", epochs=2)
     store.beat(claim)
     assert (seen.number, seen.heartbeat) == (1, 0)
@@ -330,7 +334,7 @@ def test_what_is_abandoned_inside_a_step_is_interrupted(store):
 
 
 def test_a_heartbeat_moves_inside_one_long_step(store, monkeypatch):
-    monkeypatch.setattr(attempts, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.02)
     seen = threading.Event()
 
     def wait(_config, _epoch):
@@ -377,7 +381,7 @@ def test_other_bits_where_they_must_be_the_same_are_a_failure(store):
 
 def test_other_bits_on_another_processor_are_said_and_forgiven(store, monkeypatch):
     carry_out(store, [0.1], 2)
-    monkeypatch.setattr(machine, "processor_fingerprint", lambda: "another")
+    monkeypatch.setattr(processor, "processor_fingerprint", lambda: "another")
     listener = Listener()
     result = carry_out(store, [0.1], 2, FakeTrainer(twist=b"!"), remeasure=True, listener=listener)
     assert result.complete
@@ -403,10 +407,10 @@ def test_an_extension_goes_on_after_a_measurement(store):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("processor", lambda patch: patch.setattr(machine, "processor_fingerprint", lambda: "another")),
+        ("processor", lambda patch: patch.setattr(processor, "processor_fingerprint", lambda: "another")),
         (
             "oneDNN",
-            lambda patch: (patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0"), attempts._versions.cache_clear()),
+            lambda patch: (patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0"), attempt._versions.cache_clear()),
         ),
     ],
 )
@@ -417,7 +421,7 @@ def test_going_on_elsewhere_says_that_the_bits_may_part(store, monkeypatch, name
     try:
         assert carry_out(store, [0.1], 4, listener=listener).complete
     finally:
-        attempts._versions.cache_clear()
+        attempt._versions.cache_clear()
     run = store.run(config(0.1).key)
     assert run.attempts[0].note is None
     assert "bit-identity no longer holds" in run.attempts[1].note

@@ -20,11 +20,12 @@ from made_up import (
 )
 
 from lenetcli.errors import NotFoundError
-from lenetcli.runs import DeviceKind, RunState, Timing
-from lenetcli.runtimes import newest_filters, run_runtimes, runtime_series
-from lenetcli.scales import choose_axis, choose_kind, spread_labels
-from lenetcli.series import Metric, run_curves, sweep_curves
-from lenetcli.wording import write_command
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.run import RunState, Timing
+from lenetcli.analysis.runtimes import newest_filters, run_runtimes, runtime_series
+from lenetcli.output.figures.axes import choose_axis, choose_kind, spread_labels
+from lenetcli.analysis.curves import Metric, run_curves, sweep_curves
+from lenetcli.experiment.sweep import write_command
 
 
 def test_a_curve_for_each_value_in_the_order_asked():

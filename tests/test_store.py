@@ -11,12 +11,15 @@ from fake_training import DEVICE, FakeTrainer, bits_after, carry_out, curve_of
 from fault_workers import NOBODY, edit_identity
 from made_up import BASE
 
-from lenetcli import machine
-from lenetcli.attempts import begin_attempt
+from lenetcli.machine import system
+from lenetcli.training.attempt import begin_attempt
 from lenetcli.errors import LostClaimError, NotFoundError, StoreBusyError, StoreError, UsageError
-from lenetcli.runs import DeviceKind, Epoch, RunState, Timing
-from lenetcli.store import SORT_FIELDS, Busy, Claim, Done, Store, database
-from lenetcli.weights import Packed
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.run import CurvePoint, RunState, Timing
+from lenetcli.store.claims import Busy, Claim, Done
+from lenetcli.store.store import SORT_FIELDS, Store
+from lenetcli.store import database
+from lenetcli.experiment.checkpoint import Checkpoint
 
 
 @pytest.fixture
@@ -37,11 +40,11 @@ def die(store):
 
 def packed_after(epoch):
     bits = bits_after(BASE, epoch)
-    return Packed(epoch, bits.hex(), bits)
+    return Checkpoint(epoch, bits.hex(), bits)
 
 
 def record(store, claim, epoch, **options):
-    point = Epoch(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
+    point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
     timing = Timing(attempt=claim.number, epoch=epoch, train_seconds=1.0, eval_seconds=0.1)
     store.record_epoch(claim, point, timing, bytes(12), packed_after(epoch), **options)
 
@@ -133,7 +136,7 @@ def test_a_lock_that_stays_is_an_error_that_says_so(store, monkeypatch):
 def test_a_claim_is_given_once(store):
     assert isinstance(take(store), Claim)
     answer = take(store)
-    assert isinstance(answer, Busy) and answer.host == machine.host_name()
+    assert isinstance(answer, Busy) and answer.host == system.host_name()
     assert store.run(BASE.key).state is RunState.RUNNING
 
 

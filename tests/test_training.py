@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_data import load
 from test_lenet import make_config
 
-from lenetcli.runs import Precision
+from lenetcli.experiment.config import Precision
 
 TRAIN = 500  # of 600 images, the last sixth of which validates
 
@@ -24,7 +24,7 @@ def arrays(tmp_path_factory):
 
 @pytest.fixture
 def make_network(room, arrays, monkeypatch):
-    from lenetcli.devices import choose_device
+    from lenetcli.machine.devices import choose_device
 
     monkeypatch.setattr(room.network, "WARMUP_SECONDS", 0.0)
     return lambda config: room.network.Network(config, room.network.place(arrays, choose_device("cpu")))
@@ -42,9 +42,9 @@ def run(room, make_network):
 
 
 def unpack(room, config, trained):
-    from lenetcli import weights
+    from lenetcli.experiment import checkpoint
 
-    return weights.unpack(trained.weights, room.network.state_shapes(config))
+    return checkpoint.unpack(trained.weights, room.network.state_shapes(config))
 
 
 @contextmanager
@@ -67,12 +67,13 @@ other side, one image of hundreds counts otherwise there (seen: 0.002); wrong ar
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_an_epoch_changes_the_weights_as_keras_does_in_double_precision(room, arrays, run, momentum):
     """Each epoch starts from the state of Keras: over many steps, rounding grows without bound."""
-    from lenetcli import lenet, weights
+    from lenetcli.experiment import architecture, checkpoint
+    from lenetcli.training.engine import lenet
 
     config = make_config(
         filters=8, lr=0.05, momentum=momentum, batch_size=300, shards=3
     )  # 300 and 200 images
-    names = list(lenet.shapes(config))
+    names = list(architecture.shapes(config))
     with keras_in_double_precision() as keras:
         model = lenet.build_model(config, lenet.initial_weights(config))
         optimizer = keras.optimizers.SGD(config.lr, momentum)
@@ -83,7 +84,7 @@ def test_an_epoch_changes_the_weights_as_keras_does_in_double_precision(room, ar
         values = dict(zip(names, model.get_weights(), strict=True))
         if momentum:
             slots = zip(names, optimizer.momentums, strict=True)
-            values |= {weights.VELOCITY + name: slot.numpy() for name, slot in slots}
+            values |= {checkpoint.VELOCITY + name: slot.numpy() for name, slot in slots}
         return values
 
     for epoch in (1, 2, 3):
@@ -117,7 +118,7 @@ def test_every_image_counts_once_whatever_the_batch_size(room, arrays, batch_siz
 
     Each of at most 500 additions rounds by 2**-24; an image left out would change it by 1/500 of its loss.
     """
-    from lenetcli.devices import choose_device
+    from lenetcli.machine.devices import choose_device
 
     config = make_config(filters=2, lr=1e-30, batch_size=batch_size, shards=min(shards, batch_size))
     all_train = dataclasses.replace(
@@ -195,14 +196,14 @@ def test_the_test_set_is_measured_at_the_end_alone(run):
 
 
 def test_a_loss_that_is_not_finite_is_divergence(room, run):
-    from lenetcli.trainers import Diverged
+    from lenetcli.training.events import Diverged
 
     with pytest.raises(Diverged):
         run(make_config(filters=4, lr=1e8))
 
 
 def test_stopping_hands_over_what_was_finished(room, make_network):
-    from lenetcli.trainers import Stopped
+    from lenetcli.training.events import Stopped
 
     config = make_config(filters=4)
     done = []
@@ -251,7 +252,7 @@ def train_both_precisions(trainer):
 
 
 def test_bits_do_not_depend_on_the_number_of_threads(room, arrays, tmp_path, monkeypatch):
-    from lenetcli.devices import choose_device
+    from lenetcli.machine.devices import choose_device
 
     monkeypatch.setattr(room.backend, "configure", lambda *setting: None)  # done already, with 2 threads
     here = train_both_precisions(room.Trainer(arrays, choose_device("cpu"), 2))
@@ -267,12 +268,13 @@ def test_bits_do_not_depend_on_the_number_of_threads(room, arrays, tmp_path, mon
 
 
 def require_mnist():
-    from lenetcli import data, paths
+    from lenetcli import files
+    from lenetcli.data import sources
 
-    if not os.environ.get(paths.DATA_VARIABLE):
+    if not os.environ.get(files.DATA_VARIABLE):
         pytest.skip("LENETCLI_DATA does not name the real MNIST")
-    source = data.find()
-    if source.name != data.MNIST:
+    source = sources.find()
+    if source.name != sources.MNIST:
         pytest.skip("LENETCLI_DATA is not the real MNIST")
     return source.load()
 
@@ -290,7 +292,7 @@ def require_mnist():
     ],
 )
 def test_mnist_is_learned_as_far_as_the_rate_allows(room, lr, epochs, low, high):
-    from lenetcli.devices import choose_device
+    from lenetcli.machine.devices import choose_device
 
     config = make_config(lr=lr)
     network = room.network.Network(config, room.network.place(require_mnist(), choose_device("cpu")))

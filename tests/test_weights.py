@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lenetcli import weights
+from lenetcli.experiment import checkpoint
 from lenetcli.errors import StoreError
 
 tensors = st.dictionaries(
@@ -23,9 +23,9 @@ def shapes(given):
 
 @given(tensors, st.integers(1, 1000))
 def test_what_is_packed_comes_back_bit_for_bit(given, epoch):
-    packed = weights.pack(epoch, given)
-    assert (packed.epoch, packed.sha256) == (epoch, weights.digest(given))
-    found = weights.unpack(packed, shapes(given))
+    packed = checkpoint.pack(epoch, given)
+    assert (packed.epoch, packed.sha256) == (epoch, checkpoint.digest(given))
+    found = checkpoint.unpack(packed, shapes(given))
     assert {name: array.tobytes() for name, array in found.items()} == {
         name: array.tobytes() for name, array in given.items()
     }
@@ -33,26 +33,26 @@ def test_what_is_packed_comes_back_bit_for_bit(given, epoch):
 
 @given(tensors, st.data())
 def test_a_flipped_bit_is_never_trained_on(given, data):
-    packed = weights.pack(1, given)
+    packed = checkpoint.pack(1, given)
     damaged = bytearray(packed.tensors)
     at = data.draw(st.integers(0, len(damaged) - 1))
     damaged[at] ^= 1 << data.draw(st.integers(0, 7))
     try:
-        found = weights.unpack(packed._replace(tensors=bytes(damaged)), shapes(given))
+        found = checkpoint.unpack(packed._replace(tensors=bytes(damaged)), shapes(given))
     except StoreError:
         return
-    assert weights.digest(found) == packed.sha256  # it was the white space of the header
+    assert checkpoint.digest(found) == packed.sha256  # it was the white space of the header
 
 
 @given(tensors)
 def test_weights_of_other_shapes_are_refused(given):
     for other in (shapes(given) | {"more": (1,)}, {}, dict.fromkeys(given, (7, 7))):
         with pytest.raises(StoreError, match="do not fit"):
-            weights.unpack(weights.pack(1, given), other)
+            checkpoint.unpack(checkpoint.pack(1, given), other)
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f2", "i4"])
 def test_weights_of_another_type_are_refused(dtype):
     array = {"a": np.ones(3, dtype)}
     with pytest.raises(StoreError):
-        weights.unpack(weights.pack(1, array), shapes(array))
+        checkpoint.unpack(checkpoint.pack(1, array), shapes(array))

@@ -7,25 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from lenetcli import parsing
+from lenetcli.cli import values
 from lenetcli.errors import UsageError
-from lenetcli.paths import DATA_VARIABLE, STORE_VARIABLE, expand
-from lenetcli.runs import Precision
+from lenetcli.experiment.config import Precision
+from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, expand
 
 
 def _float(what: str) -> Any:
-    return lambda text: parsing.parse_float(str(text), what)
+    return lambda text: values.parse_float(str(text), what)
 
 
 def choice(choices: type[StrEnum], what: str) -> Any:
     """What reads the value of an option that takes one of a few words."""
-    return lambda text: parsing.parse_choice(str(text), choices, what)
+    return lambda text: values.parse_choice(str(text), choices, what)
 
 
 def number(what: str, help_text: str, name: str) -> Any:
     """An option that takes a whole number."""
     return typer.Option(
-        name, parser=lambda text: parsing.parse_integer(str(text), what), metavar="N", help=help_text
+        name, parser=lambda text: values.parse_integer(str(text), what), metavar="N", help=help_text
     )
 
 
@@ -142,3 +142,9 @@ def list_seeds(count: int | None) -> range | None:
     if count is not None and not 1 <= count <= 1000:
         raise UsageError(f"{count} seeds cannot be trained.", "Choose a number from 1 to 1000.")
     return None if count is None else range(count)
+
+
+OutputOption = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where to write; the ending says the kind."),
+]

@@ -1,4 +1,4 @@
-"""``reproduce``: the whole exercise, each part the command that a person would type."""
+"""``reproduce``: the whole exercise, each step a command of its own."""
 
 import os
 import shlex
@@ -8,106 +8,110 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from lenetcli.cli import options as o
-from lenetcli.cli.training import find_stoppably, open_existing
-from lenetcli.paths import DEFAULT_STORE
-from lenetcli.runs import DeviceKind, Request
+from lenetcli.cli import options
+from lenetcli.cli.downloads import find_stoppably
+from lenetcli.cli.train import open_existing
+from lenetcli.experiment.config import Config, DeviceKind, Request
+from lenetcli.files import DEFAULT_STORE
 
-if TYPE_CHECKING:
-    from lenetcli.experiments import Plan
+SweepWords = tuple[str, tuple[Any, ...], str]
+"""The parameter, the values and the device of a sweep."""
 
 
 def reproduce(
-    seeds: o.SeedsOption = None,
-    epochs: o.EpochsOption = 10,
-    dataset: o.DatasetOption = "auto",
-    data: o.DataOption = None,
-    threads: o.ThreadsOption = None,
-    store: o.StoreOption = DEFAULT_STORE,
+    seeds: options.SeedsOption = None,
+    epochs: options.EpochsOption = 10,
+    dataset: options.DatasetOption = "auto",
+    data: options.DataOption = None,
+    threads: options.ThreadsOption = None,
+    address: options.StoreOption = DEFAULT_STORE,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be trained, and about how long it takes.")
     ] = False,
 ) -> None:
     """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
-    from lenetcli import experiments
-    from lenetcli.devices import choose_device
-    from lenetcli.wording import FILTERS, RATES, name_value
+    from lenetcli.experiment.exercise import FILTERS, LEARNING_RATES
+    from lenetcli.experiment.parameters import check_request
+    from lenetcli.machine.devices import choose_device
+    from lenetcli.words import name_value
 
-    wanted = o.list_seeds(seeds)
+    seed_list = options.list_seeds(seeds)
     request = Request(epochs=epochs, dataset=dataset, data=data, threads=threads)
-    experiments.check_request(request)
-    sweeps: list[tuple[str, tuple[Any, ...], str]] = [("lr", RATES, "auto")]
+    check_request(request)
+    sweeps: list[SweepWords] = [("lr", LEARNING_RATES, "auto")]
     if choose_device("auto").kind is DeviceKind.GPU:
         sweeps.append(("filters", FILTERS[DeviceKind.GPU], "gpu"))
     sweeps.append(("filters", FILTERS[DeviceKind.CPU], "cpu"))
-    options = ["--epochs", str(epochs), "--dataset", dataset, "--store", store]
-    options += ["--seeds", str(seeds)] if seeds is not None else []
-    options += ["--data", data] if data is not None else []
-    options += ["--threads", str(threads)] if threads is not None else []
-
     if dry_run:
-        held = open_existing(store)
-        plans = find_stoppably(
-            lambda find: [
-                experiments.plan_sweep(replace(request, device=device), parameter, values, wanted, held, find)
-                for parameter, values, device in sweeps
-            ]
-        )
-        _show(plans, held.runs() if held is not None else [])
+        _show(request, sweeps, seed_list, address)
         return
+
+    words = ["--epochs", str(epochs), "--dataset", dataset, "--store", address]
+    words += ["--seeds", str(seeds)] if seeds is not None else []
+    words += ["--data", data] if data is not None else []
+    words += ["--threads", str(threads)] if threads is not None else []
     for parameter, values, device in sweeps:
-        _run(["sweep", parameter, "--device", device, *map(name_value, values), *options])
-    _run(["plot", "lr", "--store", store])
-    _run(["plot", "runtime", "--store", store])
-    _run(["report", "--store", store])
+        _run(["sweep", parameter, "--device", device, *map(name_value, values), *words])
+    _run(["plot", "lr", "--store", address])
+    _run(["plot", "runtime", "--store", address])
+    _run(["report", "--store", address])
 
 
-def _show(plans: "list[Plan]", runs: Any) -> None:
-    from lenetcli import printing, render
-    from lenetcli.estimates import estimate_seconds
+def _show(request: Request, sweeps: "list[SweepWords]", seeds: range | None, address: str) -> None:
+    """Print the runs that are left to train, each once, with their estimated training times."""
+    from lenetcli.analysis.estimates import estimate_seconds
+    from lenetcli.cli.screen import console, tables
+    from lenetcli.training.plan import plan_sweep
+    from lenetcli.words import write_duration
 
-    rows, seen, total, known = [], set(), 0.0, True
+    store = open_existing(address)
+    plans = find_stoppably(
+        lambda find: [
+            plan_sweep(replace(request, device=device), parameter, values, seeds, store, find)
+            for parameter, values, device in sweeps
+        ]
+    )
+    runs = store.runs() if store is not None else []
+    rows: dict[str, tuple[Config, int, float | None]] = {}
     for plan in plans:
         for cell in plan.open_cells:
-            if cell.config.key in seen:
-                continue
-            seen.add(cell.config.key)
             left = plan.sweep.epochs - (cell.run.epochs if cell.run else 0)
-            seconds = estimate_seconds(cell.config, left, runs)
-            known &= seconds is not None
-            total += seconds or 0.0
-            rows.append((cell.config, left, seconds))
-    render.print_plan(rows)
-    if rows and known:
-        printing.tell(f"{len(rows)} runs, about {printing.format_seconds(total)} of training.")
-    elif rows:
-        printing.tell(
+            rows.setdefault(cell.config.key, (cell.config, left, estimate_seconds(cell.config, left, runs)))
+    tables.print_plan(list(rows.values()))
+    seconds = [row[2] for row in rows.values() if row[2] is not None]
+    if not rows:
+        console.print_message("Nothing is left to train.")
+    elif len(seconds) == len(rows):
+        console.print_message(f"{len(rows)} runs, about {write_duration(sum(seconds))} of training.")
+    else:
+        console.print_message(
             f"{len(rows)} runs; how long they take can be told once one like them has been trained."
         )
-    else:
-        printing.tell("Nothing is left to train.")
 
 
 def _run(arguments: list[str]) -> None:
-    """Run one command in a process of its own: TensorFlow can be set up for one device only once.
+    """Run one command in a process of its own, since TensorFlow can be configured for one device only once.
 
-    A signal is handed on, and what the child says is what we say.
+    Signals are forwarded to it.
+
+    Raises:
+        typer.Exit: with the exit code of the command, if that is not 0.
     """
-    from lenetcli import printing
-    from lenetcli.interrupts import SIGNALS
+    from lenetcli.cli.screen import console
+    from lenetcli.training.interrupts import SIGNALS
 
-    printing.tell(f"$ {shlex.join(['lenetcli', *arguments])}", "bold")
+    console.print_message(f"$ {shlex.join(['lenetcli', *arguments])}", "bold")
     child = subprocess.Popen([sys.executable, "-m", "lenetcli", *arguments])
 
-    def hand_on(number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGINT or not _in_foreground():  # the second one would mean "at once"
+    def forward(number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT or not _in_foreground():  # a second one would end the child at once
             child.send_signal(number)
 
-    before = {number: signal.signal(number, hand_on) for number in SIGNALS}
+    before = {number: signal.signal(number, forward) for number in SIGNALS}
     try:
         code = child.wait()
     finally:
@@ -118,7 +122,7 @@ def _run(arguments: list[str]) -> None:
 
 
 def _in_foreground() -> bool:
-    """Whether a Ctrl-C comes from the terminal, which sends it to the child as well."""
+    """Whether this process is in the foreground of a terminal, which sends Ctrl-C to the child, too."""
     if os.name == "nt":
         return True
     try:

@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from lenetcli import machine
 from lenetcli.errors import LostClaimError, StoreError
-from lenetcli.runs import Attempt, Config, DeviceKind, Epoch, Run, RunState, Timing
+from lenetcli.experiment.checkpoint import Checkpoint
+from lenetcli.experiment.config import Config, DeviceKind
+from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
+from lenetcli.machine import process, processor, system
 from lenetcli.store.queries import holder_is_alive
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
-from lenetcli.weights import Packed
 
 MAX_HEADER_BYTES = 65_536
 """No header of our safetensors files is longer."""
@@ -33,7 +34,7 @@ class Claim:
     attempt_id: int
     number: int
     epochs: int
-    weights: Packed | None
+    checkpoint: Checkpoint | None
     note: str | None
 
 
@@ -68,14 +69,14 @@ def claim_run(
     config: Config,
     attempt: Attempt,
     *,
-    dataset: str,
+    dataset_name: str,
     epochs: int,
     presumed_dead: tuple[int, int] | None,
 ) -> Claim | Busy | Done:
     """Take a run, or say why not; see ``Store.claim``."""
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
     if row is None:
-        run_id, number, stored = _add_run(connection, config, dataset, epochs), 1, 0
+        run_id, number, stored = _add_run(connection, config, dataset_name, epochs), 1, 0
     else:
         run_id, number, stored = row.id, _next_number(connection, row.id), _last_epoch(connection, row.id)
         asked = {"target_epochs": max(row.target_epochs, epochs)}
@@ -89,8 +90,8 @@ def claim_run(
                 return busy
         taken = update(RUNS).where(RUNS.c.id == run_id).values(state=RunState.RUNNING, attempt=number)
         connection.execute(taken.values(asked))
-    weights = read_weights(connection, config)
-    if stored and (weights is None or weights.epoch != stored):
+    checkpoint = read_checkpoint(connection, config)
+    if stored and (checkpoint is None or checkpoint.epoch != stored):
         # Without the weights that go with it, a curve cannot be continued: train it again, to the same bits.
         connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
         connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(completed_epochs=0))
@@ -101,7 +102,7 @@ def claim_run(
         attempt_id=_add_attempt(connection, run_id, replace(attempt, number=number, note=note)),
         number=number,
         epochs=stored,
-        weights=weights if stored else None,
+        checkpoint=checkpoint if stored else None,
         note=note,
     )
 
@@ -115,11 +116,11 @@ def begin_measurement(connection: Connection, run: Run, attempt: Attempt) -> Mea
     return Measurement(attempt_id=_add_attempt(connection, run_id, made), number=number, note=note)
 
 
-def _add_run(connection: Connection, config: Config, dataset: str, epochs: int) -> int:
+def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: int) -> int:
     """Make the row of a run that begins; returns its id."""
     values = asdict(config) | {
         "key": config.key,
-        "dataset": dataset,
+        "dataset": dataset_name,
         "parameters": config.parameters,
         "state": RunState.RUNNING,
         "target_epochs": epochs,
@@ -158,13 +159,13 @@ def _add_attempt(connection: Connection, run_id: int, attempt: Attempt) -> int:
     """Record that this process begins to work on a run; returns the row's id."""
     values = asdict(attempt) | {
         "run_id": run_id,
-        "identity": machine.this_process().to_json(),
-        "fingerprint": machine.processor_fingerprint(),
+        "identity": process.this_process().to_json(),
+        "fingerprint": processor.processor_fingerprint(),
     }
     return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]
 
 
-def read_weights(connection: Connection, config: Config) -> Packed | None:
+def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None:
     """The newest weights of a run.
 
     Raises:
@@ -187,7 +188,7 @@ def read_weights(connection: Connection, config: Config) -> Packed | None:
         .join(RUNS, RUNS.c.id == WEIGHTS.c.run_id)
         .where(mine)
     ).one_or_none()
-    return None if row is None else Packed(*row)
+    return None if row is None else Checkpoint(*row)
 
 
 def _compare_machines(connection: Connection, run_id: int, attempt: Attempt) -> str | None:
@@ -203,7 +204,7 @@ def _compare_machines(connection: Connection, run_id: int, attempt: Attempt) -> 
     ).all()
     changed = []
     for what, then, now in (
-        ("kind of processor", {row.fingerprint for row in rows}, machine.processor_fingerprint()),
+        ("kind of processor", {row.fingerprint for row in rows}, processor.processor_fingerprint()),
         ("GPU", {row.device_name for row in rows if row.device == DeviceKind.GPU}, attempt.device_name),
         (
             "version of TensorFlow",
@@ -235,20 +236,20 @@ def _hold(connection: Connection, claim: Claim, **values: object) -> None:
 def record_epoch(
     connection: Connection,
     claim: Claim,
-    epoch: Epoch,
+    point: CurvePoint,
     timing: Timing,
     predictions: bytes,
-    weights: Packed,
+    checkpoint: Checkpoint,
 ) -> None:
     """The epoch, what it cost and the weights that go with it."""
     _hold(connection, claim)
-    connection.execute(insert(EPOCHS).values(run_id=claim.run_id, predictions=predictions, **asdict(epoch)))
+    connection.execute(insert(EPOCHS).values(run_id=claim.run_id, predictions=predictions, **asdict(point)))
     record_timing(connection, claim.attempt_id, timing)
-    held = weights._asdict()
+    values = checkpoint._asdict()
     connection.execute(
         upsert(WEIGHTS)
-        .values(run_id=claim.run_id, **held)
-        .on_conflict_do_update(index_elements=["run_id"], set_=held)
+        .values(run_id=claim.run_id, **values)
+        .on_conflict_do_update(index_elements=["run_id"], set_=values)
     )
 
 
@@ -303,7 +304,7 @@ def others_at_work(connection: Connection, attempt_id: int, since: datetime) -> 
     rows = connection.execute(
         select(ATTEMPTS.c.identity, ATTEMPTS.c.ended_at).where(
             ATTEMPTS.c.id != attempt_id,
-            ATTEMPTS.c.host == machine.host_name(),
+            ATTEMPTS.c.host == system.host_name(),
             or_(ATTEMPTS.c.ended_at.is_(None), ATTEMPTS.c.ended_at > since),
         )
     ).all()

@@ -12,9 +12,9 @@ from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make
 from sqlalchemy.pool import NullPool
 
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
-from lenetcli.paths import expand
+from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
+from lenetcli.files import expand
 from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
-from lenetcli.wording import LEARNING_RATES_COMMAND
 
 BUSY_SECONDS = 5.0
 """How long one statement waits for another program's lock; callers may try again."""

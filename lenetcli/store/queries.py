@@ -11,21 +11,10 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
 from lenetcli.errors import NotFoundError
-from lenetcli.machine import ProcessIdentity, is_alive
-from lenetcli.runs import (
-    KEY_TAG,
-    Attempt,
-    Cell,
-    Config,
-    DeviceKind,
-    Epoch,
-    Precision,
-    Request,
-    Run,
-    RunState,
-    Sweep,
-    Timing,
-)
+from lenetcli.experiment.config import KEY_TAG, Config, DeviceKind, Precision, Request
+from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
+from lenetcli.experiment.sweep import Cell, Sweep
+from lenetcli.machine.process import ProcessIdentity, is_alive
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, SWEEP_CELLS, SWEEPS, TIMINGS
 
 MIN_ID_DIGITS = 8
@@ -65,7 +54,8 @@ DOWNWARDS = frozenset(
 
 def sort_runs(runs: Iterable[Run], field: str) -> list[Run]:
     """Runs as their sweep sees them, in the order of ``list_runs``."""
-    valued = [(getattr(run if hasattr(run, field) else run.config, field), run) for run in runs]
+    name = "dataset_name" if field == "dataset" else field
+    valued = [(getattr(run if hasattr(run, name) else run.config, name), run) for run in runs]
     known = [pair for pair in valued if pair[0] is not None]
     known.sort(key=lambda pair: pair[0], reverse=field in DOWNWARDS)
     return [run for _, run in known] + [run for value, run in valued if value is None]
@@ -190,7 +180,7 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
     return Sweep(
         parameter=row.parameter,
         epochs=row.epochs,
-        dataset=row.dataset,
+        dataset_name=row.dataset,
         cells=tuple(cells),
         request=_typed(Request(**row.request | {"precision": Precision(row.request["precision"])})),
         created_at=row.created_at,
@@ -200,13 +190,13 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
 
 def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
     ids = [row.id for row in rows]
-    curves: dict[int, list[Epoch]] = defaultdict(list)
+    curves: dict[int, list[CurvePoint]] = defaultdict(list)
     for row in connection.execute(
-        select(EPOCHS.c.run_id, *(EPOCHS.c[field.name] for field in fields(Epoch)))
+        select(EPOCHS.c.run_id, *(EPOCHS.c[field.name] for field in fields(CurvePoint)))
         .where(EPOCHS.c.run_id.in_(ids))
         .order_by(EPOCHS.c.run_id, EPOCHS.c.epoch)
     ):
-        curves[row.run_id].append(_build(Epoch, row))
+        curves[row.run_id].append(_build(CurvePoint, row))
     attempts: dict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(
         select(ATTEMPTS).where(ATTEMPTS.c.run_id.in_(ids)).order_by(ATTEMPTS.c.number)
@@ -224,6 +214,7 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
         _build(
             Run,
             row,
+            dataset_name=row.dataset,
             config=_build(Config, row, precision=Precision(row.precision), device=DeviceKind(row.device)),
             state=_state_as_seen(row, attempts[row.id]),
             curve=tuple(curves[row.id]),

@@ -1,6 +1,6 @@
 """The tables. What each column means is said here once; ``docs/storage.md`` is made from it.
 
-SQLAlchemy's Core alone: rows become the frozen dataclasses of ``runs``, and importing the ORM would
+SQLAlchemy's Core alone: rows become the frozen dataclasses of ``experiment``, and importing the ORM would
 cost every command that only looks a tenth of a second.
 """
 
@@ -45,16 +45,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 METADATA = MetaData()
 
 column = partial(Column, nullable=False)
-
-
 VERSION = Table(
     "lenetcli_version",
     METADATA,
     column("version_num", String(32), primary_key=True),
     comment="The schema's version: one row, in the form that Alembic keeps it.",
 )
-
-
 DATASETS = Table(
     "datasets",
     METADATA,
@@ -65,8 +61,6 @@ DATASETS = Table(
     column("validation_labels", LargeBinary, comment="One byte an image."),
     comment="Data that runs were trained on, known by the hash of its arrays.",
 )
-
-
 RUNS = Table(
     "runs",
     METADATA,
@@ -107,10 +101,8 @@ RUNS = Table(
     column("created_at", UtcDateTime),
     Index("runs_by_age", "created_at"),
     Index("runs_by_state", "state"),
-    comment="One run: its configuration (the names are those of ``runs.Config``), and where it stands.",
+    comment="One run: its configuration (the names are those of ``Config``), and where it stands.",
 )
-
-
 ATTEMPTS = Table(
     "attempts",
     METADATA,
@@ -146,8 +138,6 @@ ATTEMPTS = Table(
     Index("attempts_by_run", "run_id", "number", unique=True),
     comment="One process' work on a run.",
 )
-
-
 EPOCHS = Table(
     "epochs",
     METADATA,
@@ -162,8 +152,6 @@ EPOCHS = Table(
     ),
     comment="A point of a run's curve: bits, the same wherever they are computed again.",
 )
-
-
 TIMINGS = Table(
     "timings",
     METADATA,
@@ -175,8 +163,6 @@ TIMINGS = Table(
     column("clock_set", Boolean),
     comment="What an epoch cost an attempt: machines, not bits.",
 )
-
-
 WEIGHTS = Table(
     "weights",
     METADATA,
@@ -188,8 +174,6 @@ WEIGHTS = Table(
     ),
     comment="What the next epoch of a run starts from.",
 )
-
-
 SWEEPS = Table(
     "sweeps",
     METADATA,
@@ -208,8 +192,6 @@ SWEEPS = Table(
     column("last_requested", UtcDateTime, index=True),
     comment="Runs asked for together.",
 )
-
-
 SWEEP_CELLS = Table(
     "sweep_cells",
     METADATA,

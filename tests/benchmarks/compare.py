@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lenetcli import data, devices
+from lenetcli.data import sources
+from lenetcli.machine import devices
 
 WORKERS = Path(__file__).with_name("workers.py")
 TOLERANCE = 1.3
@@ -264,7 +265,7 @@ def main() -> int:
     options = parser.parse_args()
 
     rounds = options.rounds
-    arrays = data.find().load()
+    arrays = sources.find().load()
     images = np.concatenate([arrays.train_images, arrays.validation_images])
     labels = np.concatenate([arrays.train_labels, arrays.validation_labels])
     count = len(labels) // 5 if options.quick else len(labels)

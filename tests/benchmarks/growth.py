@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lenetcli import data, devices, experiments, machine
-from lenetcli.canvas import fixed_style
-from lenetcli.runs import Request
-from lenetcli.wording import plural
+from lenetcli.data import sources
+from lenetcli.machine import devices, limits, processor
+from lenetcli.training import plan
+from lenetcli.output.figures.sheet import fixed_style
+from lenetcli.experiment.config import Request
+from lenetcli.words import plural
 
 ROUNDS, EPOCHS = 2, 3
 STEPS = {8: 100, 16: 100, 32: 60, 64: 30, 128: 12, 256: 8}
@@ -40,9 +42,9 @@ def describe(panel: str, value: int) -> tuple[Request, int]:
 
 def measure(threads: int) -> None:
     """Print a line of JSON for each point."""
-    from lenetcli.training import Trainer
+    from lenetcli.training.engine.loop import Trainer
 
-    source, device = data.find(), devices.choose_device("cpu")
+    source, device = sources.find(), devices.choose_device("cpu")
     arrays = source.load()
     images = np.concatenate([arrays.train_images, arrays.validation_images])
     labels = np.concatenate([arrays.train_labels, arrays.validation_labels])
@@ -58,7 +60,7 @@ def measure(threads: int) -> None:
                 test_images=None,
                 test_labels=None,
             )
-            config = experiments.resolve(replace(request, lr=0.01, device="cpu"), source, device.kind)
+            config = plan.resolve(replace(request, lr=0.01, device="cpu"), source, device.kind)
             trainer = Trainer(part, device, threads)
             trainer.prepare(config)
             epochs = trainer.train(config, None, range(1, EPOCHS + 1), lambda news: None, lambda: False)
@@ -71,7 +73,7 @@ def measure_all() -> list[dict]:
     """The best of all rounds for each point."""
     best: dict[tuple, dict] = {}
     for _ in range(ROUNDS):
-        for threads in sorted({1, machine.usable_cores()}):
+        for threads in sorted({1, limits.usable_cores()}):
             worker = subprocess.run(
                 [sys.executable, __file__, "--threads", str(threads)], stdout=subprocess.PIPE, check=True
             )
@@ -128,7 +130,7 @@ def main() -> None:
     if options.output:
         options.output.write_text(json.dumps(points, indent=1))
     if options.figure:
-        title = f"One epoch of training, {machine.processor_name()}, {machine.usable_cores()} cores"
+        title = f"One epoch of training, {processor.processor_name()}, {limits.usable_cores()} cores"
         draw(points, title, options.figure)
     return None
 

@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from lenetcli import machine
-from lenetcli.runs import Config, DeviceKind, Precision
-from lenetcli.store import Store
+from lenetcli.machine import limits, processor
+from lenetcli.experiment.config import Config, DeviceKind, Precision
+from lenetcli.store.store import Store
 
 RUNS = 100_000
 EMPTY_PROGRAM = """
@@ -84,7 +84,7 @@ def main(repeats: int = 10) -> None:
         lenetcli = str(Path(sys.executable).with_name("lenetcli"))
         fill_store(folder / "many.db")
         subprocess.run([lenetcli, *SWEEP.split()], cwd=folder, check=True, capture_output=True)
-        print(f"{machine.processor_name()}, {machine.usable_cores()} cores, Python {sys.version.split()[0]}")
+        print(f"{processor.processor_name()}, {limits.usable_cores()} cores, Python {sys.version.split()[0]}")
         for title, typed, floor, goal in CASES:
             pairs = [
                 (measure(folder, [lenetcli, *typed.split()]), measure(folder, [sys.executable, "-c", floor]))

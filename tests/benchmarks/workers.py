@@ -116,15 +116,17 @@ def train_torch(path: str, filters: int, layout: str) -> Iterator[dict[str, floa
 
 def train_lenetcli(path: str, filters: int) -> Iterator[dict[str, float]]:
     """The bare trainer: what the epochs cost without progress, store and signals."""
-    from lenetcli import data, devices, experiments, machine
-    from lenetcli.runs import Request
-    from lenetcli.training import Trainer
+    from lenetcli.data import sources
+    from lenetcli.machine import devices, limits
+    from lenetcli.training import plan
+    from lenetcli.experiment.config import Request
+    from lenetcli.training.engine.loop import Trainer
 
-    source, device = data.find(data=path), devices.choose_device("cpu")
-    config = experiments.resolve(
+    source, device = sources.find(data=path), devices.choose_device("cpu")
+    config = plan.resolve(
         Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY), source, device.kind
     )
-    trainer = Trainer(source.load(), device, machine.usable_cores())
+    trainer = Trainer(source.load(), device, limits.usable_cores())
     trainer.prepare(config)
     epochs = trainer.train(config, None, range(1, MANY), lambda news: None, lambda: False)
     while True:
@@ -142,13 +144,13 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
     import pty
     import queue
 
-    from lenetcli import experiments
-    from lenetcli.interrupts import run_stoppably
-    from lenetcli.progress import Display
-    from lenetcli.runner import Runner
-    from lenetcli.runs import Request
-    from lenetcli.store import Store
-    from lenetcli.training import Trainer
+    from lenetcli.training import plan
+    from lenetcli.training.interrupts import run_stoppably
+    from lenetcli.cli.screen.display import Display
+    from lenetcli.training.runner import Runner
+    from lenetcli.experiment.config import Request
+    from lenetcli.store.store import Store
+    from lenetcli.training.engine.loop import Trainer
 
     screen, terminal = pty.openpty()
     os.dup2(terminal, 2)
@@ -176,7 +178,7 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
 
     store = Store.open(str(Path(path).with_name("recorded.db")), create=True)
     request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, device="cpu", data=path)
-    plan = experiments.plan_train(request, store)
+    plan = plan.plan_train(request, store)
 
     def answer() -> None:
         for _ in sys.stdin:

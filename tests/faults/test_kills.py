@@ -27,9 +27,9 @@ from fault_workers import (
 )
 from made_up import BASE
 
-from lenetcli import runner
-from lenetcli.runs import RunState
-from lenetcli.store import Store
+from lenetcli.training import runner
+from lenetcli.experiment.run import RunState
+from lenetcli.store.store import Store
 
 RATES = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]
 

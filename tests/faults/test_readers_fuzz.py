@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lenetcli import data, paths, readers
+from lenetcli import files
+from lenetcli.data import readers, sources
 from lenetcli.errors import DataError
-from lenetcli.readers import Part
+from lenetcli.data.readers import Part
 
 LONG = os.environ.get("LENETCLI_LONG") == "1"
 CASES = 10_000 if LONG else 500
@@ -131,7 +132,7 @@ def list_parts(place: Path) -> list[Part]:
 
 def test_harmed_files_give_data_errors_or_data(tmp_path, monkeypatch):
     (tmp_path / "cache").touch()  # no folder: nothing is remembered from case to case
-    monkeypatch.setenv(paths.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
     parts = make_parts()
     archives = [make_npz(parts, np.savez), make_npz(parts, np.savez_compressed)]
     refused = 0
@@ -143,7 +144,7 @@ def test_harmed_files_give_data_errors_or_data(tmp_path, monkeypatch):
                 readers.read(part)
         with bounded_memory():
             try:
-                source = data.find(data=str(place))
+                source = sources.find(data=str(place))
                 loaded = source.load()
             except DataError as error:
                 refused += 1

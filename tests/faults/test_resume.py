@@ -11,8 +11,8 @@ import pytest
 from fault_workers import LONG, PATIENCE
 from small_data import write_idx
 
-from lenetcli.store import Store
-from lenetcli.store.maintenance import check_store
+from lenetcli.store.store import Store
+from lenetcli.store.upkeep import check_store
 
 PLACES = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
 ENVIRONMENT = os.environ | {"LENETCLI_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(PLACES)}

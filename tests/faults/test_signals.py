@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 from fault_workers import LONG, PATIENCE, command, finish, processes, start
 
-from lenetcli.runs import RunState
-from lenetcli.store import Store
+from lenetcli.experiment.run import RunState
+from lenetcli.store.store import Store
 
 PHASES = (
     "looking for data",

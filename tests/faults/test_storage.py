@@ -24,9 +24,9 @@ from fault_workers import (
 from made_up import BASE
 
 from lenetcli.errors import LenetError, NotFoundError, StoreError
-from lenetcli.runs import RunState
-from lenetcli.store import Store
-from lenetcli.store.maintenance import back_up, check_store, inspect_store, upgrade_store
+from lenetcli.experiment.run import RunState
+from lenetcli.store.store import Store
+from lenetcli.store.upkeep import back_up, check_store, inspect_store, upgrade_store
 
 RATES = [0.1, 0.01]
 

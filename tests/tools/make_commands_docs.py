@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from lenetcli.cli import app
+from lenetcli.cli.app import app
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 BEGIN, END = "<!-- commands: made by tests/tools/make_commands_docs.py -->\n", "<!-- end of commands -->\n"

@@ -1,0 +1,1 @@
+"""What runs say, computed from plain numbers; no store and no drawing."""

@@ -1,0 +1,152 @@
+"""How parameters and runtime grow with the filters, in sentences that the data support."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from lenetcli.analysis.inference import fit_exponent
+from lenetcli.analysis.runtimes import DeviceSeries, RuntimePoint, RuntimeSeries
+from lenetcli.analysis.statements import Statement
+from lenetcli.experiment.architecture import dense_share, filters_at, parameter_law
+from lenetcli.experiment.config import Config, DeviceKind
+from lenetcli.words import join_words, name_values, plural, write_number
+
+LEAST_POINTS = 4
+"""With fewer points every law of two numbers fits, and none is believed."""
+LEAST_TIMINGS = 3
+"""From fewer epochs of a size, no spread can be read and no verdict is given."""
+NEARLY_LINEAR = 0.1
+"""Up to this part of the parameters, the quadratic part is called small."""
+
+
+def conclude_parameters(config: Config, sizes: Sequence[int]) -> Statement:
+    """The law of the parameters and what it means for the sizes measured (ascending)."""
+    law = parameter_law(config)
+    small, large = sizes[0], sizes[-1]
+    text = (
+        f"With F filters of {config.kernel_size}×{config.kernel_size} and {config.hidden_units} hidden units "
+        f"there are {law.square:,} F² + {law.linear:,} F + {law.constant:,} parameters"
+    )
+    if len(sizes) > 1:
+        growth = law(large) / law(small)
+        text += (
+            f": {law(small):,} for {small} and {law(large):,} for {large} filters, "
+            f"{write_number(growth)} times as many for {write_number(large / small)} times the filters"
+        )
+    share = dense_share(replace(config, filters=small))
+    text += f". The first fully connected layer holds {share:.0%} of them at {plural(small, 'filter')}"
+    flat = [size for size in sizes if law.square * size**2 <= NEARLY_LINEAR * law(size)]
+    if flat and share > 0.5:
+        text += f", so that the growth is nearly linear up to {flat[-1]} filters"
+    crossing = law.linear / law.square
+    text += (
+        f"; the quadratic part, from the second convolution, makes {law.square * large**2 / law(large):.0%} "
+        f"at {large} and overtakes the linear one only at about {round(crossing):,} filters."
+    )
+    numbers = {"square": law.square, "linear": law.linear, "constant": law.constant, "crossing": crossing}
+    return Statement("parameters", text, (), numbers)
+
+
+def conclude_runtimes(series: RuntimeSeries) -> list[Statement]:
+    """How the runtime grows on each device, and how the devices compare; points in doubt are in neither."""
+    gpus = [device for device in series.devices if device.kind is DeviceKind.GPU]
+    cpus = [device for device in series.devices if device.kind is DeviceKind.CPU]
+    return [
+        *(statement for device in series.devices for statement in _conclude_growth(device)),
+        *(_compare(gpu, cpu) for gpu in gpus for cpu in cpus),
+    ]
+
+
+def _conclude_growth(device: DeviceSeries) -> list[Statement]:
+    points = device.clean
+    if len(points) < 2:
+        return []
+    small, large = points[0], points[-1]
+    ratio, size = large.seconds / small.seconds, large.filters / small.filters
+    if min(small.timings, large.timings) < LEAST_TIMINGS:
+        verdict = "too few epochs were timed to compare that with proportion to the filters"
+    elif large.low / small.high > size:
+        verdict = "more than in proportion to the filters"
+    elif large.high / small.low < size:
+        verdict = "less than in proportion to the filters"
+    else:
+        verdict = "not distinguishable from proportion to the filters"
+    longer, more = write_number(ratio), write_number(large.parameters / small.parameters)
+    text = (
+        f"{device.label}: training with {large.filters} filters takes {longer} times as long as "
+        f"with {small.filters}, for {more} times the parameters: {verdict}"
+    )
+    numbers = {"growth": ratio}
+    if len(points) > 2:
+        power = fit_exponent([p.filters for p in points], [p.seconds for p in points])
+        margin = power.margin or 0.0
+        numbers |= {"exponent": power.slope, "margin": margin}
+        text += (
+            f". Fitted as one power of the filters, the exponent is {power.slope:.2f} ± {margin:.2f} (95%)"
+        )
+    growth = Statement("growth", f"{text}.", _ids(points), numbers)
+    return [growth, *_conclude_overhead(device)]
+
+
+def _conclude_overhead(device: DeviceSeries) -> list[Statement]:
+    points, law = device.clean, device.law
+    if len(points) < LEAST_POINTS:
+        return []
+    if law is None:
+        text = (
+            f"{device.label}: a fixed overhead plus time in proportion to the arithmetic does not describe "
+            "these runtimes, so that where overhead ends cannot be read from them."
+        )
+        return [Statement("overhead unknown", text, _ids(points))]
+    turn = filters_at(device.config, law.overhead / law.rate)
+    numbers = {"overhead": law.overhead, "turn": turn, "misfit": law.misfit}
+    if turn < points[0].filters:
+        told = "arithmetic dominates at every size measured"
+    elif turn > points[-1].filters:
+        told = "overhead dominates at every size measured"
+    else:
+        told = f"overhead dominates below about {round(turn)} filters, arithmetic above"
+    text = (
+        f"{device.label}: {told}, by a fit of overhead plus time in proportion to multiply-adds that meets "
+        f"every point within {max(1, math.ceil(100 * law.misfit))}%."
+    )
+    return [Statement("overhead", text, _ids(points), numbers)]
+
+
+def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
+    """The speed-up at each size that both measured without doubt, and where the GPU pays."""
+    if _setting(gpu.config) != _setting(cpu.config):
+        text = f"{gpu.label} and {cpu.label} are not compared: their data or settings differ."
+        return Statement("unlike", text)
+    on_cpu = {point.filters: point for point in cpu.clean}
+    pairs = [(point, on_cpu[point.filters]) for point in gpu.clean if point.filters in on_cpu]
+    if not pairs:
+        text = f"{gpu.label} and {cpu.label} share no number of filters that both measured without doubt."
+        return Statement("no common size", text)
+    speedups = {g.filters: c.seconds / g.seconds for g, c in pairs}
+    told = join_words([f"{write_number(ratio)} ({size} filters)" for size, ratio in speedups.items()])
+    pays = [g.filters for g, c in pairs if _is_faster(g, c)]
+    where = f"at {name_values(pays)} filters" if pays else "at none of these sizes"
+    text = (
+        f"Speed-up of the {gpu.label} over the {cpu.label}: {told}. Beyond the spread of the epochs, "
+        f"training on the GPU pays {where}."
+    )
+    ratios = list(speedups.values())
+    if ratios[-1] > 1.1 * ratios[0] and all(before <= after for before, after in pairwise(ratios)):
+        text += " The speed-up grows with the size, as the CPU’s curve is the steeper one."
+    numbers = {f"speed-up {size}": ratio for size, ratio in speedups.items()}
+    return Statement("speed-up", text, _ids([point for pair in pairs for point in pair]), numbers)
+
+
+def _is_faster(one: RuntimePoint, other: RuntimePoint) -> bool:
+    """Whether one is faster beyond the spread of both, where enough epochs were timed to see a spread."""
+    return min(one.timings, other.timings) >= LEAST_TIMINGS and one.high < other.low
+
+
+def _setting(config: Config) -> Config:
+    return replace(config, filters=1, seed=0, shards=1, device=DeviceKind.CPU)
+
+
+def _ids(points: Sequence[RuntimePoint]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(id for point in points for id in point.runs))

@@ -1,0 +1,131 @@
+"""``runs``: list, show and save runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lenetcli.cli import options
+from lenetcli.errors import NotFoundError, UsageError
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.run import RunState
+from lenetcli.files import DEFAULT_STORE
+
+app = typer.Typer(no_args_is_help=True, help="List, show and save runs.")
+
+
+@app.command("list")
+def list_runs(
+    as_json: options.JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", metavar="ID", help="Only runs of this sweep.")
+    ] = None,
+    state: Annotated[
+        RunState | None,
+        typer.Option(
+            "--state",
+            parser=options.choice(RunState, "state"),
+            metavar="STATE",
+            help="Only runs in this state.",
+        ),
+    ] = None,
+    device: Annotated[
+        DeviceKind | None,
+        typer.Option(
+            "--device",
+            parser=options.choice(DeviceKind, "device"),
+            metavar="cpu|gpu",
+            help="Only runs on this.",
+        ),
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            metavar="FIELD",
+            help="Order by this field of the JSON: newest, longest and best first, the rest upwards.",
+        ),
+    ] = "created_at",
+    limit: Annotated[
+        int | None, options.number("limit", "At most so many; 50 by default.", "--limit")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    address: options.StoreOption = DEFAULT_STORE,
+) -> None:
+    """List runs, the newest first."""
+    from lenetcli.cli.screen import console, tables
+    from lenetcli.output import records
+    from lenetcli.store.store import SORT_FIELDS, Store
+
+    if as_json and as_csv:
+        raise UsageError("Both --json and --csv were given.", "Choose one.")
+    most = None if every else (50 if limit is None else limit)
+    if most is not None and most < 1:
+        raise UsageError(f"The limit {most} shows nothing.", "Choose one from 1 up, or --all.")
+    if sort not in SORT_FIELDS:
+        raise UsageError(f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}.")
+    store = Store.open(address)
+    runs = store.runs(state=state, device=device, sweep=sweep, sort=sort, limit=most)
+    if as_json:
+        console.print_json([records.run_fields(run) for run in runs])
+    elif as_csv:
+        console.print_csv([records.run_fields(run) for run in runs], records.RUN_FIELDS)
+    else:
+        unfiltered = not (state or device or sweep)
+        total = store.count() if unfiltered and len(runs) == most else None
+        tables.print_runs(runs, total)
+
+
+@app.command("show")
+def show_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The first digits of a run's id.")],
+    as_json: options.JsonOption = False,
+    address: options.StoreOption = DEFAULT_STORE,
+) -> None:
+    """Show one run: configuration, curve, attempts and timings."""
+    from lenetcli.cli.screen import console, tables
+    from lenetcli.output import records
+    from lenetcli.store.store import Store
+
+    store = Store.open(address)
+    run = store.run(run_id)
+    checkpoint = store.checkpoint(run.key)
+    sha256 = checkpoint.sha256 if checkpoint else None
+    if as_json:
+        console.print_json(records.full_run_fields(run, sha256))
+    else:
+        tables.print_run(run, sha256)
+
+
+@app.command("save")
+def save_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The first digits of a run's id.")],
+    file: Annotated[str, typer.Argument(metavar="FILE.keras", help="Where to write the model.")],
+    address: options.StoreOption = DEFAULT_STORE,
+) -> None:
+    """Save a run's newest weights as a model that plain Keras opens."""
+    from tempfile import TemporaryDirectory
+
+    from lenetcli.cli.screen import console
+    from lenetcli.cli.screen.streams import silence_stderr
+    from lenetcli.files import check_output, write_output
+    from lenetcli.store.store import Store
+
+    target = options.parse_output(file)
+    if target.suffix != ".keras":  # Keras does not accept capitals
+        raise UsageError(f"Keras opens no file named {target}.", "Let it end in .keras.")
+    check_output(target, ())
+    store = Store.open(address)
+    run = store.run(run_id)
+    checkpoint = store.checkpoint(run.key)
+    if checkpoint is None:
+        raise NotFoundError(f"Run {run.short_id} has no weights yet.", "Train it first.")
+    console.print_message("Loading TensorFlow ...", "dim")
+    with silence_stderr():
+        from lenetcli.training.engine.lenet import save_model
+    with TemporaryDirectory() as folder:
+        model = Path(folder, "model.keras")
+        save_model(run.config, checkpoint, model)
+        write_output(target, model.read_bytes())
+    console.print_message(f"Wrote {target} (epoch {checkpoint.epoch} of run {run.short_id})")

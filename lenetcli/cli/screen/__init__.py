@@ -1,0 +1,1 @@
+"""What is printed: messages, tables, the live display, and the standard streams."""

@@ -1,0 +1,85 @@
+"""``store``: inspect, check, back up and upgrade a store."""
+
+from typing import Annotated
+
+import typer
+
+from lenetcli.cli import options
+from lenetcli.errors import RunFailedError
+from lenetcli.files import DEFAULT_STORE
+
+app = typer.Typer(no_args_is_help=True, help="Look into a store, check it, copy it, upgrade it.")
+
+
+@app.command()
+def info(as_json: options.JsonOption = False, address: options.StoreOption = DEFAULT_STORE) -> None:
+    """Show where the store is, how large, and what it holds."""
+    from lenetcli.cli.screen import console
+    from lenetcli.store.upkeep import inspect_store
+
+    summary = inspect_store(address)
+    if as_json:
+        console.print_json(
+            {
+                "path": str(summary.path),
+                "bytes": summary.bytes,
+                "schema": summary.schema,
+                "newest_activity": summary.newest.isoformat() if summary.newest else None,
+                "counts": summary.counts,
+            }
+        )
+        return
+    console.print_pairs(
+        [
+            ("path", str(summary.path)),
+            ("size", f"{summary.bytes:,} bytes"),
+            ("schema", summary.schema),
+            ("newest activity", f"{summary.newest:%Y-%m-%d %H:%M} UTC" if summary.newest else "none"),
+            *((name.replace("_", " "), f"{count:,}") for name, count in summary.counts.items()),
+        ]
+    )
+
+
+@app.command()
+def check(address: options.StoreOption = DEFAULT_STORE) -> None:
+    """Check the file, its references, its curves, and the weights against their hashes."""
+    from lenetcli.cli.screen import console
+    from lenetcli.store.upkeep import check_store
+    from lenetcli.words import plural
+
+    faults = check_store(address)
+    for fault in faults:
+        console.print_line(fault)
+    if faults:
+        raise RunFailedError(
+            f"This store has {plural(len(faults), 'fault')}.",
+            "Restore it from a backup, or train these runs in another store.",
+        )
+    console.print_line("The store is sound.")
+
+
+@app.command()
+def backup(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to copy the store to.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    address: options.StoreOption = DEFAULT_STORE,
+) -> None:
+    """Copy the store; safe while others write to it."""
+    from lenetcli.cli.screen import console
+    from lenetcli.store.upkeep import back_up
+
+    back_up(address, options.parse_output(file), overwrite=overwrite)
+    console.print_message(f"Wrote {file}")
+
+
+@app.command()
+def upgrade(address: options.StoreOption = DEFAULT_STORE) -> None:
+    """Bring a store of an older lenetcli to this one's schema; a backup is made first."""
+    from lenetcli.cli.screen import console
+    from lenetcli.store.upkeep import upgrade_store
+
+    before, now, copy = upgrade_store(address)
+    if copy is None:
+        console.print_message(f"The store has schema {now} already.")
+    else:
+        console.print_message(f"Upgraded from schema {before} to {now}; the store as it was is in {copy}")

@@ -1,0 +1,1 @@
+"""Data sets: found, downloaded, verified, read and split; the synthetic digits."""

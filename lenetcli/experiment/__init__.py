@@ -1,0 +1,1 @@
+"""The frozen dataclasses that all packages share: configurations, runs and sweeps."""

@@ -1,0 +1,209 @@
+"""A run as it is stored: state, learning curve, attempts and timings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from lenetcli.experiment.config import KEY_TAG, Config
+
+
+class RunState(StrEnum):
+    """The state of a run, or the outcome of an attempt."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    DIVERGED = "diverged"
+
+    def is_finished(self) -> bool:
+        """Whether the same request, repeated, would train nothing."""
+        return self in (RunState.COMPLETED, RunState.DIVERGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """The results of one epoch: a deterministic function of the configuration.
+
+    ``epoch`` counts from 1. Losses are mean cross-entropies in nats, accuracies are fractions of 1, and all
+    are finite. ``test_accuracy`` is None except at the end of a request.
+    """
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    test_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """The wall-clock seconds that an attempt spent on one epoch, on the device of the attempt."""
+
+    attempt: int
+    epoch: int
+    train_seconds: float
+    eval_seconds: float
+    contended: bool = False
+    clock_set: bool = False
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs used the machine, the process was suspended, or the clock was set."""
+        return self.contended or self.clock_set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """The work of one process on a run: machine, device, versions, outcome and set-up times in seconds.
+
+    ``remeasure`` marks an attempt that trained a finished run again for its timings alone.
+    """
+
+    number: int
+    started_at: datetime
+    host: str
+    device_name: str
+    processor: str
+    threads: int
+    versions: Mapping[str, str]
+    remeasure: bool = False
+    ended_at: datetime | None = None
+    outcome: RunState | None = None
+    note: str | None = None
+    import_seconds: float | None = None
+    data_seconds: float | None = None
+    trace_seconds: float | None = None
+    warmup_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run as stored, or cut to the epochs of a sweep (``at``).
+
+    ``target_epochs`` is the largest number of epochs ever requested, ``completed_epochs`` the largest
+    requested number that was reached, ``parameters`` the number of trainable parameters. ``id_digits`` is the
+    number of digits of the id that identify the run in its store.
+    """
+
+    key: str
+    config: Config
+    dataset_name: str
+    state: RunState
+    target_epochs: int
+    completed_epochs: int = 0
+    parameters: int
+    created_at: datetime
+    curve: tuple[CurvePoint, ...] = ()
+    timings: tuple[Timing, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    id_digits: int = 8
+
+    @property
+    def short_id(self) -> str:
+        """The first digits of the id, at least 8, as many as are unique in the store."""
+        return self.id[: self.id_digits]
+
+    @property
+    def id(self) -> str:
+        """The key without its tag: 64 hexadecimal digits."""
+        return self.key.removeprefix(KEY_TAG)
+
+    @property
+    def epochs(self) -> int:
+        """The number of stored epochs."""
+        return len(self.curve)
+
+    @property
+    def val_accuracy(self) -> float | None:
+        """The validation accuracy after the last epoch; None without an epoch."""
+        return self.curve[-1].val_accuracy if self.curve else None
+
+    @property
+    def best_val_accuracy(self) -> float | None:
+        """The highest validation accuracy of the curve; None without an epoch."""
+        return max((point.val_accuracy for point in self.curve), default=None)
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """The test accuracy after the last epoch; None if no request ended there."""
+        return self.curve[-1].test_accuracy if self.curve else None
+
+    @property
+    def newest_timings(self) -> tuple[Timing, ...]:
+        """The timings that count, one per epoch and all of one measurement, in the order of the epochs.
+
+        The attempts that trained the run form one measurement, and each attempt that measured it again is
+        another. The newest complete measurement without a disturbed epoch counts; if there is none, the
+        newest complete one; if there is none either, that of the training, as far as it goes.
+        """
+        remeasurements = {attempt.number for attempt in self.attempts if attempt.remeasure}
+        # Attempt numbers begin at 1: 0 stands for all attempts that trained. An epoch that was trained twice
+        # (its weights were lost) keeps the timing of the later attempt.
+        measurements: dict[int, dict[int, Timing]] = {0: {}}
+        for timing in sorted(self.timings, key=lambda timing: timing.attempt):
+            number = timing.attempt if timing.attempt in remeasurements else 0
+            measurements.setdefault(number, {})[timing.epoch] = timing
+
+        def rank(timings: dict[int, Timing]) -> tuple[bool, int]:
+            undisturbed = not any(timing.disturbed for timing in timings.values())
+            return undisturbed, max((timing.attempt for timing in timings.values()), default=0)
+
+        complete = [timings for timings in measurements.values() if len(timings) >= self.epochs]
+        best = max(complete, key=rank) if complete else measurements[0]
+        return tuple(best[epoch] for epoch in sorted(best))
+
+    @property
+    def _train_seconds(self) -> list[float]:
+        """The training time of each epoch; empty if an epoch has no timing."""
+        timings = self.newest_timings
+        return [timing.train_seconds for timing in timings] if len(timings) >= self.epochs else []
+
+    @property
+    def runtime_seconds(self) -> float | None:
+        """The training time of all epochs in seconds; None if an epoch has no timing."""
+        seconds = self._train_seconds
+        return sum(seconds) if seconds else None
+
+    @property
+    def typical_runtime(self) -> float | None:
+        """The median training time of an epoch times their number: robust against a suspended epoch."""
+        import statistics  # takes longer to import than the rest of this module
+
+        seconds = self._train_seconds
+        return statistics.median(seconds) * self.epochs if seconds else None
+
+    @property
+    def contended(self) -> bool:
+        """Whether a timing that counts was disturbed."""
+        return any(timing.disturbed for timing in self.newest_timings)
+
+    @property
+    def device_name(self) -> str | None:
+        """The device of the last timing that counts, else of the newest attempt; None without an attempt."""
+        names = {attempt.number: attempt.device_name for attempt in self.attempts}
+        timings = self.newest_timings
+        last = timings[-1].attempt if timings else max(names, default=0)
+        return names.get(last)
+
+    def at(self, epochs: int) -> Self:
+        """The run as a request for ``epochs`` epochs sees it: later epochs are cut off.
+
+        It is completed if it reached that number as the end of a request or went further.
+        """
+        if self.epochs < epochs:
+            shorter = self.state is RunState.COMPLETED
+            return replace(self, state=RunState.INTERRUPTED) if shorter else self
+        # A run that diverged did so after its last stored epoch, hence beyond ``epochs``. A run of exactly so
+        # many epochs may have been interrupted there: then its test accuracy has not been measured.
+        further = self.epochs > epochs or self.state is RunState.DIVERGED
+        reached = further or self.completed_epochs >= epochs
+        return replace(
+            self,
+            curve=self.curve[:epochs],
+            timings=tuple(timing for timing in self.timings if timing.epoch <= epochs),
+            target_epochs=epochs,
+            state=RunState.COMPLETED if reached else self.state,
+        )

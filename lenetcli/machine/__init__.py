@@ -1,0 +1,1 @@
+"""The machine: devices, processor, limits, processes, and what disturbs a measurement."""

@@ -1,0 +1,114 @@
+"""Which machine and which process this is: processor, cores, memory, host, and who is still alive."""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Self
+
+from lenetcli.machine.system import ROOT, printable, read_text
+
+BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+"""Instruction sets that compute in bfloat16 (x86, x86, ARM)."""
+
+INSTRUCTIONS = (
+    *("sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"),
+    *("avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
+    *("amx_tile", "amx_int8", "amx_bf16", "amx_fp16"),
+    *("asimd", "asimdhp", "asimddp", "sve", "sve2", "i8mm", "bf16", "sme"),
+)
+"""Instruction sets, as Linux names them, by which oneDNN and Eigen choose their kernels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    """A processor: its name for people, its family, its instruction sets, its data caches from L1 up."""
+
+    name: str
+    family: str
+    instructions: frozenset[str]
+    caches: tuple[str, ...] = ()
+
+    @classmethod
+    def from_cpuinfo(cls, text: str, caches: tuple[str, ...] = ()) -> Self:
+        """The first processor of Linux' ``/proc/cpuinfo``; on ARM it may have no name but the board's."""
+        facts: dict[str, str] = {}
+        for line in text.splitlines():
+            key, _, value = line.partition(":")
+            facts.setdefault(key.strip(), " ".join(value.split()))
+        vendor = facts.get("vendor_id") or facts.get("CPU implementer", "unknown")
+        family = f"{vendor}-{facts.get('cpu family') or facts.get('CPU part', 'unknown')}"
+        names = (facts.get(key) for key in ("model name", "Model", "Hardware"))
+        flags = facts.get("flags") or facts.get("Features", "")
+        return cls(
+            name=next(filter(None, names), f"{os.uname().machine} processor {family}"),
+            family=family,
+            instructions=frozenset(flags.split()),
+            caches=caches,
+        )
+
+    @classmethod
+    def from_sysctl(cls, text: str) -> Self:
+        """What macOS' ``sysctl machdep.cpu hw`` prints, a ``key: value`` a line."""
+        facts = {
+            key: " ".join(value.split()) for key, _, value in (s.partition(":") for s in text.splitlines())
+        }
+        optional = (key.split(".")[-1] for key, value in facts.items() if "optional." in key and value == "1")
+        name = facts.get("machdep.cpu.brand_string") or "unknown"
+        return cls(
+            name=name,
+            family=name,
+            instructions=frozenset(key.lower().removeprefix("feat_").removesuffix("_0") for key in optional),
+            caches=tuple(facts[key] for key in ("hw.l1dcachesize", "hw.l2cachesize") if key in facts),
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Family, instruction sets of ``INSTRUCTIONS`` and sizes of the data caches, in one line."""
+        sets = " ".join(name for name in INSTRUCTIONS if name in self.instructions)
+        return " | ".join(filter(None, (self.family, sets, " ".join(self.caches))))
+
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether it computes in bfloat16; elsewhere TensorFlow emulates it, slowly."""
+        return not BFLOAT16.isdisjoint(self.instructions)
+
+
+@cache
+def this_processor() -> Processor:
+    """The processor of this machine; read once a process."""
+    if sys.platform == "linux":
+        return Processor.from_cpuinfo(read_text(ROOT / "proc/cpuinfo"), tuple(_data_caches()))
+    if sys.platform == "darwin":
+        import subprocess
+
+        printed = subprocess.run(["/usr/sbin/sysctl", "machdep.cpu", "hw"], capture_output=True, text=True)
+        return Processor.from_sysctl(printed.stdout)
+    import platform
+
+    name = platform.processor() or platform.machine() or "unknown"
+    return Processor(name=name, family=name, instructions=frozenset())
+
+
+def processor_name() -> str:
+    """The processor's name as its maker gives it, blanks folded."""
+    return this_processor().name
+
+
+def processor_fingerprint() -> str:
+    """What decides the bits that this processor computes, in one line.
+
+    TensorFlow's kernels choose their order of summation by instruction sets and cache sizes. Equal
+    configurations give equal bits, threads or not, only between machines of equal fingerprints;
+    between others they may differ in the last digits. A limit set for oneDNN by
+    ``ONEDNN_MAX_CPU_ISA`` is part of it.
+    """
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA")
+    return this_processor().fingerprint + (f" | at most {printable(limit).upper()}" if limit else "")
+
+
+def _data_caches() -> Iterator[str]:
+    for folder in sorted((ROOT / "sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        if read_text(folder / "type") != "Instruction":
+            yield read_text(folder / "size")

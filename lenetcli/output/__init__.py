@@ -1,0 +1,1 @@
+"""Files for others: records, figures, the report."""

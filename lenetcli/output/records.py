@@ -1,0 +1,95 @@
+"""Runs and sweeps as the records that programs read: the fields of JSON and CSV, fixed for good."""
+
+import csv
+import io
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenetcli.experiment.run import Run
+from lenetcli.experiment.sweep import Sweep
+from lenetcli.files import write_output
+
+if TYPE_CHECKING:
+    from lenetcli.analysis.curves import CurveSeries
+    from lenetcli.analysis.runtimes import RuntimeSeries
+
+
+RUN_FIELDS = (
+    *("id", "state", "dataset", "filters", "lr", "batch_size", "seed", "epochs", "target_epochs", "device"),
+    *("device_name", "parameters", "val_accuracy", "best_val_accuracy", "test_accuracy", "runtime_seconds"),
+    *("created_at", "momentum", "precision", "kernel_size", "hidden_units", "shards", "contended"),
+)
+
+
+def run_fields(run: Run) -> dict[str, Any]:
+    """A run as the flat JSON object that ``runs list --json`` is made of."""
+    special = {"dataset": run.dataset_name, "created_at": run.created_at.isoformat()}
+    return {
+        name: special[name] if name in special else getattr(run if hasattr(run, name) else run.config, name)
+        for name in RUN_FIELDS
+    }
+
+
+def full_run_fields(run: Run, sha256: str | None) -> dict[str, Any]:
+    """The JSON object of ``runs show --json``."""
+    times = {timing.epoch: timing for timing in run.newest_timings}
+    curve = [
+        asdict(point)
+        | {
+            "train_seconds": times[point.epoch].train_seconds if point.epoch in times else None,
+            "eval_seconds": times[point.epoch].eval_seconds if point.epoch in times else None,
+        }
+        for point in run.curve
+    ]
+    attempts = [
+        asdict(attempt)
+        | {
+            "started_at": attempt.started_at.isoformat(),
+            "ended_at": attempt.ended_at.isoformat() if attempt.ended_at else None,
+        }
+        for attempt in run.attempts
+    ]
+    return run_fields(run) | {
+        "config": asdict(run.config),
+        "curve": curve,
+        "attempts": attempts,
+        "timings": [asdict(timing) for timing in run.timings],
+        "weights_sha256": sha256,
+    }
+
+
+def sweep_fields(sweep: Sweep) -> dict[str, Any]:
+    """A sweep as the JSON object that ``sweeps list --json`` is made of."""
+    return {
+        "id": sweep.id,
+        "parameter": sweep.parameter,
+        "values": list(sweep.values),
+        "seeds": list(sweep.seeds),
+        "epochs": sweep.epochs,
+        "dataset": sweep.dataset_name,
+        "device": sweep.device,
+        "done": sweep.done,
+        "created_at": sweep.created_at.isoformat(),
+        "last_requested": sweep.last_requested.isoformat(),
+        "cells": [
+            {
+                "value": cell.value,
+                "seed": cell.seed,
+                "id": cell.config.key.partition(":")[2],
+                "state": cell.run.state if cell.run else None,
+            }
+            for cell in sweep.cells
+        ],
+    }
+
+
+def write_csv(series: "CurveSeries | RuntimeSeries", path: Path) -> None:
+    """Write the plotted numbers as a CSV file, floats as Python's shortest round trip.
+
+    Raises:
+        UsageError: where the file cannot be written.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([series.HEADER, *series.rows()])
+    write_output(path, text.getvalue().encode())

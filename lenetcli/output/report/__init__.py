@@ -1,0 +1,1 @@
+"""The report of the exercise: its facts, the document, and its verification."""

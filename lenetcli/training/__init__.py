@@ -1,0 +1,1 @@
+"""Training: a request is planned, its runs are claimed, trained and recorded."""

@@ -1,0 +1,123 @@
+"""Attempts: the description of this process' work on a run, its heartbeat, and the heartbeats of others."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lenetcli.errors import StoreError
+from lenetcli.experiment.run import Attempt
+from lenetcli.machine import processor, system
+from lenetcli.machine.devices import Device
+from lenetcli.version import __version__
+
+HEARTBEAT_SECONDS = 10.0
+
+DEAD_SECONDS = 120.0
+"""An attempt on another host is presumed dead when its heartbeat has stood still for so long."""
+
+LONGEST_GAP = 5.0
+"""The most that counts between two observations of a heartbeat, in seconds."""
+
+
+def begin_attempt(device: Device, threads: int, setup: dict[str, Any]) -> Attempt:
+    """A new attempt of this process; its number is assigned by the store.
+
+    Args:
+        device: the device it trains on.
+        threads: the number of inter-op threads.
+        setup: the set-up times known so far, in seconds, by the names of the fields.
+    """
+    return Attempt(
+        number=0,
+        started_at=datetime.now(UTC),
+        host=system.host_name(),
+        device_name=device.name,
+        processor=processor.processor_name(),
+        threads=threads,
+        versions=_versions(),
+        **setup,
+    )
+
+
+@contextmanager
+def beating(beat: Callable[[], None]) -> Iterator[None]:
+    """Call ``beat`` periodically in a thread of its own, since one step of a huge batch can take minutes."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(HEARTBEAT_SECONDS):
+            with suppress(StoreError):
+                beat()
+
+    threading.Thread(target=work, daemon=True, name="heartbeat").start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heartbeat:
+    number: int
+    count: int
+    observed_at: float
+    still_seconds: float
+
+
+class HeartbeatWatch:
+    """Finds out which attempts of other hosts are dead, from how long their heartbeat counters stand still.
+
+    Time is measured with the monotonic clock of this process, so that no wall clock matters.
+    """
+
+    def __init__(self) -> None:
+        self._heartbeats: dict[str, _Heartbeat] = {}
+
+    def observe(self, key: str, number: int, count: int) -> bool:
+        """Record the heartbeat counter of an attempt of a run; returns whether the run is new here."""
+        before, now = self._heartbeats.get(key), time.monotonic()
+        still = 0.0
+        if before is not None and (before.number, before.count) == (number, count):
+            # During a longer gap this process may have been stopped, or have trained another run, and the
+            # other process may have been stopped as well, or have waited for the lock of the store.
+            still = before.still_seconds + min(now - before.observed_at, LONGEST_GAP)
+        self._heartbeats[key] = _Heartbeat(number=number, count=count, observed_at=now, still_seconds=still)
+        return before is None
+
+    def find_dead(self, key: str) -> tuple[int, int] | None:
+        """The number and heartbeat counter of the attempt of a run if it is presumed dead, else None."""
+        heartbeat = self._heartbeats.get(key)
+        if heartbeat is None or heartbeat.still_seconds <= DEAD_SECONDS:
+            return None
+        return heartbeat.number, heartbeat.count
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """The versions that bits and timings may depend on, and the commit if this is a checkout."""
+    versions = {
+        "lenetcli": __version__,
+        "tensorflow": version("tensorflow"),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
+    }
+    checkout = Path(__file__).parents[2]
+    if (checkout / ".git").exists():
+        with suppress(OSError, subprocess.SubprocessError):
+            commit = subprocess.run(
+                ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            )
+            versions["commit"] = commit.stdout.strip()
+    return versions

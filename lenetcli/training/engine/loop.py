@@ -1,0 +1,129 @@
+"""The training loop: plain SGD, one epoch at a time, with reproducible bits."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetcli.data.sources import Arrays
+from lenetcli.experiment.checkpoint import Checkpoint, pack, unpack
+from lenetcli.experiment.config import Config
+from lenetcli.experiment.run import CurvePoint
+from lenetcli.machine.contention import ContentionWatch
+from lenetcli.machine.devices import Device
+from lenetcli.training.engine import backend
+from lenetcli.training.engine.lenet import initial_state, state_shapes
+from lenetcli.training.engine.network import Network, place
+from lenetcli.training.events import Diverged, Progressed, Stopped, Trained
+
+
+def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """The order of the training images in an epoch: int64 (count,), determined by seed and epoch.
+
+    It is the stable order of a raw PCG64 stream, which NumPy guarantees, unlike the methods of ``Generator``.
+    """
+    raw = np.random.PCG64(np.random.SeedSequence([seed, epoch])).random_raw(count)
+    return np.argsort(raw, kind="stable").astype(np.int64)
+
+
+class Trainer:
+    """Trains runs on one data set and one device; see ``training.events.Trainer``.
+
+    A traced network is reused for each run that it fits.
+    """
+
+    def __init__(self, arrays: Arrays, device: Device, threads: int) -> None:
+        backend.configure(device.kind, device.index, threads)
+        self._placed = place(arrays, device)
+        self._network: Network | None = None
+
+    def prepare(self, config: Config) -> tuple[float, float]:
+        """Trace and warm up the network of a configuration; returns the seconds that each took."""
+        if self._network is not None and self._network.fits(config):
+            return 0.0, 0.0
+        self._network = None  # frees its memory first
+        self._network = Network(config, self._placed)
+        return self._network.trace_seconds, self._network.warmup_seconds
+
+    def train(
+        self,
+        config: Config,
+        checkpoint: Checkpoint | None,
+        epochs: range,
+        on_progress: Callable[[Progressed], None],
+        should_stop: Callable[[], bool],
+    ) -> Iterator[Trained]:
+        """Train the epochs of a prepared configuration and yield each when it is finished."""
+        assert self._network is not None
+        state = initial_state(config) if checkpoint is None else unpack(checkpoint, state_shapes(config))
+        yield from train(self._network, config, state, epochs, on_progress, should_stop)
+
+    def test(self, config: Config, checkpoint: Checkpoint) -> float | None:
+        """The test accuracy of a checkpoint of a prepared configuration; None without a test set."""
+        assert self._network is not None
+        self._network.load(config, unpack(checkpoint, state_shapes(config)))
+        return self._network.evaluate(self._network.test, lambda: None)[1] if self._network.test else None
+
+
+def train(
+    network: Network,
+    config: Config,
+    state: Mapping[str, NDArray[np.float32]],
+    epochs: range,
+    on_progress: Callable[[Progressed], None],
+    should_stop: Callable[[], bool],
+) -> Iterator[Trained]:
+    """Train epochs from a state; after each, validate; after the last, test. See ``Trainer.train``."""
+    network.load(config, state)
+    watch = ContentionWatch()
+    count = len(network.labels)
+
+    def check() -> None:
+        if should_stop():
+            raise Stopped
+
+    for epoch in epochs:
+
+        def report(images: int, loss_sum: float, epoch: int = epoch) -> None:
+            check()
+            if not math.isfinite(loss_sum):
+                raise Diverged
+            on_progress(Progressed(epoch=epoch, images=images, total=count, loss=loss_sum / images))
+
+        check()
+        order = permutation(config.seed, epoch, count)
+        watch.start()
+        try:
+            train_loss = network.train_epoch(order, report)
+        finally:
+            span = watch.stop()
+
+        start = time.time()
+        val_loss, val_accuracy, predictions = network.evaluate(network.validation, check)
+        eval_seconds = time.time() - start
+        test_accuracy = None
+        if epoch == epochs[-1] and network.test is not None:
+            _, test_accuracy, _ = network.evaluate(network.test, check)
+        state = network.export()
+        if not (
+            math.isfinite(train_loss + val_loss)
+            and all(np.isfinite(tensor).all() for tensor in state.values())
+        ):
+            raise Diverged
+        yield Trained(
+            point=CurvePoint(
+                epoch=epoch,
+                train_loss=train_loss,
+                val_loss=val_loss,
+                val_accuracy=val_accuracy,
+                test_accuracy=test_accuracy,
+            ),
+            checkpoint=pack(epoch, state),
+            predictions=predictions,
+            train_seconds=span.wall_seconds,
+            eval_seconds=eval_seconds,
+            contended=span.contended or span.suspended,
+            clock_set=span.clock_set,
+        )

@@ -1,0 +1,110 @@
+"""Signals: the work runs in a thread, and the main thread handles them while a call into TensorFlow lasts."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+GRACE_SECONDS = 1.0
+"""The time that the work has to stop after the first signal; then it is abandoned."""
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Stop:
+    """A request to stop, and the number of the signal that made it."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.signal: int | None = None
+
+    def request(self, number: int) -> None:
+        """Request a stop because of a signal."""
+        self.signal = number
+        self._event.set()
+
+    def __call__(self) -> bool:
+        """Whether a stop has been requested."""
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until the time is over or a stop is requested; returns whether one is."""
+        return self._event.wait(seconds)
+
+
+def exit_on_signals() -> None:
+    """Make signals that would kill the process raise ``SystemExit(128 + n)`` instead."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in SIGNALS:
+        if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, leave)
+
+
+def run_stoppably(
+    work: Callable[[Stop], T], abandon: Callable[[], None], restore: Callable[[], None] = lambda: None
+) -> tuple[T, Stop]:
+    """Run ``work`` in a thread; the first signal requests a stop, the second ends the process at once.
+
+    Args:
+        work: calls its ``Stop`` often and returns soon after a stop is requested.
+        abandon: called if the work does not return in time, to record the interruption; the process then ends
+            with 128 + the number of the signal.
+        restore: called at the second signal, to restore the terminal.
+
+    Returns:
+        The result of ``work``, and its ``Stop``.
+    """
+    stop = Stop()
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work(stop))
+        except BaseException as error:
+            failures.append(error)
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop():
+            try:
+                restore()
+            finally:
+                os._exit(128 + number)
+        stop.request(number)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        if before[number] not in (
+            signal.SIG_IGN,
+            None,
+        ):  # ignored by nohup or in a background job
+            signal.signal(number, handle)
+    try:
+        thread = threading.Thread(target=run, daemon=True, name="work")
+        thread.start()
+        deadline = None
+        while thread.is_alive():
+            thread.join(0.1)
+            if stop() and deadline is None:
+                deadline = time.monotonic() + GRACE_SECONDS
+            if deadline is not None and time.monotonic() > deadline and thread.is_alive():
+                assert stop.signal is not None
+                try:
+                    abandon()
+                finally:
+                    os._exit(128 + stop.signal)
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # None: it was not installed from Python
+                signal.signal(number, handler)
+    if failures:
+        raise failures[0]
+    return results[0], stop

@@ -1,0 +1,72 @@
+"""Names, numbers and lists as they appear in sentences and tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+NONE = "–"
+"""The text in place of a missing number."""
+
+SYNTHETIC = frozenset({"synthetic", "digits", "synthetic-digits", "synthetic_digits", "synthetic digits"})
+
+
+def name_value(value: object) -> str:
+    """A value of a parameter, without an exponent if possible: ``0.0001``, ``16``, ``float32``."""
+    if isinstance(value, float):
+        text = f"{value:.10f}".rstrip("0").rstrip(".")
+        return text if text and float(text) == value else repr(value)
+    return str(value)
+
+
+def name_dataset(dataset: str) -> str:
+    """The name of a data set in titles; the synthetic digits always appear under their own name."""
+    if dataset.lower() in SYNTHETIC:
+        return "synthetic digits"
+    return "MNIST" if dataset == "mnist" else dataset
+
+
+def name_values(values: Iterable[Any]) -> str:
+    """Values as a list in words: ``0.1, 0.01 and 0.001``."""
+    return join_words([name_value(value) for value in values])
+
+
+def name_all(noun: str, values: Sequence[Any]) -> str:
+    """A noun, in the plural if need be, and values: ``seed 0``, ``seeds 0, 1 and 2``."""
+    return f"{noun if len(values) == 1 else noun + 's'} {name_values(values)}"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """A list in words: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def plural(count: int, noun: str) -> str:
+    """A count and its noun: ``1 epoch``, ``3 epochs``, ``10,000 images``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def write_accuracy(accuracy: float | None) -> str:
+    """An accuracy with four decimals, or ``NONE``."""
+    return NONE if accuracy is None else f"{accuracy:.4f}"
+
+
+def write_number(number: float) -> str:
+    """A number with up to three significant digits and no exponent: ``0.0123``, ``1.5``, ``12,300``."""
+    rounded = float(f"{number:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.12g}"
+
+
+def write_seconds(seconds: float | None) -> str:
+    """Seconds with exactly three significant digits, or ``NONE``: ``0.620``, ``13.0``, ``1,230``."""
+    if seconds is None:
+        return NONE
+    return write_number(seconds) if seconds >= 100 else f"{seconds:#.3g}".rstrip(".")
+
+
+def write_duration(seconds: float) -> str:
+    """A duration in seconds with its unit: ``0.6 s``, ``45 s``, ``12 min``, ``2.5 h``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{seconds / 3600:.1f} h"
