@@ -1,4 +1,5 @@
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,10 +10,10 @@ for ending in {"SIGTERM", "SIGHUP"} & {member.name for member in signal.Signals}
 
 
 @pytest.fixture(scope="session")
-def room():
-    """The TensorFlow room, set up once for the process: before the first operation, or not at all."""
-    from lenetcli.training.engine import loop
+def engine():
+    """The modules of the engine, with TensorFlow set up once for the process, before its first operation."""
     from lenetcli.experiment.config import DeviceKind
+    from lenetcli.training.engine import backend, lenet, loop, network
 
-    loop.backend.configure(DeviceKind.CPU, 0, 2)
-    return loop
+    backend.configure(DeviceKind.CPU, 0, 2)
+    return SimpleNamespace(backend=backend, lenet=lenet, loop=loop, network=network)

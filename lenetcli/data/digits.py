@@ -4,7 +4,7 @@ A glyph is kept as the signed distance to its outline (40 to a cell, 128 on the 
 that thickness and blur are an offset and a slope. All arithmetic is on integers, and chance comes only from
 PCG64's raw stream, which NumPy guarantees: neither a library's version nor a processor changes a byte.
 The glyphs come from the DejaVu fonts (Bitstream Vera licence) and STIX (SIL Open Font License);
-``tests/tools/make_atlas.py`` draws them.
+``docs/tools/make_atlas.py`` draws them.
 """
 
 import math

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from lenetcli.data import sources
-from lenetcli.machine import devices, limits, processor
-from lenetcli.training import plan
-from lenetcli.output.figures.sheet import fixed_style
 from lenetcli.experiment.config import Request
+from lenetcli.machine import devices, limits, processor
+from lenetcli.output.figures.sheet import fixed_style
+from lenetcli.training import plan
 from lenetcli.words import plural
 
 ROUNDS, EPOCHS = 2, 3

@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from lenetcli.machine import limits, processor
 from lenetcli.experiment.config import Config, DeviceKind, Precision
+from lenetcli.machine import limits, processor
 from lenetcli.store.store import Store
 
 RUNS = 100_000

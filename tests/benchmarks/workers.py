@@ -117,9 +117,9 @@ def train_torch(path: str, filters: int, layout: str) -> Iterator[dict[str, floa
 def train_lenetcli(path: str, filters: int) -> Iterator[dict[str, float]]:
     """The bare trainer: what the epochs cost without progress, store and signals."""
     from lenetcli.data import sources
+    from lenetcli.experiment.config import Request
     from lenetcli.machine import devices, limits
     from lenetcli.training import plan
-    from lenetcli.experiment.config import Request
     from lenetcli.training.engine.loop import Trainer
 
     source, device = sources.find(data=path), devices.choose_device("cpu")
@@ -144,13 +144,13 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
     import pty
     import queue
 
-    from lenetcli.training import plan
-    from lenetcli.training.interrupts import run_stoppably
     from lenetcli.cli.screen.display import Display
-    from lenetcli.training.runner import Runner
     from lenetcli.experiment.config import Request
     from lenetcli.store.store import Store
+    from lenetcli.training import plan
     from lenetcli.training.engine.loop import Trainer
+    from lenetcli.training.interrupts import run_stoppably
+    from lenetcli.training.runner import Runner
 
     screen, terminal = pty.openpty()
     os.dup2(terminal, 2)

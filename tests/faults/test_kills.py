@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from fake_training import carry_out
-from fault_checks import check_file, check_reported, check_whole, reported
-from fault_workers import (
+from helpers.fake_training import carry_out
+from helpers.fault_checks import check_file, check_reported, check_whole, reported
+from helpers.fault_workers import (
     LONG,
     PATIENCE,
     claim_all,
@@ -25,11 +25,11 @@ from fault_workers import (
     sweep_and_die,
     sweep_at_another_time,
 )
-from made_up import BASE
+from helpers.made_up import BASE
 
-from lenetcli.training import runner
 from lenetcli.experiment.run import RunState
 from lenetcli.store.store import Store
+from lenetcli.training import attempt, runner
 
 RATES = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]
 
@@ -133,7 +133,7 @@ def test_a_process_that_comes_back_late(tmp_path, monkeypatch):
         config = replace(BASE, lr=0.1)
         assert store.run(config.key).state is RunState.RUNNING  # stopped is not dead
         edit_identity(path, boot_id="x", host="y")  # as another host sees it: it cannot ask
-        monkeypatch.setattr(runner, "DEAD_SECONDS", 0.3)
+        monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.3)
         monkeypatch.setattr(runner, "POLL_SECONDS", 0.05)
         assert carry_out(store, [0.1], 3).complete
     finally:

@@ -19,8 +19,8 @@ import pytest
 
 from lenetcli import files
 from lenetcli.data import readers, sources
-from lenetcli.errors import DataError
 from lenetcli.data.readers import Part
+from lenetcli.errors import DataError
 
 LONG = os.environ.get("LENETCLI_LONG") == "1"
 CASES = 10_000 if LONG else 500

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fault_workers import LONG, PATIENCE
-from small_data import write_idx
+from helpers.command import PATIENCE, start
+from helpers.fault_workers import LONG
+from helpers.small_data import write_idx
 
 from lenetcli.store.store import Store
 from lenetcli.store.upkeep import check_store
@@ -25,8 +26,8 @@ def data(tmp_path_factory):
 
 KILLER = """
 import sys
-from fault_workers import die_at
-from lenetcli.cli import main
+from helpers.fault_workers import die_at
+from lenetcli.cli.app import main
 
 die_at(int(sys.argv.pop(1)))
 main(sys.argv[1:])
@@ -35,12 +36,13 @@ main(sys.argv[1:])
 
 
 def run(data, store, *words, kill_after=None, kill_at=None):
-    """lenetcli in a process; killed as soon as it has told of an epoch, or before a commit."""
+    """lenetcli, killed as soon as it has told of an epoch, or in a process of its own before a commit."""
     words = [*words, "--data", str(data), "--filters", "4", "--store", str(store)]
-    start = ["-m", "lenetcli"] if kill_at is None else ["-c", KILLER, str(kill_at)]
-    process = subprocess.Popen(
-        [sys.executable, *start, *words], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-    )
+    if kill_at is None:
+        process = start(words, folder=data, environment=ENVIRONMENT, stderr=subprocess.PIPE)
+    else:
+        killer = [sys.executable, "-c", KILLER, str(kill_at), *words]
+        process = subprocess.Popen(killer, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     told = []
     for line in process.stderr:
         told.append(line)
@@ -55,7 +57,7 @@ def results(store):
     """Curves, weights and predictions."""
     held = Store.open(str(store))
     return [
-        (run.curve, held.weights(run.key)[:2], held.predictions(run.key, run.epochs))
+        (run.curve, held.checkpoint(run.key)[:2], held.predictions(run.key, run.epochs))
         for run in held.runs(sort="lr")
     ]
 
@@ -97,16 +99,16 @@ SCRIPT = """
 import json, sys
 from dataclasses import replace
 from pathlib import Path
-from fake_training import FakeSource, Listener, carry_out, DEVICE
-from fault_workers import NOBODY, edit_identity
-import fake_training
-from lenetcli import data
-from lenetcli.runs import Precision
-from lenetcli.store import Store
-from lenetcli.training import Trainer
+from helpers.fake_training import FakeSource, Listener, carry_out, DEVICE
+from helpers.fault_workers import NOBODY, edit_identity
+from helpers import fake_training
+from lenetcli.data import sources
+from lenetcli.experiment.config import Precision
+from lenetcli.store.store import Store
+from lenetcli.training.engine.loop import Trainer
 
 folder, tiny, epochs = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-source = data.find("auto", tiny, offline=True)
+source = sources.find("auto", tiny, offline=True)
 fake_training.FakeSource = lambda: source
 trainer = Trainer(source.load(), DEVICE, 2)
 
@@ -114,12 +116,12 @@ class Cut(BaseException):
     pass
 
 class Scissors(Listener):
-    def finished_epoch(self, epoch, seconds):
+    def finished_epoch(self, point, seconds):
         raise Cut
 
 def result(store):
     (run,) = store.runs()
-    return repr(run.curve), store.weights(run.key)[1]
+    return repr(run.curve), store.checkpoint(run.key)[1]
 
 base = replace(fake_training.BASE, data=source.sha256, filters=2)
 variants = {
@@ -148,7 +150,7 @@ for name, variant in variants.items():
     print(json.dumps([
         name,
         result(cut) == result(whole),
-        longer.weights(longer.runs()[0].key)[1] == result(whole)[1] and same_curve and tested,
+        longer.checkpoint(longer.runs()[0].key)[1] == result(whole)[1] and same_curve and tested,
         again.complete and again.failure is None,
         len(cut.runs()[0].attempts),
     ]))

@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 
 import pytest
-from fault_workers import LONG, PATIENCE, command, finish, processes, start
+from helpers.fault_workers import LONG, PATIENCE, command, finish, processes, start
 
 from lenetcli.experiment.run import RunState
 from lenetcli.store.store import Store

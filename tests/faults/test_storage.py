@@ -6,11 +6,11 @@ import sys
 from contextlib import closing, suppress
 from dataclasses import replace
 
-import failing_vfs
 import pytest
-from fake_training import carry_out
-from fault_checks import check_file, check_reported, check_whole, reported
-from fault_workers import (
+from helpers import failing_vfs
+from helpers.fake_training import carry_out
+from helpers.fault_checks import check_file, check_reported, check_whole, reported
+from helpers.fault_workers import (
     LONG,
     finish,
     processes,
@@ -21,7 +21,7 @@ from fault_workers import (
     sweep_on_a_failing_disk,
     sweep_with_a_small_file,
 )
-from made_up import BASE
+from helpers.made_up import BASE
 
 from lenetcli.errors import LenetError, NotFoundError, StoreError
 from lenetcli.experiment.run import RunState
@@ -96,7 +96,7 @@ def store_runs(path):
     store = Store.open(str(path))
     for run in store.runs():
         with suppress(StoreError):
-            store.weights(run.key)
+            store.checkpoint(run.key)
             store.predictions(run.key, 1)
         store.validation_labels(run.config.data)
     return store.runs(sort="val_accuracy", state=RunState.COMPLETED)
@@ -174,7 +174,7 @@ def test_weights_of_a_huge_size_are_not_read(tmp_path):
     store = make_store(path)
     change(path, "UPDATE weights SET tensors = zeroblob(60000000)")
     with pytest.raises(StoreError, match="larger"):
-        store.weights(replace(BASE, lr=0.1).key)
+        store.checkpoint(replace(BASE, lr=0.1).key)
     with pytest.raises(StoreError, match="larger"):
         carry_out(store, [0.1], 5)
 

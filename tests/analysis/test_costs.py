@@ -1,0 +1,153 @@
+"""How parameters and runtime grow with the filters, where the data show it and where they do not."""
+
+from dataclasses import replace
+
+import pytest
+from helpers.made_up import (
+    BASE,
+    CPU_SECONDS,
+    GPU_SECONDS,
+    RATES,
+    both_sweeps,
+    filters_sweep,
+    make_cell,
+)
+
+from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
+from lenetcli.analysis.runtimes import runtime_series
+from lenetcli.experiment.architecture import multiply_adds
+from lenetcli.experiment.config import DeviceKind, Precision
+from lenetcli.experiment.run import RunState
+
+
+def costs(*sweeps):
+    found = conclude_runtimes(runtime_series(sweeps))
+    return {(statement.topic, statement.text[:3]): statement.text for statement in found}
+
+
+def test_the_law_of_the_parameters():
+    statement = conclude_parameters(BASE, [8, 16, 32, 64, 128, 256])
+    assert "9 F² + 6,283 F + 1,418" in statement.text
+    assert "52,258 for 8 and 2,199,690 for 256 filters" in statement.text
+    assert "holds 96% of them at 8 filters, so that the growth is nearly linear up to 64" in statement.text
+    assert "about 698 filters" in statement.text
+
+
+def test_a_narrow_network_is_not_dominated_by_its_dense_layer():
+    statement = conclude_parameters(replace(BASE, hidden_units=1, kernel_size=5), [64, 128])
+    assert "nearly linear" not in statement.text
+
+
+def test_runtime_growth_with_exponent_and_uncertainty():
+    found = costs(*both_sweeps())
+    assert "more than in proportion" in found["growth", "CPU"]
+    assert "less than in proportion" in found["growth", "GPU"]
+    assert "the exponent is 1.33 ± 0.48 (95%)" in found["growth", "CPU"]
+
+
+def test_growth_in_proportion_is_not_called_faster():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 1.0, 16: 2.0, 32: 4.0}))
+    assert "not distinguishable from proportion" in found["growth", "CPU"]
+
+
+def test_where_overhead_ends():
+    found = costs(*both_sweeps())
+    assert "overhead dominates below about 81 filters" in found["overhead", "GPU"]
+    flat = costs(filters_sweep(DeviceKind.GPU, {8: 1.0, 16: 1.001, 32: 1.002, 64: 1.003}))
+    assert "overhead dominates at every size" in flat["overhead", "GPU"]
+    works = {size: multiply_adds(replace(BASE, filters=size)) / 1e6 for size in (8, 16, 32, 64)}
+    assert (
+        "arithmetic dominates at every size" in costs(filters_sweep(DeviceKind.CPU, works))["overhead", "CPU"]
+    )
+
+
+def test_runtimes_that_no_law_describes_are_not_explained():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 5.0, 16: 1.0, 32: 9.0, 64: 2.0}))
+    assert "cannot be read" in found["overhead unknown", "CPU"]
+    assert ("overhead", "CPU") not in found
+
+
+def test_three_sizes_tell_nothing_about_overhead():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 2.6, 16: 5.0, 32: 13.2}))
+    assert "exponent" in found["growth", "CPU"]
+    assert not any(topic.startswith("overhead") for topic, _ in found)
+
+
+def test_two_sizes_make_no_law():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 1.0, 16: 3.0}))
+    assert "exponent" not in found["growth", "CPU"]
+    assert not any(topic.startswith("overhead") for topic, _ in found)
+
+
+def test_a_gpu_that_always_pays():
+    text = costs(*both_sweeps())["speed-up", "Spe"]
+    assert "4.19 (8 filters)" in text
+    assert "on the GPU pays at 8, 16, 32 and 64 filters" in text
+    assert "The speed-up grows with the size" in text
+
+
+def test_a_gpu_that_pays_from_some_size_on():
+    slow = {8: 4.0, 16: 6.0, 32: 7.0, 64: 8.0}
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, slow))
+    assert "on the GPU pays at 32 and 64 filters" in found["speed-up", "Spe"]
+
+
+def test_a_gpu_that_never_pays():
+    slow = {filters: 3 * seconds for filters, seconds in CPU_SECONDS.items()}
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, slow))
+    assert "pays at none of these sizes" in found["speed-up", "Spe"]
+
+
+def test_a_gpu_as_fast_as_the_cpu_is_not_distinguishable():
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, CPU_SECONDS))
+    assert "pays at none of these sizes" in found["speed-up", "Spe"]
+    assert "with the size" not in found["speed-up", "Spe"]
+
+
+def test_one_epoch_tells_nothing_about_a_gpu():
+    found = costs(
+        filters_sweep(DeviceKind.CPU, {8: 2.0, 16: 2.01}, epochs=1),
+        filters_sweep(DeviceKind.GPU, {8: 1.99, 16: 2.0}, epochs=1),
+    )
+    assert "pays at none of these sizes" in found["speed-up", "Spe"]
+    assert "too few epochs were timed" in found["growth", "CPU"]
+
+
+@pytest.mark.parametrize("speedups", [(0.1, 0.417, 0.182), (2, 20, 3)])
+def test_a_speed_up_that_goes_up_and_down_has_no_trend(speedups):
+    fast = {size: CPU_SECONDS[size] / s for size, s in zip((8, 16, 32), speedups, strict=True)}
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), filters_sweep(DeviceKind.GPU, fast))
+    assert "with the size" not in found["speed-up", "Spe"]
+
+
+def test_a_runtime_that_shrinks_does_not_grow():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 4.0, 16: 2.0, 32: 1.0}))
+    assert "training with 32 filters takes 0.25 times as long as with 8" in found["growth", "CPU"]
+
+
+def test_a_run_that_is_not_finished_is_in_no_fit():
+    sweep = filters_sweep(DeviceKind.CPU, CPU_SECONDS)
+    cells = list(sweep.cells)
+    cells[3] = make_cell("filters", 64, RATES[0.1][:1], seconds=41.0, state=RunState.INTERRUPTED)
+    found = costs(replace(sweep, cells=tuple(cells)))
+    assert "with 32 filters" in found["growth", "CPU"]
+
+
+def test_times_that_are_none_are_left_out():
+    found = costs(filters_sweep(DeviceKind.CPU, {8: 0.0, 16: 5.0, 32: 13.2}))
+    assert "with 32 filters takes 2.64 times as long as with 16" in found["growth", "CPU"]
+
+
+@pytest.mark.parametrize("odd", [{"data": "e" * 64}, {"precision": Precision.BFLOAT16}, {"batch_size": 128}])
+def test_devices_with_other_data_or_settings_are_not_compared(odd):
+    other = filters_sweep(DeviceKind.GPU, GPU_SECONDS, base=replace(BASE, **odd))
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS), other)
+    assert "are not compared" in found["unlike", "GPU"]
+    assert ("speed-up", "Spe") not in found
+
+
+def test_contended_runs_are_in_no_comparison():
+    busy = filters_sweep(DeviceKind.CPU, CPU_SECONDS, contended=True)
+    found = costs(busy, filters_sweep(DeviceKind.GPU, GPU_SECONDS))
+    assert ("growth", "CPU") not in found
+    assert ("speed-up", "Spe") not in found

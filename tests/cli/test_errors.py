@@ -1,0 +1,309 @@
+"""Every mistake that a person can type: its code, a sentence, an advice, and nothing left behind."""
+
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.command import EXECUTABLE
+from helpers.small_data import write_idx
+
+from lenetcli.cli.app import main
+from lenetcli.data.sources import DataSource
+from lenetcli.store.store import Store
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_idx(tmp_path_factory.mktemp("digits"), 120, 20)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, data):
+    for name in [name for name in os.environ if name.startswith("LENETCLI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LENETCLI_DATA", str(data))
+    monkeypatch.setenv("LENETCLI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LENETCLI_OFFLINE", "1")
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+def run(capsys, *arguments):
+    """The exit code and what was said on stderr."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    assert captured.err.startswith("Error: ")
+    assert captured.err.count("\n") == 1
+    problem, _, advice = captured.err.removeprefix("Error: ").rstrip().partition(" ")
+    assert problem
+    assert advice.endswith(".")
+    return ended.value.code, captured.err
+
+
+USAGE = [
+    ("sweep lrr 0.1", "'lrr'", "Did you mean lr?"),
+    ("sweep colour 1", "'colour'", "lr, filters, batch-size, seed, momentum, precision, kernel-size"),
+    ("sweep filter_sizes x", "'x'", "whole number"),
+    ("sweep lr 0.1 banana", "'banana'", "not a number"),
+    ("sweep lr 1_000", "'1_000'", "not a number"),
+    ("sweep lr 0,1", "'0,1'", "decimal point"),
+    ("sweep lr 1e999", "'1e999'", "too large"),
+    ("sweep lr 1e-999", "'1e-999'", "would be zero"),
+    ("sweep lr nan", "'nan'", "not a number"),
+    ("sweep lr inf", "'inf'", "not a number"),
+    ("sweep lr 1e39", "'1e39'", "too large"),
+    ("sweep lr 1e-46", "'1e-46'", "would be zero"),
+    ("sweep filters 12345678901234567890", "'12345678901234567890'", "many digits"),
+    ("sweep lr -0.1", "-0.1", "positive"),
+    ("sweep lr 0", "0", "positive"),
+    ("sweep lr 0.1 --fitlers 3", "--fitlers", "--help"),
+    ("sweep filters 16 0", "--filters cannot be 0", "from 1"),
+    ("sweep filters -8", "-8", "from 1"),
+    ("sweep filters 1.5", "'1.5'", "whole number"),
+    ("sweep precision int8", "'int8'", "bfloat16"),
+    ("sweep seed 0 1 --seeds 2", "--seeds", "Leave one"),
+    ("sweep lr 0.1 --seed 3 --seeds 2", "--seed 3 and --seeds 2", "Leave one"),
+    ("sweep lr 0.1 --seeds 0", "0 seeds", "from 1 to 1000"),
+    ("sweep lr", "VALUE", "lenetcli sweep --help"),
+    ("sweep", "PARAMETER", "lenetcli sweep --help"),
+    ("train --lr 0", "0", "positive"),
+    ("train --lr=-1", "-1", "positive"),
+    ("train --lr", "--lr", "--help"),
+    ("train --epochs 0", "--epochs cannot be 0", "from 1"),
+    ("train --epochs 2.5", "'2.5'", "whole number"),
+    ("train --batch-size 0", "--batch-size cannot be 0", "from 1"),
+    ("train --batch-size 101", "101 is larger than the 100 training images", "smaller --batch-size"),
+    ("train --filters 100000", "GB of memory", "--batch-size"),
+    ("train --filters 2000 --batch-size 100 --hidden-units 2000000", "GB of memory", "--filters"),
+    ("train --kernel-size 29", "29 pixels", "Try 3"),
+    ("train --momentum 1", "momentum 1", "below 1"),
+    ("train --seed -1", "--seed cannot be -1", "from 0"),
+    ("train --threads 0", "0 threads", "from 1"),
+    ("train --shards 65", "65 shards", "at most"),
+    ("train --precision half", "'half'", "float32"),
+    ("train --device tpu", "'tpu'", "gpu:N"),
+    ("train --device gpu:99", "gpu:99", "cpu"),
+    ("train --dataset imagenet", "'imagenet'", "--data"),
+    ("train --unknown", "--unknown", "lenetcli train --help"),
+    ("train 5", "5", "lenetcli train --help"),
+    ("trian", "'trian'", "Did you mean"),
+    ("plot", "PARAMETER", "lenetcli plot --help"),
+    ("plot colour", "'colour'", "runtime"),
+    ("plot lr --runs ab --sweep cd", "--runs and --sweep", "Choose one"),
+    ("plot lr -o lr.gif", "lr.gif", ".png or .svg or .pdf"),
+    ("plot lr -o missing/lr.png", "missing/lr.png", "another file"),
+    ("plot lr --metric beauty", "'beauty'", "val_accuracy"),
+    ("plot lr --data lr.txt", "lr.txt", ".csv"),
+    ("report -o report.doc", "report.doc", ".pdf or .typ"),
+    ("runs list --json --csv", "--json and --csv", "Choose one"),
+    ("runs list --state asleep", "'asleep'", "running, completed, interrupted, failed, diverged"),
+    ("runs list --device tpu", "'tpu'", "cpu, gpu"),
+    ("runs list --sort beauty", "'beauty'", "created_at"),
+    ("runs list --limit 0", "0", "--all"),
+    ("runs list --limit many", "'many'", "whole number"),
+    ("runs save abc model.h5", "model.h5", ".keras"),
+    ("runs save abc model.KERAS", "model.KERAS", ".keras"),
+    ("runs show", "ID", "lenetcli runs show --help"),
+    ("reproduce --seeds 0", "0 seeds", "from 1"),
+    ("reproduce --epochs 0", "--epochs cannot be 0", "from 1"),
+]
+
+
+@pytest.mark.parametrize(("typed", "problem", "advice"), USAGE, ids=[typed for typed, _, _ in USAGE])
+def test_usage(folder, capsys, typed, problem, advice):
+    code, told = run(capsys, *typed.split())
+    assert code == 2
+    assert problem in told
+    assert advice in told
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "typed", ["plot lr", "plot runtime", "report", "runs list", "runs show ab", "sweeps list"]
+)
+def test_nothing_to_look_at(folder, capsys, typed):
+    code, told = run(capsys, *typed.split())
+    assert code == 3
+    assert "There is no store at 'lenetcli.db'" in told
+    assert "lenetcli sweep lr" in told
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "typed", ["plot lr", "plot lr --sweep ab", "runs show ab", "runs show xyz", "runs list --sweep ab"]
+)
+def test_a_store_without_it(folder, capsys, typed):
+    Store.open("lenetcli.db", create=True)
+    code, told = run(capsys, *typed.split())
+    assert code == 3
+    assert "lenetcli" in told
+    assert [path.name for path in folder.iterdir()] == ["lenetcli.db"]
+
+
+def make_foreign(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE songs (title TEXT)")
+    connection.close()
+
+
+def make_newer(path):
+    Store.open(str(path), create=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE lenetcli_version SET version_num = '9999'")
+    connection.close()
+
+
+STORES = {
+    "a folder": (Path.mkdir, "is a folder"),
+    "no database": (lambda path: path.write_text("Dear diary, " * 500), "not a SQLite database"),
+    "of another program": (make_foreign, "of another program"),
+    "of a newer schema": (make_newer, "9999"),
+    "a pipe": (os.mkfifo, "not an ordinary file"),
+}
+
+
+@pytest.mark.parametrize("command", ["train", "sweep lr 0.1", "runs list", "plot lr", "report"])
+@pytest.mark.parametrize("kind", STORES)
+def test_stores_that_are_none(folder, capsys, kind, command):
+    make, problem = STORES[kind]
+    make(folder / "lenetcli.db")
+    before = (folder / "lenetcli.db").read_bytes() if (folder / "lenetcli.db").is_file() else None
+    code, told = run(capsys, *command.split())
+    assert code == 4
+    assert problem in told
+    assert [path.name for path in folder.iterdir()] == ["lenetcli.db"]
+    assert before is None or (folder / "lenetcli.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("address", ["sqlite:///s.db?mode=ro", "sqlite+aiosqlite:///s.db"])
+def test_addresses_that_are_more_than_a_path(folder, capsys, address):
+    code, told = run(capsys, "train", "--store", address)
+    assert code == 4
+    assert "sqlite:///PATH" in told
+    assert list(folder.iterdir()) == []
+
+
+def test_what_was_typed_comes_before_the_environment(folder, capsys):
+    with pytest.raises(SystemExit) as ended:  # though LENETCLI_DATA is set
+        main(["data", "--dataset", "synthetic", "--json"])
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "synthetic"
+    assert run(capsys, "data", "--dataset", "synthetic", "--data", "elsewhere")[0] == 2
+
+
+@pytest.mark.parametrize("command", ["train", "sweep lr 0.1"])
+def test_a_store_in_no_folder(folder, capsys, command):
+    code, told = run(capsys, *command.split(), "--store", "nowhere/lenetcli.db")
+    assert code == 4
+    assert "There is no folder 'nowhere'" in told
+
+
+def test_places_that_cannot_be_written(folder, capsys, monkeypatch):
+    Store.open("lenetcli.db", create=True)
+    monkeypatch.delattr(DataSource, "load")  # nothing is read that could not be kept
+    (folder / "lenetcli.db").chmod(stat.S_IRUSR)
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("root writes where nobody may")
+        assert run(capsys, "train")[0] == 4
+        assert run(capsys, "train", "--store", "other.db")[0] == 4
+        assert run(capsys, "plot", "lr")[0] == 2
+        (folder / "lenetcli.db").chmod(stat.S_IRUSR | stat.S_IWUSR)  # which is no use without its journal
+        assert run(capsys, "train")[0] == 4
+    finally:
+        folder.chmod(stat.S_IRWXU)
+
+
+def test_addresses_keep_their_secrets(folder, capsys):
+    for address in ("postgresql://anna:s3cret@host/db", "mysql://anna:s3cret@"):
+        code, told = run(capsys, "train", "--store", address)
+        assert code == 4
+        assert "s3cret" not in told
+
+
+def test_data_that_is_none(folder, capsys, data):
+    code, told = run(capsys, "train", "--data", "nowhere")
+    assert code == 5
+    assert "nowhere" in told
+    code, told = run(capsys, "train", "--dataset", "mnist")
+    assert code == 5
+    assert "MNIST" in told or "mnist" in told
+    (folder / "mine").mkdir()
+    for path in data.iterdir():
+        (folder / "mine" / path.name).write_bytes(path.read_bytes()[:-5])
+    code, told = run(capsys, "sweep", "lr", "0.1", "--data", "mine")
+    assert code == 5
+    assert "mine" in told
+    assert [path.name for path in folder.iterdir()] == ["mine"]
+
+
+def test_the_unexpected_is_told_without_a_traceback(folder, capsys, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(Store, "open", fail)
+    code, told = run(capsys, "runs", "list")
+    assert code == 1
+    assert "ZeroDivisionError: a fault" in told
+    assert "--debug" in told
+    monkeypatch.delenv("LENETCLI_DEBUG", raising=False)
+    with pytest.raises(ZeroDivisionError):
+        main(["--debug", "runs", "list"])
+    monkeypatch.setenv("LENETCLI_DEBUG", "0")
+    assert run(capsys, "runs", "list")[0] == 1
+    os.environ.pop("LENETCLI_DEBUG")  # which monkeypatch would bring back
+
+
+@pytest.mark.parametrize("typed", ["", "runs", "sweeps"])
+def test_no_command_shows_the_help(folder, capsys, typed):
+    with pytest.raises(SystemExit) as ended:
+        main(typed.split())
+    assert ended.value.code == 2
+    captured = capsys.readouterr()
+    assert "Usage: " in captured.out + captured.err
+    assert "went wrong" not in captured.out + captured.err
+
+
+CHECK = """
+import sys
+sys.modules["tensorflow"] = sys.modules["keras"] = None  # importing either fails from here on
+from lenetcli.cli.app import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("train --batch-size 101", 2),
+        ("sweep filters 100000", 2),
+        ("train --device gpu:99", 2),
+        ("train --data nowhere", 5),
+        ("train --store nowhere/x.db", 4),
+        ("runs save ab model.keras", 3),
+        ("plot lr -o x.gif", 2),
+    ],
+)
+def test_mistakes_are_found_before_tensorflow(folder, typed, code):
+    done = subprocess.run([sys.executable, "-c", CHECK, *typed.split()], capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "went wrong" not in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_the_installed_command_ends_with_the_code(folder):
+    done = subprocess.run([EXECUTABLE, "sweep", "lr", "-3"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: The learning rate -3 is not a positive number. Try 0.1.\n"

@@ -1,0 +1,89 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from helpers.small_data import write_idx
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("the exercise")
+    write_idx(folder / "my digits", 240, 60)
+    return folder
+
+
+def surroundings(folder):
+    return {"LENETCLI_DATA": str(folder / "my digits"), "LENETCLI_CACHE": str(folder / "cache")}
+
+
+def lenetcli(folder, *arguments, code="from lenetcli.cli.app import main; main()"):
+    environment = os.environ | surroundings(folder)
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def test_the_whole_exercise(folder):
+    planned = lenetcli(folder, "reproduce", "--dry-run", "--epochs", "2")
+    assert planned.returncode == 0, planned.stderr
+    assert len(planned.stdout.splitlines()) == 8  # four rates, three more sizes, a heading
+    assert "440,394" in planned.stdout
+    assert not (folder / "lenetcli.db").exists()
+
+    done = lenetcli(folder, "reproduce", "--epochs", "2")
+    assert done.returncode == 0, done.stderr
+    for name in ("lr.png", "runtime.png", "report.pdf"):
+        assert (folder / name).stat().st_size > 5000
+    assert "$ lenetcli sweep filters --device cpu 8 16 32 64 --epochs 2" in done.stderr
+    assert "1 kept, 3 trained" in done.stderr  # both sweeps share the cell of 16 filters and rate 0.1
+
+    again = lenetcli(folder, "reproduce", "--epochs", "2")
+    assert again.returncode == 0, again.stderr
+    assert "Loading TensorFlow" not in again.stderr
+    assert "Nothing is left" in lenetcli(folder, "reproduce", "--dry-run", "--epochs", "2").stderr
+    longer = lenetcli(folder, "reproduce", "--dry-run", "--epochs", "5")
+    assert "7 runs, about" in longer.stderr
+
+
+def test_a_dry_run_does_not_load_tensorflow(folder):
+    code = (
+        "import sys, lenetcli.cli.app\n"
+        "try:\n    lenetcli.cli.app.main()\n"
+        "finally:\n    print('tensorflow' in sys.modules, file=sys.stderr)"
+    )
+    done = lenetcli(folder, "reproduce", "--dry-run", "--seeds", "3", code=code)
+    assert done.returncode == 0
+    assert done.stderr.endswith("False\n")
+
+
+def test_a_failing_part_ends_the_whole_with_its_code(folder, tmp_path):
+    write_idx(tmp_path / "my digits", 240, 60)
+    done = lenetcli(tmp_path, "reproduce", "--store", str(tmp_path / "nowhere" / "lenetcli.db"))
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_without_a_terminal_stops_the_part_in_hand(tmp_path):
+    write_idx(tmp_path / "my digits", 240, 60)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lenetcli", "reproduce", "--epochs", "100000"],
+        cwd=tmp_path,
+        env=os.environ | surroundings(tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # no terminal that would tell the part as well
+    )
+    for line in process.stderr:
+        if "epoch 2/" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    try:
+        _, rest = process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert rest.count("Stopped.") == 1
+    assert "Traceback" not in rest

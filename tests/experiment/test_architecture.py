@@ -1,0 +1,44 @@
+"""The geometry of the network, beside the Keras model and the numbers of the exercise."""
+
+import numpy as np
+import pytest
+from helpers.made_up import make_config
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lenetcli.experiment import architecture
+
+GOLDEN_PARAMETERS = {8: 52_258, 16: 104_250, 32: 211_690, 64: 440_394, 128: 953_098, 256: 2_199_690}
+
+
+@pytest.mark.parametrize("filters", GOLDEN_PARAMETERS)
+def test_parameters_follow_the_closed_form(filters):
+    config = make_config(filters=filters)
+    assert config.parameters == GOLDEN_PARAMETERS[filters] == 9 * filters**2 + 6283 * filters + 1418
+
+
+@given(filters=st.integers(1, 400), kernel=st.integers(1, 7), hidden=st.integers(1, 500))
+def test_the_law_counts_what_the_shapes_hold(filters, kernel, hidden):
+    config = make_config(filters=filters, kernel_size=kernel, hidden_units=hidden)
+    tensors = architecture.shapes(config).values()
+    assert config.parameters == sum(int(np.prod(shape)) for shape in tensors)
+    assert architecture.parameter_law(config)(filters) == config.parameters
+
+
+@settings(max_examples=10, deadline=None)
+@given(filters=st.integers(1, 40), kernel=st.integers(1, 7), hidden=st.integers(1, 200))
+def test_parameters_are_those_of_the_keras_model(engine, filters, kernel, hidden):
+    config = make_config(filters=filters, kernel_size=kernel, hidden_units=hidden)
+    model = engine.lenet.build_model(config, engine.lenet.initial_weights(config))
+    assert model.count_params() == config.parameters
+
+
+@given(filters=st.integers(1, 400), kernel=st.integers(1, 7), hidden=st.integers(1, 500))
+def test_multiply_adds_are_those_of_the_layers_and_can_be_inverted(filters, kernel, hidden):
+    config = make_config(filters=filters, kernel_size=kernel, hidden_units=hidden)
+    shapes = architecture.shapes(config)
+    positions = {"conv1": 28 * 28, "conv2": 14 * 14, "dense": 1, "logits": 1}
+    work = sum(count * int(np.prod(shapes[f"{layer}/kernel"])) for layer, count in positions.items())
+    assert architecture.multiply_adds(config) == work
+    assert architecture.filters_at(config, work) == pytest.approx(filters)
+    assert architecture.filters_at(config, 0) == 0

@@ -1,0 +1,164 @@
+"""A trainer that keeps the contract of ``events.Trainer`` in microseconds, and plans for it."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from helpers.made_up import BASE, DATA, NOW
+
+from lenetcli.data.sources import Arrays
+from lenetcli.experiment.checkpoint import Checkpoint
+from lenetcli.experiment.config import DeviceKind, Request
+from lenetcli.experiment.run import CurvePoint
+from lenetcli.experiment.sweep import Cell, Sweep
+from lenetcli.machine.devices import Device
+from lenetcli.training.events import Diverged, Progressed, Stopped, Trained
+from lenetcli.training.interrupts import Stop
+from lenetcli.training.plan import Plan, refresh
+from lenetcli.training.runner import Runner
+
+DEVICE = Device(kind=DeviceKind.CPU, index=0, name="A fake processor", memory_bytes=2**34)
+IMAGES = 12
+
+
+class FakeSource:
+    """Stands where a ``DataSource`` stands."""
+
+    name, origin, warning, sha256 = "fake", "nowhere", None, DATA
+    train_images = validation_images = test_images = IMAGES
+
+    def load(self):
+        images, labels = np.zeros((IMAGES, 28, 28), np.uint8), np.arange(IMAGES, dtype=np.uint8) % 10
+        parts = ("train", "validation", "test")
+        return Arrays(
+            **{f"{part}_images": images for part in parts}, **{f"{part}_labels": labels for part in parts}
+        )
+
+
+def start_bits(config):
+    return hashlib.sha256(config.key.encode()).digest()
+
+
+def next_bits(bits, epoch):
+    return hashlib.sha256(bits + bytes([epoch])).digest()
+
+
+def bits_after(config, epochs):
+    """The weights of a run that was never interrupted."""
+    bits = start_bits(config)
+    for epoch in range(1, epochs + 1):
+        bits = next_bits(bits, epoch)
+    return bits
+
+
+def point(bits, epoch, *, last):
+    accuracy = bits[0] / 255
+    return CurvePoint(
+        epoch=epoch,
+        train_loss=bits[1] / 255,
+        val_loss=bits[2] / 255,
+        val_accuracy=accuracy,
+        test_accuracy=accuracy if last else None,
+    )
+
+
+def curve_of(config, epochs):
+    return tuple(point(bits_after(config, n), n, last=n == epochs) for n in range(1, epochs + 1))
+
+
+@dataclass
+class FakeTrainer:
+    """Each epoch's weights are a hash of the ones before; ``hook(config, epoch)`` may raise on the way."""
+
+    hook: object = lambda config, epoch: None
+    diverges: dict = field(default_factory=dict)
+    seconds: float = 1.0
+    contended: bool = False
+    twist: bytes = b""
+    trained: list = field(default_factory=list)
+    tested: list = field(default_factory=list)
+
+    def prepare(self, config):
+        return 0.1, 0.2
+
+    def train(self, config, checkpoint, epochs, on_progress, should_stop):
+        bits = start_bits(config) + self.twist if checkpoint is None else checkpoint.tensors
+        for epoch in epochs:
+            if should_stop():
+                raise Stopped
+            self.hook(config, epoch)
+            if self.diverges.get(config.lr) == epoch:
+                raise Diverged
+            on_progress(Progressed(epoch=epoch, images=IMAGES, total=IMAGES, loss=1.0))
+            bits = next_bits(bits, epoch)
+            self.trained.append((config.key, epoch))
+            yield Trained(
+                point=point(bits, epoch, last=epoch == epochs[-1]),
+                checkpoint=Checkpoint(epoch, bits.hex(), bits),
+                predictions=bytes(IMAGES),
+                train_seconds=self.seconds,
+                eval_seconds=0.1,
+                contended=self.contended,
+            )
+
+    def test(self, config, checkpoint):
+        self.tested.append(config.key)
+        return checkpoint.tensors[0] / 255
+
+
+class Listener:
+    """Remembers what a runner tells."""
+
+    def __init__(self):
+        self.notes, self.epochs, self.ends = [], [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def loading(self, what):
+        pass
+
+    def began(self, cell, first, last):
+        self.first = first
+
+    def progressed(self, progress):
+        pass
+
+    def finished_epoch(self, point, seconds):
+        self.epochs.append(point.epoch)
+
+    def ended(self, cell, state, fate):
+        self.ends.append((cell.value, state, fate))
+
+
+def make_plan(store, rates, epochs, *, is_sweep=True, remeasure=False, seeds=(0,)):
+    cells = tuple(
+        Cell(value=rate, seed=seed, config=replace(BASE, lr=rate, seed=seed))
+        for rate in rates
+        for seed in seeds
+    )
+    sweep = Sweep(
+        parameter="lr",
+        epochs=epochs,
+        dataset_name="fake",
+        cells=cells,
+        request=Request(epochs=epochs),
+        created_at=NOW,
+        last_requested=NOW,
+    )
+    return Plan(
+        request=sweep.request,
+        sweep=refresh(store, sweep),
+        is_sweep=is_sweep,
+        source=FakeSource(),
+        device=DEVICE,
+        remeasure=remeasure,
+    )
+
+
+def carry_out(store, rates, epochs, trainer=None, *, wait=True, stop=None, listener=None, **options):
+    """Plan and run; returns the result."""
+    trainer = trainer or FakeTrainer()
+    plan = make_plan(store, rates, epochs, **options)
+    runner = Runner(store, plan, lambda *_: trainer, listener or Listener(), wait=wait)
+    return runner.run(stop or Stop())

@@ -1,0 +1,149 @@
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lenetcli.machine.contention import ContentionWatch, Reading, judge
+
+BEGIN = Reading(wall=1e9, steady=100, boot=300, own=5, busy=1000, cores=2)
+
+BURN = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
+
+
+def later(seconds, foreign=0.0, own=0.0, set_by=0.0, slept=0.0):
+    """A reading some seconds after BEGIN, during which this was so."""
+    return replace(
+        BEGIN,
+        wall=BEGIN.wall + seconds + slept + set_by,
+        steady=BEGIN.steady + seconds,
+        boot=BEGIN.boot + seconds + slept,
+        own=BEGIN.own + own,
+        busy=BEGIN.busy + own + foreign,
+    )
+
+
+def test_a_quiet_span_is_unmarked_and_its_figures_are_differences():
+    span = judge(BEGIN, later(10, own=19, foreign=1))
+    assert span.wall_seconds == pytest.approx(10)
+    assert span.foreign_share == pytest.approx(0.05)
+    assert not (span.contended or span.clock_set or span.suspended)
+
+
+@pytest.mark.parametrize(("seconds", "foreign"), [(10, 2.1), (1, 0.3), (0.2, 0.1)])
+def test_more_than_a_tenth_of_the_processors_is_contention(seconds, foreign):
+    assert judge(BEGIN, later(seconds, foreign=foreign)).contended
+
+
+@given(st.floats(0, 100), st.floats(0, 2), st.floats(-0.04, 0.04))
+def test_the_ticks_of_the_counters_alone_are_no_contention(seconds, cores_used, error):
+    span = judge(BEGIN, later(seconds, own=seconds * cores_used, foreign=error))
+    assert not span.contended
+    assert 0 <= span.foreign_share <= 1
+
+
+def test_a_clock_that_was_set_is_told_from_a_machine_that_slept():
+    for step in (3600, -3600, 0.3, -0.3):
+        span = judge(BEGIN, later(10, set_by=step))
+        assert (span.clock_set, span.suspended) == (True, False)
+        assert span.wall_seconds == pytest.approx(10 + step)
+    span = judge(BEGIN, later(10, slept=600))
+    assert (span.clock_set, span.suspended) == (False, True)
+    assert not judge(BEGIN, later(600, set_by=3)).clock_set  # 0.5 %: a clock that is being slewed
+
+
+def test_a_gap_of_more_than_a_second_is_a_suspension():
+    assert judge(BEGIN, later(10), gap=1.5).suspended
+    assert not judge(BEGIN, later(10), gap=0.9).suspended
+
+
+def watch_for(seconds):
+    watch = ContentionWatch()
+    watch.start()
+    time.sleep(seconds)
+    return watch.stop()
+
+
+def test_busy_processes_of_others_are_contention():
+    burners = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(os.cpu_count())]
+    try:
+        time.sleep(0.2)
+        span = watch_for(0.6)
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    assert span.contended
+    assert span.foreign_share > 0.1
+
+
+@contextmanager
+def busy_threads():
+    """Threads of this process that keep half of the cores busy, outside the interpreter's lock."""
+    done = threading.Event()
+    block = bytes(2**20)
+
+    def burn():
+        while not done.is_set():
+            hashlib.sha256(block)
+
+    threads = [threading.Thread(target=burn) for _ in range(max(1, os.cpu_count() // 2))]
+    for thread in threads:
+        thread.start()
+    yield
+    done.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_the_work_of_ones_own_threads_is_not_foreign():
+    added = []
+    for _ in range(5):  # others come and go: one fair comparison is enough
+        before = watch_for(0.2)
+        with busy_threads():
+            span = watch_for(0.3)
+        added.append(span.foreign_share - before.foreign_share)
+        if added[-1] < 0.15:
+            return
+    pytest.fail(f"threads of one's own were taken for foreign load: {added}")
+
+
+def test_a_watch_can_be_used_again_and_forgets_a_span_that_was_never_stopped():
+    watch = ContentionWatch()
+    threads = threading.active_count()
+    for _ in range(3):
+        watch.start()
+    time.sleep(0.05)
+    assert watch.stop().wall_seconds > 0
+    watch.start()
+    watch.stop()
+    time.sleep(0.05)
+    assert threading.active_count() == threads
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc whether the child has stopped")
+def test_a_stopped_process_sees_afterwards_that_it_was_stopped():
+    code = """if True:
+        import os, signal
+        from lenetcli.machine.contention import ContentionWatch
+        watch = ContentionWatch()
+        watch.start()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        span = watch.stop()
+        print(span.suspended, span.wall_seconds > 1.3)
+    """
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    while Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TZ":
+        time.sleep(0.01)
+    time.sleep(1.4)
+    child.send_signal(signal.SIGCONT)
+    assert child.communicate(timeout=20)[0] == "True True\n"

@@ -1,0 +1,235 @@
+"""Figures, as files and in the terminal."""
+
+import csv
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from helpers.made_up import CPU_SECONDS, RATES, both_sweeps, filters_sweep, make_cell, make_sweep, rates_sweep
+
+from lenetcli.analysis.curves import Metric, sweep_curves
+from lenetcli.analysis.runtimes import runtime_series
+from lenetcli.errors import UsageError
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.run import RunState
+from lenetcli.files import check_output, write_output
+from lenetcli.output.figures.curves import draw_curves
+from lenetcli.output.figures.runtimes import draw_runtime
+from lenetcli.output.figures.sheet import ENDINGS, render, save
+from lenetcli.output.figures.terminal import draw_terminal
+from lenetcli.output.records import write_csv
+
+MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+
+def read_texts(figure):
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+
+
+@pytest.mark.parametrize("ending", MAGIC)
+def test_the_ending_says_the_format_and_the_bytes_are_the_same_again(tmp_path, ending):
+    paths = [tmp_path / f"Zürich #1 50% ${n}{ending}" for n in range(2)]
+    for path in paths:
+        save(draw_curves(sweep_curves(rates_sweep(seeds=2))), path)
+    first, second = (path.read_bytes() for path in paths)
+    assert first.startswith(MAGIC[ending])
+    assert first == second
+
+
+def test_another_ending_is_an_error_that_lists_the_three():
+    with pytest.raises(UsageError) as caught:
+        check_output(Path("figure.jpg"), ENDINGS)
+    assert all(name in caught.value.advice for name in (".png", ".svg", ".pdf"))
+    assert caught.value.exit_code == 2
+
+
+def test_a_place_that_takes_no_file_is_found_before_any_work(tmp_path):
+    for path in (tmp_path / "no folder" / "a.png", tmp_path):
+        with pytest.raises(UsageError, match="cannot be written"):
+            check_output(path, () if path == tmp_path else (".png",))
+
+
+def test_checking_leaves_everything_as_it_was(tmp_path):
+    old, new = tmp_path / "old.png", tmp_path / "new.png"
+    old.write_bytes(b"precious")
+    check_output(old, ENDINGS)
+    check_output(new, ENDINGS)
+    assert old.read_bytes() == b"precious"
+    assert not new.exists()
+
+
+def test_links_are_followed_and_kept(tmp_path):
+    target, link = tmp_path / "target.png", tmp_path / "link.png"
+    link.symlink_to(target)
+    check_output(link, ENDINGS)
+    assert link.is_symlink()
+    assert not target.exists()
+    write_output(link, b"figure")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"figure"
+
+
+def test_writing_replaces_the_whole_file_and_leaves_no_other(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"old and longer")
+    write_output(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+DRAW = """
+import sys
+from pathlib import Path
+from helpers.made_up import both_sweeps, rates_sweep
+from lenetcli.analysis.curves import sweep_curves
+from lenetcli.analysis.runtimes import runtime_series
+from lenetcli.output.figures.curves import draw_curves
+from lenetcli.output.figures.runtimes import draw_runtime
+from lenetcli.output.figures.sheet import save
+save(draw_curves(sweep_curves(rates_sweep())), Path(sys.argv[1]) / "lr.svg")
+save(draw_runtime(runtime_series(both_sweeps())), Path(sys.argv[1]) / "runtime.png")
+assert not {"matplotlib.pyplot", "tensorflow", "typst"} & set(sys.modules)
+"""
+
+
+def test_neither_backend_nor_matplotlibrc_changes_a_figure(tmp_path):
+    plain, odd = tmp_path / "plain", tmp_path / "odd"
+    plain.mkdir()
+    odd.mkdir()
+    (odd / "matplotlibrc").write_text(
+        "axes.facecolor: red\ntext.usetex: True\nfont.family: serif\nsvg.fonttype: none\n"
+        "savefig.dpi: 37\nbackend: nbagg\nfigure.constrained_layout.use: True\n"
+    )
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join([str(root), str(root / "tests")])
+    for folder, backend in ((plain, "agg"), (odd, "module://matplotlib_inline.backend_inline")):
+        environment = os.environ | {"MPLBACKEND": backend, "PYTHONPATH": path}
+        subprocess.run([sys.executable, "-c", DRAW, str(folder)], check=True, cwd=folder, env=environment)
+    for name in ("lr.svg", "runtime.png"):
+        assert (plain / name).read_bytes() == (odd / name).read_bytes()
+
+
+def test_names_from_users_are_text_and_none_is_hidden():
+    name = "_x$y$ Zürich кот"
+    series = sweep_curves(make_sweep("lr", 10, [make_cell("lr", 0.1, RATES[0.1], dataset=name)]))
+    curves = tuple(replace(series.curves[0], label=f"_label$ {n}") for n in range(20))
+    figure = draw_curves(replace(series, curves=curves))
+    texts = read_texts(figure)
+    assert f"Validation accuracy by learning rate: {name}" in texts
+    assert [text for text in texts if text.startswith("_label")] == [f"_label$ {n}" for n in range(20)]
+    assert render(figure, "png").startswith(MAGIC[".png"])
+
+
+def test_a_broken_formula_in_a_device_name_breaks_no_figure():
+    sweep = filters_sweep(DeviceKind.CPU, CPU_SECONDS, device_name="_CPU $\\frac{1$ _x_")
+    figure = draw_runtime(runtime_series([sweep]))
+    assert "CPU (_CPU $\\frac{1$ _x_)" in read_texts(figure)
+    assert render(figure, "pdf").startswith(MAGIC[".pdf"])
+
+
+def test_labels_of_curves_that_end_together_do_not_overlap():
+    from matplotlib.text import Text
+
+    cells = [make_cell("batch_size", 2**n, RATES[0.1]) for n in range(10)]
+    figure = draw_curves(sweep_curves(make_sweep("batch_size", 10, cells)))
+    names = {str(2**n) for n in range(10)}
+    texts = [text for text in figure.findobj(Text) if text.get_text() in names and hasattr(text, "xyann")]
+    boxes = sorted((Text.get_window_extent(text) for text in texts), key=lambda box: box.y0)
+    assert len(boxes) == 10
+    assert all(lower.y1 <= upper.y0 + 1 for lower, upper in pairwise(boxes))
+    assert all(box.y0 >= 0 and box.x1 <= figure.bbox.width + 1 for box in boxes)
+
+
+def test_a_diverged_run_is_marked():
+    cells = [
+        make_cell("lr", 0.1, RATES[0.1]),
+        make_cell("lr", 10.0, (0.2, 0.1), state=RunState.DIVERGED),
+    ]
+    figure = draw_curves(sweep_curves(make_sweep("lr", 10, cells)))
+    assert "10: diverged in epoch 3" in read_texts(figure)
+    assert "x" in [line.get_marker() for line in figure.axes[0].lines]
+
+
+@pytest.mark.parametrize(
+    ("metric", "linear", "scale"),
+    [
+        (Metric.VAL_ACCURACY, False, "logit"),
+        (Metric.VAL_ACCURACY, True, "linear"),
+        (Metric.ERROR, False, "log"),
+        (Metric.VAL_LOSS, False, "log"),
+    ],
+)
+def test_the_axis_shows_differences_where_they_are(metric, linear, scale):
+    figure = draw_curves(sweep_curves(rates_sweep(), metric), linear=linear)
+    assert figure.axes[0].get_yscale() == scale
+
+
+def test_perfect_accuracy_is_drawn_where_it_is():
+    figure = draw_curves(sweep_curves(rates_sweep({0.1: [0.9, 1.0]})))
+    assert figure.axes[0].get_yscale() == "linear"
+    assert figure.axes[0].get_ylim()[1] >= 1
+
+
+def test_every_point_carries_its_filters_and_doubtful_ones_are_hollow():
+    clean, gpu = both_sweeps()
+    busy = filters_sweep(DeviceKind.CPU, CPU_SECONDS, contended=True)
+    texts = read_texts(draw_runtime(runtime_series([clean, gpu])))
+    assert all(texts.count(str(filters)) == 2 for filters in CPU_SECONDS)
+    figure = draw_runtime(runtime_series([busy]))
+    assert "white" in [line.get_markerfacecolor() for line in figure.axes[0].lines]
+    assert any("others used the machine" in text for text in read_texts(figure))
+
+
+@pytest.mark.parametrize(("log", "scale"), [(None, "log"), (True, "log"), (False, "linear")])
+def test_the_axes_of_runtimes_are_logarithmic_by_choice_or_where_the_range_is_wide(log, scale):
+    axes = draw_runtime(runtime_series(both_sweeps()), log=log).axes[0]
+    assert (axes.get_xscale(), axes.get_yscale()) == (scale, scale)
+
+
+def test_the_plotted_numbers_as_csv(tmp_path):
+    series = sweep_curves(rates_sweep())
+    write_csv(series, tmp_path / "lr.csv")
+    with (tmp_path / "lr.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 40
+    assert [float(row["mean"]) for row in rows if row["label"] == "0.1"] == list(RATES[0.1])
+    write_csv(runtime_series(both_sweeps()), tmp_path / "runtime.csv")
+    with (tmp_path / "runtime.csv").open() as file:
+        assert [row["filters"] for row in csv.DictReader(file) if row["device"] == "cpu"] == [
+            "8",
+            "16",
+            "32",
+            "64",
+        ]
+
+
+@pytest.mark.parametrize("width", [40, 60])
+@pytest.mark.parametrize("make", [lambda: sweep_curves(rates_sweep()), lambda: runtime_series(both_sweeps())])
+def test_the_terminal_shows_a_figure_of_the_size_asked(make, width):
+    lines = draw_terminal(make(), width=width, height=16, ascii_only=True).splitlines()
+    assert len(lines) == 16
+    assert max(map(len, lines)) <= width
+    assert all(line.isascii() and line.isprintable() for line in lines)
+    assert "MNIST" in "".join(lines)
+
+
+def test_a_terminal_without_plotext_is_told_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotext", None)
+    with pytest.raises(UsageError, match=r"pip install 'lenetcli\[terminal\]'"):
+        draw_terminal(sweep_curves(rates_sweep()))
+
+
+def test_long_names_stand_above_the_figure_and_leave_it_its_width():
+    series = sweep_curves(rates_sweep())
+    curves = tuple(replace(curve, label=f"{curve.label}, " + "a long name " * 4) for curve in series.curves)
+    figure = draw_curves(replace(series, curves=curves))
+    render(figure, "png")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [c.label.strip() for c in curves]
+    assert axes.get_position().width > 0.8

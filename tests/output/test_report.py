@@ -1,0 +1,226 @@
+"""The report as a document: what it says, what it carries, and whether it can be checked."""
+
+import json
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+from helpers.made_up import (
+    BASE,
+    CPU_SECONDS,
+    MadeUpEvidence,
+    both_sweeps,
+    filters_sweep,
+    make_cell,
+    make_sweep,
+    rates_sweep,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pypdf import PdfReader, PdfWriter
+
+from lenetcli.errors import NotFoundError, UsageError
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.output.report.report import Report, make
+from lenetcli.output.report.typesetting import escape, quote
+from lenetcli.output.report.verification import Verification, verify
+
+HOSTILE = "Ada #Lovelace $x$ _y_ *z* @a <b> [c] \\ ` \" ' // /* 1. -- ... ~ é Zürich кот"
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return MadeUpEvidence([rates_sweep(seeds=3), *both_sweeps()])
+
+
+@pytest.fixture(scope="module")
+def document(evidence, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.pdf"
+    make(evidence, author=HOSTILE).write(path)
+    return path
+
+
+def read_words(path):
+    text = " ".join(page.extract_text() for page in PdfReader(path).pages)
+    return " ".join(text.replace("\n", " ").split())
+
+
+def test_the_whole_exercise_fits_on_two_pages(document):
+    assert len(PdfReader(document).pages) == 2
+    page = PdfReader(document).pages[0].mediabox
+    assert (round(page.width), round(page.height)) == (595, 842)
+
+
+def test_every_question_of_the_exercise_is_answered(document):
+    words = read_words(document)
+    for phrase in (
+        "0.1 works best",
+        "larger than the spread over the seeds",
+        "Not converged",
+        "9 F² + 6,283 F + 1,418",
+        "times as long as with 8",
+        "overhead dominates below about",
+        "Speed-up of the GPU",
+        "Two convolutions (kernel 3×3",
+        "lenetcli report --verify",
+        "TensorFlow 2.21.0",
+    ):
+        assert phrase in words
+
+
+def test_a_caption_speaks_of_the_axis_that_is_drawn(tmp_path, document):
+    assert "stretched towards 0 and 1" in read_words(document)
+    perfect = MadeUpEvidence([rates_sweep({0.1: [0.97, 1.0], 0.01: [0.5, 0.6]})])
+    make(perfect).write(tmp_path / "perfect.pdf")
+    assert "stretched" not in read_words(tmp_path / "perfect.pdf")
+
+
+def test_the_command_for_a_missing_device_keeps_the_setting(tmp_path):
+    sweep = filters_sweep(DeviceKind.CPU, CPU_SECONDS, base=replace(BASE, batch_size=256))
+    sweep = replace(sweep, request=replace(sweep.request, batch_size=256))
+    make(MadeUpEvidence([sweep])).write(tmp_path / "cpu.pdf")
+    words = read_words(tmp_path / "cpu.pdf").replace(" ", "")
+    assert "lenetclisweepfilters8163264--epochs5--batch-size256--devicegpu" in words
+
+
+def test_user_text_is_text(document):
+    reader = PdfReader(document)
+    assert reader.metadata.author == HOSTILE
+    assert HOSTILE.replace(" ", "") in read_words(document).replace(" ", "")
+
+
+def test_the_same_store_gives_the_same_bytes_and_no_date(evidence, document):
+    assert make(evidence, author=HOSTILE).pdf() == document.read_bytes()
+    assert "/CreationDate" not in PdfReader(document).metadata
+
+
+def test_each_number_carries_its_run(evidence, document):
+    words = read_words(document)
+    assert all(run.id[:8] in words for sweep in evidence.sweeps() for run in sweep.runs)
+    facts = json.loads(PdfReader(document).attachments["facts.json"][0])
+    known = {run["id"] for run in facts["runs"]}
+    statements = facts["learning_rates"]["statements"] + facts["filters"]["statements"]
+    assert all(set(statement["runs"]) <= known for statement in statements)
+
+
+def test_a_true_report_is_verified_to_the_byte(evidence, document):
+    assert verify(evidence, document) == Verification((), rendered=True)
+
+
+def test_a_title_need_not_be_text(evidence, tmp_path):
+    make(evidence, title="B\udcffricht").write(tmp_path / "a.pdf")
+    assert verify(evidence, tmp_path / "a.pdf").differences == ()
+
+
+def test_a_newer_sweep_does_not_make_an_older_report_wrong(evidence, document):
+    newer = MadeUpEvidence([rates_sweep({0.5: [0.9], 0.1: [0.8]}), *evidence.made], name="/moved/store.db")
+    assert verify(newer, document).differences == ()
+
+
+def test_changed_numbers_are_named(evidence, document):
+    rates, *others = evidence.made
+    cell = rates.cells[0]
+    last = replace(cell.run.curve[-1], val_accuracy=0.5)
+    run = replace(cell.run, curve=(*cell.run.curve[:-1], last))
+    changed = MadeUpEvidence([replace(rates, cells=(replace(cell, run=run), *rates.cells[1:])), *others])
+    differences = verify(changed, document).differences
+    assert any("val_accuracy" in difference and "0.5" in difference for difference in differences)
+
+
+def test_changed_text_is_noticed_though_the_facts_are_true(evidence, document, tmp_path):
+    writer = PdfWriter(clone_from=document)
+    writer.pages[0].rotate(180)
+    forged = tmp_path / "forged.pdf"
+    writer.write(forged)
+    (difference,) = verify(evidence, forged).differences
+    assert "text or the figures" in difference
+
+
+def test_a_sweep_that_is_gone_is_a_difference(evidence, document):
+    (difference,) = verify(MadeUpEvidence(evidence.made[1:]), document).differences
+    assert "has no sweep" in difference
+
+
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7 broken", b"text"])
+def test_what_is_not_a_report_is_said_to_be_none(evidence, tmp_path, content):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="is not a report"):
+        verify(evidence, path)
+    with pytest.raises(NotFoundError):
+        verify(evidence, tmp_path / "none.pdf")
+
+
+def test_another_pdf_is_not_a_report(evidence, tmp_path):
+    writer = PdfWriter()
+    writer.add_blank_page(100, 100)
+    writer.add_attachment("facts.json", b'{"format": 1, "options": {}}')
+    writer.write(tmp_path / "other.pdf")
+    with pytest.raises(UsageError, match="is not a report"):
+        verify(evidence, tmp_path / "other.pdf")
+
+
+def test_the_source_lies_beside_its_figures_and_compiles_to_the_same_text(evidence, document, tmp_path):
+    import typst
+
+    path = tmp_path / "my report #1.typ"
+    make(evidence, author=HOSTILE).write(path)
+    names = sorted(file.name for file in (tmp_path / "my report #1_figures").iterdir())
+    assert names == ["facts.json", "learning_rates.svg", "runtime.svg"]
+    compiled = typst.compile(path, ignore_system_fonts=True, format="pdf")
+    assert read_words(BytesIO(compiled)) == read_words(document)
+
+
+def test_missing_experiments_are_named_with_their_commands(tmp_path):
+    make(MadeUpEvidence([rates_sweep(dataset="synthetic")])).write(tmp_path / "a.pdf")
+    words = read_words(tmp_path / "a.pdf")
+    assert "lenetcli sweep filters --device gpu 8 16 32 64 128 256" in words
+    assert "lenetcli sweep filters --device cpu 8 16 32 64" in words
+    assert "synthetic digits" in words
+    assert "MNIST" not in words
+    make(MadeUpEvidence([filters_sweep(DeviceKind.CPU, CPU_SECONDS)])).write(tmp_path / "b.pdf")
+    assert "lenetcli sweep lr 0.1 0.01 0.001 0.0001" in read_words(tmp_path / "b.pdf")
+
+
+@pytest.mark.parametrize("sweeps", [[], [make_sweep("lr", 10, [make_cell("lr", 0.1, None)])]])
+def test_a_store_without_results_is_told_what_to_train(sweeps):
+    with pytest.raises(NotFoundError, match="lenetcli sweep lr") as caught:
+        make(MadeUpEvidence(sweeps))
+    assert caught.value.exit_code == 3
+
+
+def test_an_unfinished_sweep_is_reported_as_far_as_it_is(tmp_path):
+    sweep = rates_sweep({0.1: [0.97, 0.98], 0.01: [0.9], 0.001: None})
+    make(MadeUpEvidence([sweep])).write(tmp_path / "a.pdf")
+    words = read_words(tmp_path / "a.pdf")
+    assert "Only the learning rate 0.1 is finished" in words
+    assert "lenetcli sweep lr 0.1 0.01 0.001 --epochs 2" in words
+
+
+def test_another_ending_is_an_error_before_anything_is_written(tmp_path):
+    empty = Report({}, {})
+    with pytest.raises(UsageError, match=r"\.pdf or \.typ"):
+        empty.write(tmp_path / "report.docx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=25), min_size=1, max_size=8))
+def test_text_survives_typst(texts):
+    import typst
+
+    lines = [f"#metadata({quote(text)}) <quoted>\n- {escape(text)}" for text in texts]
+    found = json.loads(typst.query("\n".join(lines).encode(), "<quoted>", field="value"))
+    assert found == [" ".join("".join(c if c.isprintable() else " " for c in text).split()) for text in texts]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30))
+def test_escaped_text_shows_exactly_itself(text):
+    import typst
+
+    setting = '#set page(width: 40cm)\n#set text(font: "DejaVu Sans Mono", ligatures: false)\n'
+    page = f"{setting}x {escape(text)} x"
+    document = typst.compile(page.encode(), format="pdf", ignore_system_fonts=True)
+    shown = PdfReader(BytesIO(document)).pages[0].extract_text()
+    assert "".join(shown.split()) == f"x{text}x"

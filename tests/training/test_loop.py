@@ -1,0 +1,302 @@
+import dataclasses
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.made_up import make_config
+from helpers.small_data import load, train_both_precisions
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lenetcli.experiment.config import Precision
+
+TESTS = Path(__file__).parents[1]
+TRAIN = 500  # of 600 images, the last sixth of which validates
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    return load(tmp_path_factory.mktemp("digits"))[1]
+
+
+@pytest.fixture
+def make_network(engine, arrays, monkeypatch):
+    from lenetcli.machine.devices import choose_device
+
+    monkeypatch.setattr(engine.network, "WARMUP_SECONDS", 0.0)
+    return lambda config: engine.network.Network(config, engine.network.place(arrays, choose_device("cpu")))
+
+
+@pytest.fixture
+def run(engine, make_network):
+    def train(config, epochs=range(1, 3), state=None, network=None, **callbacks):
+        network = network or make_network(config)
+        state = engine.lenet.initial_state(config) if state is None else state
+        callbacks = {"on_progress": lambda news: None, "should_stop": lambda: False} | callbacks
+        return list(engine.loop.train(network, config, state, epochs, **callbacks))
+
+    return train
+
+
+def unpack(engine, config, trained):
+    from lenetcli.experiment import checkpoint
+
+    return checkpoint.unpack(trained.checkpoint, engine.lenet.state_shapes(config))
+
+
+@contextmanager
+def keras_in_double_precision():
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        yield keras
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+ONE_IMAGE = 0.01
+"""A part of a change of weights. Rounding makes 0.0001 of it; where it puts a unit that stands at zero on the
+other side, one image of hundreds counts otherwise there (seen: 0.002); wrong arithmetic makes tenths."""
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_an_epoch_changes_the_weights_as_keras_does_in_double_precision(engine, arrays, run, momentum):
+    """Each epoch starts from the state of Keras: over many steps, rounding grows without bound."""
+    from lenetcli.experiment import architecture, checkpoint
+    from lenetcli.training.engine import lenet
+
+    config = make_config(
+        filters=8, lr=0.05, momentum=momentum, batch_size=300, shards=3
+    )  # 300 and 200 images
+    names = list(architecture.shapes(config))
+    with keras_in_double_precision() as keras:
+        model = lenet.build_model(config, lenet.initial_weights(config))
+        optimizer = keras.optimizers.SGD(config.lr, momentum)
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        optimizer.build(model.trainable_variables)
+
+    def state():
+        values = dict(zip(names, model.get_weights(), strict=True))
+        if momentum:
+            slots = zip(names, optimizer.momentums, strict=True)
+            values |= {checkpoint.VELOCITY + name: slot.numpy() for name, slot in slots}
+        return values
+
+    for epoch in (1, 2, 3):
+        before = state()
+        (trained,) = run(
+            config, range(epoch, epoch + 1), state={n: v.astype("f4") for n, v in before.items()}
+        )
+        order = engine.loop.permutation(config.seed, epoch, TRAIN)
+        for batch in (order[:300], order[300:]):
+            model.train_on_batch(arrays.train_images[batch][..., None] / 255.0, arrays.train_labels[batch])
+        after, ours = state(), unpack(engine, config, trained)
+        for name, value in after.items():
+            change = np.linalg.norm(value - before[name])
+            assert np.linalg.norm(ours[name] - value) < ONE_IMAGE * change, (epoch, name)
+        loss, accuracy = model.evaluate(
+            arrays.validation_images[..., None] / 255.0, arrays.validation_labels, verbose=0
+        )
+        assert trained.point.val_loss == pytest.approx(loss, rel=1e-4)
+        assert trained.point.val_accuracy == pytest.approx(accuracy, abs=1.01 / len(arrays.validation_labels))
+        assert len(trained.predictions) == len(arrays.validation_labels)
+
+
+@settings(max_examples=5, deadline=None)
+@given(batch_size=st.integers(1, TRAIN), shards=st.integers(1, 6))
+@example(batch_size=1, shards=1)
+@example(batch_size=TRAIN, shards=4)
+@example(batch_size=TRAIN - 1, shards=4)
+@example(batch_size=83, shards=5)
+def test_every_image_counts_once_whatever_the_batch_size(engine, arrays, batch_size, shards):
+    """At a rate that moves no weight, the epoch's loss is the mean over all training images.
+
+    Each of at most 500 additions rounds by 2**-24; an image left out would change it by 1/500 of its loss.
+    """
+    from lenetcli.machine.devices import choose_device
+
+    config = make_config(filters=2, lr=1e-30, batch_size=batch_size, shards=min(shards, batch_size))
+    all_train = dataclasses.replace(
+        arrays, validation_images=arrays.train_images, validation_labels=arrays.train_labels
+    )
+    before = engine.network.WARMUP_SECONDS
+    engine.network.WARMUP_SECONDS = 0.0
+    try:
+        network = engine.network.Network(config, engine.network.place(all_train, choose_device("cpu")))
+    finally:
+        engine.network.WARMUP_SECONDS = before
+    state = engine.lenet.initial_state(config)
+    (trained,) = engine.loop.train(network, config, state, range(1, 2), lambda news: None, lambda: False)
+    assert trained.point.train_loss == pytest.approx(trained.point.val_loss, rel=TRAIN * 2.0**-24)
+
+
+@given(seed=st.integers(0, 2**31 - 1), epoch=st.integers(1, 1000), count=st.integers(1, 3000))
+@settings(max_examples=30, deadline=None)
+def test_an_epochs_order_is_a_permutation_that_seed_and_epoch_decide(engine, seed, epoch, count):
+    order = engine.loop.permutation(seed, epoch, count)
+    assert order.dtype == np.int64
+    assert sorted(order) == list(range(count))
+    assert (order == engine.loop.permutation(seed, epoch, count)).all()
+    if count > 20:
+        assert (order != engine.loop.permutation(seed, epoch + 1, count)).any()
+
+
+def test_bits_do_not_depend_on_where_an_epoch_is_cut(engine, run, monkeypatch):
+    config = make_config(filters=4, batch_size=7)
+    whole = run(config)
+    monkeypatch.setattr(engine.network, "CHUNK_SECONDS", 0.0)  # a call for every step
+    cut = run(config)
+    assert [t.checkpoint.sha256 for t in whole] == [t.checkpoint.sha256 for t in cut]
+    assert [t.point for t in whole] == [t.point for t in cut]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"momentum": 0.9},
+        {"precision": Precision.BFLOAT16},
+        {"batch_size": 83, "shards": 4},  # a rest of 2 images, fewer than the shards
+    ],
+)
+def test_a_run_in_two_halves_is_the_run_in_one(engine, run, values):
+    config = make_config(filters=4, **values)
+    whole = run(config, range(1, 4))
+    first = run(config, range(1, 2))
+    rest = run(config, range(2, 4), state=unpack(engine, config, first[0]))
+    assert [t.checkpoint.sha256 for t in first + rest] == [t.checkpoint.sha256 for t in whole]
+    assert [t.point.train_loss for t in first + rest] == [t.point.train_loss for t in whole]
+    assert rest[-1].point == whole[-1].point
+
+
+def test_each_run_starts_from_its_own_seed_whatever_ran_before(run, make_network):
+    configs = [make_config(filters=4, seed=seed, lr=lr) for seed, lr in ((0, 0.1), (1, 0.1), (0, 0.01))]
+    network = make_network(configs[0])
+    assert all(network.fits(config) for config in configs)
+    alone = [run(config)[-1].checkpoint.sha256 for config in configs]
+    shared = [run(config, network=network)[-1].checkpoint.sha256 for config in reversed(configs)]
+    assert alone == shared[::-1]
+    assert len(set(alone)) == 3
+
+
+def test_a_network_fits_only_what_it_was_traced_for(make_network):
+    network = make_network(make_config(filters=4))
+    for other in ({"filters": 5}, {"batch_size": 32}, {"momentum": 0.9}, {"shards": 1}):
+        assert not network.fits(make_config(**({"filters": 4} | other)))
+
+
+def test_the_test_set_is_measured_at_the_end_alone(run):
+    trained = run(make_config(filters=4), range(1, 4))
+    assert [t.point.test_accuracy is None for t in trained] == [True, True, False]
+
+
+def test_a_loss_that_is_not_finite_is_divergence(engine, run):
+    from lenetcli.training.events import Diverged
+
+    with pytest.raises(Diverged):
+        run(make_config(filters=4, lr=1e8))
+
+
+def test_stopping_hands_over_what_was_finished(engine, make_network):
+    from lenetcli.training.events import Stopped
+
+    config = make_config(filters=4)
+    done = []
+    with pytest.raises(Stopped):
+        for trained in engine.loop.train(
+            make_network(config),
+            config,
+            engine.lenet.initial_state(config),
+            range(1, 10),
+            lambda news: None,
+            lambda: len(done) == 2,
+        ):
+            done.append(trained.point.epoch)
+    assert done == [1, 2]
+
+
+def test_progress_counts_images_and_their_loss(run):
+    news = []
+    (trained,) = run(make_config(filters=4), range(1, 2), on_progress=news.append)
+    assert [n.images for n in news] == sorted({n.images for n in news})
+    assert news[-1].images == TRAIN // 64 * 64
+    assert news[-1].total == TRAIN
+    assert news[-1].loss == pytest.approx(trained.point.train_loss, rel=0.2)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from helpers.small_data import load, train_both_precisions
+from lenetcli.machine.devices import choose_device
+from lenetcli.training.engine.loop import Trainer
+arrays = load(Path(sys.argv[1]))[1]
+print(train_both_precisions(Trainer(arrays, choose_device("cpu"), int(sys.argv[2]))))
+"""
+
+
+def test_bits_do_not_depend_on_the_number_of_threads(engine, arrays, tmp_path, monkeypatch):
+    from lenetcli.machine.devices import choose_device
+
+    monkeypatch.setattr(engine.backend, "configure", lambda *setting: None)  # done already, with 2 threads
+    here = train_both_precisions(engine.loop.Trainer(arrays, choose_device("cpu"), 2))
+    for threads in ("1", "3", "5") if os.environ.get("LENETCLI_LONG") else ("1",):
+        there = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(tmp_path / "digits"), threads],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONPATH": str(TESTS)},
+        )
+        assert there.stdout.splitlines()[-1] == str(here)
+
+
+def require_mnist():
+    from lenetcli import files
+    from lenetcli.data import sources
+
+    if not os.environ.get(files.DATA_VARIABLE):
+        pytest.skip("LENETCLI_DATA does not name the real MNIST")
+    source = sources.find()
+    if source.name != sources.MNIST:
+        pytest.skip("LENETCLI_DATA is not the real MNIST")
+    return source.load()
+
+
+@pytest.mark.parametrize(
+    ("lr", "epochs", "low", "high"),
+    [(0.1, 1, 0.95, 1.0)]
+    if not os.environ.get("LENETCLI_LONG")
+    else [
+        (0.1, 10, 0.983, 1.0),
+        (0.1, 5, 0.975, 1.0),
+        (0.01, 5, 0.95, 0.99),
+        (0.001, 5, 0.82, 0.93),
+        (0.0001, 5, 0, 0.45),
+    ],
+)
+def test_mnist_is_learned_as_far_as_the_rate_allows(engine, lr, epochs, low, high):
+    from lenetcli.machine.devices import choose_device
+
+    config = make_config(lr=lr)
+    network = engine.network.Network(config, engine.network.place(require_mnist(), choose_device("cpu")))
+    state = engine.lenet.initial_state(config)
+    trained = list(
+        engine.loop.train(network, config, state, range(1, epochs + 1), lambda news: None, lambda: False)
+    )
+    assert low <= max(t.point.val_accuracy for t in trained) <= high
+
+
+def test_training_starts_without_keras_and_saving_can_still_have_it():
+    code = (
+        "import sys, lenetcli.training.engine.loop\n"
+        "assert not {'keras', 'matplotlib'} & {*sys.modules}\n"
+        "import keras"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)

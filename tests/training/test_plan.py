@@ -1,0 +1,93 @@
+"""From a request to configurations: checks, expansion, and what ``auto`` was."""
+
+import pytest
+from helpers.fake_training import FakeSource
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lenetcli.errors import DataError, UsageError
+from lenetcli.experiment.config import DeviceKind, Precision, Request
+from lenetcli.experiment.parameters import SWEEPABLE
+from lenetcli.store.store import Store
+from lenetcli.training.plan import plan_sweep, resolve
+
+
+class Source(FakeSource):
+    train_images = validation_images = test_images = 6000
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(str(tmp_path / "s.db"), create=True)
+
+
+def find(*_words, **_options):
+    return Source()
+
+
+def test_gaps_are_filled_from_the_configuration_alone():
+    config = resolve(Request(filters=32), Source(), DeviceKind.CPU)
+    assert (config.shards, config.data) == (4, Source.sha256)
+    assert resolve(Request(shards=3), Source(), DeviceKind.CPU).shards == 3
+    with pytest.raises(UsageError, match="larger than"):
+        resolve(Request(batch_size=6001), Source(), DeviceKind.CPU)
+    with pytest.raises(UsageError, match="memory"):
+        resolve(Request(filters=2**31 - 1), Source(), DeviceKind.CPU)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    values=st.lists(st.sampled_from([0.1, 0.01, 0.001, 0.0001, 0.5]), min_size=1, max_size=8),
+    seeds=st.none() | st.integers(1, 3).map(range),
+)
+def test_a_sweep_has_a_cell_for_each_value_and_seed_once(tmp_path_factory, values, seeds):
+    store = Store.open(str(tmp_path_factory.mktemp("x") / "s.db"), create=True)
+    request = Request(device="cpu")
+    plan = plan_sweep(request, "lr", values, seeds, store, find)
+    different = list(dict.fromkeys(values))
+    expected = [(value, seed) for value in different for seed in (seeds or [0])]
+    assert [(cell.value, cell.seed) for cell in plan.sweep.cells] == expected
+    assert [(cell.config.lr, cell.config.seed) for cell in plan.sweep.cells] == expected
+    assert len({cell.config.key for cell in plan.sweep.cells}) == len(expected)
+    again = plan_sweep(request, "lr", values[::-1], seeds, store, find)
+    assert (again.sweep.id, again.question) == (plan.sweep.id, plan.question)
+
+
+@pytest.mark.parametrize("parameter", SWEEPABLE)
+def test_every_parameter_can_be_swept_and_asked_for_again(store, parameter):
+    of_kind = {float: [0.1, 0.2], int: [1, 2], Precision: list(Precision)}
+    values = of_kind[SWEEPABLE[parameter]]
+    request = Request(device="cpu")
+    plan = plan_sweep(request, parameter, values, None, store, find)
+    assert [getattr(cell.config, parameter) for cell in plan.sweep.cells] == values
+    store.request_sweep(plan.sweep, plan.question)
+    again = plan_sweep(request, parameter, values, None, store, find)
+    assert (again.sweep.id, len(store.sweeps())) == (plan.sweep.id, 1)
+
+
+def test_the_swept_field_of_the_base_does_not_matter(store):
+    plans = [
+        plan_sweep(Request(device="cpu", lr=rate), "lr", [0.1], None, store, find) for rate in (0.1, 0.2)
+    ]
+    assert plans[0].sweep.id == plans[1].sweep.id
+
+
+def test_sweeps_share_their_common_cell(store):
+    rates = plan_sweep(Request(device="cpu"), "lr", [0.1, 0.01], None, store, find)
+    filters = plan_sweep(Request(device="cpu"), "filters", [8, 16], None, store, find)
+    keys = [{cell.config.key for cell in plan.sweep.cells} for plan in (rates, filters)]
+    assert len(keys[0] & keys[1]) == 1
+
+
+def test_auto_stays_what_it_was(store, monkeypatch):
+    request = Request(device="auto", dataset="auto")
+    plan = plan_sweep(request, "lr", [0.1], None, store, find)
+    store.request_sweep(plan.sweep, plan.question)
+
+    class Other(Source):
+        sha256 = "e" * 64
+
+    with pytest.raises(DataError, match="begun on fake"):
+        plan_sweep(request, "lr", [0.1], None, store, lambda *_, **__: Other())
+    again = plan_sweep(request, "lr", [0.1], None, store, find)
+    assert again.sweep.cells[0].config == plan.sweep.cells[0].config

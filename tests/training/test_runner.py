@@ -1,0 +1,441 @@
+"""The runner, with a trainer that keeps the contract of the real one and takes no time."""
+
+import sqlite3
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from helpers.fake_training import DEVICE, FakeTrainer, Listener, bits_after, carry_out, curve_of, make_plan
+from helpers.fault_workers import NOBODY, edit_identity
+from helpers.made_up import BASE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lenetcli.errors import LostClaimError, StoreError
+from lenetcli.experiment.run import RunState
+from lenetcli.machine import processor
+from lenetcli.store import database
+from lenetcli.store.claims import Claim
+from lenetcli.store.store import Store
+from lenetcli.training import attempt, runner
+from lenetcli.training.events import Fate
+from lenetcli.training.interrupts import Stop
+from lenetcli.training.runner import Runner
+
+
+class PowerCut(BaseException):
+    """Ends a process in the middle, without any clean-up by the runner."""
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(str(tmp_path / "s.db"), create=True)
+
+
+def config(rate, seed=0):
+    return replace(BASE, lr=rate, seed=seed)
+
+
+def is_whole(store, rate, epochs):
+    run = store.find([config(rate).key])[config(rate).key]
+    assert run.state is RunState.COMPLETED
+    assert [p.val_accuracy for p in run.curve] == [p.val_accuracy for p in curve_of(config(rate), epochs)]
+    assert run.test_accuracy == curve_of(config(rate), epochs)[-1].test_accuracy
+    assert store.checkpoint(run.key) == (
+        epochs,
+        bits_after(config(rate), epochs).hex(),
+        bits_after(config(rate), epochs),
+    )
+    return run
+
+
+@settings(deadline=None, max_examples=25)
+@given(failures=st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=6))
+def test_resuming_after_any_failures_trains_exactly_the_rest(failures):
+    with TemporaryDirectory() as folder:
+        store = Store.open(str(Path(folder) / "s.db"), create=True)
+        trained = []
+        for at, is_cut in failures:
+
+            def fail(_config, epoch, at=at, is_cut=is_cut):
+                if epoch == at:
+                    raise PowerCut if is_cut else RuntimeError("out of memory")
+
+            trainer = FakeTrainer(hook=fail)
+            with suppress(PowerCut):
+                carry_out(store, [0.1], 6, trainer)
+            trained += trainer.trained
+            edit_identity(store.name, pid=NOBODY)
+        trainer = FakeTrainer()
+        result = carry_out(store, [0.1], 6, trainer)
+        trained += trainer.trained
+        assert result.complete
+        assert [epoch for _, epoch in trained] == [1, 2, 3, 4, 5, 6]
+        is_whole(store, 0.1, 6)
+
+
+def test_a_longer_run_has_the_shorter_one_as_its_beginning(store):
+    carry_out(store, [0.1], 3)
+    trainer = FakeTrainer()
+    assert carry_out(store, [0.1], 6, trainer).fates == {config(0.1).key: Fate.CONTINUED}
+    assert [epoch for _, epoch in trainer.trained] == [4, 5, 6]
+    run = is_whole(store, 0.1, 6)
+    assert run.at(3).curve[-1].test_accuracy is not None  # measured when it was an end
+    assert run.curve[3].test_accuracy is None
+
+
+def test_a_shorter_request_shows_a_part_and_trains_nothing(store):
+    carry_out(store, [0.1], 6)
+    trainer = FakeTrainer()
+    result = carry_out(store, [0.1], 3, trainer)
+    assert (trainer.trained, trainer.tested) == ([], [])
+    assert result.fates == {config(0.1).key: Fate.KEPT}
+    assert (result.sweep.runs[0].epochs, result.sweep.runs[0].state) == (3, RunState.COMPLETED)
+
+
+def test_an_interruption_just_at_a_later_request_is_tested_then(store):
+    def cut(_config, epoch):
+        if epoch == 4:
+            raise RuntimeError("gone")
+
+    carry_out(store, [0.1], 6, FakeTrainer(hook=cut))
+    trainer = FakeTrainer()
+    result = carry_out(store, [0.1], 3, trainer)
+    assert (trainer.trained, trainer.tested) == ([], [config(0.1).key])
+    assert result.sweep.runs[0].test_accuracy == curve_of(config(0.1), 3)[-1].test_accuracy
+    run = store.run(config(0.1).key)
+    assert (run.state, run.target_epochs) == (RunState.COMPLETED, 6)
+
+
+def test_a_failed_extension_leaves_the_run_completed_at_what_it_had(store):
+    carry_out(store, [0.1], 3)
+
+    def fail(_config, epoch):
+        if epoch == 5:
+            raise RuntimeError("out of memory")
+
+    result = carry_out(store, [0.1], 6, FakeTrainer(hook=fail))
+    assert not result.complete
+    run = store.run(config(0.1).key)
+    assert (run.state, run.epochs, run.target_epochs) == (RunState.COMPLETED, 4, 6)
+
+
+def test_sweeps_share_their_common_cells_and_a_wider_one_trains_only_the_new(store):
+    carry_out(store, [0.1, 0.01], 2)
+    trainer = FakeTrainer()
+    result = carry_out(store, [0.1, 0.01, 0.001], 2, trainer)
+    assert trainer.trained == [(config(0.001).key, 1), (config(0.001).key, 2)]
+    assert list(result.fates.values()) == [Fate.KEPT, Fate.KEPT, Fate.TRAINED]
+    assert [sweep.values for sweep in store.sweeps()] == [(0.1, 0.01, 0.001), (0.1, 0.01)]
+
+
+def test_one_run_alone_is_recorded_as_no_sweep(store):
+    carry_out(store, [0.1], 1, is_sweep=False)
+    assert (store.sweeps(), store.count()) == ([], 1)
+
+
+def test_a_diverged_run_keeps_its_finite_curve_and_is_not_tried_again(store):
+    result = carry_out(store, [100.0, 0.1], 4, FakeTrainer(diverges={100.0: 3}))
+    run = store.run(config(100.0).key)
+    assert (run.state, run.epochs) == (RunState.DIVERGED, 2)
+    assert result.complete
+    trainer = FakeTrainer()
+    carry_out(store, [100.0, 0.1], 4, trainer)
+    assert trainer.trained == []
+    assert carry_out(store, [100.0], 2, trainer).sweep.runs[0].state is RunState.COMPLETED
+
+
+def test_a_failure_ends_its_cell_alone(store):
+    def fail(config, _epoch):
+        if config.lr == 0.1:
+            raise MemoryError("too many filters")
+
+    result = carry_out(store, [0.1, 0.01], 2, FakeTrainer(hook=fail))
+    assert list(result.fates.values()) == [Fate.FAILED, Fate.TRAINED]
+    assert "too many filters" in result.failure
+    run = store.run(config(0.1).key)
+    assert (run.state, run.attempts[0].note) == (RunState.FAILED, "MemoryError: too many filters")
+
+
+def test_a_store_that_fails_ends_the_command(store):
+    def fail(_config, _epoch):
+        raise StoreError("The disk is full.", "Make room.")
+
+    with pytest.raises(StoreError, match="full"):
+        carry_out(store, [0.1, 0.01], 2, FakeTrainer(hook=fail))
+
+
+def claim_elsewhere(store, rate, epochs=2, alive=True):
+    """A claim of another live process (this one's parent stands for it)."""
+    store.add_dataset(BASE.data, (12, 12, 12), bytes(12))
+    claim = store.claim(
+        config(rate), attempt.begin_attempt(DEVICE, 1, {}), dataset_name="fake", epochs=epochs
+    )
+    if alive is None:
+        edit_identity(store.name, host="elsewhere", machine="x", boot_id="y")
+    return claim
+
+
+def test_no_wait_leaves_what_is_in_other_hands(store):
+    claim_elsewhere(store, 0.1)
+    listener = Listener()
+    result = carry_out(store, [0.1, 0.01], 2, wait=False, listener=listener)
+    assert result.fates == {config(0.1).key: Fate.LEFT, config(0.01).key: Fate.TRAINED}
+    assert not result.complete
+    assert any("another process" in note for note in listener.notes)
+    assert store.run(config(0.1).key).state is RunState.RUNNING
+
+
+def test_what_is_in_other_hands_is_waited_for(store, monkeypatch):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    claim = claim_elsewhere(store, 0.1)
+    timer = threading.Timer(0.3, lambda: store.end(claim, RunState.INTERRUPTED))
+    timer.start()
+    assert carry_out(store, [0.1], 2).fates == {config(0.1).key: Fate.TRAINED}
+    timer.join()
+    is_whole(store, 0.1, 2)
+
+
+def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(store, monkeypatch):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.5)
+    claim = claim_elsewhere(store, 0.1, alive=None)
+    stopped = Stop()
+    beats = threading.Event()
+
+    def beat():
+        while not beats.wait(0.05):
+            store.beat(claim)
+        stopped.request(15)
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    threading.Timer(1.5, beats.set).start()
+    result = carry_out(store, [0.1], 2, stop=stopped)
+    thread.join()
+    assert result.fates == {config(0.1).key: Fate.LEFT}
+    assert carry_out(store, [0.1], 2).fates == {config(0.1).key: Fate.TRAINED}
+    with pytest.raises(LostClaimError):
+        store.end(claim, RunState.INTERRUPTED)
+    is_whole(store, 0.1, 2)
+
+
+def test_a_heart_that_beat_while_we_trained_another_cell_counts(store):
+    """What was seen long ago is no reason to take a run over."""
+    claim = claim_elsewhere(store, 0.1, alive=None)
+    ours = attempt.begin_attempt(DEVICE, 1, {})
+    seen = store.claim(config(0.1), ours, dataset_name="fake", epochs=2)
+    store.beat(claim)
+    assert (seen.number, seen.heartbeat) == (1, 0)
+    later = store.claim(config(0.1), ours, dataset_name="fake", epochs=2, presumed_dead=(1, 0))
+    assert later.heartbeat == 1  # still busy
+
+
+def test_the_living_are_not_taken_over_however_long_we_were_away(store, monkeypatch):
+    """A holder on this host that is stopped, or waits for a lock, has no heartbeat and is alive."""
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.2)
+    claim_elsewhere(store, 0.1, alive=True)
+    slow = FakeTrainer(hook=lambda *_: time.sleep(0.4))
+    result = carry_out(store, [0.1, 0.01], 1, slow, wait=False)
+    assert result.fates == {config(0.1).key: Fate.LEFT, config(0.01).key: Fate.TRAINED}
+    assert store.run(config(0.1).key).state is RunState.RUNNING
+
+
+def test_a_lost_claim_is_left_quietly_and_its_bits_do_no_harm(store):
+    """Another process takes the run over in the middle of our epoch 2 and finishes it."""
+    taken = []
+
+    def lose(_config, epoch):
+        if epoch == 2 and not taken:
+            taken.append(epoch)
+            edit_identity(store.name, pid=NOBODY)
+            other = FakeTrainer()
+            carry_out(Store.open(store.name), [0.1], 3, other)
+            assert [epoch for _, epoch in other.trained] == [2, 3]
+
+    result = carry_out(store, [0.1], 3, FakeTrainer(hook=lose))
+    assert result.fates == {config(0.1).key: Fate.ELSEWHERE}
+    run = is_whole(store, 0.1, 3)
+    assert [attempt.outcome for attempt in run.attempts] == [RunState.INTERRUPTED, RunState.COMPLETED]
+
+
+def test_an_epoch_is_kept_while_the_store_is_locked(store, monkeypatch):
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    store = Store.open(store.name)
+    listener = Listener()
+    holders = []
+
+    def lock(_config, epoch):
+        if epoch == 2:
+            reader = sqlite3.connect(store.name, check_same_thread=False, isolation_level=None)
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM runs").fetchone()  # somebody who only looks
+            holders.append(threading.Timer(1.0, reader.close))
+            holders[-1].start()
+
+    trainer = FakeTrainer(hook=lock)
+    carry_out(store, [0.1], 3, trainer, listener=listener)
+    holders[0].join()
+    assert any("locked" in note for note in listener.notes)
+    assert [epoch for _, epoch in trainer.trained] == [1, 2, 3]
+    is_whole(store, 0.1, 3)
+
+
+def test_a_stop_leaves_the_rest_and_says_so(store):
+    stop = Stop()
+
+    def ask(_config, epoch):
+        if epoch == 2:
+            stop.request(15)
+
+    result = carry_out(store, [0.1, 0.01], 3, FakeTrainer(hook=ask), stop=stop)
+    assert result.interrupted_by == 15
+    assert set(result.fates.values()) == {Fate.LEFT}
+    run = store.run(config(0.1).key)
+    assert (run.state, run.epochs, run.attempts[0].outcome) == (RunState.INTERRUPTED, 2, RunState.INTERRUPTED)
+
+
+def test_a_stop_under_a_lock_ends_all_the_same(store, monkeypatch):
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    store = Store.open(store.name)
+    stop = Stop()
+    other = sqlite3.connect(store.name, check_same_thread=False, isolation_level=None)
+
+    def ask(_config, epoch):
+        if epoch == 2:
+            other.execute("BEGIN EXCLUSIVE")
+            stop.request(2)
+
+    result = carry_out(store, [0.1], 3, FakeTrainer(hook=ask), stop=stop)
+    other.close()
+    assert (result.interrupted_by, result.complete) == (2, False)
+    assert store.run(config(0.1).key).epochs == 1
+
+
+def test_what_is_abandoned_inside_a_step_is_interrupted(store):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hang(_config, epoch):
+        if epoch == 2:
+            begun.set()
+            go_on.wait(60)
+
+    held = Runner(store, make_plan(store, [0.1], 3), lambda *_: FakeTrainer(hook=hang), Listener())
+    thread = threading.Thread(target=lambda: held.run(Stop()), daemon=True)
+    thread.start()
+    assert begun.wait(60)
+    held.abandon()
+    run = store.run(config(0.1).key)
+    assert (run.state, run.epochs, run.attempts[0].note) == (RunState.INTERRUPTED, 1, "stopped inside a step")
+    go_on.set()
+    thread.join(60)
+
+
+def test_a_heartbeat_moves_inside_one_long_step(store, monkeypatch):
+    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.02)
+    seen = threading.Event()
+
+    def wait(_config, _epoch):
+        for _ in range(3000):
+            with sqlite3.connect(store.name) as connection:
+                if connection.execute("SELECT heartbeat FROM attempts").fetchone()[0] > 2:
+                    seen.set()
+                    return
+            threading.Event().wait(0.02)
+
+    carry_out(store, [0.1], 1, FakeTrainer(hook=wait))
+    assert seen.is_set()
+
+
+# Measuring again
+
+
+def test_measuring_again_adds_times_and_nothing_else(store):
+    carry_out(store, [0.1], 3, FakeTrainer(seconds=9.0, contended=True))
+    before = store.run(config(0.1).key)
+    trainer = FakeTrainer(seconds=2.0)
+    result = carry_out(store, [0.1], 3, trainer, remeasure=True)
+    assert result.fates == {config(0.1).key: Fate.MEASURED}
+    assert result.complete
+    run = is_whole(store, 0.1, 3)
+    assert run.curve == before.curve
+    assert [attempt.remeasure for attempt in run.attempts] == [False, True]
+    assert (before.runtime_seconds, before.contended) == (27.0, True)
+    assert (run.runtime_seconds, run.contended) == (6.0, False)
+    carry_out(store, [0.01], 3, FakeTrainer(seconds=3.0))
+    shown = [run.runtime_seconds for run in store.runs(sort="runtime_seconds")]
+    assert shown == [6.0, 9.0]  # and not by all that was ever measured
+    assert store.runs(sort="runtime_seconds", limit=1, state=RunState.COMPLETED)[0].key == run.key
+
+
+def test_other_bits_where_they_must_be_the_same_are_a_failure(store):
+    carry_out(store, [0.1], 3)
+    result = carry_out(store, [0.1], 3, FakeTrainer(twist=b"!"), remeasure=True)
+    assert not result.complete
+    assert "epoch 1" in result.failure
+    run = is_whole(store, 0.1, 3)
+    assert "not the stored ones" in run.attempts[1].note
+
+
+def test_other_bits_on_another_processor_are_said_and_forgiven(store, monkeypatch):
+    carry_out(store, [0.1], 2)
+    monkeypatch.setattr(processor, "processor_fingerprint", lambda: "another")
+    listener = Listener()
+    result = carry_out(store, [0.1], 2, FakeTrainer(twist=b"!"), remeasure=True, listener=listener)
+    assert result.complete
+    assert any("not the stored ones" in note and "kind of processor" in note for note in listener.notes)
+
+
+def test_measuring_a_run_again_trains_what_is_missing_and_leaves_what_diverged(store):
+    carry_out(store, [100.0], 3, FakeTrainer(diverges={100.0: 2}))
+    result = carry_out(store, [100.0, 0.1], 3, remeasure=True)
+    assert list(result.fates.values()) == [Fate.KEPT, Fate.TRAINED]
+
+
+def test_an_extension_goes_on_after_a_measurement(store):
+    carry_out(store, [0.1], 2)
+    carry_out(store, [0.1], 2, FakeTrainer(seconds=5.0), remeasure=True)
+    carry_out(store, [0.1], 4)
+    run = is_whole(store, 0.1, 4)
+    assert [attempt.number for attempt in run.attempts] == [1, 2, 3]
+    assert run.runtime_seconds == 4.0  # the one measurement that is complete for 4 epochs
+    assert run.at(2).runtime_seconds == 10.0
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("processor", lambda patch: patch.setattr(processor, "processor_fingerprint", lambda: "another")),
+        (
+            "oneDNN",
+            lambda patch: (patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0"), attempt._versions.cache_clear()),
+        ),
+    ],
+)
+def test_going_on_elsewhere_says_that_the_bits_may_part(store, monkeypatch, name, change):
+    carry_out(store, [0.1], 2)
+    change(monkeypatch)
+    listener = Listener()
+    try:
+        assert carry_out(store, [0.1], 4, listener=listener).complete
+    finally:
+        attempt._versions.cache_clear()
+    run = store.run(config(0.1).key)
+    assert run.attempts[0].note is None
+    assert "bit-identity no longer holds" in run.attempts[1].note
+    assert name in run.attempts[1].note
+    assert any(name in note for note in listener.notes)
+
+
+def test_another_live_attempt_of_the_store_makes_times_contended(store):
+    claim = claim_elsewhere(store, 0.01)
+    assert isinstance(claim, Claim)
+    carry_out(store, [0.1], 1)
+    assert store.run(config(0.1).key).contended
+    store.end(claim, RunState.INTERRUPTED)
+    carry_out(store, [0.001], 1)
+    assert not store.run(config(0.001).key).contended
