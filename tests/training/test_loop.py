@@ -191,36 +191,6 @@ def test_a_network_fits_only_what_it_was_traced_for(make_network):
         assert not network.fits(make_config(**({"filters": 4} | other)))
 
 
-def test_the_test_set_is_measured_at_the_end_alone(run):
-    trained = run(make_config(filters=4), range(1, 4))
-    assert [t.point.test_accuracy is None for t in trained] == [True, True, False]
-
-
-def test_a_loss_that_is_not_finite_is_divergence(engine, run):
-    from lenetcli.training.events import Diverged
-
-    with pytest.raises(Diverged):
-        run(make_config(filters=4, lr=1e8))
-
-
-def test_stopping_hands_over_what_was_finished(engine, make_network):
-    from lenetcli.training.events import Stopped
-
-    config = make_config(filters=4)
-    done = []
-    with pytest.raises(Stopped):
-        for trained in engine.loop.train(
-            make_network(config),
-            config,
-            engine.lenet.initial_state(config),
-            range(1, 10),
-            lambda news: None,
-            lambda: len(done) == 2,
-        ):
-            done.append(trained.point.epoch)
-    assert done == [1, 2]
-
-
 def test_progress_counts_images_and_their_loss(run):
     news = []
     (trained,) = run(make_config(filters=4), range(1, 2), on_progress=news.append)

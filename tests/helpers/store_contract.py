@@ -1,0 +1,175 @@
+"""What the rest of the program relies on in a store: tests for every database."""
+
+from dataclasses import replace
+
+import pytest
+from helpers.fake_training import DEVICE, FakeTrainer, bits_after, carry_out, curve_of
+from helpers.made_up import BASE
+
+from lenetcli.errors import LostClaimError, NotFoundError, StoreError, UsageError
+from lenetcli.experiment.checkpoint import Checkpoint
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.run import CurvePoint, RunState, Timing
+from lenetcli.machine import system
+from lenetcli.store.claims import Busy, Claim, Done
+from lenetcli.store.store import SORT_FIELDS, Store
+from lenetcli.training.attempt import begin_attempt
+
+
+def take(store, config=BASE, epochs=3):
+    return store.claim(config, begin_attempt(DEVICE, 1, {}), dataset_name="fake", epochs=epochs)
+
+
+def checkpoint_after(epoch):
+    bits = bits_after(BASE, epoch)
+    return Checkpoint(epoch, bits.hex(), bits)
+
+
+def record(store, claim, epoch, **options):
+    point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
+    timing = Timing(attempt=claim.number, epoch=epoch, train_seconds=1.0, eval_seconds=0.1)
+    store.record_epoch(claim, point, timing, bytes(12), checkpoint_after(epoch), **options)
+
+
+class StoreContract:
+    """A subclass provides the fixture ``address``, ``execute`` and ``kill``."""
+
+    @pytest.fixture
+    def address(self):
+        """The address of a store that is not there yet."""
+        raise NotImplementedError
+
+    def execute(self, store, statement):
+        """Execute an SQL statement behind the back of a store."""
+        raise NotImplementedError
+
+    def kill(self, store):
+        """Let the processes that work on a store's runs be gone."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, address):
+        store = Store.open(address, create=True)
+        store.add_dataset(BASE.data, (12, 12, 12), bytes(12))
+        return store
+
+    def test_a_claim_is_given_once(self, store):
+        assert isinstance(take(store), Claim)
+        answer = take(store)
+        assert isinstance(answer, Busy) and answer.host == system.host_name()
+        assert store.run(BASE.key).state is RunState.RUNNING
+
+    def test_a_dead_holder_is_seen_as_interrupted_and_taken_over(self, store):
+        first = take(store)
+        record(store, first, 1)
+        self.kill(store)
+        assert store.run(BASE.key).state is RunState.INTERRUPTED
+        assert [run.key for run in store.runs(state=RunState.RUNNING)] == []
+        assert [run.key for run in store.runs(state=RunState.INTERRUPTED)] == [BASE.key]
+        second = take(store)
+        assert (second.number, second.epochs, second.checkpoint) == (2, 1, checkpoint_after(1))
+        for work in (
+            lambda: record(store, first, 2),
+            lambda: store.end(first, RunState.INTERRUPTED),
+            lambda: store.record_test(first, 1, 0.5),
+        ):
+            with pytest.raises(LostClaimError):
+                work()
+        run = store.run(BASE.key)
+        assert (run.state, run.epochs) == (RunState.RUNNING, 1)
+        assert [attempt.outcome for attempt in run.attempts] == [RunState.INTERRUPTED, None]
+
+    def test_a_dead_extension_leaves_the_run_completed(self, store):
+        carry_out(store, [BASE.lr], 1)
+        take(store, epochs=5)
+        self.kill(store)
+        run = store.run(BASE.key)
+        assert (run.state, run.target_epochs, run.epochs) == (RunState.COMPLETED, 5, 1)
+
+    def test_what_is_done_is_not_given(self, store):
+        carry_out(store, [BASE.lr], 3)
+        assert isinstance(take(store, epochs=3), Done)
+        assert isinstance(take(store, epochs=2), Done)
+        assert isinstance(take(store, epochs=4), Claim)
+
+    def test_a_curve_without_its_weights_is_trained_again(self, store):
+        carry_out(store, [BASE.lr], 2)
+        self.execute(store, "DELETE FROM weights")
+        claim = take(store, epochs=3)
+        assert (claim.epochs, claim.checkpoint) == (0, None)
+        record(store, claim, 1)
+        store.end(claim, RunState.INTERRUPTED)
+        assert store.run(BASE.key).state is RunState.INTERRUPTED
+        assert isinstance(take(store, epochs=2), Claim)  # done once, and not any more
+        self.kill(store)
+        trainer = FakeTrainer()
+        carry_out(store, [BASE.lr], 3, trainer)
+        assert [epoch for _, epoch in trainer.trained] == [2, 3]
+
+    def test_an_epoch_is_stored_whole_or_not_at_all(self, store):
+        claim = take(store)
+        record(store, claim, 1)
+        with pytest.raises(StoreError):
+            record(store, claim, 1)  # the epoch is there
+        assert store.checkpoint(BASE.key)[0] == 1
+        assert len(store.run(BASE.key).timings) == 1
+
+    def test_ids_are_unique_prefixes(self, store):
+        carry_out(store, [0.1, 0.01, 0.001], 1)
+        for run in store.runs():
+            assert (
+                store.run(run.short_id).key
+                == store.run(run.id.upper()).key
+                == store.run(run.key).key
+                == run.key
+            )
+        for prefix in ("", "xyz", "'; DROP TABLE runs", "0" * 64):
+            with pytest.raises(NotFoundError):
+                store.run(prefix)
+        with pytest.raises(NotFoundError, match="More than one"):
+            carry_out(store, [n / 100 for n in range(1, 20)], 1)
+            for digit in "0123456789abcdef":
+                if sum(run.id.startswith(digit) for run in store.runs()) > 1:
+                    store.run(digit)
+
+    def test_a_sweep_sees_its_runs_cut_to_its_epochs(self, store):
+        carry_out(store, [0.1, 0.01], 2)
+        carry_out(store, [0.1], 5, is_sweep=False)
+        run = store.sweeps()[0].cells[0].run
+        assert (run.epochs, run.state, run.target_epochs, len(run.timings)) == (2, RunState.COMPLETED, 2, 2)
+        assert run.test_accuracy == curve_of(replace(BASE, lr=0.1), 2)[-1].test_accuracy
+        assert store.run(run.key).epochs == 5
+
+    def test_the_newest_request_comes_first(self, store):
+        carry_out(store, [0.1], 1)
+        carry_out(store, [0.01], 1)
+        carry_out(store, [0.1], 1)
+        sweeps = store.sweeps()
+        assert [sweep.values for sweep in sweeps] == [(0.1,), (0.01,)]
+        assert store.sweep(sweeps[1].id[:8]).values == (0.01,)
+
+    def test_a_sweep_remembers_the_newest_words_that_asked_for_it(self, store):
+        carry_out(store, [0.1], 1)
+        (sweep,) = store.sweeps()
+        moved = replace(sweep, request=replace(sweep.request, data="another/place"))
+        store.request_sweep(moved, "from another place")
+        assert [found.request.data for found in store.sweeps()] == ["another/place"]
+        assert store.find_asked("from another place").id == sweep.id
+
+    def test_runs_are_sorted_filtered_and_limited(self, store):
+        carry_out(store, [0.1, 0.01, 0.001], 2)
+        assert [run.config.lr for run in store.runs(sort="lr")] == [0.001, 0.01, 0.1]
+        best = [run.best_val_accuracy for run in store.runs(sort="best_val_accuracy")]
+        assert best == sorted(best, reverse=True)
+        for field in SORT_FIELDS:
+            assert len(store.runs(sort=field, limit=2)) == 2
+        with pytest.raises(UsageError):
+            store.runs(sort="lr; DROP TABLE runs")
+        assert len(store.runs(device=DeviceKind.CPU)) == 3 and store.runs(device=DeviceKind.GPU) == []
+
+    def test_predictions_and_labels_are_bytes(self, store):
+        carry_out(store, [0.1], 1)
+        key = replace(BASE, lr=0.1).key
+        assert store.predictions(key, 1) == bytes(12)
+        assert store.predictions(key, 2) is None
+        assert store.validation_labels("x") is None
