@@ -1,4 +1,4 @@
-"""Make lenetcli/atlas.npz again: python docs/tools/make_atlas.py
+"""Makes lenetcli/data/atlas.npz again: python docs/tools/make_atlas.py.
 
 Draws the ten digits with the fonts that matplotlib ships and keeps, for each, the signed distance to
 its outline, in fortieths of a cell, plus 128 on the outline (larger is inside). Licences of the fonts:
