@@ -17,7 +17,7 @@ from lenetcli.data import sources
 from lenetcli.experiment.config import Request
 from lenetcli.machine import devices, limits, processor
 from lenetcli.output.figures.sheet import fixed_style
-from lenetcli.training import plan
+from lenetcli.training.plan import resolve
 from lenetcli.words import plural
 
 ROUNDS, EPOCHS = 2, 3
@@ -60,7 +60,7 @@ def measure(threads: int) -> None:
                 test_images=None,
                 test_labels=None,
             )
-            config = plan.resolve(replace(request, lr=0.01, device="cpu"), source, device.kind)
+            config = resolve(replace(request, lr=0.01, device="cpu"), source, device.kind)
             trainer = Trainer(part, device, threads)
             trainer.prepare(config)
             epochs = trainer.train(config, None, range(1, EPOCHS + 1), lambda news: None, lambda: False)

@@ -119,13 +119,11 @@ def train_lenetcli(path: str, filters: int) -> Iterator[dict[str, float]]:
     from lenetcli.data import sources
     from lenetcli.experiment.config import Request
     from lenetcli.machine import devices, limits
-    from lenetcli.training import plan
     from lenetcli.training.engine.loop import Trainer
+    from lenetcli.training.plan import resolve
 
     source, device = sources.find(data=path), devices.choose_device("cpu")
-    config = plan.resolve(
-        Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY), source, device.kind
-    )
+    config = resolve(Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY), source, device.kind)
     trainer = Trainer(source.load(), device, limits.usable_cores())
     trainer.prepare(config)
     epochs = trainer.train(config, None, range(1, MANY), lambda news: None, lambda: False)
@@ -147,9 +145,9 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
     from lenetcli.cli.screen.display import Display
     from lenetcli.experiment.config import Request
     from lenetcli.store.store import Store
-    from lenetcli.training import plan
     from lenetcli.training.engine.loop import Trainer
     from lenetcli.training.interrupts import run_stoppably
+    from lenetcli.training.plan import plan_train
     from lenetcli.training.runner import Runner
 
     screen, terminal = pty.openpty()
@@ -166,8 +164,8 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
             super().began(*cell)
             self.wait()
 
-        def finished_epoch(self, epoch, seconds):
-            super().finished_epoch(epoch, seconds)
+        def finished_epoch(self, point, seconds):
+            super().finished_epoch(point, seconds)
             whole, cpu = time.perf_counter() - self.begun, time.process_time() - self.worked
             answered.put({"train": seconds, "whole": whole, "cpu": cpu})
             self.wait()
@@ -178,7 +176,7 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
 
     store = Store.open(str(Path(path).with_name("recorded.db")), create=True)
     request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, device="cpu", data=path)
-    plan = plan.plan_train(request, store)
+    plan = plan_train(request, store)
 
     def answer() -> None:
         for _ in sys.stdin:
