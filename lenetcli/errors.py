@@ -1,12 +1,12 @@
-"""The errors a user can meet: one sentence of what is wrong, one of what to do, an exit code."""
+"""The errors that end a command, each with a sentence on the problem, one of advice, and an exit code."""
 
 
 class LenetError(Exception):
-    """What stopped the command, in words for the person who typed it.
+    """The base class of the errors that are explained to the user and end the command.
 
     Args:
-        problem: one sentence that says what is wrong.
-        advice: one sentence that says what to do about it.
+        problem: a sentence that says what is wrong.
+        advice: a sentence that says what to do about it.
     """
 
     exit_code = 1
@@ -18,23 +18,23 @@ class LenetError(Exception):
 
 
 class RunFailedError(LenetError):
-    """A run failed, cells are left over, or a comparison does not hold."""
+    """A run failed or is left to another process, a check found a difference, or output was lost."""
 
     exit_code = 1
 
 
 class UsageError(LenetError):
-    """What was typed cannot be done."""
+    """An argument is invalid, or what it requests is impossible."""
 
     exit_code = 2
 
 
 class DeviceError(UsageError):
-    """A device was asked for that this machine does not have."""
+    """The requested device does not exist or cannot be used on this machine."""
 
 
 class NotFoundError(LenetError):
-    """The store holds nothing of that name."""
+    """The requested store, run, sweep, result or file does not exist."""
 
     exit_code = 3
 
@@ -46,14 +46,14 @@ class StoreError(LenetError):
 
 
 class StoreBusyError(StoreError):
-    """Another program holds the store's lock for longer than we wait for it."""
+    """Another program has held the lock of the store for longer than the time limit for waiting."""
 
 
 class LostClaimError(StoreError):
-    """Another process has taken the run over; what this one still holds is void."""
+    """Another process has taken over the run; this one can no longer record anything for it."""
 
 
 class DataError(LenetError):
-    """The data cannot be found, read or believed."""
+    """The data cannot be found or read, or are not what they should be."""
 
     exit_code = 5

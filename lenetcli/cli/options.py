@@ -1,4 +1,4 @@
-"""The options that several commands share, and how they are read."""
+"""The options that several commands share, and the parsers of their values."""
 
 import os
 from enum import StrEnum
@@ -13,17 +13,24 @@ from lenetcli.experiment.config import Precision
 from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, expand
 
 
-def _float(what: str) -> Any:
+def _float_parser(what: str) -> Any:
+    """The parser of an option that takes a decimal number; ``what`` is its name in error messages."""
     return lambda text: values.parse_float(str(text), what)
 
 
 def choice(choices: type[StrEnum], what: str) -> Any:
-    """What reads the value of an option that takes one of a few words."""
+    """The parser of an option that takes a member of an enum; ``what`` is its name in error messages."""
     return lambda text: values.parse_choice(str(text), choices, what)
 
 
 def number(what: str, help_text: str, name: str) -> Any:
-    """An option that takes a whole number."""
+    """An option that takes a whole number.
+
+    Args:
+        what: the name of the number in error messages.
+        help_text: the help text.
+        name: the option as typed, with its hyphens.
+    """
     return typer.Option(
         name, parser=lambda text: values.parse_integer(str(text), what), metavar="N", help=help_text
     )
@@ -37,7 +44,9 @@ StoreOption = Annotated[
 ]
 LrOption = Annotated[
     float,
-    typer.Option("--lr", parser=_float("learning rate"), metavar="RATE", help="Learning rate of plain SGD."),
+    typer.Option(
+        "--lr", parser=_float_parser("learning rate"), metavar="RATE", help="Learning rate of plain SGD."
+    ),
 ]
 FiltersOption = Annotated[int, number("number of filters", "Filters of each convolution.", "--filters")]
 KernelOption = Annotated[
@@ -51,7 +60,7 @@ BatchOption = Annotated[int, number("batch size", "Images in a batch.", "--batch
 MomentumOption = Annotated[
     float,
     typer.Option(
-        "--momentum", parser=_float("momentum"), metavar="M", help="Momentum of SGD; 0 is plain SGD."
+        "--momentum", parser=_float_parser("momentum"), metavar="M", help="Momentum of SGD; 0 is plain SGD."
     ),
 ]
 SeedOption = Annotated[int, number("seed", "Seed of the weights and of the order of the images.", "--seed")]
@@ -82,7 +91,11 @@ DatasetOption = Annotated[
 
 
 def _yield_to_dataset(context: typer.Context, data: str | None) -> str | None:
-    """What was typed comes before the environment: ``--dataset synthetic`` before ``LENETCLI_DATA``."""
+    """The value of ``--data``; None if ``--dataset synthetic`` overrides a value from ``LENETCLI_DATA``.
+
+    A typed option takes precedence over the environment. A typed ``--data`` stays, so that the contradiction
+    of both options is reported.
+    """
     synthetic = context.params.get("dataset") == "synthetic"
     return None if synthetic and data == os.environ.get(DATA_VARIABLE) else data
 
@@ -120,13 +133,17 @@ RemeasureOption = Annotated[
     typer.Option("--remeasure", help="Compute finished runs once more: the same bits, new runtimes."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where to write; the ending says the kind."),
+]
 
 
 def parse_output(text: str) -> Path:
-    """A path to write to, as typed, ``~`` understood.
+    """The path of an output file as typed, with a leading ``~`` expanded.
 
     Raises:
-        UsageError: for an empty one.
+        UsageError: if the text is empty.
     """
     if not text:
         raise UsageError("The name of the output file is empty.", "Give it one.")
@@ -134,17 +151,11 @@ def parse_output(text: str) -> Path:
 
 
 def list_seeds(count: int | None) -> range | None:
-    """The seeds 0 … count−1 of ``--seeds``, None for None.
+    """The seeds 0 … count−1 for the value of ``--seeds``; None without a value.
 
     Raises:
-        UsageError: for none at all, or too many.
+        UsageError: if the count is not in the range from 1 to 1000.
     """
     if count is not None and not 1 <= count <= 1000:
         raise UsageError(f"{count} seeds cannot be trained.", "Choose a number from 1 to 1000.")
     return None if count is None else range(count)
-
-
-OutputOption = Annotated[
-    str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Where to write; the ending says the kind."),
-]

@@ -1,4 +1,4 @@
-"""Numbers and words as people type them, read strictly."""
+"""Strict parsers for the numbers, choices and parameter names of the command line."""
 
 import re
 from enum import StrEnum
@@ -14,49 +14,64 @@ _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 SMALLEST, LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
-"""The range of float32, in which training computes; below it a processor may take a number for zero."""
+"""The range of normal float32, in which training computes; a processor may treat smaller numbers as zero."""
 
 MAX_DIGITS = 18
+"""The largest length of a whole number, with its sign; each of this length fits in 64 bits."""
 
 
 def parse_float(text: str, what: str = "value") -> float:
-    """A finite decimal number: ``1e-3``, ``0.001`` and ``.001`` are one value.
+    """A finite decimal number: ``1e-3``, ``0.001`` and ``.001`` are the same value.
+
+    Args:
+        text: the number as typed; white space around it is ignored.
+        what: the name of the number in error messages.
 
     Raises:
-        UsageError: quoting what was typed, for anything else; also where it overflows to infinity or
-            underflows to zero in training's arithmetic.
+        UsageError: if the text is no decimal number, or if in float32 the number would overflow, or be zero
+            without being zero as typed. The message quotes the text.
     """
-    plain = text.strip()
-    if not _FLOAT.fullmatch(plain):
-        hint = "Write it with a decimal point." if "," in plain else "Write it as in 0.001 or 1e-3."
-        raise UsageError(f"The {what} {text!r} is not a number.", hint)
-    number = float(plain)
+    stripped = text.strip()
+    if not _FLOAT.fullmatch(stripped):
+        advice = "Write it with a decimal point." if "," in stripped else "Write it as in 0.001 or 1e-3."
+        raise UsageError(f"The {what} {text!r} is not a number.", advice)
+    number = float(stripped)
     if abs(number) > LARGEST:
         raise UsageError(f"The {what} {text!r} is too large.", "Choose a smaller one.")
-    if abs(number) < SMALLEST and re.search("[1-9]", re.split("[eE]", plain)[0]):
+    # Whether zero was typed can be seen from the digits alone: 1e-999 is zero as a float already.
+    if abs(number) < SMALLEST and re.search("[1-9]", re.split("[eE]", stripped)[0]):
         raise UsageError(f"The {what} {text!r} is so small that it would be zero.", "Choose a larger one.")
-    return number + 0.0  # no negative zero, which would be another run than zero
+    return number + 0.0  # no negative zero, which would identify another run than zero
 
 
 def parse_integer(text: str, what: str = "value") -> int:
     """A whole number in digits.
 
+    Args:
+        text: the number as typed; white space around it is ignored.
+        what: the name of the number in error messages.
+
     Raises:
-        UsageError: quoting what was typed, for anything else.
+        UsageError: if the text is anything else, or longer than ``MAX_DIGITS``. The message quotes the text.
     """
-    plain = text.strip()
-    if not _INTEGER.fullmatch(plain):
+    stripped = text.strip()
+    if not _INTEGER.fullmatch(stripped):
         raise UsageError(f"The {what} {text!r} is not a whole number.", "Write it in digits, as in 16.")
-    if len(plain) > MAX_DIGITS:
+    if len(stripped) > MAX_DIGITS:
         raise UsageError(f"The {what} {text!r} has too many digits.", "Choose one of fewer digits.")
-    return int(plain)
+    return int(stripped)
 
 
 def parse_choice(text: str, choices: type[E], what: str) -> E:
-    """A member of an enum by its value, in letters of any size.
+    """The member of an enum with a value, in upper or lower case.
+
+    Args:
+        text: the value as typed; white space around it is ignored.
+        choices: the enum; its values are in lower case.
+        what: the name of the enum in error messages.
 
     Raises:
-        UsageError: with the list of those there are.
+        UsageError: if there is no such member; the advice lists the values.
     """
     try:
         return choices(text.strip().lower())
@@ -65,16 +80,20 @@ def parse_choice(text: str, choices: type[E], what: str) -> E:
 
 
 def parse_parameter(name: str, *others: str) -> str:
-    """The swept field that a word means, in its common spellings, or one of ``others``.
+    """The field of ``Config`` that a name stands for, in one of its common spellings, or one of ``others``.
+
+    Args:
+        name: the name as typed, in upper or lower case, with hyphens or underscores.
+        others: further names that are allowed.
 
     Raises:
-        UsageError: with the list of those there are, and the nearest.
+        UsageError: if the name is unknown; the message suggests the nearest one, the advice lists all.
     """
     import difflib
 
-    plain = name.lower().replace("-", "_")
-    there = (*SWEEPABLE, *others)
-    spellings = {field: field for field in there} | {
+    spelling = name.lower().replace("-", "_")
+    fields = (*SWEEPABLE, *others)
+    spellings = {field: field for field in fields} | {
         "learning_rate": "lr",
         "rate": "lr",
         "filter": "filters",
@@ -91,20 +110,26 @@ def parse_parameter(name: str, *others: str) -> str:
         "units": "hidden_units",
         "dtype": "precision",
     }
-    if plain in spellings:
-        return spellings[plain]
-    near = difflib.get_close_matches(plain, spellings, n=1, cutoff=0.6)
-    meant = f" Did you mean {spellings[near[0]].replace('_', '-')}?" if near else ""
-    choices = ", ".join(there).replace("_", "-")
-    raise UsageError(f"There is no parameter {name!r} to sweep over.{meant}", f"Choose one of {choices}.")
+    if spelling in spellings:
+        return spellings[spelling]
+    matches = difflib.get_close_matches(spelling, spellings, n=1, cutoff=0.6)
+    question = f" Did you mean {spellings[matches[0]].replace('_', '-')}?" if matches else ""
+    choices = ", ".join(fields).replace("_", "-")
+    raise UsageError(f"There is no parameter {name!r} to sweep over.{question}", f"Choose one of {choices}.")
 
 
 NAMES = {"lr": "learning rate"}
+"""The names of values in error messages, where "value of" and the parameter would be awkward."""
 
 
 def parse_value(parameter: str, text: str) -> Any:
-    """One value of a swept parameter, of the type that its field has."""
+    """A value of a swept parameter, in the type of its field.
+
+    Raises:
+        UsageError: if the text is no such value; the message quotes it.
+    """
     what = NAMES.get(parameter, f"value of {parameter.replace('_', '-')}")
+    # ``sweep`` passes unknown options on as values, so that a value may be negative.
     if re.match(r"--|-[A-Za-z]", text):
         raise UsageError(f"There is no option {text.split('=')[0]}.", "See lenetcli sweep --help.")
     kind = SWEEPABLE[parameter]

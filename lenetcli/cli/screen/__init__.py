@@ -1,1 +1,1 @@
-"""What is printed: messages, tables, the live display, and the standard streams."""
+"""The screen: messages and data, tables, the live display, and the standard streams."""

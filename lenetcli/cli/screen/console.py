@@ -1,4 +1,7 @@
-"""How anything is printed: messages, errors, tables, JSON, CSV. Data goes to stdout, all else to stderr."""
+"""Printing: messages, errors, pairs of name and value, JSON, CSV and sparklines.
+
+Data goes to stdout, everything else to stderr.
+"""
 
 import csv
 import json
@@ -12,75 +15,94 @@ from rich.cells import cell_len
 from rich.text import Text
 
 Item = TypeVar("Item")
+
 GAP = "  "
+"""The space between two columns."""
+
 SPARKS = 20
+"""The largest number of characters in a sparkline."""
+
 LEAST_ROOM = 24
+"""The smallest width, in cells of the terminal, in which a long value is wrapped beside its name."""
 
 
 class Console(rich_console.Console):
-    """Rich's, which leaves it to the caller what a closed pipe means."""
+    """A console of rich that leaves the handling of closed pipes to the caller."""
 
     def on_broken_pipe(self) -> None:
-        """Raise it again; rich would end the process, with a code of its own."""
+        """Raise the current ``BrokenPipeError`` again; rich itself would end the process with exit code 1."""
         raise
 
 
 def stdout() -> Console:
-    """Where data goes; a file or a pipe gets the whole width that a table wants."""
+    """A console for data on stdout: 200 columns wide if that is a file or a pipe and COLUMNS is not set."""
     console = Console(highlight=False, soft_wrap=False)
+    # Otherwise rich would use the width of a terminal on stdin or stderr, or 80 columns.
     if not console.is_terminal and "COLUMNS" not in console._environ:
         console = Console(highlight=False, width=200)
     return console
 
 
 def print_message(text: str, style: str = "") -> None:
-    """A message to stderr, as it is: no markup, no escapes."""
-    _print_message(Text(clean(text), style=style))
+    """Print a message to stderr, without interpreting markup or control characters."""
+    _print_to_stderr(Text(clean(text), style=style))
 
 
 def print_error(problem: str, advice: str) -> None:
-    """An error: what is wrong, and what to do; where nobody can read it, the exit code has to do."""
+    """Print an error to stderr: the problem, then the advice.
+
+    If stderr cannot be written, nothing is raised: the exit code still reports the error.
+    """
     with suppress(OSError):
-        _print_message(Text.assemble(("Error: ", "bold red"), f"{clean(problem)} {clean(advice)}"))
+        _print_to_stderr(Text.assemble(("Error: ", "bold red"), f"{clean(problem)} {clean(advice)}"))
 
 
-def _print_message(text: Text) -> None:
+def _print_to_stderr(text: Text) -> None:
     console = Console(stderr=True, highlight=False)
-    console.print(text, soft_wrap=not console.is_terminal)  # a log gets one line, a terminal whole words
+    console.print(text, soft_wrap=not console.is_terminal)  # wrapped on a terminal, one line in a log
 
 
 def clean(text: str) -> str:
-    """Text from users and strangers' stores: control characters lose their power."""
+    """A text in which U+FFFD replaces every character that is neither printable nor a newline.
+
+    Names and notes come from users and from stores that others have written: their control characters must
+    not reach the terminal.
+    """
     return "".join(
-        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
     )
 
 
 def sparkline(curve: Sequence[float], console: Console) -> str:
-    """A curve in one line of at most 20 characters, from its lowest point to its highest."""
+    """A curve as one line of at most 20 characters, scaled from its minimum to its maximum.
+
+    Longer curves are sampled at equal distances, with both ends. The line is empty for fewer than two
+    points, and in ASCII if the console supports nothing else.
+    """
     if len(curve) < 2:
         return ""
     if len(curve) > SPARKS:
-        curve = [curve[round(at * (len(curve) - 1) / (SPARKS - 1))] for at in range(SPARKS)]
-    plain = console.options.ascii_only or console.legacy_windows
-    blocks = "_.-~=*#@" if plain else "▁▂▃▄▅▆▇█"
+        curve = [curve[round(index * (len(curve) - 1) / (SPARKS - 1))] for index in range(SPARKS)]
+    ascii_only = console.options.ascii_only or console.legacy_windows
+    blocks = "_.-~=*#@" if ascii_only else "▁▂▃▄▅▆▇█"
     low, high = min(curve), max(curve)
-    step = (high - low) / (len(blocks) - 1) or 1.0
+    step = (high - low) / (len(blocks) - 1) or 1.0  # a constant curve has the lowest block throughout
     return "".join(blocks[round((point - low) / step)] for point in curve)
 
 
 def print_pairs(facts: Iterable[tuple[str, Any]]) -> None:
-    """Names and what there is to say of them, folded where it is longer than the line.
+    """Print pairs of name and value in two columns; values that are too long are wrapped.
 
-    Where little room is left beside the names, the rest of a fact stands below its name.
+    If the names leave too little room for wrapping, a long value starts on the line below its name.
     """
     console = stdout()
-    facts = [(clean(name), clean(str(fact))) for name, fact in facts]
-    widest = max((cell_len(name) for name, _ in facts), default=0) + len(GAP)
-    for name, fact in facts:
-        beside = cell_len(fact) <= console.width - widest or console.width - widest >= LEAST_ROOM
-        indent = widest if beside else len(GAP)
-        lines = Text(fact).wrap(console, max(console.width - indent, 1), overflow="fold") or [Text()]
+    facts = [(clean(name), clean(str(value))) for name, value in facts]
+    name_width = max((cell_len(name) for name, _ in facts), default=0) + len(GAP)
+    for name, value in facts:
+        beside = cell_len(value) <= console.width - name_width or console.width - name_width >= LEAST_ROOM
+        indent = name_width if beside else len(GAP)
+        lines = Text(value).wrap(console, max(console.width - indent, 1), overflow="fold") or [Text()]
         heading = Text(name, style="bold")
         if beside:
             heading += Text(" " * (indent - cell_len(name))) + lines.pop(0)
@@ -89,19 +111,29 @@ def print_pairs(facts: Iterable[tuple[str, Any]]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Strict JSON: a number that is not finite would be an error, not ``NaN``."""
-    plain = not (sys.stdout.encoding or "").lower().startswith("utf")
-    json.dump(value, sys.stdout, indent=2, allow_nan=False, ensure_ascii=plain)
+    """Print a value as JSON, in ASCII unless the encoding of stdout is one of Unicode.
+
+    Raises:
+        ValueError: if a number is not finite, since JSON has no ``NaN``.
+    """
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    json.dump(value, sys.stdout, indent=2, allow_nan=False, ensure_ascii=ascii_only)
     sys.stdout.write("\n")
 
 
 def print_csv(rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
-    """Comma-separated values with a line of names first; what is missing is empty."""
+    """Print rows as comma-separated values below a header with the names of the fields.
+
+    A missing value, or None, is an empty field.
+
+    Raises:
+        ValueError: if a row has a key that is not among the fields.
+    """
     writer = csv.DictWriter(sys.stdout, fields, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
 
 def print_line(text: str = "") -> None:
-    """One line of data."""
+    """Print one line of data, without control characters."""
     sys.stdout.write(clean(text) + "\n")

@@ -1,4 +1,4 @@
-"""The standard streams made safe to print to: closed ones, and those that know ASCII only."""
+"""The standard streams: closed ones, characters that an encoding lacks, and output of C++ code on stderr."""
 
 import codecs
 import io
@@ -8,24 +8,27 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# One letter for one: what a table or a display has measured keeps its width.
-_PLAIN = str.maketrans({"–": "-", "−": "-", "…": "~", "·": "|", "×": "x", "’": "'", "“": '"', "”": '"'})
+# One character for one, so that the columns of a table or a display keep the widths already measured.
+_SUBSTITUTES = str.maketrans({"–": "-", "−": "-", "…": "~", "·": "|", "×": "x", "’": "'", "“": '"', "”": '"'})
 
 
 def prepare_streams() -> None:
-    """Let every ``print`` succeed, whatever the terminal can show."""
+    """Prepare stdout and stderr: any character can be printed, and a stream that was closed is discarded."""
     if sys.stdout is None or sys.stderr is None:
         _fill_closed_descriptors()
-    codecs.register_error("lenetcli", _replace)
+    codecs.register_error("lenetcli", _substitute)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Python speaks UTF-8 in the C locale too; a terminal set to it may show nothing but ASCII.
-            plain = stream.isatty() and os.environ.get("LC_ALL") in ("C", "POSIX")
-            stream.reconfigure(encoding="ascii" if plain else stream.encoding, errors="lenetcli")
+            # In the C locale Python encodes in UTF-8 (PEP 540), but the terminal may support ASCII only.
+            ascii_only = stream.isatty() and os.environ.get("LC_ALL") in ("C", "POSIX")
+            stream.reconfigure(encoding="ascii" if ascii_only else stream.encoding, errors="lenetcli")
 
 
 def release_streams() -> None:
-    """Give up what a stream cannot take: Python would complain at exit, with a code of its own."""
+    """Flush stdout and stderr; output that cannot be written is discarded.
+
+    Otherwise Python would try again at exit, print an error and end with an exit code of its own.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -34,7 +37,11 @@ def release_streams() -> None:
 
 
 def _fill_closed_descriptors() -> None:
-    """Point closed standard streams nowhere, or the next file opened, the store, would get their number."""
+    """Open the null device as each closed standard stream.
+
+    Otherwise the next file opened, the store, would get the descriptor of a standard stream.
+    """
+    # The system assigns the lowest free descriptor, so that 0 to 2 are all open at the first one above 2.
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:
         descriptor = os.dup(descriptor)
@@ -43,30 +50,33 @@ def _fill_closed_descriptors() -> None:
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
-def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Characters that an encoding lacks: their plain likeness where there is one, else their escape."""
+def _substitute(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The error handler for codecs: characters from ``_SUBSTITUTES``, else escapes with a backslash."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    wrong = error.object[error.start : error.end].translate(_PLAIN)
-    return wrong.encode("ascii", "backslashreplace").decode("ascii"), error.end
+    text = error.object[error.start : error.end].translate(_SUBSTITUTES)
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
 @contextmanager
 def silence_stderr() -> Iterator[None]:
-    """Send the process' stderr, C++ included, to a file; show it if the block raises."""
+    """The context in which stderr goes to a temporary file, which is printed if an exception ends it.
+
+    The descriptor itself is redirected, since C++ code does not write to ``sys.stderr``.
+    """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as caught:
-        kept = os.dup(2)
-        os.dup2(caught.fileno(), 2)
+    with tempfile.TemporaryFile() as log:
+        original = os.dup(2)
+        os.dup2(log.fileno(), 2)
         try:
             yield
         except BaseException:
             sys.stderr.flush()
-            os.dup2(kept, 2)
-            caught.seek(0)
-            os.write(2, caught.read())
+            os.dup2(original, 2)
+            log.seek(0)
+            os.write(2, log.read())
             raise
         finally:
             sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original, 2)
+            os.close(original)

@@ -1,4 +1,4 @@
-"""How anything is printed: messages, errors, tables, JSON, CSV. Data goes to stdout, all else to stderr."""
+"""The tables of runs, sweeps, epochs, attempts and plans, fitted to the width of the console."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,7 +25,12 @@ from lenetcli.words import NONE, name_value, write_accuracy, write_duration
 
 
 class Column(NamedTuple, Generic[Item]):
-    """A column of a table: where there is no room for all, the highest ``rank`` goes first; 0 stays."""
+    """A column of a table: its title, and the function that returns the cell of an item.
+
+    ``rank`` is the rank for removal: while the table is wider than the console, the column with the highest
+    rank is left out, of equal ranks the leftmost. Columns of rank 0 always stay. ``right`` aligns the cells
+    to the right.
+    """
 
     title: str
     cell: Callable[[Item], Any]
@@ -34,19 +39,22 @@ class Column(NamedTuple, Generic[Item]):
 
 
 def print_table(columns: Sequence[Column[Item]], items: Iterable[Item]) -> None:
-    """A table with a row for each item, of the columns that fit the terminal; nothing wraps."""
+    """Print a table with a row per item, without the columns for which the console is too narrow.
+
+    Lines that are still too long are cut, not wrapped.
+    """
     console = stdout()
-    lines = [[Text(column.title, style="bold") for column in columns]]
-    lines += [[_write_cell(column.cell(item)) for column in columns] for item in items]
-    widths = [max(line[at].cell_len for line in lines) for at in range(len(columns))]
-    shown = list(range(len(columns)))
-    for at in sorted(shown, key=lambda at: -columns[at].rank):
-        if columns[at].rank and sum(widths[one] + len(GAP) for one in shown) - len(GAP) > console.width:
-            shown.remove(at)
-    for line in lines:
-        text = Text(GAP).join(_pad(line[at], widths[at], columns[at].right) for at in shown)
-        text.rstrip()
-        console.print(text, no_wrap=True, overflow="ellipsis")
+    rows = [[Text(column.title, style="bold") for column in columns]]
+    rows += [[_write_cell(column.cell(item)) for column in columns] for item in items]
+    widths = [max(row[index].cell_len for row in rows) for index in range(len(columns))]
+    visible = list(range(len(columns)))
+    for index in sorted(visible, key=lambda index: -columns[index].rank):
+        if columns[index].rank and sum(widths[i] + len(GAP) for i in visible) - len(GAP) > console.width:
+            visible.remove(index)
+    for row in rows:
+        line = Text(GAP).join(_pad(row[index], widths[index], columns[index].right) for index in visible)
+        line.rstrip()
+        console.print(line, no_wrap=True, overflow="ellipsis")
 
 
 def _write_cell(cell: Any) -> Text:
@@ -54,11 +62,11 @@ def _write_cell(cell: Any) -> Text:
 
 
 def _pad(cell: Text, width: int, right: bool) -> Text:
-    blank = Text(" " * (width - cell.cell_len))
-    return blank + cell if right else cell + blank
+    padding = Text(" " * (width - cell.cell_len))
+    return padding + cell if right else cell + padding
 
 
-_STYLES = {
+_STATE_STYLES = {
     RunState.RUNNING: "cyan",
     RunState.COMPLETED: "green",
     RunState.INTERRUPTED: "yellow",
@@ -66,22 +74,23 @@ _STYLES = {
     RunState.DIVERGED: "magenta",
 }
 CONTENDED = "* other work used the machine, or the process was suspended; --remeasure measures again"
+"""The explanation of the asterisk beside a runtime."""
 
 
-def _state(run: Run) -> Text:
-    return Text(run.state, style=_STYLES[run.state])
+def _write_state(run: Run) -> Text:
+    return Text(run.state, style=_STATE_STYLES[run.state])
 
 
-def _runtime(run: Run) -> str:
+def _write_runtime(run: Run) -> str:
     seconds = run.runtime_seconds
     return NONE if seconds is None else write_duration(seconds) + ("*" if run.contended else "")
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _write_time(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-_PARAMETERS = {
+_PARAMETER_TITLES = {
     "lr": "lr",
     "filters": "filters",
     "batch_size": "batch",
@@ -92,24 +101,39 @@ _PARAMETERS = {
     "hidden_units": "hidden",
     "shards": "shards",
 }
+"""Fields of ``Config`` with short names for the titles of columns, in the order of the columns."""
 
 
 def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
-    """The table of ``runs list``: of the parameters, those in which the runs differ come first."""
-    differ = [name for name in _PARAMETERS if len({getattr(run.config, name) for run in runs}) > 1] or ["lr"]
+    """Print the table of ``runs list``, and notes on it.
+
+    A parameter has a column if the runs differ in it; learning rate and filters always have one. Columns of
+    parameters in which the runs differ are among the last to be left out.
+
+    Args:
+        runs: the runs, in the order of the rows.
+        total: the number of runs in the store, for a note if it is larger; None for no such note.
+    """
+    varied = [name for name in _PARAMETER_TITLES if len({getattr(run.config, name) for run in runs}) > 1] or [
+        "lr"
+    ]
     print_table(
         (
             Column("id", lambda run: run.short_id),
-            Column("state", _state),
+            Column("state", _write_state),
             Column("data", lambda run: run.dataset_name, 10),
-            *(_parameter_column(name, differ) for name in _PARAMETERS if name in (*differ, "lr", "filters")),
+            *(
+                _parameter_column(name, varied)
+                for name in _PARAMETER_TITLES
+                if name in (*varied, "lr", "filters")
+            ),
             Column("epochs", lambda run: f"{run.epochs}/{run.target_epochs}", 9, right=True),
             Column("device", lambda run: run.config.device, 14),
             Column("params", lambda run: f"{run.parameters:,}", 15, right=True),
             Column("best val", lambda run: write_accuracy(run.best_val_accuracy), right=True),
             Column("last val", lambda run: write_accuracy(run.val_accuracy), 13, right=True),
             Column("test", lambda run: write_accuracy(run.test_accuracy), 11, right=True),
-            Column("runtime", _runtime, 8, right=True),
+            Column("runtime", _write_runtime, 8, right=True),
         ),
         runs,
     )
@@ -121,27 +145,35 @@ def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
         print_message(f"{len(runs)} of {total:,} runs; --limit N or --all shows more.", "dim")
 
 
-def _parameter_column(name: str, differ: Sequence[str]) -> Column[Run]:
-    rank = differ.index(name) if name in differ else 12
+def _parameter_column(name: str, varied: Sequence[str]) -> Column[Run]:
+    """The column of a parameter; the first one in ``varied`` always stays, the others stay long."""
+    rank = varied.index(name) if name in varied else 12
     right = name != "precision"
-    return Column(_PARAMETERS[name], lambda run: name_value(getattr(run.config, name)), rank, right)
+    return Column(_PARAMETER_TITLES[name], lambda run: name_value(getattr(run.config, name)), rank, right)
 
 
 def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
-    """The results of a sweep, best first, and what was done to come by them."""
+    """Print the results of a sweep, best first, and a summary of what the command did.
+
+    Args:
+        sweep: the sweep with its runs as stored.
+        fates: what the command did with each cell, by the key of its configuration.
+        seconds: the duration of the command.
+    """
     console = stdout()
     several = len(sweep.seeds) > 1 and sweep.parameter != "seed"
 
-    def rank(cell: Cell) -> tuple[bool, float]:
+    def order(cell: Cell) -> tuple[bool, float]:
+        # Diverged runs come last, whatever accuracy they had before, together with runs that have none.
         run = cell.run
         usable = run is not None and run.state is not RunState.DIVERGED
         best = run.best_val_accuracy if run else None
         return (not usable or best is None, -(best or 0.0))
 
-    def of_run(write: Callable[[Run], Any], nothing: str = NONE) -> Callable[[Cell], Any]:
-        return lambda cell: write(cell.run) if cell.run else nothing
+    def of_run(write: Callable[[Run], Any], placeholder: str = NONE) -> Callable[[Cell], Any]:
+        return lambda cell: write(cell.run) if cell.run else placeholder
 
-    def draw(run: Run) -> str:
+    def draw_curve(run: Run) -> str:
         return sparkline([point.val_accuracy for point in run.curve], console)
 
     parameter = sweep.parameter.replace("_", " ")
@@ -154,23 +186,28 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
             Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy)), 3, right=True),
             Column("test", of_run(lambda run: write_accuracy(run.test_accuracy)), 2, right=True),
             Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
-            Column("runtime", of_run(_runtime), 1, right=True),
-            Column("curve", of_run(draw, ""), 8),
-            Column("state", of_run(_state, "not begun")),
+            Column("runtime", of_run(_write_runtime), 1, right=True),
+            Column("curve", of_run(draw_curve, ""), 8),
+            Column("state", of_run(_write_state, "not begun")),
             Column("this time", lambda cell: fates.get(cell.config.key, ""), 7),
             Column("id", of_run(lambda run: run.short_id, ""), 4),
         ),
-        sorted(sweep.cells, key=rank),
+        sorted(sweep.cells, key=order),
     )
     if any(run.contended for run in sweep.runs):
         print_message(CONTENDED, "dim")
-    done = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
+    counts = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
     device = next((run.device_name for run in sweep.runs if run.device_name), sweep.device)
-    print_message(f"{sweep.dataset_name} on {device}: {done}; {write_duration(seconds)} in all")
+    print_message(f"{sweep.dataset_name} on {device}: {counts}; {write_duration(seconds)} in all")
 
 
 def print_run(run: Run, sha256: str | None) -> None:
-    """One run: what it computes, its curve, who worked on it."""
+    """Print a run: its configuration and results, its curve and timings, and the attempts at it.
+
+    Args:
+        run: the run.
+        sha256: the checksum of its stored weights; None without any.
+    """
     config = {name: value for name, value in asdict(run.config).items() if name != "data"}
     print_pairs(
         (
@@ -182,8 +219,8 @@ def print_run(run: Run, sha256: str | None) -> None:
             *((name.replace("_", " "), name_value(value)) for name, value in config.items()),
             ("best val accuracy", write_accuracy(run.best_val_accuracy)),
             ("test accuracy", write_accuracy(run.test_accuracy)),
-            ("runtime", f"{_runtime(run)} of training alone, on {run.device_name or NONE}"),
-            ("created", _moment(run.created_at)),
+            ("runtime", f"{_write_runtime(run)} of training alone, on {run.device_name or NONE}"),
+            ("created", _write_time(run.created_at)),
             ("weights", f"SHA-256 {sha256}" if sha256 else NONE),
         )
     )
@@ -196,12 +233,12 @@ def print_run(run: Run, sha256: str | None) -> None:
 
 
 def _print_curve(run: Run) -> None:
-    times = {timing.epoch: timing for timing in run.newest_timings}
+    timings = {timing.epoch: timing for timing in run.newest_timings}
 
-    def timed(write: Callable[[Timing], str]) -> Callable[[CurvePoint], str]:
-        return lambda point: write(times[point.epoch]) if point.epoch in times else NONE
+    def of_timing(write: Callable[[Timing], str]) -> Callable[[CurvePoint], str]:
+        return lambda point: write(timings[point.epoch]) if point.epoch in timings else NONE
 
-    def train(timing: Timing) -> str:
+    def write_train_seconds(timing: Timing) -> str:
         return f"{timing.train_seconds:.2f}{'*' * timing.disturbed}"
 
     print_table(
@@ -211,8 +248,8 @@ def _print_curve(run: Run) -> None:
             Column("val loss", lambda point: f"{point.val_loss:.6f}", 2, right=True),
             Column("val acc", lambda point: write_accuracy(point.val_accuracy), right=True),
             Column("test acc", lambda point: write_accuracy(point.test_accuracy), 4, right=True),
-            Column("train s", timed(train), 1, right=True),
-            Column("eval s", timed(lambda timing: f"{timing.eval_seconds:.2f}"), 5, right=True),
+            Column("train s", of_timing(write_train_seconds), 1, right=True),
+            Column("eval s", of_timing(lambda timing: f"{timing.eval_seconds:.2f}"), 5, right=True),
         ),
         run.curve,
     )
@@ -222,15 +259,15 @@ def _print_attempts(run: Run) -> None:
     print_table(
         (
             Column("attempt", lambda attempt: attempt.number, right=True),
-            Column("started", lambda attempt: _moment(attempt.started_at), 1),
+            Column("started", lambda attempt: _write_time(attempt.started_at), 1),
             Column("outcome", lambda attempt: attempt.outcome or NONE),
             Column("device", lambda attempt: attempt.device_name, 2),
             Column("host", lambda attempt: attempt.host, 3),
             Column("threads", lambda attempt: attempt.threads, 4, right=True),
-            Column("import s", lambda attempt: _seconds(attempt.import_seconds), 5, right=True),
-            Column("data s", lambda attempt: _seconds(attempt.data_seconds), 8, right=True),
-            Column("trace s", lambda attempt: _seconds(attempt.trace_seconds), 6, right=True),
-            Column("warm-up s", lambda attempt: _seconds(attempt.warmup_seconds), 7, right=True),
+            Column("import s", lambda attempt: _write_setup_seconds(attempt.import_seconds), 5, right=True),
+            Column("data s", lambda attempt: _write_setup_seconds(attempt.data_seconds), 8, right=True),
+            Column("trace s", lambda attempt: _write_setup_seconds(attempt.trace_seconds), 6, right=True),
+            Column("warm-up s", lambda attempt: _write_setup_seconds(attempt.warmup_seconds), 7, right=True),
             Column("note", lambda attempt: attempt.note or "", 9),
             Column("versions", lambda attempt: " ".join(map(" ".join, attempt.versions.items())), 10),
         ),
@@ -238,12 +275,12 @@ def _print_attempts(run: Run) -> None:
     )
 
 
-def _seconds(seconds: float | None) -> str:
+def _write_setup_seconds(seconds: float | None) -> str:
     return NONE if seconds is None else f"{seconds:.1f}"
 
 
 def print_sweeps(sweeps: Sequence[Sweep]) -> None:
-    """The table of ``sweeps list``."""
+    """Print the table of ``sweeps list``."""
     print_table(
         (
             Column("id", lambda sweep: sweep.id[:8]),
@@ -254,14 +291,19 @@ def print_sweeps(sweeps: Sequence[Sweep]) -> None:
             Column("data", lambda sweep: sweep.dataset_name, 4),
             Column("device", lambda sweep: sweep.device, 4),
             Column("done", lambda sweep: f"{sweep.done}/{len(sweep.cells)}", right=True),
-            Column("last asked", lambda sweep: _moment(sweep.last_requested), 2),
+            Column("last asked", lambda sweep: _write_time(sweep.last_requested), 2),
         ),
         sweeps,
     )
 
 
 def print_plan(rows: Sequence[tuple[Config, int, float | None]]) -> None:
-    """What would be trained: configurations, epochs left, and seconds where they can be told."""
+    """Print the table of ``reproduce --dry-run``; nothing without rows.
+
+    Args:
+        rows: for each run to train, its configuration, the number of epochs left, and the estimated training
+            time in seconds; None if there is no estimate.
+    """
     if not rows:
         return
     print_table(
