@@ -149,33 +149,33 @@ class Display:
         )
         self._update_total(done, remaining)
 
-    def finished_epoch(self, epoch: CurvePoint, seconds: float) -> None:
+    def finished_epoch(self, point: CurvePoint, seconds: float) -> None:
         """Note an epoch that is stored; without a live display, print its line.
 
         Args:
-            epoch: its point of the curve.
+            point: its point of the curve.
             seconds: its training time.
         """
-        self._accuracies.append(epoch.val_accuracy)
+        self._accuracies.append(point.val_accuracy)
         assert self._cell is not None
         if not self._live:
-            test = "" if epoch.test_accuracy is None else f"  test accuracy {epoch.test_accuracy:.4f}"
+            test = "" if point.test_accuracy is None else f"  test accuracy {point.test_accuracy:.4f}"
             self._print_line(
-                f"{self._name(self._cell)}  epoch {epoch.epoch}/{self._last_epoch}"
-                f"  train loss {epoch.train_loss:.4f}  val loss {epoch.val_loss:.4f}"
-                f"  val accuracy {epoch.val_accuracy:.4f}{test}  {write_duration(seconds)}"
+                f"{self._name(self._cell)}  epoch {point.epoch}/{self._last_epoch}"
+                f"  train loss {point.train_loss:.4f}  val loss {point.val_loss:.4f}"
+                f"  val accuracy {point.val_accuracy:.4f}{test}  {write_duration(seconds)}"
             )
 
     def ended(self, cell: Cell, state: RunState, fate: Fate) -> None:
         """Count a cell as ended and print its line; cells that were finished before get none."""
         self._ended_keys.add(cell.config.key)
         self._outlook.strike(cell.config)
+        if fate is Fate.KEPT:
+            return
         if fate in (Fate.TRAINED, Fate.CONTINUED):
             accuracies = self._accuracies  # ``cell.run`` is the run as it was before training
         else:
             accuracies = [point.val_accuracy for point in cell.run.curve] if cell.run else []
-        if fate is Fate.KEPT:
-            return
         if self._live:
             best = (
                 f"  best {max(accuracies):.4f}  {sparkline(accuracies, self.console)}" if accuracies else ""
