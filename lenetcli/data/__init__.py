@@ -1,1 +1,1 @@
-"""Data sets: found, downloaded, verified, read and split; the synthetic digits."""
+"""Data sets: search, download, verification, reading and split; the synthetic digits."""

@@ -1,8 +1,11 @@
-"""The synthetic digits: glyphs from a small atlas, bent by chance, the same bytes on every machine.
+"""The synthetic digits: randomly distorted glyphs of sixteen fonts, the same bytes on every machine.
 
-A glyph is kept as the signed distance to its outline (40 to a cell, 128 on the outline, larger inside), so
-that thickness and blur are an offset and a slope. All arithmetic is on integers, and chance comes only from
-PCG64's raw stream, which NumPy guarantees: neither a library's version nor a processor changes a byte.
+The glyph atlas ``atlas.npz`` contains each digit in each font as a signed distance field: a grid of cells
+with the distance of each from the outline, in 1/40 of a cell, plus 128; larger is inside. An offset of the
+distances makes a glyph thicker or thinner, the slope with which they become grey levels makes it sharper or
+more blurred. All arithmetic is on integers, and all random numbers are the raw streams of PCG64, which NumPy
+guarantees: neither the version of a library nor the processor changes a byte.
+
 The glyphs come from the DejaVu fonts (Bitstream Vera licence) and STIX (SIL Open Font License);
 ``docs/tools/make_atlas.py`` draws them.
 """
@@ -26,13 +29,18 @@ CHECKSUMS: Final = {
     "t10k-images-idx3-ubyte": "0061d32c8ca13cfcdd4f14c08227900202d61c6984f2c3998e02810247981067",
     "t10k-labels-idx1-ubyte": "b87c152bd4cc79a1dd058df90632a43e3a396dea79d2aaa76a477a50a2da8406",
 }
-"""SHA-256 of the IDX files that the digits make."""
+"""The SHA-256 of each part of the data set, encoded as an IDX file."""
 
-_BLOCK = 200  # images drawn at once, so that arrays stay in the cache; it decides which chance falls on which
+# The number of images drawn at once, whose arrays fit into the caches of a processor. Each block has a random
+# stream of its own, so another size would give other images.
+_BLOCK = 200
 
-# What chance decides about an image, lowest and highest. Lengths are in cells of the atlas / 65536, those
-# that grow over the page by half pixels (and their products); turn and shear are in 1/1024.
-_CHANCE: Final = {
+# The lowest and the highest value of each random parameter of an image, in the order of the rows of a random
+# stream. The shifts "right" and "down" are in 1/65536 of a cell; so are the scales "width" and "height" per
+# half pixel of the image, the bends ("uu" to "vv") per product of two of these, the waves per product
+# of three. "turn" (the sine of the angle) and "shear" are in 1/1024. "thin" is subtracted from the distances,
+# "slope" is in 1/16 of a grey level per unit of distance, "ink" in 1/256 of full brightness.
+_RANGES: Final = {
     "label": (0, 9),
     "font": (0, 15),
     "turn": (-320, 320),
@@ -53,19 +61,24 @@ _CHANCE: Final = {
     "slope": (20, 80),
     "ink": (170, 256),
 }
-_EVEN = 2  # the first so many are spread evenly, the others gather about their middle
+_UNIFORM = 2  # so many parameters at the beginning are uniformly distributed, the others triangularly
 
 
 def make_all() -> "dict[str, NDArray[np.uint8]]":
-    """The whole data set, by the names of MNIST's files; ``CHECKSUMS`` says what it must be."""
+    """The whole data set by the names of MNIST's files: images (n, 28, 28) and labels (n,), both uint8.
+
+    On every machine it has the hashes of ``CHECKSUMS``.
+    """
     parts = (*make(TRAIN_IMAGES, 0), *make(TEST_IMAGES, 1))
     return dict(zip(CHECKSUMS, parts, strict=True))
 
 
 def make(count: int, stream: int) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]]":
-    """``count`` images (count, 28, 28) and their labels (count,), both uint8, of random stream ``stream``.
+    """Images (count, 28, 28) and their labels (count,), both uint8.
 
-    The first images of a stream are the same whatever ``count`` is.
+    Args:
+        count: the number of images; the first images of a stream are the same for every count.
+        stream: the number of the random stream: 0 for the training set, 1 for the test set.
     """
     import numpy as np
 
@@ -73,15 +86,19 @@ def make(count: int, stream: int) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]
     images = np.empty((count, IMAGE_SIDE, IMAGE_SIDE), np.uint8)
     labels = np.empty(count, np.uint8)
     for start in range(0, count, _BLOCK):
-        wanted = min(_BLOCK, count - start)
-        chance = _draw_chances(stream, start // _BLOCK)
-        images[start : start + wanted] = _draw_images(atlas, chance)[:wanted]
-        labels[start : start + wanted] = chance["label"][:wanted]
+        size = min(_BLOCK, count - start)
+        parameters = _draw_parameters(stream, start // _BLOCK)
+        images[start : start + size] = _draw_images(atlas, parameters)[:size]
+        labels[start : start + size] = parameters["label"][:size]
     return images, labels
 
 
 def _load_atlas() -> "NDArray[np.int32]":
-    """The glyphs (10, 16, 40, 40); a number packs a cell, its right neighbour and the two below."""
+    """The glyph atlas (digits, fonts, rows, columns) = (10, 16, 40, 40), int32.
+
+    Each number packs, one byte each, a cell, its right neighbour and the two below, from the lowest byte up:
+    interpolation between the four then takes one look-up.
+    """
     import numpy as np
 
     with np.load(Path(__file__).with_name("atlas.npz"), allow_pickle=False) as atlas:
@@ -92,69 +109,77 @@ def _load_atlas() -> "NDArray[np.int32]":
     return packed.view(np.int32)
 
 
-def _draw_chances(stream: int, block: int) -> "dict[str, NDArray[np.int64]]":
-    """One value an image of the block for each name in ``_CHANCE``."""
+def _draw_parameters(stream: int, block: int) -> "dict[str, NDArray[np.int64]]":
+    """The random parameters of the images of a block: an array (block,) for each name in ``_RANGES``."""
     import numpy as np
 
-    bits = np.random.PCG64(np.random.SeedSequence([stream, block])).random_raw((len(_CHANCE), _BLOCK))
-    chances = {}
-    for place, (name, (low, high)) in enumerate(_CHANCE.items()):
-        row = bits[place]
-        if place < _EVEN:
-            chosen = row % np.uint64(high - low + 1)
-        else:  # the sum of two draws
+    bits = np.random.PCG64(np.random.SeedSequence([stream, block])).random_raw((len(_RANGES), _BLOCK))
+    parameters = {}
+    for index, (name, (low, high)) in enumerate(_RANGES.items()):
+        row = bits[index]
+        if index < _UNIFORM:
+            offsets = row % np.uint64(high - low + 1)
+        else:  # the sum of two uniform numbers, one from each half of the 64 bits
             half = np.uint64((high - low) // 2 + 1)
-            chosen = (row >> np.uint64(32)) % half + (row & np.uint64(0xFFFFFFFF)) % half
-        chances[name] = chosen.astype(np.int64) + low
-    return chances
+            offsets = (row >> np.uint64(32)) % half + (row & np.uint64(0xFFFFFFFF)) % half
+        parameters[name] = offsets.astype(np.int64) + low
+    return parameters
 
 
-def _draw_images(atlas: "NDArray[np.int32]", chance: "dict[str, NDArray[np.int64]]") -> "NDArray[np.uint8]":
-    """The images (block, 28, 28) of a block."""
+def _draw_images(
+    atlas: "NDArray[np.int32]", parameters: "dict[str, NDArray[np.int64]]"
+) -> "NDArray[np.uint8]":
+    """The images (block, 28, 28) of a block with these parameters."""
     import numpy as np
 
+    # The distance of each pixel from the outline of its glyph: bilinear interpolation between four cells. The
+    # weights, in 1/256, are the lowest byte of the coordinates.
     side = atlas.shape[-1]
-    across, down = _place_pixels(chance, side)
-    corner = (down >> 8) * side + (across >> 8)
-    corner += ((chance["label"] * atlas.shape[1] + chance["font"]) * side**2).astype(np.int32)[:, None]
-    four = atlas.reshape(-1)[corner]
-    here, right, below, across_below = (four >> shift & 255 for shift in (0, 8, 16, 24))
-    upper = (here << 8) + (right - here) * (across & 255)
-    lower = (below << 8) + (across_below - below) * (across & 255)
-    distance = upper + ((lower - upper) * (down & 255) >> 8)  # 256 times the atlas' unit
+    across, down = _map_pixels(parameters, side)
+    index = (down >> 8) * side + (across >> 8)
+    index += ((parameters["label"] * atlas.shape[1] + parameters["font"]) * side**2).astype(np.int32)[:, None]
+    cells = atlas.reshape(-1)[index]
+    upper_left, upper_right, lower_left, lower_right = (cells >> shift & 255 for shift in (0, 8, 16, 24))
+    upper = (upper_left << 8) + (upper_right - upper_left) * (across & 255)
+    lower = (lower_left << 8) + (lower_right - lower_left) * (across & 255)
+    distance = upper + ((lower - upper) * (down & 255) >> 8)  # in 1/256 of the atlas' unit
 
     outline, slope, ink = (
         values.astype(np.int32)[:, None]
-        for values in (128 + chance["thin"] << 8, chance["slope"], chance["ink"])
+        for values in (128 + parameters["thin"] << 8, parameters["slope"], parameters["ink"])
     )
     grey = np.clip(((distance - outline) * slope >> 12) + 127, 0, 255) * ink >> 8
-    drawn: NDArray[np.uint8] = grey.astype(np.uint8).reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
-    return drawn
+    images: NDArray[np.uint8] = grey.astype(np.uint8).reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
+    return images
 
 
-def _place_pixels(chance: "dict[str, NDArray[np.int64]]", side: int) -> "list[NDArray[np.int32]]":
-    """Where each pixel lies across and down its glyph, each (block, 784), in cells / 256, kept inside it.
+def _map_pixels(parameters: "dict[str, NDArray[np.int64]]", side: int) -> "list[NDArray[np.int32]]":
+    """The coordinates of each pixel in its glyph, across and down, each (block, 784), in 1/256 of a cell.
 
-    With u and v, the pixel's place in half pixels from the middle, either is a sum of 1, u, v (shift, turn,
-    shear and size), uu, uv, vv (bends) and a cubic of the other axis (a wave).
+    With the pixel's position (u, v) in half pixels from the centre of the image, each coordinate is a sum of
+    1, u, v (shift, rotation, shear and size), u², uv, v² (bends) and a cubic of the other axis (a wave),
+    clipped to the glyph.
     """
     import numpy as np
 
+    # Over the 20 central pixels, which a digit about fills, the mean of u² is 133, so that bends do not shift
+    # it, and the cubic of the wave is zero at their edges, u = ±20.
     v, u = (
         2 * grid.reshape(-1) - (IMAGE_SIDE - 1) for grid in np.indices((IMAGE_SIDE, IMAGE_SIDE), np.int32)
     )
     bends = [u * u - 133, u * v, v * v - 133]
+    # In 1/1024, from integers: the cosines of a mathematical library may differ in the last digit.
     cosines = np.array([math.isqrt(1024**2 - sine**2) for sine in range(1025)])
-    sine, cosine = chance["turn"], cosines[np.abs(chance["turn"])]
-    slant = sine + chance["shear"]
-    linear_x = [chance["right"], chance["width"] * cosine >> 10, chance["width"] * slant >> 10]
-    linear_y = [chance["down"], -chance["height"] * sine >> 10, chance["height"] * cosine >> 10]
-    places = []
+    sine, cosine = parameters["turn"], cosines[np.abs(parameters["turn"])]
+    slant = sine + parameters["shear"]
+    linear_x = [parameters["right"], parameters["width"] * cosine >> 10, parameters["width"] * slant >> 10]
+    linear_y = [parameters["down"], -parameters["height"] * sine >> 10, parameters["height"] * cosine >> 10]
+    coordinates = []
     for linear, axis, other in ((linear_x, "x", v), (linear_y, "y", u)):
-        factors = [*linear, *(chance[f"{bend}_{axis}"] for bend in ("uu", "uv", "vv", "wave"))]
+        factors = [*linear, *(parameters[f"{bend}_{axis}"] for bend in ("uu", "uv", "vv", "wave"))]
         basis = np.stack([np.ones_like(u), u, v, *bends, other**3 - 400 * other])
-        place = np.einsum("ki,kp->ip", np.stack(factors).astype(np.int32), basis)
-        place >>= 8
-        place += 128 * (side - 1)
-        places.append(np.clip(place, 0, 256 * (side - 1) - 1, out=place))
-    return places
+        coordinate = np.einsum("ki,kp->ip", np.stack(factors).astype(np.int32), basis)
+        coordinate >>= 8
+        coordinate += 128 * (side - 1)  # the centre of the glyph
+        coordinates.append(np.clip(coordinate, 0, 256 * (side - 1) - 1, out=coordinate))
+    return coordinates

@@ -1,4 +1,4 @@
-"""The published MNIST: its checksums, and how it is downloaded."""
+"""The published MNIST: its checksums and its download."""
 
 import contextlib
 import tempfile
@@ -19,34 +19,41 @@ CHECKSUMS: Final = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-"""SHA-256 of the decoded IDX files."""
+"""The SHA-256 of each decoded IDX file."""
 
 CONTAINER_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 CONTAINER_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 FILES_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 CONNECT_SECONDS = 5
-ANSWER_SECONDS = 7  # for the first byte, so that a name server that is silent counts too
+ANSWER_SECONDS = 7  # until the first byte: unlike the limit of the connection, it includes the name server
 READ_SECONDS = 15
 MAX_BYTES = 64 << 20
 _STALE_SECONDS = 86_400
 
 Report = Callable[[str, int, int], None]
-"""Called about ten times a second with the file's name, the bytes that came, and all of them (0: unknown)."""
+"""A callback for the progress of a download, called about ten times per second.
+
+Its arguments are the name of the file, the number of bytes received, and the number of all (0 if unknown).
+"""
 
 
 def list_places(cache: Path) -> tuple[Path, Path]:
-    """Where ``fetch`` leaves what it gets: an npz, or a folder of IDX files."""
+    """The paths at which ``fetch`` leaves MNIST: an npz, or a folder of IDX files."""
     return cache / "mnist.npz", cache / "mnist"
 
 
 def fetch(cache: Path, report: Report | None = None) -> Path:
-    """Download MNIST into ``cache`` and return the file or folder; only what was verified ever gets there.
+    """Download MNIST into the cache and return its npz or folder, one of ``list_places``.
 
-    Whatever ``report`` raises stops the download and leaves nothing behind.
+    Files are verified before they are moved there.
+
+    Args:
+        cache: the cache folder, which need not exist.
+        report: called with the progress; an exception from it stops the download and leaves nothing behind.
 
     Raises:
-        DataError: if no mirror could be had, or the cache not be written.
+        DataError: if no mirror delivers MNIST, or the cache cannot be written.
     """
     container, folder = list_places(cache)
     reasons = []
@@ -54,13 +61,13 @@ def fetch(cache: Path, report: Report | None = None) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         _remove_stale(cache)
         with tempfile.TemporaryDirectory(prefix="download-", dir=cache, ignore_cleanup_errors=True) as name:
-            for url, get, goal in (
+            for url, download, target in (
                 (CONTAINER_URL, _fetch_container, container),
                 (FILES_URL, _fetch_files, folder),
             ):
                 try:
-                    get(Path(name), goal, report or (lambda *_: None))
-                    return goal
+                    download(Path(name), target, report or (lambda *_: None))
+                    return target
                 except _MirrorError as error:
                     reasons.append(f"{urlsplit(url).hostname} {error}")
     except OSError as error:
@@ -72,32 +79,34 @@ def fetch(cache: Path, report: Report | None = None) -> Path:
 
 
 class _MirrorError(Exception):
-    """Why a mirror did not serve."""
+    """The reason why a mirror did not deliver MNIST: a sentence without its subject, the host."""
 
 
-def _fetch_container(temporary: Path, goal: Path, report: Report) -> None:
-    file = _retrieve(CONTAINER_URL, temporary / goal.name, CONTAINER_SHA256, report)
-    file.replace(goal)
+def _fetch_container(temporary: Path, target: Path, report: Report) -> None:
+    """Download the npz into a temporary folder and move it to its path in the cache."""
+    file = _retrieve(CONTAINER_URL, temporary / target.name, CONTAINER_SHA256, report)
+    file.replace(target)
 
 
-def _fetch_files(temporary: Path, goal: Path, report: Report) -> None:
+def _fetch_files(temporary: Path, target: Path, report: Report) -> None:
+    """Download the IDX files into a temporary folder and move them, when all are there, into the cache."""
     files = {}
     for name, checksum in CHECKSUMS.items():
         file = _retrieve(f"{FILES_URL}{name}.gz", temporary / f"{name}.gz", None, report)
         try:
-            found = readers.digest(readers.Part(name=name, file=file)).sha256
+            sha256 = readers.digest(readers.Part(name=name, file=file)).sha256
         except DataError as error:
             raise _MirrorError("sent a damaged file") from error
-        if found != checksum:
+        if sha256 != checksum:
             raise _MirrorError("sent something other than MNIST")
         files[name] = file
-    goal.mkdir(exist_ok=True)
+    target.mkdir(exist_ok=True)
     for file in files.values():
-        file.replace(goal / file.name)
+        file.replace(target / file.name)
 
 
 class _Progress:
-    """What pooch takes for a progress bar; an exception raised here ends the download."""
+    """A progress bar as pooch uses it; an exception from ``update`` ends the download."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -117,7 +126,15 @@ class _Progress:
 
 
 def _retrieve(url: str, file: Path, sha256: str | None, report: Report) -> Path:
-    """Download one file in a thread of its own: a look-up of a name has no time limit and hears no signal."""
+    """Download one file and return its path.
+
+    The download runs in a thread of its own, since the look-up of a host name has no time limit and cannot be
+    interrupted by a signal.
+
+    Raises:
+        _MirrorError: if the mirror does not deliver a file with this SHA-256 (any, if None).
+        OSError: if the file cannot be written.
+    """
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
@@ -128,34 +145,34 @@ def _retrieve(url: str, file: Path, sha256: str | None, report: Report) -> Path:
         downloader = pooch.HTTPDownloader(
             progressbar=progress, chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS)
         )
-        known = f"sha256:{sha256}" if sha256 else None
+        checksum = f"sha256:{sha256}" if sha256 else None
         try:
-            pooch.retrieve(url, known, fname=file.name, path=file.parent, downloader=downloader)
+            pooch.retrieve(url, checksum, fname=file.name, path=file.parent, downloader=downloader)
         except Exception as error:
             failures.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    limit = time.monotonic() + ANSWER_SECONDS
+    deadline = time.monotonic() + ANSWER_SECONDS
     try:
         while thread.is_alive():
             thread.join(0.1)
             report(file.name, min(progress.done, progress.total or progress.done), progress.total)
-            if not progress.done and thread.is_alive() and time.monotonic() > limit:
+            if not progress.done and thread.is_alive() and time.monotonic() > deadline:
                 raise _MirrorError(f"did not answer within {ANSWER_SECONDS} seconds")
     finally:
         progress.abandoned.set()
-        thread.join(0.5)  # so that it can tidy up; one that waits for the network is left to itself
+        thread.join(0.5)  # time to remove its files; a thread that still waits for the network is left behind
     if failures:
         raise _explain(failures[0]) from failures[0]
     return file
 
 
 def _explain(error: Exception) -> Exception:
-    """The failure in words, or an error of the disk as it is."""
+    """The error to raise for a failure of pooch: a ``_MirrorError``, or an error of the disk unchanged."""
     import requests
 
-    match error:
+    match error:  # from the special to the general: the errors of requests are OSErrors, too
         case requests.Timeout():
             return _MirrorError("did not answer in time")
         case requests.HTTPError(response=requests.Response(status_code=code)):
@@ -170,7 +187,7 @@ def _explain(error: Exception) -> Exception:
 
 
 def _remove_stale(cache: Path) -> None:
-    """What a download left that was killed."""
+    """Remove the folders of downloads that were killed more than a day ago."""
     for folder in cache.glob("download-*"):
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > _STALE_SECONDS:

@@ -1,8 +1,8 @@
-"""IDX, IDX.gz and npz, read strictly and in bounded memory.
+"""Readers of IDX, IDX.gz and npz files, strict and in bounded memory.
 
 Each file, or member of an npz, becomes the same stream of bytes: its IDX encoding, the header first. So one
-checksum serves all containers. Nothing is allocated on a header's word: a claim is compared with the bytes
-that are there (deflate packs at most 1032 to 1), and nothing is read beyond what was announced.
+checksum serves all containers. No header is trusted: before memory is allocated, the announced size is
+compared with what the bytes of the file can hold, and nothing is read beyond it.
 """
 
 import gzip
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_IMAGES: Final = 10_000_000
-"""More than any published set of this form (Infinite MNIST has 8.1 million); 7.84 GB once read."""
+"""The most images in a part, 7.84 GB in memory: more than any published set of this form has.
+
+The largest, Infinite MNIST, has 8.1 million.
+"""
 
 NAMES: Final = (
     "train-images-idx3-ubyte",
@@ -36,31 +39,40 @@ NAMES: Final = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-"""The parts of a data set, by their published file names."""
+"""The names of the parts of a data set: those of the published files."""
 
 KEYS: Final = dict(zip(NAMES, ("x_train", "y_train", "x_test", "y_test"), strict=True))
-"""The same parts as Keras names them in an npz."""
+"""The names of the same parts in an npz, as Keras writes it."""
 
-_BLOCK: Final = 1 << 20
+_BLOCK: Final = 1 << 20  # bytes read at once
+
+# No deflate stream expands to more than 1032 times its length (https://zlib.net/zlib_tech.html), so a small
+# file that announces gigabytes is refused before any memory is allocated.
 _DEFLATE_LIMIT: Final = 1032
+
+# NumPy's header for an array of numbers has about a hundred bytes; a long one, which the format permits,
+# describes something else and need not be searched.
 _NPY_HEAD_LIMIT: Final = 4096
+
+# Of images (True) and labels (False): the magic number, 0x08 for unsigned bytes and the number of dimensions,
+# and the whole header: magic number, count, and for images the height and width.
 _MAGIC: Final = {True: 2051, False: 2049}
 _HEAD: Final = {True: struct.Struct(">4I"), False: struct.Struct(">2I")}
 _LABELS: Final = bytes(range(CLASSES))
 
-_AGAIN: Final = "Get the file again from where it came, or give other data with --data."
-_FORM: Final = "Data must have MNIST's form: 28 by 28 grey images in unsigned bytes, and labels from 0 to 9."
-_TROUBLE: Final = (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error, zipfile.BadZipFile)
-_ZIP_TROUBLE: Final = (
-    KeyError,
-    RuntimeError,
-    NotImplementedError,
-)  # no such member, encrypted, packed strangely
+_COPY_ADVICE: Final = "Get the file again from where it came, or give other data with --data."
+_FORM_ADVICE: Final = (
+    "Data must have MNIST's form: 28 by 28 grey images in unsigned bytes, and labels from 0 to 9."
+)
+# What the standard library raises for damaged files; of the last three, KeyError stands for a member that is
+# missing, RuntimeError for one that is encrypted, NotImplementedError for an unknown compression.
+_DAMAGE: Final = (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error, zipfile.BadZipFile)
+_ZIP_DAMAGE: Final = (KeyError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Images or labels on disk: an IDX file (``key`` None), or a member of an npz."""
+    """Images or labels on disk: an IDX file if ``key`` is None, else a member of an npz."""
 
     name: str
     file: Path
@@ -68,12 +80,12 @@ class Part:
 
     @property
     def has_images(self) -> bool:
-        """Whether these are images rather than labels."""
+        """Whether the part has images, not labels."""
         return "images" in self.name
 
     @property
     def kind(self) -> str:
-        """What it holds, as a message says it."""
+        """The word for its content in messages."""
         return "images" if self.has_images else "labels"
 
     def __str__(self) -> str:
@@ -82,30 +94,30 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """How many images or labels a part holds, and the SHA-256 of its IDX encoding."""
+    """The number of images or labels in a part, and the SHA-256 of its IDX encoding."""
 
     count: int
     sha256: str
 
 
 def digest(part: Part) -> Digest:
-    """Read ``part`` once, block by block, keeping nothing.
+    """The digest of a part, read block by block in constant memory.
 
     Raises:
-        DataError: if it cannot be read or is not exactly what it should be.
+        DataError: if the part cannot be read, is damaged, or does not have MNIST's form.
     """
     with _open(part) as (count, blocks):
-        hashed = hashlib.sha256(encode_head(count, images=part.has_images))
+        total = hashlib.sha256(encode_head(count, images=part.has_images))
         for block in blocks:
-            hashed.update(block)
-    return Digest(count=count, sha256=hashed.hexdigest())
+            total.update(block)
+    return Digest(count=count, sha256=total.hexdigest())
 
 
 def read(part: Part) -> "tuple[NDArray[np.uint8], Digest]":
-    """The images (n, 28, 28) or labels (n,) of ``part``, uint8, and their digest.
+    """The images (n, 28, 28) or labels (n,) of a part, uint8, and their digest.
 
     Raises:
-        DataError: as ``digest`` does, and where the memory does not suffice.
+        DataError: as for ``digest``, and if the memory does not suffice.
     """
     import numpy as np
 
@@ -115,13 +127,13 @@ def read(part: Part) -> "tuple[NDArray[np.uint8], Digest]":
         except MemoryError:
             problem = f"{part} holds {count:,} {part.kind}, more than this machine's memory takes."
             raise DataError(problem, "Use fewer images.") from None
-        hashed = hashlib.sha256(encode_head(count, images=part.has_images))
-        flat, done = array.reshape(-1), 0
+        total = hashlib.sha256(encode_head(count, images=part.has_images))
+        flat, start = array.reshape(-1), 0
         for block in blocks:
-            flat[done : done + len(block)] = np.frombuffer(block, np.uint8)
-            done += len(block)
-            hashed.update(block)
-    return array, Digest(count=count, sha256=hashed.hexdigest())
+            flat[start : start + len(block)] = np.frombuffer(block, np.uint8)
+            start += len(block)
+            total.update(block)
+    return array, Digest(count=count, sha256=total.hexdigest())
 
 
 def encode_head(count: int, *, images: bool) -> bytes:
@@ -134,7 +146,7 @@ def list_keys(file: Path) -> set[str]:
     """The names of the arrays in an npz.
 
     Raises:
-        DataError: if it cannot be read, or is no npz.
+        DataError: if the file cannot be read or is not an npz.
     """
     with _open_file(file) as stream:
         start = stream.read(16)
@@ -147,37 +159,42 @@ def list_keys(file: Path) -> set[str]:
 
 @contextmanager
 def _open(part: Part) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """The count of a part, and its values in blocks."""
+    """Open a part: its count, and an iterator over its values in blocks of bytes, one byte per value."""
     with _open_file(part.file, part) as file:
         yield _open_idx(part, file) if part.key is None else _open_member(part, file)
 
 
 @contextmanager
 def _open_file(file: Path, part: Part | None = None) -> Iterator[IO[bytes]]:
-    """An ordinary file; what goes wrong in opening or reading it is a DataError."""
+    """Open a regular file; every failure, of the body of the ``with`` statement as well, is a DataError.
+
+    The body reads the file, and most kinds of damage appear only then.
+    """
     name = str(part or f"'{file}'")
     try:
-        if not stat.S_ISREG(file.stat().st_mode):  # a pipe would keep us waiting for ever
+        if not stat.S_ISREG(file.stat().st_mode):  # to open a pipe could block forever
             raise DataError(
                 f"{name} is not an ordinary file.", "Give a folder with the IDX files, or an npz."
             )
         stream = file.open("rb")
     except (OSError, ValueError) as error:
-        problem = f"{name} cannot be read: {_describe(error)}."
+        problem = f"{name} cannot be read: {_describe_error(error)}."
         raise DataError(problem, "Check the path and its permissions.") from error
     with stream:
         try:
             yield stream
-        except (*_TROUBLE, *_ZIP_TROUBLE) as error:
-            raise DataError(f"{name} is damaged: {_describe(error)}.", _AGAIN) from error
+        except (*_DAMAGE, *_ZIP_DAMAGE) as error:
+            raise DataError(f"{name} is damaged: {_describe_error(error)}.", _COPY_ADVICE) from error
 
 
 def _open_idx(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
+    """The count and values of an IDX file."""
     size = os.fstat(file.fileno()).st_size
-    zipped = file.read(2) == b"\x1f\x8b"
+    # The content decides, not the ending: downloads are often decompressed, or not, under the wrong name.
+    is_gzip = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     stream: IO[bytes] = file
-    if zipped:
+    if is_gzip:
         stream = cast("IO[bytes]", io.BufferedReader(gzip.GzipFile(fileobj=file)))
     head = stream.read(_HEAD[part.has_images].size)
     if head[:4] != _MAGIC[part.has_images].to_bytes(4):
@@ -186,13 +203,13 @@ def _open_idx(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
         raise _refuse(part, "is cut off within its header")
     _, count, *sides = _HEAD[part.has_images].unpack(head)
     _check_shape(part, (count, *sides))
-    length = _measure(part, count)
-    _check_room(part, count, length, size * _DEFLATE_LIMIT if zipped else size - len(head))
+    length = _count_bytes(part, count)
+    _check_length(part, count, length, size * _DEFLATE_LIMIT if is_gzip else size - len(head))
     return count, _read_values(part, stream, length)
 
 
 def _open_member(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
-    """The same for a member of an npz; labels may be whole numbers of any width."""
+    """The count and values of a member of an npz; labels may be integers of any width."""
     archive = zipfile.ZipFile(file)
     member = archive.getinfo(f"{part.key}.npy")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -200,37 +217,44 @@ def _open_member(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
     stream = archive.open(member)
     order, kind, width, shape = _read_npy_head(part, stream)
     if kind not in "iu" or width not in (1, 2, 4, 8) or (part.has_images and (kind, width) != ("u", 1)):
-        what = (
+        content = (
             "Python objects (a pickle, which is never opened)" if kind == "O" else f"the type '{kind}{width}'"
         )
         raise _refuse(
-            part, f"holds {what}, not {'unsigned bytes' if part.has_images else 'whole numbers'}", _FORM
+            part,
+            f"holds {content}, not {'unsigned bytes' if part.has_images else 'whole numbers'}",
+            _FORM_ADVICE,
         )
     _check_shape(part, shape)
-    length = _measure(part, shape[0]) * width
-    size = min(
+    length = _count_bytes(part, shape[0]) * width
+    # The archive itself claims the first two sizes; only that of the file is certain.
+    limit = min(
         member.file_size,
         member.compress_size * _DEFLATE_LIMIT,
         os.fstat(file.fileno()).st_size * _DEFLATE_LIMIT,
     )
-    _check_room(part, shape[0], length, size)
+    _check_length(part, shape[0], length, limit)
     return shape[0], _read_values(part, stream, length, width, bigendian=order == ">")
 
 
 def _read_npy_head(part: Part, stream: IO[bytes]) -> tuple[str, str, int, tuple[int, ...]]:
-    """Byte order, kind, width in bytes, and shape, as the header of a .npy says them."""
+    """The byte order, kind, width in bytes and shape in the header of a .npy file.
+
+    The header is a literal of Python, of which only what arrays of numbers need is matched: nothing is
+    evaluated, and no object is unpickled.
+    """
     start = stream.read(10)
     if start[:8] != b"\x93NUMPY\x01\x00" or len(start) < 10:
         raise _refuse(part, "is not an array as NumPy writes it")
     length = int.from_bytes(start[8:], "little")
     if length > _NPY_HEAD_LIMIT:
-        raise _refuse(part, f"has a header of {length:,} bytes", _FORM)
+        raise _refuse(part, f"has a header of {length:,} bytes", _FORM_ADVICE)
     head = stream.read(length).decode("latin1")
     descr = re.search(r"'descr': *'([<>|=]?)([a-zA-Z])(\d{0,2})'", head)
     order = re.search(r"'fortran_order': *(True|False)", head)
     shape = re.search(r"'shape': *\(([0-9, ]{0,100})\)", head)
     if not (descr and order and shape):
-        raise _refuse(part, "is not a plain array of numbers", _FORM)
+        raise _refuse(part, "is not a plain array of numbers", _FORM_ADVICE)
     sides = tuple(int(side) for side in shape[1].replace(" ", "").split(",") if side)
     if order[1] == "True" and len(sides) > 1:
         raise _refuse(part, "is in Fortran order", "Save it once more, through numpy.ascontiguousarray.")
@@ -240,65 +264,76 @@ def _read_npy_head(part: Part, stream: IO[bytes]) -> tuple[str, str, int, tuple[
 def _read_values(
     part: Part, stream: IO[bytes], length: int, width: int = 1, *, bigendian: bool = False
 ) -> Iterator[bytes]:
-    """``length`` bytes of values, checked, one byte a value; after them the file must end."""
-    left = length
-    while left:
-        block = stream.read(min(left, _BLOCK))
+    """Yield the values in blocks, one byte per value, checked; the stream must end after ``length`` bytes."""
+    remaining = length
+    while remaining:
+        block = stream.read(min(remaining, _BLOCK))
         if not block or len(block) % width:
-            raise _refuse(part, f"is cut off: {left:,} of {length:,} bytes are missing")
-        left -= len(block)
+            raise _refuse(part, f"is cut off: {remaining:,} of {length:,} bytes are missing")
+        remaining -= len(block)
         if not part.has_images:
             block = _narrow_labels(part, block, width, bigendian=bigendian)
         yield block
+    # At the end of the stream, gzip and zipfile also verify their checksums.
     if stream.read(1):
         raise _refuse(part, f"goes on after the last of the {part.kind} it announces")
 
 
 def _narrow_labels(part: Part, block: bytes, width: int, *, bigendian: bool) -> bytes:
-    low = width - 1 if bigendian else 0
-    labels = block[low::width]
-    wrong = labels.translate(None, _LABELS)
-    if wrong or any(any(block[at::width]) for at in range(width) if at != low):
-        found = f"the label {wrong[0]}" if wrong and width == 1 else "a label"
-        raise _refuse(part, f"has {found} outside 0 to {CLASSES - 1}", _FORM)
+    """The labels in a block of integers, one byte per label; their higher bytes must be zero."""
+    lowest = width - 1 if bigendian else 0
+    labels = block[lowest::width]
+    outliers = labels.translate(None, _LABELS)
+    if outliers or any(any(block[offset::width]) for offset in range(width) if offset != lowest):
+        subject = f"the label {outliers[0]}" if outliers and width == 1 else "a label"
+        raise _refuse(part, f"has {subject} outside 0 to {CLASSES - 1}", _FORM_ADVICE)
     return labels
 
 
 def _check_shape(part: Part, shape: tuple[int, ...]) -> None:
-    wanted = (IMAGE_SIDE, IMAGE_SIDE) if part.has_images else ()
-    if len(shape) != 1 + len(wanted):
-        raise _refuse(part, f"has the shape {shape}, which is not that of {part.kind}", _FORM)
-    if shape[1:] != wanted:
+    """Check the shape that a header announces; the count is its first number."""
+    sides = (IMAGE_SIDE, IMAGE_SIDE) if part.has_images else ()
+    if len(shape) != 1 + len(sides):
+        raise _refuse(part, f"has the shape {shape}, which is not that of {part.kind}", _FORM_ADVICE)
+    if shape[1:] != sides:
         raise _refuse(
-            part, f"has images of {shape[1]} by {shape[2]} pixels, not {IMAGE_SIDE} by {IMAGE_SIDE}", _FORM
+            part,
+            f"has images of {shape[1]} by {shape[2]} pixels, not {IMAGE_SIDE} by {IMAGE_SIDE}",
+            _FORM_ADVICE,
         )
     if not 1 <= shape[0] <= MAX_IMAGES:
         raise _refuse(part, f"announces {shape[0]:,} {part.kind}; 1 to {MAX_IMAGES:,} can be used")
 
 
-def _check_room(part: Part, count: int, length: int, possible: int) -> None:
-    if possible < length:
+def _check_length(part: Part, count: int, length: int, limit: int) -> None:
+    """Check that ``length`` bytes of values do not exceed what the file can hold, ``limit`` bytes."""
+    if limit < length:
         raise _refuse(part, f"is cut off: it announces {count:,} {part.kind}, more than its bytes can hold")
 
 
-def _measure(part: Part, count: int) -> int:
+def _count_bytes(part: Part, count: int) -> int:
+    """The bytes of that many images or labels, at one byte per value."""
     return count * IMAGE_SIDE**2 if part.has_images else count
 
 
-def _refuse(part: Part, what: str, advice: str = _AGAIN) -> DataError:
-    return DataError(f"{part} {what}.", advice)
+def _refuse(part: Part, predicate: str, advice: str = _COPY_ADVICE) -> DataError:
+    """The error for a part, with the predicate of the sentence of which the part is the subject."""
+    return DataError(f"{part} {predicate}.", advice)
 
 
-def _describe(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
+    """The message of an error of the standard library, without a full stop."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).rstrip(".")
 
 
 def _describe_page(start: bytes) -> str:
+    """A supplement to a message if a file begins like a web page, as a failed download does; else empty."""
     return " but a web page (HTML or XML)" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else ""
 
 
 def _describe_start(part: Part, head: bytes) -> str:
+    """The predicate of the message that a file does not begin like an IDX file of this part."""
     if not head:
         return "is empty"
     denial = f"is not an IDX file of {part.kind}"
@@ -306,6 +341,6 @@ def _describe_start(part: Part, head: bytes) -> str:
         return denial + page
     if len(head) < 4:
         return f"{denial}: it has only {len(head)} bytes"
-    found = int.from_bytes(head[:4])
-    known = {magic: " (images)" if images else " (labels)" for images, magic in _MAGIC.items()}
-    return f"{denial}: its magic number is {found}{known.get(found, '')}, not {_MAGIC[part.has_images]}"
+    magic = int.from_bytes(head[:4])
+    kinds = {number: " (images)" if images else " (labels)" for images, number in _MAGIC.items()}
+    return f"{denial}: its magic number is {magic}{kinds.get(magic, '')}, not {_MAGIC[part.has_images]}"

@@ -1,4 +1,4 @@
-"""Which data a run trains on: found, known by what it holds, verified, split and read."""
+"""The data that a run trains on: its search, its identification by content, and its loading and split."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ SYNTHETIC: Final = "synthetic"
 DATASETS: Final = (AUTO, MNIST, SYNTHETIC)
 
 IDENTITIES: Final = "identities.json"
-"""What the cache calls the digests of files that were read before."""
+"""The file of the cache with the digests of files that were read before."""
 
 OFFLINE_VARIABLE: Final = "LENETCLI_OFFLINE"
 MIN_IMAGES: Final = 100
@@ -35,7 +35,7 @@ _PUBLISHED: Final = {MNIST: mnist.CHECKSUMS, SYNTHETIC: digits.CHECKSUMS}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrays:
-    """Images (n, 28, 28) and labels (n,), C-contiguous uint8, split; no test set is None."""
+    """Images (n, 28, 28) and labels (n,) of each split, C-contiguous uint8; None without a test set."""
 
     train_images: "NDArray[np.uint8]"
     train_labels: "NDArray[np.uint8]"
@@ -47,11 +47,11 @@ class Arrays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:
-    """Data that was found and identified, and not yet read.
+    """A data set that has been identified, but not loaded.
 
-    ``checksums`` are the SHA-256 of the decoded IDX files, whatever the container; ``sha256`` is one over
-    them all, and names the data in a configuration. The counts are those after the split. ``warning`` says
-    why this is not the data that was hoped for, and what to do.
+    ``checksums`` are the SHA-256 of the decoded IDX files, independent of their container; ``sha256`` is one
+    hash over all of them, which identifies the data in a configuration. The counts are those after the split.
+    ``warning`` explains why this is not MNIST, and what to do; None if it is the requested data.
     """
 
     name: str
@@ -65,18 +65,20 @@ class DataSource:
     parts: tuple[Part, ...] = field(default=(), repr=False)
 
     def load(self) -> Arrays:
-        """Read the data, and verify that it is still what it was.
+        """Read the data, verify it against the checksums, and split it.
+
+        Synthetic digits that are missing in the cache or damaged are made again.
 
         Raises:
-            DataError: if it has changed, or cannot be read any more.
+            DataError: if the data has changed, or cannot be read any more.
         """
         try:
-            found = _read(self)
+            arrays = _read(self)
         except DataError:
             if self.name != SYNTHETIC:
                 raise
-            found = _make_synthetic()
-        return _split(found)
+            arrays = _make_synthetic()
+        return _split(arrays)
 
 
 def find(
@@ -86,20 +88,21 @@ def find(
     report: mnist.Report | None = None,
     offline: bool = False,
 ) -> DataSource:
-    """Find the data that ``--dataset`` and ``--data`` ask for, reading only what is not known yet.
+    """The data set that ``--dataset`` and ``--data`` select; files that were read before are not read again.
 
-    ``data`` (else ``LENETCLI_DATA``) comes first, then lenetcli's cache, Keras' copy, and a download, unless
-    ``offline`` or ``LENETCLI_OFFLINE`` forbids it. With "auto" the synthetic digits step in at last.
+    Without ``data`` and ``LENETCLI_DATA``, MNIST is searched for in lenetcli's cache, then in that of Keras,
+    then on the network, unless ``offline`` or ``LENETCLI_OFFLINE`` forbids it. With "auto", the synthetic
+    digits are the last resort.
 
     Args:
         dataset: "auto", "mnist" or "synthetic".
-        data: a folder with IDX files, or an npz.
-        report: called in this thread while a download runs; raising from it stops the download.
+        data: a folder with IDX files, or an npz; by default ``LENETCLI_DATA``.
+        report: called in this thread with the progress of a download; an exception from it stops that.
         offline: never use the network.
 
     Raises:
-        UsageError: for an unknown ``dataset``, or "synthetic" with ``data``.
-        DataError: if the data is not there, damaged, or not the real MNIST where that was asked for.
+        UsageError: if ``dataset`` is unknown, or if it is "synthetic" and ``data`` is given.
+        DataError: if the data is missing or damaged, or if ``dataset`` is "mnist" and it is another.
     """
     if dataset not in DATASETS:
         raise UsageError(
@@ -112,15 +115,18 @@ def find(
                 "The synthetic digits are made, not read.", "Leave out --data or --dataset synthetic."
             )
         return _describe_synthetic()
-    given = data if data is not None else os.environ.get(files.DATA_VARIABLE) or None
-    if given is not None:
-        source = _describe(_find_given(given))
+    # A path given by the user is the only candidate: if one with a typing error led on to the cache or to the
+    # synthetic digits, a run would train on other data than its user believes.
+    path = data if data is not None else os.environ.get(files.DATA_VARIABLE) or None
+    if path is not None:
+        source = _inspect(_locate(path))
         if dataset == MNIST and source.name != MNIST:
             raise DataError(
                 f"'{source.origin}' is not the real MNIST: its checksums differ from the published ones.",
                 "Leave out --dataset mnist to use it under its own name, or give the real one.",
             )
         return source
+    # The synthetic digits come last, with a warning: they make the program usable without MNIST.
     try:
         return _find_mnist(report, offline=offline or os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0"))
     except DataError as error:
@@ -130,14 +136,14 @@ def find(
         return replace(_describe_synthetic(), warning=warning)
 
 
-def _find_given(given: str) -> Path:
-    """The path that was typed, absolute; a ``~`` that no shell has seen is understood."""
-    place = Path(given)
-    if given.startswith("~") and not _exists(place):
-        place = files.expand(given)
-    if not given or not _exists(place):
+def _locate(path: str) -> Path:
+    """The absolute path of data named by the user; a ``~`` that no shell has expanded is expanded."""
+    place = Path(path)
+    if path.startswith("~") and not _exists(place):
+        place = files.expand(path)
+    if not path or not _exists(place):
         raise DataError(
-            f"There is nothing at '{given}'.",
+            f"There is nothing at '{path}'.",
             f"Check --data or {files.DATA_VARIABLE}: a folder with MNIST's files, or an npz.",
         )
     return place.absolute()
@@ -145,6 +151,8 @@ def _find_given(given: str) -> Path:
 
 def _find_mnist(report: mnist.Report | None, *, offline: bool) -> DataSource:
     """The real MNIST from this machine, else from the network."""
+    # The own cache comes first, as its files were verified when they were downloaded, and the network last. A
+    # copy that is damaged or has other content does not end the search, but the final error mentions it.
     reasons = []
     cache = files.cache_folder()
     places = list(mnist.list_places(cache))
@@ -152,7 +160,7 @@ def _find_mnist(report: mnist.Report | None, *, offline: bool) -> DataSource:
         places.append(files.keras_container())
     for place in filter(_exists, places):
         try:
-            source = _describe(place.absolute())
+            source = _inspect(place.absolute())
         except DataError as error:
             reasons.append(error.problem)
             continue
@@ -163,32 +171,32 @@ def _find_mnist(report: mnist.Report | None, *, offline: bool) -> DataSource:
         reasons.insert(0, f"MNIST is not on this machine, and {OFFLINE_VARIABLE} forbids the download.")
         raise DataError(" ".join(reasons), f"Give MNIST's files with --data, or unset {OFFLINE_VARIABLE}.")
     try:
-        return _describe(mnist.fetch(cache, report).absolute())
+        return _inspect(mnist.fetch(cache, report).absolute())
     except DataError as error:
         raise DataError(" ".join([error.problem, *reasons]), error.advice) from error
 
 
-def _describe(place: Path) -> DataSource:
-    """What a folder or an npz holds."""
+def _inspect(place: Path) -> DataSource:
+    """The data set in a folder or an npz."""
     parts = _list_parts(place)
-    found = _identify(parts)
+    digests = _identify(parts)
     for images, labels in zip(parts[::2], parts[1::2], strict=True):
-        if found[images.name].count != found[labels.name].count:
-            counts = [f"{part} holds {found[part.name].count:,} {part.kind}" for part in (images, labels)]
+        if digests[images.name].count != digests[labels.name].count:
+            counts = [f"{part} holds {digests[part.name].count:,} {part.kind}" for part in (images, labels)]
             raise DataError(f"{', but '.join(counts)}.", "Get both files again from one place.")
-    total = found[readers.NAMES[0]].count
+    total = digests[readers.NAMES[0]].count
     if total < MIN_IMAGES:
         raise DataError(
             f"'{place}' holds {total} training images.",
             f"Give at least {MIN_IMAGES}; a sixth of them validates.",
         )
-    checksums = {name: digest.sha256 for name, digest in found.items()}
-    test = found[readers.NAMES[2]].count if len(parts) > 2 else 0
-    return _make_source(_name(place, checksums), checksums, str(place), total, test, parts)
+    checksums = {name: digest.sha256 for name, digest in digests.items()}
+    test = digests[readers.NAMES[2]].count if len(parts) > 2 else 0
+    return _make_source(_choose_name(place, checksums), checksums, str(place), total, test, parts)
 
 
 def _describe_synthetic() -> DataSource:
-    """The synthetic digits, which are known before they are made."""
+    """The synthetic digits, whose checksums are known before they are made."""
     folder = (files.cache_folder() / SYNTHETIC).absolute()
     parts = tuple(Part(name=name, file=folder / name) for name in readers.NAMES)
     counts = digits.TRAIN_IMAGES, digits.TEST_IMAGES
@@ -211,22 +219,23 @@ def _make_source(
     )
 
 
-def _name(place: Path, checksums: Mapping[str, str]) -> str:
+def _choose_name(place: Path, checksums: Mapping[str, str]) -> str:
+    """The name of a data set: that of published data, else that of its folder or file."""
     for name, published in _PUBLISHED.items():
         if checksums == published:
             return name
-    own = place.resolve() if place.name == ".." else place
-    name = own.name if own.is_dir() else own.stem
-    # File systems take what is no text, and line ends.
+    path = place.resolve() if place.name == ".." else place
+    name = path.name if path.is_dir() else path.stem
+    # A file name may contain bytes that are not text, and line breaks.
     name = " ".join(name.encode("utf-8", "backslashreplace").decode().split()) or "data"
     return f"{name} (other)" if name.casefold() in DATASETS else name
 
 
 def _list_parts(place: Path) -> tuple[Part, ...]:
-    """Images and labels of the training set, then those of the test set if there is one."""
+    """The images and labels of the training set, then those of the test set if there is one."""
     if place.is_dir():
-        held = {name: _list_files(place, name) for name in readers.NAMES}
-        parts = {name: Part(name=name, file=files[0]) for name, files in held.items() if files}
+        candidates = {name: _list_files(place, name) for name in readers.NAMES}
+        parts = {name: Part(name=name, file=paths[0]) for name, paths in candidates.items() if paths}
     else:
         keys = readers.list_keys(place)
         parts = {
@@ -247,46 +256,49 @@ def _list_parts(place: Path) -> tuple[Part, ...]:
 
 
 def _list_files(folder: Path, name: str) -> list[Path]:
-    """The files there that bear the name as people write it."""
+    """The files of a part in a folder, in any spelling: "-idx" or ".idx", with or without ".gz"."""
     stems = (name, name.replace("-idx", ".idx"))
     try:
-        held = {entry.name for entry in folder.iterdir() if not entry.is_dir()}
+        entries = {entry.name for entry in folder.iterdir() if not entry.is_dir()}
     except OSError as error:
         raise DataError(f"'{folder}' cannot be read: {error.strerror}.", "Check its permissions.") from error
-    return [folder / (stem + end) for stem in stems for end in ("", ".gz") if stem + end in held]
+    return [folder / (stem + end) for stem in stems for end in ("", ".gz") if stem + end in entries]
 
 
 def _identify(parts: Iterable[Part]) -> dict[str, Digest]:
-    """The digests of the parts; those of files that are as they were come from the cache of identities."""
-    known = files.read_cache(IDENTITIES)
-    fresh = dict(known)
-    found = {}
+    """The digest of each part by name; those of unchanged files come from the cache."""
+    # Path, size and modification time identify a file without reading it, so that commands start fast. They
+    # miss a change that keeps size and time, so ``_read`` verifies the digest when the data is loaded.
+    entries = files.read_cache(IDENTITIES)
+    updates = dict(entries)
+    digests = {}
     for part in parts:
         try:
             state = part.file.stat()
         except OSError as error:
             raise DataError(f"{part} cannot be read: {error.strerror}.", "Check the path.") from error
-        now = [state.st_size, state.st_mtime_ns]
-        held = known.get(_identity_key(part))
-        digest = _recognise(held, now) or readers.digest(part)
-        found[part.name] = digest
-        fresh[_identity_key(part)] = [*now, digest.count, digest.sha256]
-    if fresh != known:
-        files.write_cache(IDENTITIES, fresh)
-    return found
+        stamp = [state.st_size, state.st_mtime_ns]
+        entry = entries.get(_identity_key(part))
+        digest = _recognise(entry, stamp) or readers.digest(part)
+        digests[part.name] = digest
+        updates[_identity_key(part)] = [*stamp, digest.count, digest.sha256]
+    if updates != entries:
+        files.write_cache(IDENTITIES, updates)
+    return digests
 
 
-def _recognise(held: object, now: list[int]) -> Digest | None:
-    match held:
-        case [int() as size, int() as changed, int() as count, str() as sha256] if [size, changed] == now:
+def _recognise(entry: object, stamp: list[int]) -> Digest | None:
+    """The digest in an entry of the cache if the entry is well-formed and has this size and time."""
+    match entry:
+        case [int() as size, int() as mtime, int() as count, str() as sha256] if [size, mtime] == stamp:
             return Digest(count=count, sha256=sha256)
     return None
 
 
 def _forget(part: Part) -> None:
-    known = files.read_cache(IDENTITIES)
-    if known.pop(_identity_key(part), None) is not None:
-        files.write_cache(IDENTITIES, known)
+    entries = files.read_cache(IDENTITIES)
+    if entries.pop(_identity_key(part), None) is not None:
+        files.write_cache(IDENTITIES, entries)
 
 
 def _identity_key(part: Part) -> str:
@@ -294,34 +306,36 @@ def _identity_key(part: Part) -> str:
 
 
 def _read(source: DataSource) -> "dict[str, NDArray[np.uint8]]":
-    found = {}
+    """The arrays of a data source by the names of their parts, verified."""
+    arrays = {}
     for part in source.parts:
-        found[part.name], digest = readers.read(part)
+        arrays[part.name], digest = readers.read(part)
         if digest.sha256 != source.checksums[part.name]:
-            _forget(part)
+            _forget(part)  # else its size and time would lead to the same wrong digest next time
             raise DataError(f"{part} has changed since it was looked at.", "Type the command again.")
-    return found
+    return arrays
 
 
 def _make_synthetic() -> "dict[str, NDArray[np.uint8]]":
-    """Make the digits, verify them, and keep them for the next time if the cache can be written."""
-    found = digits.make_all()
-    for name, array in found.items():
+    """Make the synthetic digits, verify them, and store them in the cache if it can be written."""
+    arrays = digits.make_all()
+    for name, array in arrays.items():
         head = readers.encode_head(len(array), images=array.ndim == 3)
         if hashlib.sha256(head + array.tobytes()).hexdigest() != digits.CHECKSUMS[name]:
             raise DataError("The synthetic digits came out wrong on this machine.", "Please report it.")
         files.write_cache_blocks(f"{SYNTHETIC}/{name}", [head, array.data])
-    return found
+    return arrays
 
 
-def _split(found: "dict[str, NDArray[np.uint8]]") -> Arrays:
-    images, labels, *test = (found[name] for name in readers.NAMES if name in found)
-    at = len(images) - len(images) // VALIDATION_SHARE
+def _split(arrays: "dict[str, NDArray[np.uint8]]") -> Arrays:
+    """Split the last sixth of the training images off for validation."""
+    images, labels, *test = (arrays[name] for name in readers.NAMES if name in arrays)
+    start = len(images) - len(images) // VALIDATION_SHARE
     return Arrays(
-        train_images=images[:at],
-        train_labels=labels[:at],
-        validation_images=images[at:],
-        validation_labels=labels[at:],
+        train_images=images[:start],
+        train_labels=labels[:start],
+        validation_images=images[start:],
+        validation_labels=labels[start:],
         test_images=test[0] if test else None,
         test_labels=test[1] if test else None,
     )

@@ -1,1 +1,1 @@
-"""The machine: devices, processor, limits, processes, and what disturbs a measurement."""
+"""The machine: its devices, processor, limits and processes, and the disturbances of a measurement."""

@@ -1,4 +1,4 @@
-"""What else happened while an epoch was timed: foreign load, a clock that was set, a suspended process."""
+"""Disturbances of a timed span: load of other processes, a clock that was set, a suspension."""
 
 import os
 import sys
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from typing import Self
 
 FOREIGN_SHARE = 0.1
-"""From this share of the processors on, others disturb the measurement."""
+"""The share of the processors (0 to 1) above which the load of other processes counts as a disturbance."""
 
 TICK = 0.01
-"""Seconds: the grain in which kernels count the time of a processor."""
+"""The resolution of the kernel's counters of processor time, in seconds."""
 
 GAP = 1.0
-"""Seconds: a thread that only sleeps and wakes is not held up for so long, unless the whole process is."""
+"""The delay of a thread that only sleeps above which the whole process counts as suspended, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Clocks and counters at one moment, all in seconds.
+    """Clocks and counters at one moment, in seconds, and the number of cores.
 
-    ``wall`` is ``time.time()``; ``steady`` cannot be set and stands still while the machine sleeps;
-    ``boot`` cannot be set and goes on (where there is such a clock, else it is ``steady``); ``own``
-    is the processor time of this process and its threads; ``busy`` that of everybody on the
-    ``cores`` that this process may use, time stolen by a hypervisor included.
+    ``wall`` is ``time.time()``. ``steady`` cannot be set and stands still while the machine sleeps. ``boot``
+    cannot be set either and runs on while the machine sleeps; it equals ``steady`` on systems without such a
+    clock. ``own`` is the processor time of all threads of this process. ``busy`` is the time for which the
+    ``cores`` that this process may use were busy, including time stolen by a hypervisor.
     """
 
     wall: float
@@ -36,12 +36,12 @@ class Reading:
 
     @classmethod
     def now(cls) -> Self:
-        """Read all of them."""
+        """Read the clocks and counters of this machine."""
         busy, cores = _busy_seconds()
         steady = boot = time.monotonic()
         if sys.platform == "linux":
             boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-        elif sys.platform == "darwin":  # unlike time.monotonic(), this clock goes on there
+        elif sys.platform == "darwin":  # unlike time.monotonic(), it runs on during sleep there
             boot = time.clock_gettime(time.CLOCK_MONOTONIC)
         return cls(
             wall=time.time(), steady=steady, boot=boot, own=time.process_time(), busy=busy, cores=cores
@@ -50,10 +50,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """What happened between two readings.
+    """A timed span and its disturbances, as ``compare_readings`` defines them.
 
-    ``wall_seconds`` is the difference of ``time.time()``, ``foreign_share`` what others took of the
-    processors (0 to 1).
+    ``wall_seconds`` is the difference of ``time.time()``, ``foreign_share`` the share of the processors (0 to
+    1) that other processes used.
     """
 
     wall_seconds: float
@@ -63,20 +63,30 @@ class Span:
     suspended: bool
 
 
-def judge(begin: Reading, end: Reading, gap: float = 0.0) -> Span:
-    """What happened between two readings; ``gap``: seconds for which no thread of this process ran.
+def compare_readings(begin: Reading, end: Reading, gap: float = 0.0) -> Span:
+    """The span between two readings and its disturbances.
 
-    Foreign time is what the processors were busy less this process' own time; its child processes
-    are others. Busy time is counted in ticks of 10 ms, so each of the two readings may be a tick
-    wrong on each core: ``contended`` is more than a tenth of the cores' time plus two ticks a core,
-    which leaves short quiet spans unmarked (0.1 s needs a foreign share of 0.3, 10 s of 0.102).
-    ``clock_set`` is a ``time.time()`` that parts from the clock of the boot by more than 0.1 s and
-    1 %. ``suspended`` is a machine that slept for more than 0.1 s, or a gap of more than a second.
+    Foreign time is the busy time of the cores less the processor time of this process; its child processes
+    are foreign. ``contended`` means foreign time of more than a tenth of the cores' time plus two ticks per
+    core, ``clock_set`` a difference between ``time.time()`` and the clock since boot of more than 0.1 s plus
+    1 %, ``suspended`` a machine that slept for more than 0.1 s or a gap of more than a second.
+
+    Args:
+        begin: the reading before the span.
+        end: the reading after it.
+        gap: the longest time for which no thread of this process ran, in seconds.
     """
     wall, steady, boot = end.wall - begin.wall, end.steady - begin.steady, end.boot - begin.boot
     own = end.own - begin.own
     capacity = end.cores * max(steady, TICK)
     foreign = max(0.0, end.busy - begin.busy - own)
+    # The kernel counts busy time in ticks, so each of the two readings may be wrong by a tick on each core.
+    # Without an allowance of two ticks per core, rounding alone would mark short quiet spans; with it, a span
+    # of 0.1 s is contended from a foreign share of 0.3 on, one of 10 s from 0.102 on.
+    #
+    # During sleep, ``wall`` and ``boot`` run on together and ``steady`` stands still; setting the clock moves
+    # ``wall`` alone. So ``clock_set`` compares ``wall`` with ``boot``, and ``suspended`` compares ``boot``
+    # with ``steady``. A clock that is slewed until it is right stays within the 1 %.
     return Span(
         wall_seconds=wall,
         foreign_share=min(1.0, foreign / capacity),
@@ -87,53 +97,54 @@ def judge(begin: Reading, end: Reading, gap: float = 0.0) -> Span:
 
 
 class ContentionWatch:
-    """Watches the machine while something is timed: ``start()``, the work, ``stop()``; then again.
+    """Detects disturbances of timed spans: ``start()``, the work, ``stop()``, any number of times.
 
-    A thread that wakes four times a second notices when the whole process was stopped (Ctrl-Z,
-    SIGSTOP, a frozen container, a paused virtual machine) for more than a second. Not seen are
-    shorter stops, the load that others put on a GPU, on memory and caches, and a throttled clock.
+    A thread that wakes four times a second notices when the whole process was stopped (Ctrl-Z, SIGSTOP, a
+    frozen container, a paused virtual machine) for more than a second. Shorter stops, the load of other
+    processes on a GPU, on memory and on caches, and a throttled processor are not detected.
     """
 
     def __init__(self) -> None:
-        self._stopping = threading.Event()
+        self._end_event = threading.Event()
 
     def start(self) -> None:
-        """Begin; a span that was begun and never stopped is forgotten."""
-        self._stopping.set()
-        self._stopping = threading.Event()
+        """Start a span; an earlier one that was not stopped is discarded."""
+        self._end_event.set()
+        self._end_event = threading.Event()
         self._gap = 0.0
-        self._waker = threading.Thread(target=self._wake, args=(self._stopping,), daemon=True)
-        self._waker.start()
+        self._thread = threading.Thread(target=self._measure_gap, args=(self._end_event,), daemon=True)
+        self._thread.start()
         self._begin = Reading.now()
 
     def stop(self) -> Span:
-        """End, and judge what happened since ``start()``."""
+        """End the span and return it with its disturbances."""
         end = Reading.now()
-        self._stopping.set()
-        self._waker.join()
-        return judge(self._begin, end, self._gap)
+        self._end_event.set()
+        self._thread.join()
+        return compare_readings(self._begin, end, self._gap)
 
-    def _wake(self, stopping: threading.Event) -> None:
+    def _measure_gap(self, end_event: threading.Event) -> None:
+        """Wake periodically until the event is set, and record the longest delay of a wake-up."""
         pause = GAP / 4
         before = time.monotonic()
         while True:
-            last = stopping.wait(pause)
+            is_last = end_event.wait(pause)
             now = time.monotonic()
             self._gap = max(self._gap, now - before - pause)
             before = now
-            if last:
+            if is_last:  # after the measurement: a stop that lasted until ``stop()`` was called counts
                 return
 
 
 def _busy_seconds() -> tuple[float, int]:
-    """Seconds that the cores this process may use were busy since boot, and how many they are."""
+    """The busy time since boot of the cores that this process may use, in seconds, and their number."""
     import psutil
 
     times = psutil.cpu_times(percpu=True)
     if sys.platform == "linux":
-        usable = os.sched_getaffinity(0)
-        if max(usable) < len(times):  # else some are offline, and which is which cannot be told
-            times = [times[core] for core in usable]
-    # The time of guests is already in that of users; waiting for a disk is idle.
-    kinds = ("user", "nice", "system", "irq", "softirq", "steal", "interrupt", "dpc")
-    return sum(getattr(entry, kind, 0.0) for entry in times for kind in kinds), len(times)
+        affinity = os.sched_getaffinity(0)
+        if max(affinity) < len(times):  # else cores are offline, and the entries do not tell which
+            times = [times[core] for core in affinity]
+    # "user" already includes the time of guests; a core that waits for a disk is idle.
+    fields = ("user", "nice", "system", "irq", "softirq", "steal", "interrupt", "dpc")
+    return sum(getattr(entry, field, 0.0) for entry in times for field in fields), len(times)

@@ -1,4 +1,4 @@
-"""What this machine can train on, and the choice: the CPU, and the NVIDIA GPUs that TensorFlow can use."""
+"""The devices of this machine, the choice among them, and which of them TensorFlow can use."""
 
 import json
 import os
@@ -19,18 +19,21 @@ from lenetcli.machine.processor import processor_name
 from lenetcli.machine.system import ROOT
 
 TENSORFLOW_SECONDS = 180.0
-"""How long TensorFlow may take to load and count its GPUs, from a cold disk."""
+"""The time limit for TensorFlow to load, from a cold disk, and count its GPUs, in seconds."""
 
 ANSWERS = "tensorflow-gpus.json"
+"""The file of the cache with the answers of TensorFlow."""
+
 REMEMBERED = 32
-"""What the cache calls the answers of TensorFlow, and how many are kept."""
+"""The number of answers kept there."""
 
 COUNT_GPUS = "import tensorflow as tf; print('GPUs:', len(tf.config.list_physical_devices('GPU')))"
+"""The program that prints how many GPUs TensorFlow can use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """Something to train on; ``index`` counts as TensorFlow does, ``name`` is the maker's."""
+    """A device to train on; ``index`` is TensorFlow's, ``name`` the manufacturer's name of the model."""
 
     kind: DeviceKind
     index: int
@@ -39,7 +42,7 @@ class Device:
 
     @property
     def label(self) -> str:
-        """What ``--device`` calls it."""
+        """The device as a value of ``--device``."""
         return "cpu" if self.kind is DeviceKind.CPU else f"gpu:{self.index}"
 
     def __str__(self) -> str:
@@ -47,10 +50,10 @@ class Device:
 
 
 def list_devices() -> list[Device]:
-    """The CPU, then every NVIDIA GPU that the driver shows and ``CUDA_VISIBLE_DEVICES`` leaves.
+    """The CPU, then each NVIDIA GPU that the driver lists and ``CUDA_VISIBLE_DEVICES`` does not hide.
 
-    The order is that of ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, which must be set before TensorFlow is
-    imported if unequal GPUs are to carry their own names.
+    The order is that of ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, which must be set before TensorFlow is imported, so
+    that TensorFlow's indices refer to the same GPUs.
     """
     gpus = (
         Device(kind=DeviceKind.GPU, index=index, name=gpu.name, memory_bytes=gpu.memory_bytes)
@@ -64,38 +67,43 @@ def _cpu() -> Device:
 
 
 def choose_device(asked: str, count_gpus: Callable[[], int] | None = None) -> Device:
-    """The device that ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu`` or ``gpu:N`` means.
+    """The device that a value of ``--device`` selects.
 
     Args:
-        asked: what was typed; ``gpu`` is ``gpu:0``.
-        count_gpus: says how many GPUs TensorFlow can use (``tensorflow_sees_gpus``); asked only
-            where the driver shows one.
+        asked: ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu:N``, or ``gpu`` for ``gpu:0``.
+        count_gpus: returns the number of GPUs that TensorFlow can use, by default ``tensorflow_sees_gpus``;
+            called only if the driver lists a GPU.
 
     Raises:
-        UsageError: for anything else.
-        DeviceError: for a GPU that is not there, or that TensorFlow cannot use.
+        UsageError: if ``asked`` is anything else.
+        DeviceError: if there is no such GPU, or TensorFlow cannot use it.
     """
-    form = re.fullmatch(r"auto|cpu|gpu(?::(0|[1-9][0-9]{0,3}))?", asked.strip().lower())
-    if form is None:
+    match = re.fullmatch(r"auto|cpu|gpu(?::(0|[1-9][0-9]{0,3}))?", asked.strip().lower())
+    if match is None:
         raise UsageError(f"There is no device {asked!r}.", "Use auto, cpu, gpu, or gpu:N with N from 0.")
-    wanted = form[0]
-    if wanted == "cpu":
+    label = match[0]
+    if label == "cpu":
         return _cpu()
     cpu, *gpus = devices = list_devices()
     usable = gpus[: (count_gpus or tensorflow_sees_gpus)()] if gpus else []
-    if wanted == "auto":
+    if label == "auto":
         return usable[0] if usable else cpu
-    index = int(form[1] or 0)
+    index = int(match[1] or 0)
     if index < len(usable):
         return usable[index]
     raise DeviceError(
-        f"TensorFlow cannot use {wanted} here; this machine has {', '.join(map(str, devices))}.",
+        f"TensorFlow cannot use {label} here; this machine has {', '.join(map(str, devices))}.",
         gpu_trouble(count_gpus) or "Use one of these, or auto.",
     )
 
 
 def gpu_trouble(count_gpus: Callable[[], int] | None = None, root: Path = ROOT) -> str | None:
-    """What is missing where an NVIDIA GPU is in the machine but cannot be used: one sentence; else None."""
+    """The reason why an NVIDIA GPU of this machine cannot be used, in one sentence; None if all can be.
+
+    Args:
+        count_gpus: as for ``choose_device``.
+        root: the root of the file system in which Linux lists the hardware.
+    """
     driver = query_driver()
     if not driver.gpus:
         if not has_nvidia_gpu(root):
@@ -103,53 +111,50 @@ def gpu_trouble(count_gpus: Callable[[], int] | None = None, root: Path = ROOT) 
         if driver.complaint:
             return f"The driver of the NVIDIA GPU does not answer: {driver.complaint}."
         return "An NVIDIA GPU is in this machine, but its driver is not: install it, with nvidia-smi."
-    seen = len(visible_gpus(driver))
-    if not seen:
-        shown = os.environ.get("CUDA_VISIBLE_DEVICES")
-        if shown is None:
+    total = len(visible_gpus(driver))
+    if not total:
+        setting = os.environ.get("CUDA_VISIBLE_DEVICES")
+        if setting is None:
             return "The NVIDIA GPU is cut into instances (MIG), but none has been made."
-        return f"CUDA_VISIBLE_DEVICES={shown!r} hides every GPU of this machine."
-    usable = (count_gpus or tensorflow_sees_gpus)()
-    if usable == 0:
+        return f"CUDA_VISIBLE_DEVICES={setting!r} hides every GPU of this machine."
+    count = (count_gpus or tensorflow_sees_gpus)()
+    if count == 0:
         return (
             "The driver shows a GPU, but TensorFlow cannot use it, usually for want of its CUDA libraries: "
             "pip install 'lenetcli[cuda]'."
         )
-    if usable < seen:
-        return f"The driver shows {seen} GPUs, but TensorFlow can use only {usable}."
+    if count < total:
+        return f"The driver shows {total} GPUs, but TensorFlow can use only {count}."
     return None
 
 
 def tensorflow_sees_gpus(ask: Callable[[], int | None] | None = None) -> int:
-    """How many GPUs the installed TensorFlow can use, without importing it here.
+    """The number of GPUs that the installed TensorFlow can use; 0 if it is missing or does not answer.
 
-    Loading TensorFlow takes seconds, so the answer is remembered in the cache folder, for as long
-    as the driver, the GPUs and their choice, TensorFlow, the folder it is installed in and the boot
-    stay the same. A cache that is damaged or cannot be written costs the question again.
+    TensorFlow is not imported into this process. As loading it takes seconds, the answer is kept in the cache
+    folder for as long as the driver, the GPUs and their selection, TensorFlow, the folder it is installed in
+    and the boot stay the same. If the cache is damaged or cannot be written, each call counts again.
 
     Args:
-        ask: asks TensorFlow, and gives None where it did not answer; by default in a process of its own.
+        ask: returns the answer of TensorFlow, None if it gave none; by default from a separate process.
     """
-    question = _question()
-    if question is None:
+    key = _answer_key()
+    if key is None:
         return 0
     answers = files.read_cache(ANSWERS)
-    known = answers.get(question)
-    if type(known) is int and known >= 0:
-        return known
+    entry = answers.get(key)
+    if type(entry) is int and entry >= 0:
+        return entry
     answer = (ask or _ask_tensorflow)()
     if answer is None:
         return 0
-    answers[question] = answer
+    answers[key] = answer
     files.write_cache(ANSWERS, dict(list(answers.items())[-REMEMBERED:]))
     return answer
 
 
-def _question() -> str | None:
-    """All that the answer depends on; None without TensorFlow.
-
-    Installing a package, such as a CUDA library, beside TensorFlow changes the time of that folder.
-    """
+def _answer_key() -> str | None:
+    """Everything that the answer of TensorFlow depends on, as JSON; None if TensorFlow is not installed."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     driver = query_driver()
@@ -158,17 +163,19 @@ def _question() -> str | None:
     except PackageNotFoundError:
         return None
     packages = Path(str(tensorflow.locate_file("")))
-    surroundings = [os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")]
+    variables = [os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")]
     gpus = [gpu.uuid for gpu in visible_gpus(driver)]
-    where = [str(packages), packages.stat().st_mtime_ns, this_process().boot_id]
-    return json.dumps([driver.version, gpus, tensorflow.version, *where, *surroundings])
+    # Installing a package beside TensorFlow, such as a CUDA library, changes the time of the folder.
+    state = [str(packages), packages.stat().st_mtime_ns, this_process().boot_id]
+    return json.dumps([driver.version, gpus, tensorflow.version, *state, *variables])
 
 
 def _ask_tensorflow() -> int | None:
+    """The number of GPUs that TensorFlow counts in a separate process; None if that fails."""
     environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    try:  # -P: a file of the current folder that is named like a module is not imported
-        said = run_program([sys.executable, "-P", "-c", COUNT_GPUS], TENSORFLOW_SECONDS, environment)
+    try:  # -P: a file in the current folder that has the name of a module is not imported
+        output = run_program([sys.executable, "-P", "-c", COUNT_GPUS], TENSORFLOW_SECONDS, environment)
     except (OSError, subprocess.SubprocessError):
         return None
-    counted = re.search(r"^GPUs: ([0-9]+)$", said, re.MULTILINE)
-    return int(counted[1]) if counted else None
+    match = re.search(r"^GPUs: ([0-9]+)$", output, re.MULTILINE)
+    return int(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""What this machine can train on, and the choice: the CPU, and the NVIDIA GPUs that TensorFlow can use."""
+"""What the NVIDIA driver reports through ``nvidia-smi``, and which of its GPUs this process may use."""
 
 import os
 import re
@@ -11,17 +11,18 @@ from pathlib import Path
 from lenetcli.machine.system import ROOT
 
 DRIVER_SECONDS = 30.0
-"""How long the driver may take to answer: waking eight sleeping GPUs takes a dozen seconds."""
+"""The time limit for an answer of the driver in seconds: waking eight sleeping GPUs takes a dozen."""
 
 QUERY = (
     "--query-gpu=uuid,memory.total,mig.mode.current,driver_version,name",
     "--format=csv,noheader,nounits",
 )
+"""The options of ``nvidia-smi`` that print one line per GPU; memory in MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU, or an instance (MIG) of a GPU that is cut into such."""
+    """A GPU, or an instance of a GPU that is partitioned (MIG); memory None if it is not reported."""
 
     uuid: str
     name: str
@@ -30,7 +31,10 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """What the driver says: its version, its GPUs (of each the instances, if it is cut), or what ails it."""
+    """The report of the driver: its version and its GPUs, or else a complaint.
+
+    ``gpus`` has a tuple for each physical GPU: of its instances if it is partitioned, else of the GPU alone.
+    """
 
     version: str = ""
     gpus: tuple[tuple[Gpu, ...], ...] = ()
@@ -38,7 +42,7 @@ class Driver:
 
 
 def has_nvidia_gpu(root: Path = ROOT) -> bool:
-    """Whether an NVIDIA GPU is in this machine, driver or not, as Linux lists it; starts no process."""
+    """Whether Linux lists an NVIDIA GPU, with or without a driver; starts no process."""
     if any(root.glob("proc/driver/nvidia/gpus/*")):
         return True
     for card in root.glob("sys/bus/pci/devices/*"):
@@ -46,78 +50,90 @@ def has_nvidia_gpu(root: Path = ROOT) -> bool:
             vendor, kind = ((card / name).read_text().strip() for name in ("vendor", "class"))
         except OSError:
             continue
-        if vendor == "0x10de" and kind.startswith("0x03"):  # a display controller of NVIDIA's
+        if vendor == "0x10de" and kind.startswith("0x03"):  # NVIDIA, display controller
             return True
     return False
 
 
 def query_driver() -> Driver:
-    """The answer of the driver, empty if ``nvidia-smi`` is not installed."""
+    """The report of the driver; empty if ``nvidia-smi`` is not installed."""
     program = shutil.which("nvidia-smi")
-    return _ask_driver(program) if program else Driver()
+    return _run_query(program) if program else Driver()
 
 
 @cache
-def _ask_driver(program: str) -> Driver:
-    """What ``nvidia-smi`` says, asked once a process."""
+def _run_query(program: str) -> Driver:
+    """The report of a given ``nvidia-smi``, which is run once per process."""
     try:
+        # The name is the last field and keeps its commas. ``nvidia-smi`` prints error messages on standard
+        # output, too: only lines that begin with a UUID are rows.
         rows = [line.split(", ", 4) for line in run_program([program, *QUERY], DRIVER_SECONDS).splitlines()]
         rows = [row for row in rows if len(row) == 5 and row[0].startswith("GPU-")]
         if not rows:
             return Driver(complaint="nvidia-smi lists no GPU")
-        cut = any(row[2] == "Enabled" for row in rows)
-        listing = run_program([program, "-L"], DRIVER_SECONDS) if cut else ""
+        partitioned = any(row[2] == "Enabled" for row in rows)
+        listing = run_program([program, "-L"], DRIVER_SECONDS) if partitioned else ""
     except subprocess.TimeoutExpired:
         return Driver(complaint=f"nvidia-smi took more than {DRIVER_SECONDS:g} s")
     except subprocess.CalledProcessError as error:
-        said = re.sub("[^!-~]+", " ", error.stdout or error.stderr).strip()[:200].rstrip(".")
-        return Driver(complaint=said or f"nvidia-smi failed with exit code {error.returncode}")
+        message = re.sub("[^!-~]+", " ", error.stdout or error.stderr).strip()[:200].rstrip(".")
+        return Driver(complaint=message or f"nvidia-smi failed with exit code {error.returncode}")
     except OSError as error:
         return Driver(complaint=f"nvidia-smi cannot be run ({error.strerror})")
 
     gpus = []
     for uuid, mebibytes, mode, _, name in rows:
         if mode == "Enabled":
-            gpus.append(_instances(listing, uuid, name))
+            gpus.append(_parse_instances(listing, uuid, name))
         else:
             memory = int(mebibytes) << 20 if mebibytes.isdecimal() else None
             gpus.append((Gpu(uuid, name, memory),))
     return Driver(rows[0][3], tuple(gpus))
 
 
-def _instances(listing: str, uuid: str, name: str) -> tuple[Gpu, ...]:
-    """The instances of a GPU that ``nvidia-smi -L`` prints; profiles like ``1g.5gb`` name their memory."""
-    of_this_gpu = listing.partition(f"(UUID: {uuid})")[2].partition("\nGPU ")[0]
-    found = re.findall(r"MIG (\S*?([0-9]+)gb\S*) +Device +[0-9]+: \(UUID: (MIG-[^)]+)\)", of_this_gpu)
-    return tuple(Gpu(mig, f"{name} MIG {profile}", int(size) << 30) for profile, size, mig in found)
+def _parse_instances(listing: str, uuid: str, name: str) -> tuple[Gpu, ...]:
+    """The instances of a GPU in the output of ``nvidia-smi -L``.
+
+    Their memory is in the name of their profile: 5 GiB for ``1g.5gb``.
+    """
+    section = listing.partition(f"(UUID: {uuid})")[2].partition("\nGPU ")[0]
+    instances = re.findall(r"MIG (\S*?([0-9]+)gb\S*) +Device +[0-9]+: \(UUID: (MIG-[^)]+)\)", section)
+    return tuple(Gpu(mig, f"{name} MIG {profile}", int(size) << 30) for profile, size, mig in instances)
 
 
 def visible_gpus(driver: Driver) -> list[Gpu]:
-    """What ``CUDA_VISIBLE_DEVICES`` leaves, in its order; CUDA stops at the first entry that means no GPU.
+    """The GPUs that ``CUDA_VISIBLE_DEVICES`` leaves to this process, in its order.
 
-    Of a GPU that is cut into instances, one process uses only one: the first, unless another is named.
+    The variable lists indices and beginnings of UUIDs; CUDA ignores everything from the first entry on that
+    does not mean exactly one GPU. A process uses one instance of a partitioned GPU: the first, unless the
+    variable names another.
     """
     firsts = [instances[0] for instances in driver.gpus if instances]
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if shown is None:
+    setting = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if setting is None:
         return firsts
     visible: list[Gpu] = []
-    for entry in map(str.strip, shown.split(",")):
+    for entry in map(str.strip, setting.split(",")):
         if entry.isdecimal():
-            meant = list(driver.gpus[int(entry)][:1]) if int(entry) < len(driver.gpus) else []
+            matches = list(driver.gpus[int(entry)][:1]) if int(entry) < len(driver.gpus) else []
         else:
-            every = (gpu for instances in driver.gpus for gpu in instances)
-            meant = [gpu for gpu in every if entry and gpu.uuid.startswith(entry)]
-        if len(meant) != 1:
+            candidates = (gpu for instances in driver.gpus for gpu in instances)
+            matches = [gpu for gpu in candidates if entry and gpu.uuid.startswith(entry)]
+        if len(matches) != 1:
             break
-        if meant[0] in visible:  # a GPU named twice: CUDA shows none at all
+        if matches[0] in visible:  # CUDA shows no GPU at all if one is listed twice
             return []
-        visible += meant
+        visible += matches
     return visible
 
 
 def run_program(command: list[str], seconds: float, environment: dict[str, str] | None = None) -> str:
-    """The standard output of a program, decoded as UTF-8.
+    """Run a program and return its standard output, decoded as UTF-8.
+
+    Args:
+        command: the program and its arguments.
+        seconds: the time limit.
+        environment: the environment variables; by default those of this process.
 
     Raises:
         OSError: if it cannot be started.

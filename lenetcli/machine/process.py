@@ -1,4 +1,4 @@
-"""Which machine and which process this is: processor, cores, memory, host, and who is still alive."""
+"""The identity of processes across machines, boots and containers, and whether they are alive."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from lenetcli.machine.system import MAX_TEXT, ROOT, host_name, read_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessIdentity:
-    """A process, told apart from every other one on any machine, also from a later one of the same pid.
+    """The identity of a process, distinct from any other on any machine, even a later one of the same pid.
 
-    ``machine`` is a hash of the installation's id, ``boot_id`` the kernel's name of this boot,
-    ``pid_namespace`` the container; all three are empty where the system has no such thing.
-    ``started`` is the start as the system counts it: on Linux in ticks since boot, whatever the clock.
+    ``machine`` is a hash of the installation's id, ``boot_id`` the kernel's id of the boot, ``pid_namespace``
+    the namespace that gives the pid its meaning; each is empty if the system has none. ``started`` is the
+    start time as the system counts it: on Linux in ticks since boot, which no clock can change.
     """
 
     host: str
@@ -27,16 +27,18 @@ class ProcessIdentity:
     started: str
 
     def to_json(self) -> str:
-        """The identity as JSON, in ASCII."""
+        """The identity as an ASCII string of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The identity that ``to_json`` wrote.
+        """The identity in a string that ``to_json`` wrote.
+
+        The result is not trustworthy, as another program may have written the string: compare it, show it
+        escaped, never send a signal to its pid.
 
         Raises:
-            ValueError: for anything else. What is returned may still be a lie: compare it, show it
-                escaped, never act on its pid.
+            ValueError: if the string is not an identity.
         """
         try:
             values: Any = json.loads(text)
@@ -54,7 +56,7 @@ class ProcessIdentity:
 
 
 def this_process() -> ProcessIdentity:
-    """The identity of the calling process; asked anew each time, since a fork changes it."""
+    """The identity of the calling process; not cached, since a fork changes it."""
     pid = os.getpid()
     linux = sys.platform == "linux"
     return ProcessIdentity(
@@ -68,19 +70,24 @@ def this_process() -> ProcessIdentity:
 
 
 def is_alive(identity: ProcessIdentity) -> bool | None:
-    """Whether the process still exists (stopped: yes, a zombie: no); None: it cannot be known.
+    """Whether a process still exists (stopped: yes, zombie: no); None if that cannot be determined.
 
-    A process of another machine or of another container cannot be seen, unless this machine has
-    been booted since.
+    It cannot for a process of another machine or container, unless this machine has been booted since.
     """
     here = this_process()
+    # The same boot id means the same running kernel, even from another container with another host name and
+    # machine id. A different one means another machine, or an earlier boot of this one, which no process has
+    # survived. Installations that were cloned share their machine id, so the host name must agree as well.
+    # Without boot ids (systems other than Linux), host name and machine id decide alone.
     if not here.boot_id or identity.boot_id != here.boot_id:
         if not here.machine or (identity.host, identity.machine) != (here.host, here.machine):
             return None
         if identity.boot_id != here.boot_id:
             return False
+    # The kernel is the same, but in another pid namespace the same pid is another process.
     if identity.pid_namespace != here.pid_namespace:
         return None
+    # Pids are reused: only a process of the same start time is the same one.
     try:
         state, started = _state(identity.pid)
     except ProcessLookupError:
@@ -91,19 +98,20 @@ def is_alive(identity: ProcessIdentity) -> bool | None:
 
 
 def _state(pid: int) -> tuple[str, str]:
-    """Whether a process is a ``zombie`` (else another word), and when it started.
+    """The state of a process, ``zombie`` or another word, and its start time as in ``ProcessIdentity``.
 
     Raises:
-        ProcessLookupError: if there is none.
+        ProcessLookupError: if there is no such process.
         PermissionError: if this process may not see it.
     """
     if sys.platform == "linux":
+        # A /proc that was mounted for another pid namespace has other pids.
         if str(Path("/proc/self").readlink()) != str(os.getpid()):
             raise PermissionError("/proc shows the processes of another container")
         try:
             return _linux_state(str(pid))
         except FileNotFoundError:
-            os.kill(pid, 0)  # sends nothing: tells a process that is gone from one that is hidden
+            os.kill(pid, 0)  # sends no signal, but fails with ProcessLookupError if the process is gone
             raise PermissionError("/proc hides this process") from None
     import psutil
 
@@ -117,13 +125,14 @@ def _state(pid: int) -> tuple[str, str]:
 
 
 def _linux_state(pid: str) -> tuple[str, str]:
-    # proc(5): "pid (name) state …", where the name may hold blanks and brackets; field 22 is the start.
+    """The same from ``/proc/PID/stat``; the start time in ticks since boot."""
+    # proc(5): "pid (name) state …"; the name may contain blanks and brackets; field 22 is the start time.
     values = Path("/proc", pid, "stat").read_bytes().rpartition(b")")[2].decode("ascii").split()
     return "zombie" if values[0] in "ZXx" else "running", values[19]
 
 
 def _machine_hash() -> str:
-    """A hash of machine-id(5), which must not be shown itself."""
+    """A hash of the machine id, which is confidential itself (machine-id(5)); empty without one."""
     import hashlib
 
     machine_id = read_text(ROOT / "etc/machine-id")

@@ -1,4 +1,4 @@
-"""Which machine and which process this is: processor, cores, memory, host, and who is still alive."""
+"""The processor of this machine: its name, and the properties that determine the bits it computes."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from typing import Self
 from lenetcli.machine.system import ROOT, printable, read_text
 
 BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-"""Instruction sets that compute in bfloat16 (x86, x86, ARM)."""
+"""The instruction sets that compute in bfloat16 (x86, x86, ARM)."""
 
 INSTRUCTIONS = (
     *("sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"),
@@ -18,12 +18,12 @@ INSTRUCTIONS = (
     *("amx_tile", "amx_int8", "amx_bf16", "amx_fp16"),
     *("asimd", "asimdhp", "asimddp", "sve", "sve2", "i8mm", "bf16", "sme"),
 )
-"""Instruction sets, as Linux names them, by which oneDNN and Eigen choose their kernels."""
+"""The instruction sets by which oneDNN and Eigen choose their kernels, in the spelling of Linux."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processor:
-    """A processor: its name for people, its family, its instruction sets, its data caches from L1 up."""
+    """A processor: its full name, family, instruction sets, and the sizes of its data caches from L1 up."""
 
     name: str
     family: str
@@ -32,7 +32,7 @@ class Processor:
 
     @classmethod
     def from_cpuinfo(cls, text: str, caches: tuple[str, ...] = ()) -> Self:
-        """The first processor of Linux' ``/proc/cpuinfo``; on ARM it may have no name but the board's."""
+        """The first processor in Linux' ``/proc/cpuinfo``; on ARM only the name of the board may be known."""
         facts: dict[str, str] = {}
         for line in text.splitlines():
             key, _, value = line.partition(":")
@@ -50,7 +50,7 @@ class Processor:
 
     @classmethod
     def from_sysctl(cls, text: str) -> Self:
-        """What macOS' ``sysctl machdep.cpu hw`` prints, a ``key: value`` a line."""
+        """The processor in the output of macOS' ``sysctl machdep.cpu hw``: one ``key: value`` per line."""
         facts = {
             key: " ".join(value.split()) for key, _, value in (s.partition(":") for s in text.splitlines())
         }
@@ -65,7 +65,7 @@ class Processor:
 
     @property
     def fingerprint(self) -> str:
-        """Family, instruction sets of ``INSTRUCTIONS`` and sizes of the data caches, in one line."""
+        """The family, instruction sets among ``INSTRUCTIONS``, and sizes of the data caches, in one line."""
         sets = " ".join(name for name in INSTRUCTIONS if name in self.instructions)
         return " | ".join(filter(None, (self.family, sets, " ".join(self.caches))))
 
@@ -77,14 +77,14 @@ class Processor:
 
 @cache
 def this_processor() -> Processor:
-    """The processor of this machine; read once a process."""
+    """The processor of this machine; determined once per process."""
     if sys.platform == "linux":
         return Processor.from_cpuinfo(read_text(ROOT / "proc/cpuinfo"), tuple(_data_caches()))
     if sys.platform == "darwin":
         import subprocess
 
-        printed = subprocess.run(["/usr/sbin/sysctl", "machdep.cpu", "hw"], capture_output=True, text=True)
-        return Processor.from_sysctl(printed.stdout)
+        result = subprocess.run(["/usr/sbin/sysctl", "machdep.cpu", "hw"], capture_output=True, text=True)
+        return Processor.from_sysctl(result.stdout)
     import platform
 
     name = platform.processor() or platform.machine() or "unknown"
@@ -92,23 +92,23 @@ def this_processor() -> Processor:
 
 
 def processor_name() -> str:
-    """The processor's name as its maker gives it, blanks folded."""
+    """The manufacturer's name of the processor, with runs of blanks reduced to one."""
     return this_processor().name
 
 
 def processor_fingerprint() -> str:
-    """What decides the bits that this processor computes, in one line.
+    """The properties of this processor that determine the bits it computes, in one line.
 
     TensorFlow's kernels choose their order of summation by instruction sets and cache sizes. Equal
-    configurations give equal bits, threads or not, only between machines of equal fingerprints;
-    between others they may differ in the last digits. A limit set for oneDNN by
-    ``ONEDNN_MAX_CPU_ISA`` is part of it.
+    configurations give equal bits, with any number of threads, only on machines with equal fingerprints; on
+    others the last digits may differ. A limit set for oneDNN by ``ONEDNN_MAX_CPU_ISA`` is part of it.
     """
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA")
     return this_processor().fingerprint + (f" | at most {printable(limit).upper()}" if limit else "")
 
 
 def _data_caches() -> Iterator[str]:
+    """Yield the sizes of the first core's data and unified caches, from L1 up (Linux)."""
     for folder in sorted((ROOT / "sys/devices/system/cpu/cpu0/cache").glob("index*")):
         if read_text(folder / "type") != "Instruction":
             yield read_text(folder / "size")

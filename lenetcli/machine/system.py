@@ -1,14 +1,16 @@
-"""Which machine and which process this is: processor, cores, memory, host, and who is still alive."""
+"""The host name, and texts from the files in which the system describes itself."""
 
 from pathlib import Path
 
 ROOT = Path("/")
+"""The root of the file system."""
+
 MAX_TEXT = 255
-"""No field of a process identity is longer, in characters."""
+"""The longest text in a process identity, in characters."""
 
 
 def host_name() -> str:
-    """This machine's name in the network."""
+    """The network name of this machine; ``localhost`` if it has none."""
     import platform
 
     return printable(platform.node()) or "localhost"
@@ -20,7 +22,7 @@ def printable(text: str) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The stripped text of a system file, or nothing where there is none."""
+    """The text of a system file, stripped; empty if it cannot be read."""
     try:
         return path.read_text("utf-8", errors="replace").strip()
     except OSError:

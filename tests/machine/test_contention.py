@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli.machine.contention import ContentionWatch, Reading, judge
+from lenetcli.machine.contention import ContentionWatch, Reading, compare_readings
 
 BEGIN = Reading(wall=1e9, steady=100, boot=300, own=5, busy=1000, cores=2)
 
@@ -33,7 +33,7 @@ def later(seconds, foreign=0.0, own=0.0, set_by=0.0, slept=0.0):
 
 
 def test_a_quiet_span_is_unmarked_and_its_figures_are_differences():
-    span = judge(BEGIN, later(10, own=19, foreign=1))
+    span = compare_readings(BEGIN, later(10, own=19, foreign=1))
     assert span.wall_seconds == pytest.approx(10)
     assert span.foreign_share == pytest.approx(0.05)
     assert not (span.contended or span.clock_set or span.suspended)
@@ -41,29 +41,29 @@ def test_a_quiet_span_is_unmarked_and_its_figures_are_differences():
 
 @pytest.mark.parametrize(("seconds", "foreign"), [(10, 2.1), (1, 0.3), (0.2, 0.1)])
 def test_more_than_a_tenth_of_the_processors_is_contention(seconds, foreign):
-    assert judge(BEGIN, later(seconds, foreign=foreign)).contended
+    assert compare_readings(BEGIN, later(seconds, foreign=foreign)).contended
 
 
 @given(st.floats(0, 100), st.floats(0, 2), st.floats(-0.04, 0.04))
 def test_the_ticks_of_the_counters_alone_are_no_contention(seconds, cores_used, error):
-    span = judge(BEGIN, later(seconds, own=seconds * cores_used, foreign=error))
+    span = compare_readings(BEGIN, later(seconds, own=seconds * cores_used, foreign=error))
     assert not span.contended
     assert 0 <= span.foreign_share <= 1
 
 
 def test_a_clock_that_was_set_is_told_from_a_machine_that_slept():
     for step in (3600, -3600, 0.3, -0.3):
-        span = judge(BEGIN, later(10, set_by=step))
+        span = compare_readings(BEGIN, later(10, set_by=step))
         assert (span.clock_set, span.suspended) == (True, False)
         assert span.wall_seconds == pytest.approx(10 + step)
-    span = judge(BEGIN, later(10, slept=600))
+    span = compare_readings(BEGIN, later(10, slept=600))
     assert (span.clock_set, span.suspended) == (False, True)
-    assert not judge(BEGIN, later(600, set_by=3)).clock_set  # 0.5 %: a clock that is being slewed
+    assert not compare_readings(BEGIN, later(600, set_by=3)).clock_set  # 0.5 %: a clock that is being slewed
 
 
 def test_a_gap_of_more_than_a_second_is_a_suspension():
-    assert judge(BEGIN, later(10), gap=1.5).suspended
-    assert not judge(BEGIN, later(10), gap=0.9).suspended
+    assert compare_readings(BEGIN, later(10), gap=1.5).suspended
+    assert not compare_readings(BEGIN, later(10), gap=0.9).suspended
 
 
 def watch_for(seconds):
