@@ -1,1 +1,1 @@
-"""What runs say, computed from plain numbers; no store and no drawing."""
+"""Statistics and statements about stored runs, computed from plain numbers without a store or a figure."""

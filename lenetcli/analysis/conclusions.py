@@ -1,4 +1,4 @@
-"""What a sweep over learning rates says: which works best, by more than chance or not; what is missing."""
+"""Conclusions from a sweep over learning rates: the best rate, its significance, and the missing runs."""
 
 import math
 from dataclasses import dataclass, replace
@@ -20,10 +20,11 @@ from lenetcli.experiment.sweep import Sweep, write_command
 from lenetcli.words import join_words, name_all, name_value, name_values, plural, write_accuracy
 
 SIGNIFICANT = 0.05
+"""The level of significance of McNemar's test, after the correction for several comparisons."""
 
 
 def conclude_learning_rates(sweep: Sweep, evidence: Predictions) -> list[Statement]:
-    """Everything that the curves of a sweep over learning rates support, the most important first."""
+    """All statements that the curves of a sweep over learning rates support, the most important first."""
     unfinished = conclude_unfinished(sweep)
     if len({replace(cell.config, lr=1.0, seed=0, shards=1) for cell in sweep.cells}) > 1:
         text = "The learning rates are not ranked: their runs differ in more than the rate."
@@ -31,81 +32,81 @@ def conclude_learning_rates(sweep: Sweep, evidence: Predictions) -> list[Stateme
     ranking = rank(sweep, evidence)
     if not ranking.entries:
         return [Statement("nothing ranked", "No learning rate can be ranked."), *unfinished]
-    stuck = conclude_chance(ranking)
-    if stuck and ranking.entries[0].ids[0] in stuck[0].runs:
-        return [*stuck, *unfinished]  # no winner among those who guess
+    chance = conclude_chance(ranking)
+    if chance and ranking.entries[0].ids[0] in chance[0].runs:
+        return [*chance, *unfinished]  # among networks that guess there is no best one
     return [
         *_conclude_best(ranking, evidence),
         *conclude_order(ranking),
         *conclude_speed(ranking),
         *conclude_convergence(ranking),
         *conclude_steadiness(ranking),
-        *stuck,
+        *chance,
         *conclude_test(ranking),
         *unfinished,
     ]
 
 
 def conclude_unfinished(sweep: Sweep) -> list[Statement]:
-    """Which values of a sweep are not finished, with the command that trains them, and which diverged."""
+    """Statements on unfinished values of a sweep, with the command to train them, and on diverged values."""
     noun, device = name_parameter(sweep.parameter), sweep.device.value.upper()
-    missing, diverged, ids = [], [], []
+    missing_values, diverged_values, ids = [], [], []
     for value in sweep.values:
         cells = [cell for cell in sweep.cells if cell.value == value]
-        ends = [cell.run for cell in cells if cell.run and cell.run.state is RunState.DIVERGED]
-        if ends:
-            part = f" with {len(ends)} of {len(cells)} seeds" if len(cells) > 1 else ""
-            where = name_all("epoch", sorted({run.epochs + 1 for run in ends}))
-            diverged.append(f"{name_value(value)}{part} (no finite loss in {where})")
-            ids += [run.id for run in ends]
-        lacking = [
+        diverged_runs = [cell.run for cell in cells if cell.run and cell.run.state is RunState.DIVERGED]
+        if diverged_runs:
+            share = f" with {len(diverged_runs)} of {len(cells)} seeds" if len(cells) > 1 else ""
+            epochs = name_all("epoch", sorted({run.epochs + 1 for run in diverged_runs}))
+            diverged_values.append(f"{name_value(value)}{share} (no finite loss in {epochs})")
+            ids += [run.id for run in diverged_runs]
+        missing_seeds = [
             cell.seed
             for cell in cells
-            if not (cell.run and (is_whole(cell.run, sweep.epochs) or cell.run in ends))
+            if not (cell.run and (is_whole(cell.run, sweep.epochs) or cell.run in diverged_runs))
         ]
-        if lacking:
-            seeds = f" ({name_all('seed', lacking)})" if len(sweep.seeds) > 1 else ""
-            missing.append(name_value(value) + seeds)
+        if missing_seeds:
+            seeds = f" ({name_all('seed', missing_seeds)})" if len(sweep.seeds) > 1 else ""
+            missing_values.append(name_value(value) + seeds)
     statements = []
-    if missing:
-        text = f"Not finished on the {device} and not compared: {noun} {join_words(missing)}."
+    if missing_values:
+        text = f"Not finished on the {device} and not compared: {noun} {join_words(missing_values)}."
         statements.append(Statement("missing", text, command=write_command(sweep)))
-    if diverged:
-        text = f"Diverged on the {device} and not compared: {noun} {join_words(diverged)}."
+    if diverged_values:
+        text = f"Diverged on the {device} and not compared: {noun} {join_words(diverged_values)}."
         statements.append(Statement("diverged", text, tuple(ids)))
     return statements
 
 
 def _conclude_best(ranking: Ranking, evidence: Predictions) -> list[Statement]:
-    """Which rate leads by best and by final accuracy, and whether that is more than chance."""
+    """Statements on the rates with the highest best and final accuracy, and on whether the lead is chance."""
     first, *others = ranking.entries
     peak = max(ranking.entries, key=lambda entry: entry.best)
     numbers = {"best": peak.best, "final": first.final}
     if not others:
         text = f"Only the learning rate {first.name} is finished, with a validation accuracy of "
-        return [Statement("only", f"{text}{_tell_accuracy(first)}.", first.ids, numbers)]
-    distinct, lead = _conclude_lead(ranking, evidence)
-    whole = ranking.seeds == ranking.planned
+        return [Statement("only", f"{text}{_write_accuracies(first)}.", first.ids, numbers)]
+    significant, lead = _conclude_lead(ranking, evidence)
+    all_seeds = ranking.seeds == ranking.planned
     text = f"Of the learning rates {name_values(sorted((e.rate for e in ranking.entries), reverse=True))}, "
-    text += "" if whole else f"over the {plural(ranking.seeds, 'seed')} that all of them have finished, "
+    text += "" if all_seeds else f"over the {plural(ranking.seeds, 'seed')} that all of them have finished, "
     if peak.best > first.best:
         text += (
             f"best and last epoch name different winners, since {peak.name} ends "
             f"{write_accuracy(peak.best - peak.final)} below its best: {peak.name} reaches "
-            f"{_tell_accuracy(peak)}, and {first.name} {_tell_accuracy(first)}."
+            f"{_write_accuracies(peak)}, and {first.name} {_write_accuracies(first)}."
         )
         return [Statement("winners differ", text, (*peak.ids, *first.ids), numbers), lead]
     leaders = [e.rate for e in ranking.entries if (e.final, e.best) == (first.final, first.best)]
-    if distinct and whole:
-        topic, told = "best", f"{first.name} works best: it has"
+    if significant and all_seeds:
+        topic, claim = "best", f"{first.name} works best: it has"
     else:
-        topic, told = "highest", f"{name_values(leaders)} {'shows' if len(leaders) == 1 else 'show'}"
-    text += f"{told} the highest validation accuracy, {_tell_accuracy(first)}."
+        topic, claim = "highest", f"{name_values(leaders)} {'shows' if len(leaders) == 1 else 'show'}"
+    text += f"{claim} the highest validation accuracy, {_write_accuracies(first)}."
     return [Statement(topic, text, first.ids, numbers), lead]
 
 
-def _tell_accuracy(entry: Entry) -> str:
-    """The best and the last accuracy, with the epoch of a single run's best or the number of seeds."""
+def _write_accuracies(entry: Entry) -> str:
+    """A phrase with the best and the final accuracy, and the epoch of the best or the number of seeds."""
     best, final = write_accuracy(entry.best), write_accuracy(entry.final)
     if len(entry.runs) > 1:
         return f"{best} at its best and {final} at the end (mean over {len(entry.runs)} seeds)"
@@ -116,81 +117,105 @@ def _tell_accuracy(entry: Entry) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """The leader beside another rate: whether it is told apart, and by which numbers."""
+    """The comparison of the leader with another rate.
+
+    ``significant`` says whether the lead is more than chance, ``phrase`` and ``numbers`` give the evidence.
+    """
 
     other: Entry
-    clear: bool
-    told: str
+    significant: bool
+    phrase: str
     numbers: dict[str, float]
 
 
 def _conclude_lead(ranking: Ranking, evidence: Predictions) -> tuple[bool, Statement]:
-    """Whether the first is told apart from every other, and the sentence about it."""
+    """Whether the leader differs significantly from every other rate, and the statement on that."""
+    # With several seeds, their spread shows what another initialisation would change. With one seed no spread
+    # is known, and only the sampling error of the images can be tested: for classifiers trained once,
+    # Dietterich (Neural Computation 1998) recommends McNemar's test.
     first, *others = ranking.entries
     if ranking.seeds > 1:
-        chance, caveat = "spread over the seeds", ""
+        noise, caveat = "spread over the seeds", ""
         comparisons = [_compare_seeds(first, other, ranking) for other in others]
     else:
-        chance, caveat = "sampling error", " It is one network of each; another seed may differ."
-        found = [_compare_images(first, other, ranking, evidence) for other in others]
-        comparisons = [comparison for comparison in found if comparison]
+        noise, caveat = "sampling error", " It is one network of each; another seed may differ."
+        results = [_compare_images(first, other, ranking, evidence) for other in others]
+        comparisons = [comparison for comparison in results if comparison]
         if len(comparisons) < len(others):
             text = (
                 f"Whether the lead of {first.name} after the last epoch is more than chance cannot be said "
                 "here: the predictions or the labels to compare image by image are not at hand."
             )
             return False, Statement("lead unknown", text, first.ids)
-    close = [comparison for comparison in comparisons if not comparison.clear]
-    nearest = (close or comparisons)[0]
-    if close:
-        names = name_values(comparison.other.rate for comparison in close)
+    close_comparisons = [comparison for comparison in comparisons if not comparison.significant]
+    nearest = (close_comparisons or comparisons)[0]  # in the order of the ranking: the smallest lead
+    if close_comparisons:
+        names = name_values(comparison.other.rate for comparison in close_comparisons)
         topic, text = "not distinguishable", f"{first.name} is not distinguishable from {names}"
     else:
-        topic, text = "lead", f"The lead is larger than the {chance}"
-    text = f"{text}: after the last epoch {nearest.told}.{caveat}"
-    return not close, Statement(topic, text, (*first.ids, *nearest.other.ids), nearest.numbers)
+        topic, text = "lead", f"The lead is larger than the {noise}"
+    text = f"{text}: after the last epoch {nearest.phrase}.{caveat}"
+    return not close_comparisons, Statement(topic, text, (*first.ids, *nearest.other.ids), nearest.numbers)
 
 
 def _compare_seeds(first: Entry, other: Entry, ranking: Ranking) -> _Comparison:
-    """Compare by the 95 % interval of the difference and by whether the seeds overlap."""
+    """Compare two rates by Welch's 95 % interval of the difference and by the overlap of their seeds.
+
+    The lead is significant if it exceeds the interval and the ranges of the seeds do not overlap.
+    """
+    # A variance of two or three seeds can be small by luck, and the interval is not corrected for the number
+    # of rates. The ranges assume no distribution: of three seeds each, they separate by luck in this order
+    # with a probability of 1 in 20 (the extreme case of the test of Mann and Whitney, 1947).
     lead, margin = mean_difference(first.finals, other.finals)
-    if margin == 0 and ranking.images:  # seeds that agree to the digit still err
+    if margin == 0 and ranking.images:  # equal accuracies have no spread, but a sampling error
         margin = 2 * math.hypot(*(sampling_error(entry.final, ranking.images) for entry in (first, other)))
-    clear = lead > margin and min(first.finals) > max(other.finals)
-    told = (
+    significant = lead > margin and min(first.finals) > max(other.finals)
+    phrase = (
         f"{first.name} leads {other.name} by {write_accuracy(lead)} ± {write_accuracy(margin)} "
         f"(95%, {ranking.seeds} seeds each)"
     )
-    return _Comparison(other, clear, told, {"lead": lead, "margin": margin, "seeds": float(ranking.seeds)})
+    return _Comparison(
+        other, significant, phrase, {"lead": lead, "margin": margin, "seeds": float(ranking.seeds)}
+    )
 
 
 def _compare_images(
     first: Entry, other: Entry, ranking: Ranking, evidence: Predictions
 ) -> _Comparison | None:
-    """Compare by McNemar's test on the same images, corrected for the number of others; None without them."""
-    right, right_too = (_find_right(entry.runs[0], evidence) for entry in (first, other))
-    if right is None or right_too is None:
+    """Compare two rates by McNemar's exact test on the same images, corrected for the number of comparisons.
+
+    None if the predictions or the labels are missing, or contradict a curve.
+    """
+    # Both networks see the same images, so that their accuracies are not independent: only images on which
+    # they disagree say which is better. The leader was chosen on these images too, and each comparison is one
+    # more chance of a difference by luck: the p-value is multiplied by their number (Bonferroni).
+    first_correct, other_correct = (_find_correct(entry.runs[0], evidence) for entry in (first, other))
+    if first_correct is None or other_correct is None:
         return None
-    alone = sum(a and not b for a, b in zip(right, right_too, strict=True))
-    lost = sum(b and not a for a, b in zip(right, right_too, strict=True))
+    only_first = sum(a and not b for a, b in zip(first_correct, other_correct, strict=True))
+    only_other = sum(b and not a for a, b in zip(first_correct, other_correct, strict=True))
     others = len(ranking.entries) - 1
-    chance = min(1.0, mcnemar(alone, lost) * others)
-    written = "< 0.001" if chance < 0.001 else f"= {chance:.2g}"
-    corrected = f", corrected for {others} comparisons" if others > 1 else ""
-    told = (
-        f"{first.name} alone is right on {alone:,} of the {ranking.images:,} images and {other.name} alone "
-        f"on {lost:,} (McNemar’s exact test, p {written}{corrected})"
+    p_value = min(1.0, mcnemar(only_first, only_other) * others)
+    relation = "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
+    correction = f", corrected for {others} comparisons" if others > 1 else ""
+    phrase = (
+        f"{first.name} alone is right on {only_first:,} of the {ranking.images:,} images and {other.name} "
+        f"alone on {only_other:,} (McNemar’s exact test, p {relation}{correction})"
     )
-    numbers = {"only_first": float(alone), "only_second": float(lost), "p": chance}
-    return _Comparison(other, chance < SIGNIFICANT, told, numbers)
+    numbers = {"only_first": float(only_first), "only_second": float(only_other), "p": p_value}
+    return _Comparison(other, p_value < SIGNIFICANT, phrase, numbers)
 
 
-def _find_right(run: Run, evidence: Predictions) -> list[bool] | None:
-    """Which images the run gets right at its end; None where that is not known or not of this curve."""
+def _find_correct(run: Run, evidence: Predictions) -> list[bool] | None:
+    """Whether each validation image is classified correctly after the last epoch.
+
+    None if the predictions or the labels are missing, or contradict the accuracy of the curve.
+    """
     labels = evidence.validation_labels(run.config.data)
-    guesses = evidence.predictions(run.key, run.epochs)
-    if not labels or guesses is None or len(guesses) != len(labels):
+    predictions = evidence.predictions(run.key, run.epochs)
+    if not labels or predictions is None or len(predictions) != len(labels):
         return None
-    right = [guess == label for guess, label in zip(guesses, labels, strict=True)]
-    error = abs(sum(right) / len(labels) - run.curve[-1].val_accuracy)
-    return right if error < 0.6 / len(labels) else None
+    correct = [prediction == label for prediction, label in zip(predictions, labels, strict=True)]
+    # One image more or less changes the accuracy by 1 / images; less than that is rounding.
+    deviation = abs(sum(correct) / len(labels) - run.curve[-1].val_accuracy)
+    return correct if deviation < 0.6 / len(labels) else None

@@ -1,4 +1,4 @@
-"""How parameters and runtime grow with the filters, in sentences that the data support."""
+"""Statements on the growth of parameters and runtime with the number of filters."""
 
 import math
 from collections.abc import Sequence
@@ -13,15 +13,20 @@ from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.words import join_words, name_values, plural, write_number
 
 LEAST_POINTS = 4
-"""With fewer points every law of two numbers fits, and none is believed."""
+"""The smallest number of points for a statement on a law of two coefficients, which fits fewer too easily."""
 LEAST_TIMINGS = 3
-"""From fewer epochs of a size, no spread can be read and no verdict is given."""
+"""The smallest number of timed epochs of a size from which the spread, and so a comparison, is stated."""
 NEARLY_LINEAR = 0.1
-"""Up to this part of the parameters, the quadratic part is called small."""
+"""The largest share of the quadratic part at which the growth of the parameters is called nearly linear."""
 
 
 def conclude_parameters(config: Config, sizes: Sequence[int]) -> Statement:
-    """The law of the parameters and what it means for the sizes measured (ascending)."""
+    """The statement on the number of parameters as a polynomial in the filters.
+
+    Args:
+        config: the network; its filters do not matter.
+        sizes: the numbers of filters measured, ascending, at least one.
+    """
     law = parameter_law(config)
     small, large = sizes[0], sizes[-1]
     text = (
@@ -36,9 +41,9 @@ def conclude_parameters(config: Config, sizes: Sequence[int]) -> Statement:
         )
     share = dense_share(replace(config, filters=small))
     text += f". The first fully connected layer holds {share:.0%} of them at {plural(small, 'filter')}"
-    flat = [size for size in sizes if law.square * size**2 <= NEARLY_LINEAR * law(size)]
-    if flat and share > 0.5:
-        text += f", so that the growth is nearly linear up to {flat[-1]} filters"
+    linear_sizes = [size for size in sizes if law.square * size**2 <= NEARLY_LINEAR * law(size)]
+    if linear_sizes and share > 0.5:
+        text += f", so that the growth is nearly linear up to {linear_sizes[-1]} filters"
     crossing = law.linear / law.square
     text += (
         f"; the quadratic part, from the second convolution, makes {law.square * large**2 / law(large):.0%} "
@@ -49,21 +54,23 @@ def conclude_parameters(config: Config, sizes: Sequence[int]) -> Statement:
 
 
 def conclude_runtimes(series: RuntimeSeries) -> list[Statement]:
-    """How the runtime grows on each device, and how the devices compare; points in doubt are in neither."""
+    """Statements on the growth of runtime on each device and on speed-ups; doubtful points are left out."""
     gpus = [device for device in series.devices if device.kind is DeviceKind.GPU]
     cpus = [device for device in series.devices if device.kind is DeviceKind.CPU]
     return [
         *(statement for device in series.devices for statement in _conclude_growth(device)),
-        *(_compare(gpu, cpu) for gpu in gpus for cpu in cpus),
+        *(_conclude_speedup(gpu, cpu) for gpu in gpus for cpu in cpus),
     ]
 
 
 def _conclude_growth(device: DeviceSeries) -> list[Statement]:
+    """Statements on the runtime of the largest against the smallest size, and on the overhead."""
     points = device.clean
     if len(points) < 2:
         return []
     small, large = points[0], points[-1]
     ratio, size = large.seconds / small.seconds, large.filters / small.filters
+    # Opposite quartiles bound the ratio; it differs from proportion if both bounds are on the same side.
     if min(small.timings, large.timings) < LEAST_TIMINGS:
         verdict = "too few epochs were timed to compare that with proportion to the filters"
     elif large.low / small.high > size:
@@ -72,10 +79,10 @@ def _conclude_growth(device: DeviceSeries) -> list[Statement]:
         verdict = "less than in proportion to the filters"
     else:
         verdict = "not distinguishable from proportion to the filters"
-    longer, more = write_number(ratio), write_number(large.parameters / small.parameters)
+    time_factor, parameter_factor = write_number(ratio), write_number(large.parameters / small.parameters)
     text = (
-        f"{device.label}: training with {large.filters} filters takes {longer} times as long as "
-        f"with {small.filters}, for {more} times the parameters: {verdict}"
+        f"{device.label}: training with {large.filters} filters takes {time_factor} times as long as "
+        f"with {small.filters}, for {parameter_factor} times the parameters: {verdict}"
     )
     numbers = {"growth": ratio}
     if len(points) > 2:
@@ -90,6 +97,7 @@ def _conclude_growth(device: DeviceSeries) -> list[Statement]:
 
 
 def _conclude_overhead(device: DeviceSeries) -> list[Statement]:
+    """The statement on the size at which fixed overhead and arithmetic take the same time."""
     points, law = device.clean, device.law
     if len(points) < LEAST_POINTS:
         return []
@@ -102,36 +110,39 @@ def _conclude_overhead(device: DeviceSeries) -> list[Statement]:
     turn = filters_at(device.config, law.overhead / law.rate)
     numbers = {"overhead": law.overhead, "turn": turn, "misfit": law.misfit}
     if turn < points[0].filters:
-        told = "arithmetic dominates at every size measured"
+        phrase = "arithmetic dominates at every size measured"
     elif turn > points[-1].filters:
-        told = "overhead dominates at every size measured"
+        phrase = "overhead dominates at every size measured"
     else:
-        told = f"overhead dominates below about {round(turn)} filters, arithmetic above"
+        phrase = f"overhead dominates below about {round(turn)} filters, arithmetic above"
     text = (
-        f"{device.label}: {told}, by a fit of overhead plus time in proportion to multiply-adds that meets "
+        f"{device.label}: {phrase}, by a fit of overhead plus time in proportion to multiply-adds that meets "
         f"every point within {max(1, math.ceil(100 * law.misfit))}%."
     )
     return [Statement("overhead", text, _ids(points), numbers)]
 
 
-def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
-    """The speed-up at each size that both measured without doubt, and where the GPU pays."""
-    if _setting(gpu.config) != _setting(cpu.config):
+def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
+    """The statement on the speed-up at each size measured on both, and on the sizes at which the GPU pays."""
+    # A ratio of runtimes describes the devices only if data, settings and size are equal. A point in doubt
+    # would make a disturbance of one machine appear as a difference of the devices.
+    if _comparable_config(gpu.config) != _comparable_config(cpu.config):
         text = f"{gpu.label} and {cpu.label} are not compared: their data or settings differ."
         return Statement("unlike", text)
-    on_cpu = {point.filters: point for point in cpu.clean}
-    pairs = [(point, on_cpu[point.filters]) for point in gpu.clean if point.filters in on_cpu]
+    cpu_points = {point.filters: point for point in cpu.clean}
+    pairs = [(point, cpu_points[point.filters]) for point in gpu.clean if point.filters in cpu_points]
     if not pairs:
         text = f"{gpu.label} and {cpu.label} share no number of filters that both measured without doubt."
         return Statement("no common size", text)
     speedups = {g.filters: c.seconds / g.seconds for g, c in pairs}
-    told = join_words([f"{write_number(ratio)} ({size} filters)" for size, ratio in speedups.items()])
-    pays = [g.filters for g, c in pairs if _is_faster(g, c)]
-    where = f"at {name_values(pays)} filters" if pays else "at none of these sizes"
+    listing = join_words([f"{write_number(ratio)} ({size} filters)" for size, ratio in speedups.items()])
+    faster_sizes = [g.filters for g, c in pairs if _is_faster(g, c)]
+    place = f"at {name_values(faster_sizes)} filters" if faster_sizes else "at none of these sizes"
     text = (
-        f"Speed-up of the {gpu.label} over the {cpu.label}: {told}. Beyond the spread of the epochs, "
-        f"training on the GPU pays {where}."
+        f"Speed-up of the {gpu.label} over the {cpu.label}: {listing}. Beyond the spread of the epochs, "
+        f"training on the GPU pays {place}."
     )
+    # Timings vary by a few per cent: a rise is stated only if it is larger than that, and has no step down.
     ratios = list(speedups.values())
     if ratios[-1] > 1.1 * ratios[0] and all(before <= after for before, after in pairwise(ratios)):
         text += " The speed-up grows with the size, as the CPU’s curve is the steeper one."
@@ -140,13 +151,15 @@ def _compare(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
 
 
 def _is_faster(one: RuntimePoint, other: RuntimePoint) -> bool:
-    """Whether one is faster beyond the spread of both, where enough epochs were timed to see a spread."""
+    """Whether the quartiles of one lie below those of the other, with enough timed epochs on both sides."""
     return min(one.timings, other.timings) >= LEAST_TIMINGS and one.high < other.low
 
 
-def _setting(config: Config) -> Config:
+def _comparable_config(config: Config) -> Config:
+    """The configuration with fixed values for the fields that may differ in a comparison of devices."""
     return replace(config, filters=1, seed=0, shards=1, device=DeviceKind.CPU)
 
 
 def _ids(points: Sequence[RuntimePoint]) -> tuple[str, ...]:
+    """The ids of the runs of several points, without repeats."""
     return tuple(dict.fromkeys(id for point in points for id in point.runs))

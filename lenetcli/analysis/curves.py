@@ -1,4 +1,4 @@
-"""Learning curves as plain numbers: one for each value of a sweep, with its spread over seeds."""
+"""Learning curves as plain numbers: the mean over the seeds and its range, for each value of a sweep."""
 
 import statistics
 from collections.abc import Sequence
@@ -14,12 +14,14 @@ from lenetcli.experiment.sweep import Sweep, write_command
 from lenetcli.words import join_words, name_dataset, name_value, plural
 
 Row = tuple[Any, ...]
+"""A row of a table of plotted numbers."""
+
 Group = tuple[str, Any, list[Run]]
-"""A label, a value and the runs that make its curve."""
+"""The label, the value and the runs of a curve."""
 
 
 class Metric(StrEnum):
-    """What a learning curve can show."""
+    """The quantity on the vertical axis of a learning curve."""
 
     VAL_ACCURACY = "val_accuracy"
     VAL_LOSS = "val_loss"
@@ -27,7 +29,7 @@ class Metric(StrEnum):
     ERROR = "error"
 
     def of(self, epoch: CurvePoint) -> float:
-        """This metric's number of one epoch."""
+        """The metric of one epoch; the error is 1 - validation accuracy."""
         if self is Metric.ERROR:
             return 1 - epoch.val_accuracy
         return float(getattr(epoch, self.value))
@@ -35,10 +37,11 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """One value's learning curve: the mean over its seeds, with the lowest and highest seed.
+    """The learning curve of a value: the mean over its seeds, with the lowest and the highest seed.
 
-    ``mean``, ``low`` and ``high`` have one number an epoch, from epoch 1. ``diverged`` counts the
-    seeds whose loss became infinite; a curve of diverged runs alone ends where the last of them did.
+    ``mean``, ``low`` and ``high`` have one number per epoch, from epoch 1. ``seeds`` is the number of runs in
+    the mean, ``runs`` their ids. ``diverged`` is the number of seeds that diverged. ``ends_diverged`` marks a
+    curve of diverged runs alone; it shows those with the most epochs.
     """
 
     label: str
@@ -54,7 +57,11 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveSeries:
-    """All curves of one figure, with what its title and notes have to say."""
+    """All curves of a figure, with the texts of its title and notes.
+
+    ``subject`` is what the labels name, ``setting`` describes the common configuration, and ``epochs`` is the
+    length of the horizontal axis.
+    """
 
     metric: Metric
     subject: str
@@ -68,11 +75,11 @@ class CurveSeries:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The lowest and the highest number of any curve or band."""
+        """The lowest and the highest number of all curves and bands."""
         return min(min(c.low) for c in self.curves), max(max(c.high) for c in self.curves)
 
     def rows(self) -> list[Row]:
-        """The plotted numbers, a row for each curve and epoch, in the order of ``HEADER``."""
+        """The plotted numbers: one row per curve and epoch, with the columns of ``HEADER``."""
         return [
             (curve.label, epoch, *numbers, curve.seeds, curve.diverged, " ".join(curve.runs))
             for curve in self.curves
@@ -81,10 +88,10 @@ class CurveSeries:
 
 
 def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSeries:
-    """The curves of a sweep, one for each value, in the order of the values.
+    """The curves of a sweep, one per value, in the order of the values.
 
     Raises:
-        NotFoundError: where no run of the sweep has finished an epoch.
+        NotFoundError: if no run of the sweep has finished an epoch.
     """
     groups = [
         (name_value(value), value, [cell.run for cell in sweep.cells if cell.value == value and cell.run])
@@ -95,7 +102,9 @@ def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSer
     curves, notes = _make_curves(
         groups, metric, "All its runs diverged: train with smaller learning rates." if diverged else advice
     )
-    bare = [label for label, _, runs in groups if not any(r.curve or r.state.is_finished() for r in runs)]
+    untrained_labels = [
+        label for label, _, runs in groups if not any(r.curve or r.state.is_finished() for r in runs)
+    ]
     return CurveSeries(
         metric=metric,
         subject=name_parameter(sweep.parameter),
@@ -103,38 +112,41 @@ def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSer
         setting=describe_config(sweep.cells[0].config, without={sweep.parameter, "seed"}),
         epochs=sweep.epochs,
         curves=curves,
-        notes=(*notes, f"not yet trained: {join_words(bare)}") if bare else notes,
+        notes=(*notes, f"not yet trained: {join_words(untrained_labels)}") if untrained_labels else notes,
     )
 
 
 def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> CurveSeries:
-    """The curves of any runs, labelled by what tells them apart; runs that differ in the seed alone are one.
+    """The curves of any runs, labelled by their differences; runs that differ only in the seed share a curve.
 
     Raises:
-        NotFoundError: where none has finished an epoch.
+        NotFoundError: if no run has finished an epoch.
     """
-    alike: dict[Config, dict[str, Run]] = {}
+    families: dict[Config, dict[str, Run]] = {}
     for run in runs:
-        alike.setdefault(replace(run.config, seed=0), {})[run.key] = run
-    differing = [f.name for f in fields(Config) if len({getattr(config, f.name) for config in alike}) > 1]
-    told = [name for name in differing if name != "shards"] or differing
+        families.setdefault(replace(run.config, seed=0), {})[run.key] = run
+    differing_fields = [
+        f.name for f in fields(Config) if len({getattr(config, f.name) for config in families}) > 1
+    ]
+    # The default number of shards follows from other fields: it is a label only if nothing else differs.
+    label_fields = [name for name in differing_fields if name != "shards"] or differing_fields
     groups = []
-    for place, (config, found) in enumerate(alike.items()):
-        members = list(found.values())
+    for index, (config, family) in enumerate(families.items()):
+        members = list(family.values())
         words = [
             name_dataset(members[0].dataset_name)
             if name == "data"
             else f"{name_parameter(name)} {name_value(getattr(config, name))}"
-            for name in told
+            for name in label_fields
         ]
-        groups.append((", ".join(words) or members[0].id[:8], place, members))
+        groups.append((", ".join(words) or members[0].id[:8], index, members))
     advice = "Choose runs that have finished an epoch; `lenetcli runs list` shows them."
     curves, notes = _make_curves(groups, metric, advice)
     return CurveSeries(
         metric=metric,
         subject="run",
         dataset=" and ".join(dict.fromkeys(name_dataset(run.dataset_name) for run in runs)),
-        setting=describe_config(runs[0].config, without={*differing, "seed"}),
+        setting=describe_config(runs[0].config, without={*differing_fields, "seed"}),
         epochs=max(run.epochs for run in runs),
         curves=curves,
         notes=notes,
@@ -144,19 +156,25 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
 def _make_curves(
     groups: Sequence[Group], metric: Metric, advice: str
 ) -> tuple[tuple[Curve, ...], tuple[str, ...]]:
-    """The curves of those groups that have one, and the notes on what is not in them."""
+    """The curves of the groups with a finished epoch, and the notes on seeds and on runs without a curve.
+
+    Raises:
+        NotFoundError: if no run has finished an epoch; with ``advice``.
+    """
     curves, notes = [], []
     for label, value, runs in groups:
-        members = _with_curve(runs)
+        members = _longest_runs(runs)
         diverged = sum(run.state is RunState.DIVERGED for run in runs)
         if members:
-            curves.append(_curve((label, value, members), diverged, metric))
+            curves.append(_mean_curve((label, value, members), diverged, metric))
         elif diverged:
             notes.append(f"diverged in epoch 1: {label}")
-        shown = members[0].epochs if members else 0
+        length = members[0].epochs if members else 0
         others = [r for r in runs if r.state is not RunState.DIVERGED and r not in members and r.epochs]
         if others:
-            notes.append(f"left out, with fewer than {shown} epochs: {label} ({plural(len(others), 'seed')})")
+            notes.append(
+                f"left out, with fewer than {length} epochs: {label} ({plural(len(others), 'seed')})"
+            )
     if not curves:
         raise NotFoundError("There is no finished epoch to draw yet.", advice)
     least, most = min(curve.seeds for curve in curves), max(curve.seeds for curve in curves)
@@ -166,15 +184,18 @@ def _make_curves(
     return tuple(curves), tuple(notes)
 
 
-def _with_curve(runs: Sequence[Run]) -> list[Run]:
-    """The runs of one curve: those that went furthest, diverged ones only where there are no others."""
-    alive = [run for run in runs if run.curve and run.state is not RunState.DIVERGED]
-    usable = alive or [run for run in runs if run.curve]
-    furthest = max((run.epochs for run in usable), default=0)
-    return [run for run in usable if run.epochs == furthest]
+def _longest_runs(runs: Sequence[Run]) -> list[Run]:
+    """The runs of a curve: those with the most epochs, diverged ones only if there are no others."""
+    # All epochs of a mean are of the same seeds: if a seed ended earlier, the mean would make a step there
+    # that no run made. A seed that diverged would cut off the others' curves, and is counted instead.
+    undiverged_runs = [run for run in runs if run.curve and run.state is not RunState.DIVERGED]
+    candidates = undiverged_runs or [run for run in runs if run.curve]
+    length = max((run.epochs for run in candidates), default=0)
+    return [run for run in candidates if run.epochs == length]
 
 
-def _curve(group: Group, diverged: int, metric: Metric) -> Curve:
+def _mean_curve(group: Group, diverged: int, metric: Metric) -> Curve:
+    """The curve of a group of runs, all with the same number of epochs."""
     label, value, runs = group
     columns = [
         [metric.of(point) for point in points] for points in zip(*(r.curve for r in runs), strict=True)

@@ -1,4 +1,4 @@
-"""How parameters, work and time follow from a configuration: closed forms, and a law fitted to runs."""
+"""Estimates of training times from timed epochs, by a law of overhead and arithmetic."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,19 +13,33 @@ from lenetcli.experiment.sweep import Sweep
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``seconds = overhead + rate × work``; ``misfit`` is the largest relative deviation of a point."""
+    """The law ``seconds = overhead + rate × work``, with the work in multiply-adds.
+
+    ``misfit`` is the largest relative deviation of a point from the law.
+    """
 
     overhead: float
     rate: float
     misfit: float
 
     def seconds(self, work: float) -> float:
-        """The law's runtime for ``work`` multiply-adds."""
+        """The runtime in seconds for ``work`` multiply-adds."""
         return self.overhead + self.rate * work
 
 
 def fit_cost(works: Sequence[float], seconds: Sequence[float]) -> Cost | None:
-    """Fit overhead and rate with relative deviations least squared; None where the rate is not positive."""
+    """The law that minimises the sum of the squared relative deviations, with an overhead of 0 or more.
+
+    None if all works are equal, or if time does not grow with the work.
+
+    Args:
+        works: the multiply-adds of each point.
+        seconds: the positive runtime of each point.
+    """
+    # Runtimes span orders of magnitude and their noise is proportional to them. Absolute deviations would fit
+    # the largest networks alone, and the overhead shows in the smallest. Divided by its time, each equation
+    # is overhead / t + rate × work / t = 1: weighted least squares with the weights 1 / t², solved in closed
+    # form by the normal equations. If the overhead is negative, the optimum is at 0, as the sum is convex.
     inverse = [1 / time for time in seconds]
     scaled = [work / time for work, time in zip(works, seconds, strict=True)]
     aa, ab, bb = (
@@ -45,35 +59,40 @@ def fit_cost(works: Sequence[float], seconds: Sequence[float]) -> Cost | None:
     return Cost(overhead, rate, misfit)
 
 
-ALIKE = ("device", "data", "precision", "batch_size")
-"""The fields of a Config that runs must share for the time of one to tell of the other."""
+COMPARABLE_FIELDS = ("device", "data", "precision", "batch_size")
+"""The fields of a ``Config`` that must be equal for the time of one run to be estimated from another."""
 
 Size = tuple[Any, ...]
-"""What decides how long an epoch takes on a machine: the fields of ``ALIKE``, then the multiply-adds."""
+"""What determines the time of an epoch on a machine: the ``COMPARABLE_FIELDS``, then the multiply-adds."""
 
 
 def size_of(config: Config) -> Size:
-    """The size of an epoch's work."""
-    return (*(getattr(config, name) for name in ALIKE), multiply_adds(config))
+    """The size of the work of an epoch."""
+    return (*(getattr(config, name) for name in COMPARABLE_FIELDS), multiply_adds(config))
 
 
 def estimate_epoch(size: Size, paces: Mapping[Size, float]) -> float | None:
-    """About how many seconds an epoch takes, from the seconds of others.
+    """The estimated seconds of an epoch: those of the same size, or from the law through at least two sizes.
 
-    Told by one of the same size, or by the law through two sizes or more; None where neither is there.
+    None if neither exists.
+
+    Args:
+        size: the size of the epoch.
+        paces: the seconds of an epoch of other sizes.
     """
     if size in paces:
         return paces[size]
-    alike = {other[-1]: seconds for other, seconds in paces.items() if other[:-1] == size[:-1]}
-    law = fit_cost(list(alike), list(alike.values())) if len(alike) > 1 else None
+    seconds = {other[-1]: pace for other, pace in paces.items() if other[:-1] == size[:-1]}
+    law = fit_cost(list(seconds), list(seconds.values())) if len(seconds) > 1 else None
     return law.seconds(size[-1]) if law else None
 
 
 def estimate_seconds(config: Config, epochs: int, runs: Sequence[Run]) -> float | None:
-    """About how long ``epochs`` epochs would take, from runs that are alike; None where they do not tell.
+    """The estimated seconds of ``epochs`` epochs, from timed runs; None if no estimate is possible.
 
-    Of runs of one size the first counts, undisturbed ones before others. From a single size no law
-    follows: then the time is taken to be in proportion, which on a GPU it is not.
+    Of several runs of one size the first counts, undisturbed runs before disturbed ones. On a CPU without
+    a law, the time of the nearest size is scaled with the multiply-adds; on a GPU the overhead is too large
+    for that.
     """
     paces: dict[Size, float] = {}
     for run in sorted(runs, key=lambda run: run.contended):
@@ -81,36 +100,36 @@ def estimate_seconds(config: Config, epochs: int, runs: Sequence[Run]) -> float 
             paces.setdefault(size_of(run.config), run.typical_runtime / run.epochs)
     size = size_of(config)
     seconds = estimate_epoch(size, paces)
-    alike = [other for other in paces if other[:-1] == size[:-1]]
-    if seconds is None and alike and config.device is DeviceKind.CPU:
-        nearest = min(alike, key=lambda other: abs(other[-1] - size[-1]))
+    comparable_sizes = [other for other in paces if other[:-1] == size[:-1]]
+    if seconds is None and comparable_sizes and config.device is DeviceKind.CPU:
+        nearest = min(comparable_sizes, key=lambda other: abs(other[-1] - size[-1]))
         seconds = paces[nearest] * size[-1] / nearest[-1]
     return None if seconds is None else seconds * epochs
 
 
 class Outlook:
-    """The time that the runs of a sweep still take, told by those it has trained so far."""
+    """The time of the runs of a sweep that have not begun, estimated from the epochs trained so far."""
 
     def __init__(self, sweep: Sweep) -> None:
         self._paces: dict[Size, float] = {}
-        self._waiting: dict[str, tuple[Size, int]] = {}
+        self._remaining: dict[str, tuple[Size, int]] = {}
         for cell in sweep.cells:
-            # One that has all its epochs is there to be measured again, from the first.
-            stored = cell.run.epochs % sweep.epochs if cell.run else 0
-            self._waiting[cell.config.key] = size_of(cell.config), sweep.epochs - stored
+            # A run that has all of its epochs is in the sweep to be measured again, from the first epoch.
+            stored_epochs = cell.run.epochs % sweep.epochs if cell.run else 0
+            self._remaining[cell.config.key] = size_of(cell.config), sweep.epochs - stored_epochs
 
-    def strike(self, config: Config) -> None:
-        """A run is in hand or has ended: it does not wait any more."""
-        self._waiting.pop(config.key, None)
+    def remove(self, config: Config) -> None:
+        """Remove a run that has begun or ended from the remaining runs, if it is one of them."""
+        self._remaining.pop(config.key, None)
 
-    def learn(self, config: Config, pace: float) -> None:
-        """How many seconds an epoch of a run takes."""
+    def record(self, config: Config, pace: float) -> None:
+        """Record the seconds of an epoch of a run, in place of an earlier number for the same size."""
         self._paces[size_of(config)] = pace
 
-    def seconds(self) -> float | None:
-        """How long the runs that wait will take together; None where nothing tells of one of them."""
+    def remaining_seconds(self) -> float | None:
+        """The estimated seconds of all remaining runs; None if one of them cannot be estimated."""
         total = 0.0
-        for size, epochs in self._waiting.values():
+        for size, epochs in self._remaining.values():
             pace = estimate_epoch(size, self._paces)
             if pace is None:
                 return None

@@ -1,4 +1,4 @@
-"""The arithmetic behind conclusions: errors, tests and fits, on plain numbers."""
+"""Statistical inference on plain numbers: standard errors, tests, intervals and least-squares fits."""
 
 import math
 import statistics
@@ -10,35 +10,39 @@ STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.
 
 
 def student_95(freedom: float) -> float:
-    """The 95 % quantile of Student's t; between whole degrees of freedom the wider one, from 14 on 2.145."""
+    """The two-sided 95 % quantile of Student's t.
+
+    Degrees of freedom are rounded down, which gives the wider interval; from 14 on, the quantile is 2.145.
+    """
     whole = math.floor(freedom)
     return STUDENT_95[max(whole, 1) - 1] if whole <= len(STUDENT_95) else 2.145
 
 
 def sampling_error(accuracy: float, images: int) -> float:
-    """The standard error of an accuracy measured on ``images`` images (binomial); of none it is infinite."""
+    """The binomial standard error of an accuracy measured on ``images`` images; infinite without images."""
     return math.sqrt(max(accuracy * (1 - accuracy), 0.0) / images) if images else math.inf
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """McNemar's exact two-sided p-value (Biometrika 1947) for two classifiers judged on the same images.
+    """McNemar's exact two-sided p-value (Psychometrika 1947) for two classifiers on the same images.
 
     Args:
-        only_first: images that only the first gets right.
-        only_second: images that only the second gets right.
+        only_first: the number of images that only the first classifies correctly.
+        only_second: the number of images that only the second classifies correctly.
     """
+    # Binomial coefficients of thousands of images exceed every float: they are summed as integers.
     discordant = only_first + only_second
-    term = total = 1
-    for drawn in range(min(only_first, only_second)):
-        term = term * (discordant - drawn) // (drawn + 1)
-        total += term
+    coefficient = total = 1
+    for count in range(min(only_first, only_second)):
+        coefficient = coefficient * (discordant - count) // (count + 1)
+        total += coefficient
     p_value: float = 2 * total / 2**discordant
     return min(1.0, p_value)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A least-squares line; ``margin`` is half the 95 % interval of its slope, None for two points."""
+    """A least-squares line; ``margin`` is half of the 95 % interval of its slope, None for two points."""
 
     intercept: float
     slope: float
@@ -46,7 +50,11 @@ class Line:
 
 
 def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line:
-    """Fit ``y = intercept + slope x`` to at least two points with different x."""
+    """The least-squares line ``y = intercept + slope x`` through at least two points.
+
+    Raises:
+        statistics.StatisticsError: if there are fewer than two points, or all have the same x.
+    """
     slope, intercept = statistics.linear_regression(xs, ys)
     freedom = len(xs) - 2
     if freedom < 1:
@@ -58,16 +66,26 @@ def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line:
 
 
 def fit_exponent(xs: Sequence[float], ys: Sequence[float]) -> Line:
-    """Fit ``y ~ x**slope`` by least squares on the logarithms."""
+    """The power law ``y ~ x**slope``, fitted by least squares to the logarithms.
+
+    Raises:
+        ValueError: if a number is not positive.
+        statistics.StatisticsError: if there are fewer than two points, or all have the same x.
+    """
     return fit_line([math.log(x) for x in xs], [math.log(y) for y in ys])
 
 
 def mean_difference(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """The difference of two means and half its 95 % interval (Welch, Biometrika 1947); two values or more."""
-    parts = [statistics.variance(values) / len(values) for values in (first, second)]
+    """The difference of two means, and half of its 95 % interval (Welch, Biometrika 1947).
+
+    Raises:
+        statistics.StatisticsError: if either sample has fewer than two values.
+    """
+    variances = [statistics.variance(values) / len(values) for values in (first, second)]
     difference = statistics.fmean(first) - statistics.fmean(second)
-    total = sum(parts)
+    total = sum(variances)
     if total == 0:
         return difference, 0.0
-    weights = sum(part**2 / (len(v) - 1) for part, v in zip(parts, (first, second), strict=True))
-    return difference, student_95(total**2 / weights) * math.sqrt(total)
+    # The degrees of freedom of a sum of variances, by the approximation of Welch and Satterthwaite.
+    denominator = sum(part**2 / (len(v) - 1) for part, v in zip(variances, (first, second), strict=True))
+    return difference, student_95(total**2 / denominator) * math.sqrt(total)

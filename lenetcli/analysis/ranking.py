@@ -1,4 +1,4 @@
-"""The learning rates of a sweep that can be compared, and the numbers that they are compared by."""
+"""The ranking of the learning rates of a sweep by validation accuracy, over common seeds."""
 
 import statistics
 from dataclasses import dataclass
@@ -10,35 +10,35 @@ from lenetcli.words import name_value
 
 
 class Predictions(Protocol):
-    """What a comparison image by image needs of a store."""
+    """The source of predictions and labels for comparisons image by image; a store is one."""
 
     def predictions(self, key: str, epoch: int) -> bytes | None:
-        """The predicted class of each validation image after that epoch, a byte each."""
+        """The predicted class of each validation image after an epoch, a byte per image; None if unknown."""
 
     def validation_labels(self, data: str) -> bytes | None:
-        """The class of each validation image, a byte each."""
+        """The class of each validation image of a data set, a byte per image; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One learning rate in the ranking: its finished runs, one for each seed compared."""
+    """A learning rate in the ranking, with its runs: one per common seed, all equally long."""
 
     rate: float
     runs: tuple[Run, ...]
 
     @property
     def name(self) -> str:
-        """The rate as one would type it."""
+        """The learning rate as text, in the form in which it is typed."""
         return name_value(self.rate)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The runs behind the numbers."""
+        """The ids of the runs."""
         return tuple(run.id for run in self.runs)
 
     @property
     def mean(self) -> list[float]:
-        """The validation accuracy after each epoch, mean over the seeds."""
+        """The validation accuracy after each epoch, averaged over the seeds."""
         return [
             statistics.fmean(point.val_accuracy for point in points)
             for points in zip(*(run.curve for run in self.runs), strict=True)
@@ -46,36 +46,37 @@ class Entry:
 
     @property
     def starts(self) -> list[float]:
-        """The validation accuracy after the first epoch, for each seed."""
+        """The validation accuracy after the first epoch, one number per seed."""
         return [run.curve[0].val_accuracy for run in self.runs]
 
     @property
     def finals(self) -> list[float]:
-        """The validation accuracy after the last epoch, for each seed."""
+        """The validation accuracy after the last epoch, one number per seed."""
         return [run.curve[-1].val_accuracy for run in self.runs]
 
     @property
     def final(self) -> float:
-        """Its mean over the seeds."""
+        """The validation accuracy after the last epoch, averaged over the seeds."""
         return statistics.fmean(self.finals)
 
     @property
     def bests(self) -> list[float]:
-        """The highest validation accuracy of each seed's run."""
+        """The highest validation accuracy of any epoch, one number per seed."""
         return [max(point.val_accuracy for point in run.curve) for run in self.runs]
 
     @property
     def best(self) -> float:
-        """Their mean over the seeds."""
+        """The highest validation accuracy of each seed, averaged over the seeds."""
         return statistics.fmean(self.bests)
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The learning rates that can be compared, best final accuracy first, of all ``rates`` of the sweep.
+    """The learning rates that can be compared, by final accuracy and then by best accuracy, highest first.
 
-    ``images`` is the number of validation images, 0 where it is not known. ``seeds`` is how many each
-    rate is compared over, ``planned`` how many the sweep asks for.
+    ``rates`` are all learning rates of the sweep, in the order requested, and ``epochs`` is its number of
+    epochs. ``images`` is the number of validation images, 0 if unknown. ``seeds`` is the number of common
+    seeds, ``planned`` the number of seeds of the sweep.
     """
 
     epochs: int
@@ -87,22 +88,29 @@ class Ranking:
 
 
 def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
-    """Rank the learning rates over the seeds that all of them have finished.
+    """The ranking of the learning rates over the seeds that all of them have finished.
 
-    A rate of which a seed has diverged is left out, as is one without a finished run.
+    A learning rate is left out if a seed of it has diverged, or if it has no finished run.
     """
-    diverged = {cell.value for cell in sweep.cells if cell.run and cell.run.state is RunState.DIVERGED}
-    finished: dict[float, dict[int, Run]] = {}
+    # A mean over the seeds that did not diverge would describe the lucky ones alone: a rate that is unstable
+    # with one seed cannot be ranked by the others.
+    diverged_rates = {cell.value for cell in sweep.cells if cell.run and cell.run.state is RunState.DIVERGED}
+    finished_runs: dict[float, dict[int, Run]] = {}
     for cell in sweep.cells:
-        if cell.value not in diverged and cell.run and is_whole(cell.run, sweep.epochs):
-            finished.setdefault(cell.value, {})[cell.seed] = cell.run
-    seeds = [seed for seed in sweep.seeds if all(seed in runs for runs in finished.values())]
-    entries = [Entry(rate, tuple(runs[seed] for seed in seeds)) for rate, runs in finished.items() if seeds]
+        if cell.value not in diverged_rates and cell.run and is_whole(cell.run, sweep.epochs):
+            finished_runs.setdefault(cell.value, {})[cell.seed] = cell.run
+    # The seed decides the initial weights and the order of the images: over common seeds, a difference of two
+    # means is due to the rates, not to easier seeds. The price is that one unfinished run removes its seed
+    # from all rates.
+    seeds = [seed for seed in sweep.seeds if all(seed in runs for runs in finished_runs.values())]
+    entries = [
+        Entry(rate, tuple(runs[seed] for seed in seeds)) for rate, runs in finished_runs.items() if seeds
+    ]
     entries.sort(key=lambda entry: (entry.final, entry.best), reverse=True)
     labels = evidence.validation_labels(sweep.cells[0].config.data) or b""
     return Ranking(sweep.epochs, tuple(entries), len(labels), sweep.values, len(seeds), len(sweep.seeds))
 
 
 def is_whole(run: Run, epochs: int) -> bool:
-    """Whether the run has all epochs that the sweep asks for."""
+    """Whether a run of a sweep has all of its ``epochs`` epochs and has not diverged."""
     return run.epochs == epochs and run.state is not RunState.DIVERGED

@@ -1,4 +1,4 @@
-"""Runtimes as plain numbers: parameters against seconds, a series for each device that measured them."""
+"""Runtimes as plain numbers: seconds against parameters, a series for each device that was measured."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,16 +16,20 @@ from lenetcli.experiment.sweep import Sweep
 from lenetcli.words import name_dataset, name_values, plural
 
 UNKNOWN = ("unknown", 0)
+"""The name and threads of the device of a run whose attempts are not stored."""
+
 GOOD_FIT = 0.2
-"""The largest relative deviation of a point with which the law of overhead and arithmetic is believed."""
+"""The largest relative deviation of a point at which the law of overhead and arithmetic is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimePoint:
-    """One filter size on one device: seconds as the median epoch (of all seeds) times ``epochs``.
+    """The runtime of one number of filters on one device.
 
-    ``low`` and ``high`` are the quartiles of the epochs, times the same. ``doubt`` says why the
-    point is not to be trusted fully, and is empty where it is. ``timings`` counts the epochs behind it.
+    ``seconds`` is the median training time of an epoch, over the ``timings`` timed epochs of all ``runs``
+    (their ids), times the ``epochs`` of the series; ``low`` and ``high`` are the quartiles, times the same.
+    ``work`` is the number of multiply-adds of the forward pass of an image. ``doubt`` is the reason why the
+    point may be wrong, empty without one.
     """
 
     filters: int
@@ -41,7 +45,11 @@ class RuntimePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSeries:
-    """All points of one device, by filters."""
+    """All points of a device, in ascending order of the filters.
+
+    ``label`` names the device in figures and sentences. ``config`` is the configuration of one of the runs:
+    all others have the same setting.
+    """
 
     kind: DeviceKind
     name: str
@@ -52,12 +60,15 @@ class DeviceSeries:
 
     @property
     def clean(self) -> tuple[RuntimePoint, ...]:
-        """The points that nothing speaks against."""
+        """The points without doubt."""
         return tuple(point for point in self.points if not point.doubt)
 
     @property
     def law(self) -> Cost | None:
-        """Overhead and arithmetic, fitted to the points without doubt; None where they do not fit."""
+        """The law of overhead and arithmetic, fitted to the points without doubt.
+
+        None with fewer than three of them, or if one deviates by more than ``GOOD_FIT``.
+        """
         if len(self.clean) < 3:
             return None
         law = fit_cost([point.work for point in self.clean], [point.seconds for point in self.clean])
@@ -66,7 +77,11 @@ class DeviceSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSeries:
-    """Runtimes of the filters sweeps of each device. ``epochs`` is 1 where the sweeps differ in them."""
+    """The runtimes on all devices of a figure, with the texts of its title and notes.
+
+    All seconds are those of ``epochs`` epochs: the number of the sweeps, or 1 if they differ in it.
+    ``setting`` describes the common configuration; it is empty if the devices differ in theirs.
+    """
 
     dataset: str
     setting: str
@@ -88,7 +103,7 @@ class RuntimeSeries:
     )
 
     def rows(self) -> list[Row]:
-        """The plotted numbers, a row for each point, in the order of ``HEADER``."""
+        """The plotted numbers: one row per point, with the columns of ``HEADER``."""
         return [
             (
                 *(d.kind.value, d.name, p.filters, p.parameters, self.epochs),
@@ -100,47 +115,52 @@ class RuntimeSeries:
 
 
 def newest_filters(sweeps: Iterable[Sweep]) -> tuple[Sweep, ...]:
-    """The newest filters sweep of each kind of device, of those with a measured run.
+    """The newest sweep over filters with a timed run, for each kind of device that has one.
 
     Args:
-        sweeps: newest first.
+        sweeps: any sweeps, newest first.
     """
-    found: dict[DeviceKind, Sweep] = {}
+    newest: dict[DeviceKind, Sweep] = {}
     for sweep in sweeps:
         if sweep.parameter == "filters" and any(run.newest_timings for run in sweep.runs):
-            found.setdefault(sweep.device, sweep)
-    return tuple(found[kind] for kind in DeviceKind if kind in found)
+            newest.setdefault(sweep.device, sweep)
+    return tuple(newest[kind] for kind in DeviceKind if kind in newest)
 
 
 def runtime_series(sweeps: Sequence[Sweep]) -> RuntimeSeries:
-    """The runtimes of filters sweeps, a series for each device (and number of threads) that measured them.
+    """The runtimes of sweeps over filters, a series for each device, and for each number of threads of a CPU.
 
     Raises:
-        NotFoundError: where no run has been timed.
+        NotFoundError: if no run has been timed.
     """
-    return _assemble([(sweep.runs, sweep.epochs) for sweep in sweeps], {sweep.epochs for sweep in sweeps})
+    return _assemble_series(
+        [(sweep.runs, sweep.epochs) for sweep in sweeps], {sweep.epochs for sweep in sweeps}
+    )
 
 
 def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
-    """The runtimes of any runs, a series for each device and each setting besides the filters and the seed.
+    """The runtimes of any runs, a series for each device and each setting apart from filters and seed.
 
     Raises:
-        NotFoundError: where none has been timed.
+        NotFoundError: if no run has been timed.
     """
     groups: dict[Config, list[Run]] = {}
     for run in {run.key: run for run in runs}.values():
         groups.setdefault(replace(run.config, filters=1, seed=0, shards=1), []).append(run)
     lengths = {run.epochs for run in runs if run.newest_timings}
-    return _assemble([(group, 0) for group in groups.values()], lengths)
+    return _assemble_series([(group, 0) for group in groups.values()], lengths)
 
 
-def _assemble(groups: Sequence[tuple[Sequence[Run], int]], lengths: set[int]) -> RuntimeSeries:
-    """One figure of several groups of runs, each with the epochs that it should have.
+def _assemble_series(groups: Sequence[tuple[Sequence[Run], int]], lengths: set[int]) -> RuntimeSeries:
+    """The series of several groups of runs, each of one setting and with its planned number of epochs.
 
-    The seconds are those of so many epochs, or of one where the ``lengths`` differ.
+    The seconds are those of the only number of epochs in ``lengths``, or of one epoch if there are several.
+
+    Raises:
+        NotFoundError: if no run has been timed.
     """
     epochs = lengths.pop() if len(lengths) == 1 else 1
-    devices = [device for runs, asked in groups for device in _device_series(runs, asked, epochs)]
+    devices = [device for runs, planned in groups for device in _device_series(runs, planned, epochs)]
     if not devices:
         raise NotFoundError(
             "There is no measured run of a sweep over filters.",
@@ -149,23 +169,27 @@ def _assemble(groups: Sequence[tuple[Sequence[Run], int]], lengths: set[int]) ->
     datasets = list(dict.fromkeys(device.dataset for device in devices))
     if len(datasets) > 1:
         devices = [replace(device, label=f"{device.label}, {device.dataset}") for device in devices]
-    settings = list(dict.fromkeys(map(_describe, devices)))
+    settings = list(dict.fromkeys(map(_describe_setting, devices)))
     if len(settings) > 1:
-        devices = [replace(device, label=f"{device.label}, {_describe(device)}") for device in devices]
+        devices = [
+            replace(device, label=f"{device.label}, {_describe_setting(device)}") for device in devices
+        ]
     return RuntimeSeries(
         dataset=" and ".join(datasets),
         setting=settings[0] if len(settings) == 1 else "",
         epochs=epochs,
         devices=tuple(devices),
-        notes=tuple(note for device in devices for note in _note_doubts(device)),
+        notes=tuple(note for device in devices for note in _write_doubts(device)),
     )
 
 
-def _describe(device: DeviceSeries) -> str:
+def _describe_setting(device: DeviceSeries) -> str:
+    """The setting of a series in words, apart from filters and seed."""
     return describe_config(device.config, without={"filters", "seed"})
 
 
-def _note_doubts(device: DeviceSeries) -> list[str]:
+def _write_doubts(device: DeviceSeries) -> list[str]:
+    """A note for each reason for doubt, with the numbers of filters that it concerns."""
     sizes: dict[str, list[int]] = {}
     for point in device.points:
         if point.doubt:
@@ -176,28 +200,34 @@ def _note_doubts(device: DeviceSeries) -> list[str]:
     ]
 
 
-def _device_series(runs: Sequence[Run], asked: int, epochs: int) -> list[DeviceSeries]:
-    """A series for each device that timed any of the runs, all of one setting; seconds of ``epochs`` epochs.
+def _device_series(runs: Sequence[Run], planned: int, epochs: int) -> list[DeviceSeries]:
+    """The series of the runs of one setting, one for each device, in seconds of ``epochs`` epochs.
 
-    Runs with fewer epochs than ``asked`` are in doubt.
+    Runs with fewer than ``planned`` epochs are in doubt.
     """
+    # Times of different devices, or of different numbers of threads, lie on different curves: one line
+    # through both would show the change of the machine as an effect of the filters. A run that continued on
+    # another device counts for the later one, in doubt.
     groups: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
-        if (run.typical_runtime or 0) > 0:  # a clock set back can leave no time at all
-            groups.setdefault(_hardware(run)[-1], []).append(run)
+        if (run.typical_runtime or 0) > 0:  # a clock that is set back can make a time zero or negative
+            groups.setdefault(_timed_devices(run)[-1], []).append(run)
     names = [name for name, _ in groups]
     series = []
     for (name, threads), members in groups.items():
         kind = members[0].config.device
-        twice = names.count(name) > 1 and kind is DeviceKind.CPU
-        count = f", {plural(threads, 'thread')}" if twice else ""
+        ambiguous = names.count(name) > 1 and kind is DeviceKind.CPU
+        suffix = f", {plural(threads, 'thread')}" if ambiguous else ""
         sizes = sorted({run.config.filters for run in members})
-        points = [_point([r for r in members if r.config.filters == size], asked, epochs) for size in sizes]
+        points = [
+            _runtime_point([r for r in members if r.config.filters == size], planned, epochs)
+            for size in sizes
+        ]
         series.append(
             DeviceSeries(
                 kind=kind,
                 name=name,
-                label=f"{kind.value.upper()} ({name}{count})",
+                label=f"{kind.value.upper()} ({name}{suffix})",
                 dataset=name_dataset(members[0].dataset_name),
                 config=members[0].config,
                 points=tuple(points),
@@ -206,18 +236,25 @@ def _device_series(runs: Sequence[Run], asked: int, epochs: int) -> list[DeviceS
     return series
 
 
-def _hardware(run: Run) -> list[tuple[str, int]]:
-    """The devices (name and threads) whose timings count, in the order of the epochs, without repeats."""
+def _timed_devices(run: Run) -> list[tuple[str, int]]:
+    """The devices of the timings that count, as (name, threads), in the order of their first epochs.
+
+    The threads of a GPU are 0: they do not matter there.
+    """
     attempts = {attempt.number: attempt for attempt in run.attempts}
-    used = [attempts.get(timing.attempt) for timing in run.newest_timings]
+    owners = [attempts.get(timing.attempt) for timing in run.newest_timings]
     gpu = run.config.device is DeviceKind.GPU
-    return list(dict.fromkeys((a.device_name, 0 if gpu else a.threads) for a in used if a)) or [UNKNOWN]
+    return list(dict.fromkeys((a.device_name, 0 if gpu else a.threads) for a in owners if a)) or [UNKNOWN]
 
 
-def _point(runs: Sequence[Run], asked: int, epochs: int) -> RuntimePoint:
-    clean = [run for run in runs if not _doubt(run, asked)]
-    counted = clean or runs
-    seconds = [timing.train_seconds * epochs for run in counted for timing in run.newest_timings]
+def _runtime_point(runs: Sequence[Run], planned: int, epochs: int) -> RuntimePoint:
+    """The point of the runs of one size on one device; doubtful runs count only if there are no others."""
+    # One undisturbed seed is better evidence than a mixture; without one, the point is shown and marked.
+    # Median and quartiles ignore a single slow epoch; the inclusive method keeps them within the times
+    # measured, where the exclusive one would extrapolate from few epochs.
+    clean_runs = [run for run in runs if not _write_doubt(run, planned)]
+    selection = clean_runs or runs
+    seconds = [timing.train_seconds * epochs for run in selection for timing in run.newest_timings]
     low, middle, high = quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
     config = runs[0].config
     return RuntimePoint(
@@ -227,20 +264,22 @@ def _point(runs: Sequence[Run], asked: int, epochs: int) -> RuntimePoint:
         seconds=middle,
         low=low,
         high=high,
-        doubt="" if clean else _doubt(runs[0], asked),
-        runs=tuple(run.id for run in counted),
+        doubt="" if clean_runs else _write_doubt(runs[0], planned),
+        runs=tuple(run.id for run in selection),
         timings=len(seconds),
     )
 
 
-def _doubt(run: Run, asked: int) -> str:
-    """Why a run's runtime is not to be trusted fully; empty where it is."""
+def _write_doubt(run: Run, planned: int) -> str:
+    """The reason why the runtime of a run may be wrong, in words; empty without one."""
+    # The first reason that holds is given, those of the whole run before those of single epochs. A diverged
+    # run ended early, as an incomplete one did: its time is extrapolated from fewer epochs than the others'.
     if run.state is RunState.DIVERGED:
         return "diverged"
-    if run.epochs < asked:
-        return f"only {run.epochs} of {plural(asked, 'epoch')} finished"
-    if len(_hardware(run)) > 1:
+    if run.epochs < planned:
+        return f"only {run.epochs} of {plural(planned, 'epoch')} finished"
+    if len(_timed_devices(run)) > 1:
         return "measured on several devices"
     if any(timing.contended for timing in run.newest_timings):
         return "others used the machine"
-    return "the clock was set" if run.contended else ""
+    return "the clock was set" if run.contended else ""  # `run.contended` covers both disturbances

@@ -1,4 +1,4 @@
-"""What is said in front of people: statements, numbers, names of parameters and data sets, commands."""
+"""Statements: sentences about runs, with the runs and the numbers that support them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A sentence or two: what they are about, the runs (ids) and numbers behind them, what to type next."""
+    """A conclusion in one or two sentences.
+
+    ``topic`` is a keyword for the kind of conclusion, ``text`` the sentences. ``runs`` are the ids of the
+    runs behind them, ``numbers`` the numbers by name, and ``command`` is the command to type next, if any.
+    """
 
     topic: str
     text: str

@@ -103,7 +103,7 @@ class Display:
         self._cell, self._last_epoch = cell, last
         self._accuracies = [point.val_accuracy for point in cell.run.curve[: first - 1]] if cell.run else []
         self._rate_start = None
-        self._outlook.strike(cell.config)
+        self._outlook.remove(cell.config)
         if first > 1:
             self._print_line(f"{self._name(cell)}  goes on after epoch {first - 1}")
         if self._live:
@@ -132,7 +132,7 @@ class Display:
         if elapsed > 0.2 and gained > 0:  # over a shorter time the rate would be noise
             parts.append(f"{gained * progress.total / elapsed:,.0f} images/s")
             pace = elapsed / gained
-            self._outlook.learn(self._cell.config, pace)
+            self._outlook.record(self._cell.config, pace)
             remaining = (self._last_epoch - done) * pace
         # At Ctrl-C the terminal prints ^C after this line. In a full line that would wrap, and the next
         # refresh would miss the display by a line.
@@ -169,7 +169,7 @@ class Display:
     def ended(self, cell: Cell, state: RunState, fate: Fate) -> None:
         """Count a cell as ended and print its line; cells that were finished before get none."""
         self._ended_keys.add(cell.config.key)
-        self._outlook.strike(cell.config)
+        self._outlook.remove(cell.config)
         if fate is Fate.KEPT:
             return
         if fate in (Fate.TRAINED, Fate.CONTINUED):
@@ -208,7 +208,7 @@ class Display:
             done = len(self._ended_keys) * self._sweep.epochs + epochs
             # The remaining time is shown only if that of every run is known, the one in training and those
             # that wait: a sum without some of them would be too small.
-            waiting_seconds = self._outlook.seconds()
+            waiting_seconds = self._outlook.remaining_seconds()
             remaining = _write_remaining(
                 None if run_seconds is None or waiting_seconds is None else run_seconds + waiting_seconds
             )
