@@ -1,7 +1,8 @@
-"""Who works on a run, and what they may write: claims with fencing tokens.
+"""Claims: one process at a time may write to a run, and one that has lost its claim cannot write late.
 
-A claim's attempt number is its token. Each write says "… where the attempt is still mine", so a
-process that was stopped for an hour and comes back late finds its token void and harms nothing.
+The number of a claim's attempt is its fencing token. Each write to a run is conditional on the run still
+having that number. A process that was suspended for an hour, and whose run another process has taken over
+meanwhile, gets ``LostClaimError`` and changes nothing.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -20,14 +21,16 @@ from lenetcli.store.queries import holder_is_alive
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 MAX_HEADER_BYTES = 65_536
-"""No header of our safetensors files is longer."""
+"""An upper bound of the header of our safetensors files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A run that is ours: where it stands, and with what it goes on.
+    """A run that this process may train: the number of stored epochs and the checkpoint after them.
 
-    ``note`` says why its bits may part from those of a run that was never interrupted; None: they do not.
+    ``number`` is the number of the attempt, hence the fencing token. ``checkpoint`` is None if no epoch is
+    stored. ``note`` says why the bits may differ from those of a run without interruption; None if they must
+    not.
     """
 
     run_id: int
@@ -40,9 +43,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """An attempt that computes a finished run once more: the same bits as a check, new times, nothing else.
+    """An attempt that trains a finished run again: it records timings, and its bits are only compared.
 
-    ``note`` says why its bits may differ from the stored ones; None where they must not.
+    ``note`` says why its bits may differ from the stored ones; None if they must not.
     """
 
     attempt_id: int
@@ -52,7 +55,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Busy:
-    """A run in the hands of another process; ``heartbeat`` moves while that one lives."""
+    """A run that another process holds; ``heartbeat`` is a counter that increases while that one lives."""
 
     number: int
     host: str
@@ -61,7 +64,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A run that has what was asked for already."""
+    """A run that needs no training: it has the requested epochs, or it has diverged."""
 
 
 def claim_run(
@@ -73,26 +76,32 @@ def claim_run(
     epochs: int,
     presumed_dead: tuple[int, int] | None,
 ) -> Claim | Busy | Done:
-    """Take a run, or say why not; see ``Store.claim``."""
+    """Claim a run, in a transaction that writes; see ``Store.claim``."""
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
     if row is None:
         run_id, number, stored = _add_run(connection, config, dataset_name, epochs), 1, 0
     else:
         run_id, number, stored = row.id, _next_number(connection, row.id), _last_epoch(connection, row.id)
-        asked = {"target_epochs": max(row.target_epochs, epochs)}
+        target = {"target_epochs": max(row.target_epochs, epochs)}
+        # Done comes before busy: a satisfied request need not wait for a process that trains the run further.
+        # A run beyond ``epochs`` is done even if its test accuracy there is missing: of its weights only the
+        # newest are kept. At exactly ``epochs`` it can be measured yet, unless a request ended there.
         reached = stored == epochs and row.completed_epochs >= epochs
         if stored > epochs or reached or row.state == RunState.DIVERGED:
-            connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(asked))
+            connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(target))
             return Done()
         if row.state == RunState.RUNNING:
             busy = _take_over(connection, row, presumed_dead)
             if busy is not None:
                 return busy
-        taken = update(RUNS).where(RUNS.c.id == run_id).values(state=RunState.RUNNING, attempt=number)
-        connection.execute(taken.values(asked))
+        # The new number is the fencing token of this attempt. It voids that of the last holder, which may be
+        # suspended and not dead: its late writes will fail in ``_update_run``.
+        statement = update(RUNS).where(RUNS.c.id == run_id).values(state=RunState.RUNNING, attempt=number)
+        connection.execute(statement.values(target))
     checkpoint = read_checkpoint(connection, config)
     if stored and (checkpoint is None or checkpoint.epoch != stored):
-        # Without the weights that go with it, a curve cannot be continued: train it again, to the same bits.
+        # Both are written in one transaction, so this store was damaged or edited. A curve without the
+        # weights after it cannot be continued; trained again from the start, it has the same bits.
         connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
         connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(completed_epochs=0))
         stored = 0
@@ -108,16 +117,16 @@ def claim_run(
 
 
 def begin_measurement(connection: Connection, run: Run, attempt: Attempt) -> Measurement:
-    """Record that a finished run is measured again; see ``Store.begin_measurement``."""
+    """Record an attempt that trains a finished run again; see ``Store.begin_measurement``."""
     run_id = connection.execute(select(RUNS.c.id).where(RUNS.c.key == run.key)).scalar_one()
     note = _compare_machines(connection, run_id, attempt)
     number = _next_number(connection, run_id)
-    made = replace(attempt, number=number, remeasure=True, note=note)
-    return Measurement(attempt_id=_add_attempt(connection, run_id, made), number=number, note=note)
+    attempt = replace(attempt, number=number, remeasure=True, note=note)
+    return Measurement(attempt_id=_add_attempt(connection, run_id, attempt), number=number, note=note)
 
 
 def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: int) -> int:
-    """Make the row of a run that begins; returns its id."""
+    """Insert the row of a new run; returns its id."""
     values = asdict(config) | {
         "key": config.key,
         "dataset": dataset_name,
@@ -131,32 +140,35 @@ def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: 
 
 
 def _take_over(connection: Connection, run: Row[Any], presumed_dead: tuple[int, int] | None) -> Busy | None:
-    """End the attempt that holds a run if its process is gone; who holds it, if not."""
-    mine = (ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.number == run.attempt)
-    holder = connection.execute(select(ATTEMPTS).where(*mine)).one_or_none()
-    if holder is not None:
+    """End the attempt that holds a running run if its process is dead; returns the holder if it is not."""
+    of_holder = (ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.number == run.attempt)
+    holder = connection.execute(select(ATTEMPTS).where(*of_holder)).one_or_none()
+    if holder is not None:  # else the store is damaged, and there is no process to wait for
+        # The process table decides about a process of this host. One of another host or container is presumed
+        # dead if the caller saw its heartbeat stand still and the counter has not moved since. If it is alive
+        # all the same, the fencing token keeps it from writing.
         alive = holder_is_alive(holder.identity)
         if alive or (alive is None and presumed_dead != (holder.number, holder.heartbeat)):
             return Busy(number=holder.number, host=holder.host, heartbeat=holder.heartbeat)
-        gone = {"outcome": RunState.INTERRUPTED, "note": "its process was gone"}
-        connection.execute(update(ATTEMPTS).where(*mine).values(ended_at=datetime.now(UTC), **gone))
+        outcome = {"outcome": RunState.INTERRUPTED, "note": "its process was gone"}
+        connection.execute(update(ATTEMPTS).where(*of_holder).values(ended_at=datetime.now(UTC), **outcome))
     return None
 
 
 def _last_epoch(connection: Connection, run_id: int) -> int:
-    """The last stored epoch of a run, 0 if there is none."""
-    question = select(func.coalesce(func.max(EPOCHS.c.epoch), 0)).where(EPOCHS.c.run_id == run_id)
-    return int(connection.execute(question).scalar_one())
+    """The last stored epoch of a run; 0 if there is none."""
+    query = select(func.coalesce(func.max(EPOCHS.c.epoch), 0)).where(EPOCHS.c.run_id == run_id)
+    return int(connection.execute(query).scalar_one())
 
 
 def _next_number(connection: Connection, run_id: int) -> int:
-    """The number of a run's next attempt."""
-    question = select(func.coalesce(func.max(ATTEMPTS.c.number), 0)).where(ATTEMPTS.c.run_id == run_id)
-    return int(connection.execute(question).scalar_one()) + 1
+    """The number of the next attempt of a run, from 1 on."""
+    query = select(func.coalesce(func.max(ATTEMPTS.c.number), 0)).where(ATTEMPTS.c.run_id == run_id)
+    return int(connection.execute(query).scalar_one()) + 1
 
 
 def _add_attempt(connection: Connection, run_id: int, attempt: Attempt) -> int:
-    """Record that this process begins to work on a run; returns the row's id."""
+    """Insert the row of an attempt of this process; returns its id."""
     values = asdict(attempt) | {
         "run_id": run_id,
         "identity": process.this_process().to_json(),
@@ -166,14 +178,15 @@ def _add_attempt(connection: Connection, run_id: int, attempt: Attempt) -> int:
 
 
 def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None:
-    """The newest weights of a run.
+    """The newest checkpoint of a run; None if no epoch is stored.
 
     Raises:
-        StoreError: for more bytes than its configuration can have, before they are read.
+        StoreError: if it has more bytes than the configuration allows; they are not read.
     """
-    mine = RUNS.c.key == config.key
+    # A store from elsewhere may hold gigabytes here: only the length of the column is queried first.
+    of_run = RUNS.c.key == config.key
     size = connection.execute(
-        select(func.length(WEIGHTS.c.tensors)).join(RUNS, RUNS.c.id == WEIGHTS.c.run_id).where(mine)
+        select(func.length(WEIGHTS.c.tensors)).join(RUNS, RUNS.c.id == WEIGHTS.c.run_id).where(of_run)
     ).scalar_one_or_none()
     if (
         size is not None
@@ -186,13 +199,15 @@ def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None
     row = connection.execute(
         select(WEIGHTS.c.epoch, WEIGHTS.c.sha256, WEIGHTS.c.tensors)
         .join(RUNS, RUNS.c.id == WEIGHTS.c.run_id)
-        .where(mine)
+        .where(of_run)
     ).one_or_none()
     return None if row is None else Checkpoint(*row)
 
 
 def _compare_machines(connection: Connection, run_id: int, attempt: Attempt) -> str | None:
-    """What decides the bits and differs from the attempts that computed the stored epochs; None: nothing."""
+    """Why an attempt may compute other bits than the attempts that trained the stored epochs; None if not."""
+    # Timings tell which attempts trained epochs. Of the processor the fingerprint counts, whatever its name;
+    # the device name counts on a GPU alone.
     rows = connection.execute(
         select(ATTEMPTS.c.fingerprint, ATTEMPTS.c.device_name, ATTEMPTS.c.versions, RUNS.c.device)
         .join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
@@ -202,8 +217,8 @@ def _compare_machines(connection: Connection, run_id: int, attempt: Attempt) -> 
             ATTEMPTS.c.id.in_(select(TIMINGS.c.attempt_id)),
         )
     ).all()
-    changed = []
-    for what, then, now in (
+    changes = []
+    for change, before, now in (
         ("kind of processor", {row.fingerprint for row in rows}, processor.processor_fingerprint()),
         ("GPU", {row.device_name for row in rows if row.device == DeviceKind.GPU}, attempt.device_name),
         (
@@ -213,21 +228,26 @@ def _compare_machines(connection: Connection, run_id: int, attempt: Attempt) -> 
         ),
         ("setting of oneDNN", {row.versions.get("onednn") for row in rows}, attempt.versions.get("onednn")),
     ):
-        if then - {now}:
-            changed.append(what)
-    if not changed:
+        if before - {now}:
+            changes.append(change)
+    if not changes:
         return None
-    return f"bit-identity no longer holds: another {' and '.join(changed)} than before"
+    return f"bit-identity no longer holds: another {' and '.join(changes)} than before"
 
 
-def _hold(connection: Connection, claim: Claim, **values: object) -> None:
-    """Write to the run if it is still ours."""
-    changed = connection.execute(
+def _update_run(connection: Connection, claim: Claim, **values: object) -> None:
+    """Update the row of a claimed run; each transaction that writes to a run does so to check the claim.
+
+    Raises:
+        LostClaimError: if another attempt has taken the run over.
+    """
+    # Setting the number to itself gives the statement something to write where there are no values.
+    result = connection.execute(
         update(RUNS)
         .where(RUNS.c.id == claim.run_id, RUNS.c.attempt == claim.number, RUNS.c.state == RunState.RUNNING)
         .values(attempt=claim.number, **values)
     )
-    if changed.rowcount != 1:
+    if result.rowcount != 1:
         raise LostClaimError(
             "Another process has taken this run over.", "Nothing is lost: that one goes on with it."
         )
@@ -241,8 +261,12 @@ def record_epoch(
     predictions: bytes,
     checkpoint: Checkpoint,
 ) -> None:
-    """The epoch, what it cost and the weights that go with it."""
-    _hold(connection, claim)
+    """Record an epoch with its timing, and its checkpoint in place of the one before.
+
+    Raises:
+        LostClaimError: if another attempt has taken the run over.
+    """
+    _update_run(connection, claim)
     connection.execute(insert(EPOCHS).values(run_id=claim.run_id, predictions=predictions, **asdict(point)))
     record_timing(connection, claim.attempt_id, timing)
     values = checkpoint._asdict()
@@ -254,15 +278,19 @@ def record_epoch(
 
 
 def record_timing(connection: Connection, attempt_id: int, timing: Timing) -> None:
-    """What an epoch cost an attempt."""
+    """Record the timing of an epoch."""
     values = asdict(timing)
-    del values["attempt"]
+    del values["attempt"]  # the row refers to the attempt by its id
     connection.execute(insert(TIMINGS).values(attempt_id=attempt_id, **values))
 
 
 def record_test(connection: Connection, claim: Claim, epoch: int, accuracy: float | None) -> None:
-    """The test accuracy of an epoch that became a requested end after it was stored."""
-    _hold(connection, claim)
+    """Record the test accuracy of an epoch that became the end of a request after it was stored.
+
+    Raises:
+        LostClaimError: if another attempt has taken the run over.
+    """
+    _update_run(connection, claim)
     connection.execute(
         update(EPOCHS)
         .where(EPOCHS.c.run_id == claim.run_id, EPOCHS.c.epoch == epoch)
@@ -273,7 +301,11 @@ def record_test(connection: Connection, claim: Claim, epoch: int, accuracy: floa
 def end_attempt(
     connection: Connection, owner: Claim | Measurement, outcome: RunState, note: str | None = None
 ) -> None:
-    """An attempt is over; what was noted at its beginning stays."""
+    """Record the end of an attempt, and release the run of a claim; a note is appended to the first one.
+
+    Raises:
+        LostClaimError: if another attempt has taken the run over.
+    """
     if isinstance(owner, Claim):
         _end_run(connection, owner, outcome)
     connection.execute(
@@ -288,19 +320,22 @@ def end_attempt(
 
 
 def _end_run(connection: Connection, claim: Claim, outcome: RunState) -> None:
-    """Nobody works on a run any more; one that was complete once stays so at what it had."""
-    question = select(RUNS.c.completed_epochs).where(RUNS.c.id == claim.run_id)
-    completed = connection.execute(question).scalar_one()
+    """Release a run in the state of its outcome; one that was completed before stays completed.
+
+    The exception is a run that diverged while it was trained further: it cannot be continued.
+    """
+    query = select(RUNS.c.completed_epochs).where(RUNS.c.id == claim.run_id)
+    completed = connection.execute(query).scalar_one()
     state = outcome
     if outcome is RunState.COMPLETED:
         completed = _last_epoch(connection, claim.run_id)
     elif completed and outcome is not RunState.DIVERGED:
         state = RunState.COMPLETED
-    _hold(connection, claim, state=state, completed_epochs=completed)
+    _update_run(connection, claim, state=state, completed_epochs=completed)
 
 
 def others_at_work(connection: Connection, attempt_id: int, since: datetime) -> bool:
-    """Whether another attempt of this store was alive on this host at any time since then."""
+    """Whether another attempt in this store was under way on this host at any time after ``since``."""
     rows = connection.execute(
         select(ATTEMPTS.c.identity, ATTEMPTS.c.ended_at).where(
             ATTEMPTS.c.id != attempt_id,

@@ -1,4 +1,4 @@
-"""The database file: its address, its connections, its transactions, and what can go wrong with them."""
+"""The database file: its address, its connections and transactions, and the errors of SQLite in words."""
 
 import os
 import sqlite3
@@ -17,9 +17,9 @@ from lenetcli.files import expand
 from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
 
 BUSY_SECONDS = 5.0
-"""How long one statement waits for another program's lock; callers may try again."""
+"""How long one statement waits for the lock of another program, in seconds; callers may try again."""
 
-_TROUBLE = {
+_FAULTS = {
     sqlite3.SQLITE_FULL: ("is on a disk that is full", "Make room, then type the same command again."),
     sqlite3.SQLITE_READONLY: ("cannot be written", "Change its permissions, or name another with --store."),
     sqlite3.SQLITE_PERM: ("cannot be written", "Change its permissions, or name another with --store."),
@@ -29,21 +29,22 @@ _TROUBLE = {
     sqlite3.SQLITE_NOTADB: ("is not a SQLite database", "Name another file with --store."),
     sqlite3.SQLITE_NOMEM: ("needs more memory than there is", "Close other programs."),
 }
+"""What is wrong with the file, and what to do about it, by the primary result code of SQLite."""
 
 
 def parse_address(store: str) -> URL:
-    """The address of a store: a path, or an SQLAlchemy URL.
+    """The SQLAlchemy URL of a store that is given as a path or as such a URL.
 
     Raises:
-        StoreError: for a URL that is none, or more than the path of a SQLite file.
+        StoreError: if a text with ``://`` is not such a URL, or not that of a SQLite file without options.
     """
     try:
         url = make_url(store) if "://" in store else URL.create("sqlite", database=str(expand(store)))
-    except (exc.ArgumentError, ValueError):  # the latter for a port that is no number
-        # Not quoted: it may hold a password.
+    except (exc.ArgumentError, ValueError):  # ValueError: the port is not a number
+        # The text is not quoted, since it may contain a password.
         raise StoreError("The address of the store is not an SQLAlchemy URL.", "Give a path.") from None
-    plain = url.drivername in ("sqlite", "sqlite+pysqlite") and not url.query
-    if not plain or not url.database or url.database == ":memory:":
+    is_sqlite = url.drivername in ("sqlite", "sqlite+pysqlite") and not url.query
+    if not is_sqlite or not url.database or url.database == ":memory:":
         raise StoreError(
             f"The store {url.render_as_string()} is not a SQLite file.", "Give a path, or sqlite:///PATH."
         )
@@ -51,7 +52,11 @@ def parse_address(store: str) -> URL:
 
 
 class Database:
-    """One SQLite file, opened anew for each transaction, so that nothing is held between them."""
+    """A SQLite file, opened anew for each transaction, so that no lock is held between two of them.
+
+    Its methods raise ``StoreBusyError`` if another program holds the lock for too long, and ``StoreError``
+    if the file cannot be used or holds values that this release does not understand.
+    """
 
     def __init__(self, url: URL) -> None:
         self.path = Path(str(url.database))
@@ -61,120 +66,140 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that reads one state of the store."""
-        with self._translate(), self._engine.connect() as connection:
+        """A context with a transaction that reads: all its statements see the same state of the store."""
+        with self._translate_errors(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self, patience: float | None = None) -> Iterator[Connection]:
-        """A transaction that may write: all of it, or nothing; it holds the lock from its start.
+        """A context with a transaction that writes all or nothing and holds the write lock from its start.
 
-        Each of its statements waits up to ``patience`` seconds for another program's lock, where given.
+        Each statement waits up to ``patience`` seconds for the lock of another program, by default
+        ``BUSY_SECONDS``.
         """
-        writing = self._engine.execution_options(lenetcli_writes=True, lenetcli_patience=patience)
-        with self._translate(), writing.begin() as connection:
+        engine = self._engine.execution_options(lenetcli_writes=True, lenetcli_patience=patience)
+        with self._translate_errors(), engine.begin() as connection:
             yield connection
 
     @contextmanager
     def migrate(self) -> Iterator[Connection]:
-        """A transaction that may change tables: what refers to their rows is not deleted with them."""
-        migrating = self._engine.execution_options(lenetcli_writes=True, lenetcli_migrates=True)
-        with self._translate(), migrating.begin() as connection:
+        """A context with a transaction that changes tables: it writes, and foreign keys are not enforced."""
+        engine = self._engine.execution_options(lenetcli_writes=True, lenetcli_migrates=True)
+        with self._translate_errors(), engine.begin() as connection:
             yield connection
 
     def open(self) -> None:
-        """Check that the file is there and a store of this version, with one plain SELECT.
+        """Check that the file is a store of this schema, with statements that only read.
 
         Raises:
-            NotFoundError: if there is no file.
-            StoreError: if it is something else, or of another version.
+            NotFoundError: if there is no file, or an empty one.
+            StoreError: if it is not a store, or has another schema.
         """
         self.check_there()
         with self.read() as connection:
             self._check_version(connection)
 
     def check_there(self) -> None:
-        """Check that there is a file, whatever it holds.
+        """Check that there is a file that is not empty, whatever its content.
 
         Raises:
-            NotFoundError: if there is none, or an empty one.
-            StoreError: if it is something else.
+            NotFoundError: if there is no file, or an empty one.
+            StoreError: if the path leads to something else than an ordinary file.
         """
-        self._settle()
-        if not self._size():
+        self._recover()
+        if not self._file_size():
             raise NotFoundError(
                 f"There is no store at '{self.path}'.",
                 f"Train something first ({LEARNING_RATES_COMMAND}), or name one with --store.",
             )
 
     def open_or_create(self) -> None:
-        """The same, but a file that is missing or empty becomes a new store."""
-        self._settle()
-        if self._size():
+        """Check that the file is a store of this schema that can be written; create it if missing or empty.
+
+        Raises:
+            StoreError: if it is not a store, has another schema, or cannot be written or created.
+        """
+        self._recover()
+        if self._file_size():
+            # Only a store is locked for writing, never the database of another program.
             with self.read() as connection:
                 self._check_version(connection)
             with self.write() as connection:
-                # SQLite locks what it cannot write, too: only a change shows that it can make its journal.
+                # SQLite begins such a transaction also if it cannot write the file or create its journal.
+                # Only a change fails, here rather than after the first epoch; it is rolled back.
                 connection.exec_driver_sql("PRAGMA user_version=1")
                 connection.rollback()
             return
         self.check_creatable()
         with self.write() as connection:
-            if inspect(connection).get_table_names():  # another process was first
+            # Of several processes that find no store, the first to get the lock creates it; the others wait
+            # at the start of their transactions, and then find its tables.
+            if inspect(connection).get_table_names():
                 self._check_version(connection)
                 return
             METADATA.create_all(connection)
             connection.execute(VERSION.insert().values(version_num=SCHEMA_VERSION))
 
-    def _settle(self) -> None:
-        """Let SQLite take back what a process left half written, which may be all that there is."""
-        if self._size():
-            with suppress(OSError):  # a name too long for a journal: opening the file will tell
+    def _recover(self) -> None:
+        """Let SQLite roll back what a killed process left half written.
+
+        This comes before each decision on the size of the file: if the process was killed while it created
+        the store, the file is empty once it has been rolled back.
+        """
+        if self._file_size():
+            # A journal exists only during a transaction and after a crash. Without one there is nothing to
+            # do; with one, the first statement that reads makes SQLite roll back.
+            with suppress(OSError):  # the name of the journal is too long: then opening the file fails, too
                 if not Path(f"{self.path}-journal").exists():
                     return
             with self.read() as connection:
                 connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
 
     def check_creatable(self) -> None:
-        """Find out whether a file can be made here.
+        """Check that a file can be created at the path, without creating it.
 
         Raises:
-            StoreError: if not.
+            StoreError: if it cannot.
         """
         folder = self.path.parent
-        self._size()
+        self._file_size()
         if not folder.is_dir():
             raise StoreError(f"There is no folder '{folder}'.", "Make it, or name another --store.")
         if not os.access(folder, os.W_OK):
             raise StoreError(f"The folder '{folder}' cannot be written.", "Name another --store.")
 
-    def _size(self) -> int:
-        """The size of the file, 0 if there is none."""
+    def _file_size(self) -> int:
+        """The size of the file in bytes; 0 if there is none.
+
+        Raises:
+            StoreError: if the path leads to something else than an ordinary file, or nowhere that is allowed.
+        """
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return 0
-        except (OSError, ValueError) as error:  # a name too long, a folder that is locked, a null byte
+        except (OSError, ValueError) as error:  # too long a name, a folder without access, a null byte
             reason = getattr(error, "strerror", None) or str(error)
             raise StoreError(
                 f"The store '{self.path}' cannot be opened: {reason}.", "Name another file with --store."
             ) from error
-        if not stat.S_ISREG(found.st_mode):
-            what = "a folder" if stat.S_ISDIR(found.st_mode) else "not an ordinary file"
-            raise StoreError(f"The store '{self.path}' is {what}.", "Name a file with --store.")
-        return found.st_size
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not an ordinary file"
+            raise StoreError(f"The store '{self.path}' is {kind}.", "Name a file with --store.")
+        return status.st_size
 
     def _check_version(self, connection: Connection) -> None:
+        """Check that the database is a store of this schema without views, triggers and virtual tables."""
         try:
-            found = connection.execute(select(VERSION.c.version_num)).scalars().all()
+            versions = connection.execute(select(VERSION.c.version_num)).scalars().all()
         except exc.OperationalError as error:
             if "no such table" not in str(error.orig):
                 raise
             raise StoreError(
                 f"'{self.path}' is a database of another program.", "Name another file with --store."
             ) from None
-        if found != [SCHEMA_VERSION]:
-            shown = ", ".join(str(version)[:32] for version in found) or "none"
+        if versions != [SCHEMA_VERSION]:
+            shown = ", ".join(str(version)[:32] for version in versions) or "none"
             older = shown.isdecimal() and shown < SCHEMA_VERSION
             raise StoreError(
                 f"The store '{self.path}' has schema {shown}, and this lenetcli reads {SCHEMA_VERSION}.",
@@ -182,19 +207,19 @@ class Database:
                 if older
                 else "Use the lenetcli that wrote it, or a newer one: pip install --upgrade lenetcli.",
             )
-        # A stranger's view or trigger would run whatever it likes inside our statements.
-        foreign = connection.exec_driver_sql(
+        # In a store from elsewhere, a view or trigger would execute its own SQL inside our statements.
+        foreign_names = connection.exec_driver_sql(
             "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%'"
         ).scalars()
-        if found_foreign := sorted(map(str, foreign)):
+        if names := sorted(map(str, foreign_names)):
             raise StoreError(
-                f"The store '{self.path}' holds {found_foreign[0][:64]!r}, which no lenetcli put there.",
+                f"The store '{self.path}' holds {names[0][:64]!r}, which no lenetcli put there.",
                 "Do not trust it; restore the store from a backup.",
             )
 
     @contextmanager
-    def _translate(self) -> Iterator[None]:
-        """Say in a sentence what the database complains of, or what is wrong with what it holds."""
+    def _translate_errors(self) -> Iterator[None]:
+        """A context that raises errors of the database and those caused by its content as ``StoreError``."""
         try:
             yield
         except (
@@ -212,33 +237,41 @@ class Database:
             ) from error
         except exc.DBAPIError as error:
             code = getattr(error.orig, "sqlite_errorcode", None)
-            primary = None if code is None else code & 0xFF
+            primary = None if code is None else code & 0xFF  # without the bits of the extended codes
             if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StoreBusyError(
                     f"The store '{self.path}' is locked by another program.",
                     "Close that program, then type the same command again.",
                 ) from error
-            what, advice = _TROUBLE.get(
+            fault, advice = _FAULTS.get(
                 primary or -1, (f"cannot be used ({error.orig})", "Restore it from a backup.")
             )
-            raise StoreError(f"The store '{self.path}' {what}.", advice) from error
+            raise StoreError(f"The store '{self.path}' {fault}.", advice) from error
 
 
 def _set_up(connection: Any, _record: Any) -> None:
+    """Set the pragmas of a new connection, which SQLite keeps for a connection only."""
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")  # first: the next ones may wait
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA trusted_schema=OFF")
+    cursor.execute("PRAGMA foreign_keys=ON")  # off by default
+    cursor.execute("PRAGMA synchronous=FULL")  # a committed epoch survives a loss of power
+    cursor.execute("PRAGMA trusted_schema=OFF")  # a schema from elsewhere calls no unsafe function
     cursor.close()
 
 
 def _begin(connection: Connection) -> None:
-    # A read that turns into a write fails at once, whatever the timeout: writers say so first.
+    """Begin a transaction of the kind that the execution options name.
+
+    ``isolation_level=None`` keeps the ``sqlite3`` module from beginning transactions by itself.
+    """
     options = connection.get_execution_options()
     patience = options.get("lenetcli_patience")
     if patience is not None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
     if options.get("lenetcli_migrates"):
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")  # has no effect once a transaction has begun
+        # A migration replaces a table by a changed copy: with foreign keys enforced, dropping the old table
+        # deletes all rows that refer to it. The pragma has no effect once a transaction has begun.
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    # A transaction that reads first and writes later fails at once, whatever the timeout, while another one
+    # is writing. So those that write take the write lock at their start, and wait for it there.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("lenetcli_writes") else "BEGIN")

@@ -1,8 +1,8 @@
-"""Rows to frozen dataclasses: every question that the rest of the program asks of a store."""
+"""Queries for runs, whose rows become the frozen dataclasses of ``experiment``."""
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from functools import cache
 from types import UnionType
@@ -11,26 +11,27 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
 from lenetcli.errors import NotFoundError
-from lenetcli.experiment.config import KEY_TAG, Config, DeviceKind, Precision, Request
+from lenetcli.experiment.config import KEY_TAG, Config, DeviceKind, Precision
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
-from lenetcli.experiment.sweep import Cell, Sweep
 from lenetcli.machine.process import ProcessIdentity, is_alive
-from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, SWEEP_CELLS, SWEEPS, TIMINGS
+from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS
 
 MIN_ID_DIGITS = 8
+"""The least number of digits in a short id."""
 
 MAX_ROWS = 500
-"""How many runs are asked for in one statement, which cannot take any number of variables."""
+"""The most runs in one statement, since SQLite limits the number of variables."""
 
 STATES = frozenset(RunState)
+"""The states that a row may contain; a store from elsewhere may contain other texts."""
 
 
-def _of_run(column: Any, *conditions: Any) -> ColumnElement[Any]:
-    """One value a run, out of its epochs."""
+def _select_from_epochs(column: Any, *conditions: Any) -> ColumnElement[Any]:
+    """A subquery for one value per run, from the epochs of the run."""
     return select(column).where(EPOCHS.c.run_id == RUNS.c.id, *conditions).correlate(RUNS).scalar_subquery()
 
 
-_LAST_EPOCH = _of_run(func.max(EPOCHS.c.epoch))
+_LAST_EPOCH = _select_from_epochs(func.max(EPOCHS.c.epoch))
 
 SORT_FIELDS: dict[str, Any] = {
     "created_at": RUNS.c.created_at,
@@ -39,26 +40,29 @@ SORT_FIELDS: dict[str, Any] = {
     "parameters": RUNS.c.parameters,
     "target_epochs": RUNS.c.target_epochs,
     "epochs": _LAST_EPOCH,
-    "val_accuracy": _of_run(EPOCHS.c.val_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),
-    "test_accuracy": _of_run(EPOCHS.c.test_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),
-    "best_val_accuracy": _of_run(func.max(EPOCHS.c.val_accuracy)),
+    "val_accuracy": _select_from_epochs(EPOCHS.c.val_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),
+    "test_accuracy": _select_from_epochs(EPOCHS.c.test_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),
+    "best_val_accuracy": _select_from_epochs(func.max(EPOCHS.c.val_accuracy)),
     "runtime_seconds": None,
 }
-"""What ``runs list --sort`` takes; None: which timings count is decided where they are understood."""
+"""The column or subquery of each field that ``runs list --sort`` accepts.
+
+None for the runtime: ``Run.newest_timings`` decides which timings count, so these runs are sorted in Python.
+"""
 
 DOWNWARDS = frozenset(
     {"created_at", "epochs", "target_epochs", "val_accuracy", "test_accuracy", "best_val_accuracy"}
 )
-"""Newest, longest and best come first; the rest goes upwards, and what is missing comes last."""
+"""The fields that are sorted in descending order; missing values come last in either order."""
 
 
 def sort_runs(runs: Iterable[Run], field: str) -> list[Run]:
-    """Runs as their sweep sees them, in the order of ``list_runs``."""
+    """Runs sorted by a field of ``SORT_FIELDS``, like those of ``list_runs``; also runs cut to a sweep."""
     name = "dataset_name" if field == "dataset" else field
-    valued = [(getattr(run if hasattr(run, name) else run.config, name), run) for run in runs]
-    known = [pair for pair in valued if pair[0] is not None]
-    known.sort(key=lambda pair: pair[0], reverse=field in DOWNWARDS)
-    return [run for _, run in known] + [run for value, run in valued if value is None]
+    pairs = [(getattr(run if hasattr(run, name) else run.config, name), run) for run in runs]
+    complete = [pair for pair in pairs if pair[0] is not None]
+    complete.sort(key=lambda pair: pair[0], reverse=field in DOWNWARDS)
+    return [run for _, run in complete] + [run for value, run in pairs if value is None]
 
 
 def list_runs(
@@ -69,18 +73,22 @@ def list_runs(
     sort: str,
     limit: int | None,
 ) -> list[Run]:
-    """Runs in the order of ``sort``; those that a dead process left running are not."""
+    """At most ``limit`` runs of a state and a kind of device, in the order of ``sort``; None means any.
+
+    A run whose process is dead does not count as running, whatever its row says.
+    """
     field = SORT_FIELDS[sort]
     order = [] if field is None else [(field.desc() if sort in DOWNWARDS else field.asc()).nulls_last()]
-    question = select(RUNS).order_by(*order, RUNS.c.id.desc())
+    query = select(RUNS).order_by(*order, RUNS.c.id.desc())
     if device is not None:
-        question = question.where(RUNS.c.device == device)
-    if state is not None:  # a run left running by a dead process may stand for any other state
-        question = question.where(RUNS.c.state.in_({state, RunState.RUNNING}))
+        query = query.where(RUNS.c.device == device)
+    if state is not None:  # whether a running run still runs depends on its process
+        query = query.where(RUNS.c.state.in_({state, RunState.RUNNING}))
     elif field is not None:
-        question = question.limit(limit)
+        query = query.limit(limit)
+    # Where the limit cannot be part of the query, the rows are read in blocks until there are enough runs.
     runs: list[Run] = []
-    for rows in connection.execute(question).partitions(min(limit or MAX_ROWS, MAX_ROWS)):
+    for rows in connection.execute(query).partitions(min(limit or MAX_ROWS, MAX_ROWS)):
         runs += (run for run in _build_runs(connection, rows) if state in (None, run.state))
         if field is not None and limit is not None and len(runs) >= limit:
             break
@@ -88,107 +96,73 @@ def list_runs(
 
 
 def find_runs(connection: Connection, keys: Iterable[str]) -> dict[str, Run]:
-    """The runs with these keys, by key; those that have not begun are left out."""
-    wanted = list(keys)
+    """The runs with these keys that have begun, by key."""
+    all_keys = list(keys)
     runs: list[Run] = []
-    for part in range(0, len(wanted), MAX_ROWS):
-        question = select(RUNS).where(RUNS.c.key.in_(wanted[part : part + MAX_ROWS]))
-        runs += _build_runs(connection, connection.execute(question).all())
+    for start in range(0, len(all_keys), MAX_ROWS):
+        query = select(RUNS).where(RUNS.c.key.in_(all_keys[start : start + MAX_ROWS]))
+        runs += _build_runs(connection, connection.execute(query).all())
     return {run.key: run for run in runs}
 
 
 def find_run(connection: Connection, prefix: str) -> Run:
-    """The one run whose id begins with ``prefix``.
+    """The run whose id, or key, begins with ``prefix``.
 
     Raises:
-        NotFoundError: if there is none, or more than one.
+        NotFoundError: if there is no such run, or more than one.
     """
-    key = _find_key(connection, RUNS.c.key, prefix.removeprefix(KEY_TAG), "run", "lenetcli runs list --all")
+    key = find_key(connection, RUNS.c.key, prefix.removeprefix(KEY_TAG), "run", "lenetcli runs list --all")
     return find_runs(connection, [key])[key]
 
 
-def find_sweep(connection: Connection, prefix: str) -> Sweep:
-    """The one sweep whose id begins with ``prefix``.
+def find_predictions(connection: Connection, key: str, epoch: int) -> bytes | None:
+    """The predictions of a run after an epoch; see ``Store.predictions``."""
+    return connection.execute(
+        select(EPOCHS.c.predictions)
+        .join(RUNS, RUNS.c.id == EPOCHS.c.run_id)
+        .where(RUNS.c.key == key, EPOCHS.c.epoch == epoch)
+    ).scalar_one_or_none()
+
+
+def find_validation_labels(connection: Connection, data: str) -> bytes | None:
+    """The validation labels of a data set; see ``Store.validation_labels``."""
+    return connection.execute(
+        select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
+    ).scalar_one_or_none()
+
+
+def find_key(connection: Connection, column: Any, prefix: str, noun: str, command: str) -> str:
+    """The key in a column, of a run or a sweep, that begins with the digits ``prefix``.
+
+    Args:
+        connection: a connection in a transaction.
+        column: the column of keys.
+        prefix: hexadecimal digits, in either case.
+        noun: ``run`` or ``sweep``.
+        command: the command that lists the ids.
 
     Raises:
-        NotFoundError: if there is none, or more than one.
+        NotFoundError: if ``prefix`` is not an id, or no key or more than one begins with it.
     """
-    key = _find_key(connection, SWEEPS.c.key, prefix, "sweep", "lenetcli sweeps list")
-    return _build_sweeps(connection, SWEEPS.c.key == key)[0]
-
-
-def _find_key(connection: Connection, column: Any, prefix: str, what: str, command: str) -> str:
     digits = prefix.lower()
     if not digits or set(digits) - set("0123456789abcdef"):
-        raise NotFoundError(f"{prefix!r} is no {what} id.", f"See the ids with {command}.")
-    start = KEY_TAG + digits if what == "run" else digits
-    found = (
+        raise NotFoundError(f"{prefix!r} is no {noun} id.", f"See the ids with {command}.")
+    start = KEY_TAG + digits if noun == "run" else digits
+    # A range, so that the index is used; "g" is the letter after the last hexadecimal digit.
+    keys = (
         connection.execute(select(column).where(column >= start, column < start + "g").limit(2))
         .scalars()
         .all()
     )
-    if not found:
-        raise NotFoundError(f"There is no {what} {prefix!r} in this store.", f"See the ids with {command}.")
-    if len(found) > 1:
-        raise NotFoundError(f"More than one {what} id begins with {prefix!r}.", "Give more of its digits.")
-    return str(found[0])
-
-
-def list_sweeps(connection: Connection) -> list[Sweep]:
-    """All sweeps, the newest request first, each cell's run cut to the sweep's epochs."""
-    return _build_sweeps(connection)
-
-
-def find_asked(connection: Connection, asked: str) -> Sweep | None:
-    """The newest sweep that answers the same request."""
-    found = _build_sweeps(connection, SWEEPS.c.asked == asked)
-    return found[0] if found else None
-
-
-def _build_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
-    rows = connection.execute(
-        select(SWEEPS).where(*conditions).order_by(SWEEPS.c.last_requested.desc(), SWEEPS.c.id.desc())
-    ).all()
-    chosen = select(SWEEPS.c.id).where(*conditions)
-    cell_rows = connection.execute(
-        select(SWEEP_CELLS)
-        .where(SWEEP_CELLS.c.sweep_id.in_(chosen))
-        .order_by(SWEEP_CELLS.c.sweep_id, SWEEP_CELLS.c.position)
-    ).all()
-    runs = find_runs(connection, {row.key for row in cell_rows})
-    cells = defaultdict(list)
-    for row in cell_rows:
-        cells[row.sweep_id].append(row)
-    return [_build_sweep(row, cells[row.id], runs) for row in rows]
-
-
-def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str, Run]) -> Sweep:
-    cells = []
-    for cell in cell_rows:
-        config = _typed(Config.from_mapping(cell.config))
-        run = runs.get(cell.key)
-        cells.append(
-            Cell(
-                value=Precision(cell.value) if row.parameter == "precision" else cell.value,
-                seed=config.seed,
-                config=config,
-                run=run.at(row.epochs) if run else None,
-            )
-        )
-    if not cells:
-        raise ValueError(f"a sweep over {row.parameter!r} without cells")
-    return Sweep(
-        parameter=row.parameter,
-        epochs=row.epochs,
-        dataset_name=row.dataset,
-        cells=tuple(cells),
-        request=_typed(Request(**row.request | {"precision": Precision(row.request["precision"])})),
-        created_at=row.created_at,
-        last_requested=row.last_requested,
-    )
+    if not keys:
+        raise NotFoundError(f"There is no {noun} {prefix!r} in this store.", f"See the ids with {command}.")
+    if len(keys) > 1:
+        raise NotFoundError(f"More than one {noun} id begins with {prefix!r}.", "Give more of its digits.")
+    return str(keys[0])
 
 
 def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
+    """The runs of these rows, each with its curve, timings and attempts."""
     ids = [row.id for row in rows]
     curves: dict[int, list[CurvePoint]] = defaultdict(list)
     for row in connection.execute(
@@ -219,7 +193,7 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             state=_state_as_seen(row, attempts[row.id]),
             curve=tuple(curves[row.id]),
             timings=tuple(timings[row.id]),
-            attempts=tuple(_build(Attempt, each, outcome=_outcome(each)) for each in attempts[row.id]),
+            attempts=tuple(_build(Attempt, entry, outcome=_outcome(entry)) for entry in attempts[row.id]),
             id_digits=_count_digits(connection, row.key),
         )
         for row in rows
@@ -227,6 +201,10 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
 
 
 def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
+    """The state of a run, whose process may have died without recording it."""
+    # A killed process leaves "running" in the row, and queries do not correct it, since they never write. The
+    # state is then the one that the process would have recorded if it had been interrupted, see
+    # ``claims._end_run``. A process that cannot be seen from here (None) may be alive: its run is running.
     state = RunState(row.state) if row.state in STATES else RunState.FAILED
     if state is not RunState.RUNNING:
         return state
@@ -237,7 +215,7 @@ def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
 
 
 def holder_is_alive(identity: str) -> bool | None:
-    """Whether the process behind an attempt lives; None where that cannot be known from here."""
+    """Whether the process of an attempt is alive; None if that cannot be known on this host."""
     try:
         return is_alive(ProcessIdentity.from_json(identity))
     except ValueError:
@@ -245,24 +223,27 @@ def holder_is_alive(identity: str) -> bool | None:
 
 
 def _outcome(attempt: Row[Any]) -> RunState | None:
+    """The outcome of an attempt; None if it has not ended or the text is unknown."""
     return RunState(attempt.outcome) if attempt.outcome in STATES else None
 
 
-_NEIGHBOURS = select(  # made once: a list of runs asks it for each of them
+_NEIGHBOURS = select(  # built once, since it is executed for each run of a list
     select(func.max(RUNS.c.key)).where(RUNS.c.key < bindparam("key")).scalar_subquery(),
     select(func.min(RUNS.c.key)).where(RUNS.c.key > bindparam("key")).scalar_subquery(),
 )
 
 
 def _count_digits(connection: Connection, key: str) -> int:
-    """As many digits as tell an id from its neighbours in the order of the index."""
+    """The number of digits that distinguish the id of a run from all others in the store."""
+    # In sorted order, no key shares more digits with this one than the key before it or the key after it. The
+    # index finds these two, so that the cost does not grow with the number of runs.
     shared = 0
     for neighbour in connection.execute(_NEIGHBOURS, {"key": key}).one():
         if neighbour is not None:
-            same = next(
+            length = next(
                 (at for at, (a, b) in enumerate(zip(key, neighbour, strict=False)) if a != b), len(key)
             )
-            shared = max(shared, same - len(KEY_TAG))
+            shared = max(shared, length - len(KEY_TAG))
     return max(MIN_ID_DIGITS, shared + 1)
 
 
@@ -270,25 +251,29 @@ D = TypeVar("D")
 
 
 @cache
-def _accepted(kind: type) -> dict[str, tuple[type, ...]]:
-    """The types that each field of a dataclass may hold; a float may be a whole number."""
-    found = {}
+def _field_types(kind: type) -> dict[str, tuple[type, ...]]:
+    """The types of the values of each field of a dataclass; a float may be an integer."""
+    types_of = {}
     for name, hint in get_type_hints(kind).items():
         types = get_args(hint) if isinstance(hint, UnionType) else (get_origin(hint) or hint,)
-        found[name] = (*types, int) if float in types else types
-    return found
+        types_of[name] = (*types, int) if float in types else types
+    return types_of
 
 
 def _build(kind: Callable[..., D], row: Row[Any], **others: Any) -> D:
-    """A dataclass from the columns of a row that bear its fields' names, and from others."""
-    values = {name: getattr(row, name) for name in _accepted(kind) if name not in others}
-    return _typed(kind(**values, **others))
+    """A dataclass of the columns that have the names of its fields, and of other values by field."""
+    values = {name: getattr(row, name) for name in _field_types(kind) if name not in others}
+    return check_types(kind(**values, **others))
 
 
-def _typed(built: D) -> D:
-    """What was built from rows, if its fields hold what they say: SQLite's columns take anything."""
-    for name, types in _accepted(type(built)).items():  # type: ignore[arg-type]
-        value = getattr(built, name)
+def check_types(instance: D) -> D:
+    """A dataclass built from rows, once its fields are checked: SQLite stores any type in any column.
+
+    Raises:
+        ValueError: if the value of a field has another type, or is not finite.
+    """
+    for name, types in _field_types(type(instance)).items():  # type: ignore[arg-type]
+        value = getattr(instance, name)
         if not isinstance(value, types) or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError(f"{name} is {str(value)[:64]!r}")
-    return built
+    return instance

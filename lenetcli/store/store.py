@@ -1,11 +1,10 @@
-"""The store of runs: one SQLite file; all SQL is in this room."""
+"""The store as the rest of the program uses it: each method is one transaction."""
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import StoreBusyError, UsageError
@@ -13,24 +12,25 @@ from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Sweep
-from lenetcli.store import claims, queries
+from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.claims import Busy, Claim, Done, Measurement
 from lenetcli.store.database import Database, parse_address
-from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, SWEEP_CELLS, SWEEPS
+from lenetcli.store.tables import ATTEMPTS, DATASETS, RUNS
 
 __all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Measurement", "Store"]
 
 OPEN_SECONDS = 30.0
-"""How long opening a store waits for a lock that somebody else holds."""
+"""How long opening a store waits for the lock of another program, in seconds."""
 
 SORT_FIELDS = tuple(queries.SORT_FIELDS)
+"""The fields by which ``Store.runs`` can sort."""
 
 
 class Store:
-    """Runs, sweeps, curves, timings and weights; hands out frozen dataclasses only.
+    """Runs, sweeps, curves, timings and weights in one file, as frozen dataclasses.
 
-    Every method is one transaction, and holds nothing after it; all raise ``StoreBusyError`` or
-    ``StoreError`` where the file cannot be read or written.
+    Each method is one transaction, after which the file is closed. Each raises ``StoreBusyError`` if another
+    program holds the lock for too long, and ``StoreError`` if the file cannot be read or written.
     """
 
     def __init__(self, database: Database) -> None:
@@ -38,15 +38,11 @@ class Store:
 
     @classmethod
     def open(cls, address: str, *, create: bool = False) -> "Store":
-        """The store at a path or an SQLAlchemy URL.
-
-        Args:
-            address: where it is.
-            create: make it if it is not there.
+        """The store at a path or an SQLAlchemy URL; with ``create``, a missing one is created.
 
         Raises:
-            NotFoundError: if it is not there.
-            StoreError: if it is no store, or one of another version.
+            NotFoundError: if there is no store, without ``create``.
+            StoreError: if it is not a store, has another schema, or, with ``create``, cannot be written.
         """
         database = Database(parse_address(address))
         deadline = time.monotonic() + OPEN_SECONDS
@@ -61,16 +57,16 @@ class Store:
 
     @staticmethod
     def check_creatable(address: str) -> None:
-        """Find out, without making it, whether a store can be made where there is none.
+        """Check that a store can be created where there is none, without creating it.
 
         Raises:
-            StoreError: if not.
+            StoreError: if it cannot.
         """
         Database(parse_address(address)).check_creatable()
 
     @property
     def name(self) -> str:
-        """The store's path, for people."""
+        """The path of the store as text."""
         return str(self._database.path)
 
     # Reading
@@ -85,13 +81,14 @@ class Store:
         sort: str = "created_at",
         limit: int | None = None,
     ) -> list[Run]:
-        """Runs by their ids (unique prefixes), else all that fit, the newest first unless sorted otherwise.
+        """Runs by unique prefixes of their ids, else at most ``limit`` that fit, by default the newest first.
 
-        The runs of a ``sweep`` are cut to its epochs.
+        The runs of a ``sweep``, given by a unique prefix of its id, are cut to its epochs. A run whose
+        process is dead does not count as running.
 
         Raises:
-            NotFoundError: for an id that no run or more than one begins with.
-            UsageError: for an unknown field to sort by.
+            NotFoundError: if no id, or more than one, begins with a prefix.
+            UsageError: if ``sort`` is not one of ``SORT_FIELDS``.
         """
         if sort not in queries.SORT_FIELDS:
             raise UsageError(
@@ -101,13 +98,13 @@ class Store:
             if ids is not None:
                 return [queries.find_run(connection, prefix) for prefix in ids]
             if sweep is not None:
-                found = queries.find_sweep(connection, sweep).runs
-                fit = [r for r in found if state in (None, r.state) and device in (None, r.config.device)]
+                runs = sweeps.find_sweep(connection, sweep).runs
+                fit = [r for r in runs if state in (None, r.state) and device in (None, r.config.device)]
                 return queries.sort_runs(fit, sort)[:limit]
             return queries.list_runs(connection, state=state, device=device, sort=sort, limit=limit)
 
     def run(self, prefix: str) -> Run:
-        """The one run whose id begins so."""
+        """The run whose id begins with ``prefix``; raises ``NotFoundError`` as ``runs`` does."""
         return self.runs([prefix])[0]
 
     def find(self, keys: Iterable[str]) -> dict[str, Run]:
@@ -116,43 +113,37 @@ class Store:
             return queries.find_runs(connection, keys)
 
     def count(self) -> int:
-        """How many runs there are."""
+        """The number of runs."""
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(RUNS)).scalar_one()
 
     def sweeps(self) -> list[Sweep]:
-        """All sweeps, the newest request first; each cell's run is cut to the sweep's epochs."""
+        """All sweeps, the newest request first; the run of each cell is cut to the epochs of the sweep."""
         with self._database.read() as connection:
-            return queries.list_sweeps(connection)
+            return sweeps.list_sweeps(connection)
 
     def sweep(self, prefix: str) -> Sweep:
-        """The one sweep whose id begins so."""
+        """The sweep whose id begins with ``prefix``; raises ``NotFoundError`` as ``runs`` does."""
         with self._database.read() as connection:
-            return queries.find_sweep(connection, prefix)
+            return sweeps.find_sweep(connection, prefix)
 
     def find_asked(self, asked: str) -> Sweep | None:
-        """The newest sweep that answers the request ``asked``."""
+        """The newest sweep with the request ``asked``, a text as in ``request_sweep``; None without one."""
         with self._database.read() as connection:
-            return queries.find_asked(connection, asked)
+            return sweeps.find_asked(connection, asked)
 
     def predictions(self, key: str, epoch: int) -> bytes | None:
-        """The predicted class of each validation image after an epoch, one byte an image."""
+        """The predicted class of each validation image after an epoch, one byte each; None without it."""
         with self._database.read() as connection:
-            return connection.execute(
-                select(EPOCHS.c.predictions)
-                .join(RUNS, RUNS.c.id == EPOCHS.c.run_id)
-                .where(RUNS.c.key == key, EPOCHS.c.epoch == epoch)
-            ).scalar_one_or_none()
+            return queries.find_predictions(connection, key, epoch)
 
     def validation_labels(self, data: str) -> bytes | None:
-        """The labels of a data set's validation images, one byte an image."""
+        """The label of each validation image of the data with this hash, one byte each; None without it."""
         with self._database.read() as connection:
-            return connection.execute(
-                select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
-            ).scalar_one_or_none()
+            return queries.find_validation_labels(connection, data)
 
     def checkpoint(self, key: str) -> Checkpoint | None:
-        """The newest weights of a run."""
+        """The newest checkpoint of a run; None if no epoch is stored."""
         with self._database.read() as connection:
             run = queries.find_runs(connection, [key]).get(key)
             return claims.read_checkpoint(connection, run.config) if run else None
@@ -160,7 +151,7 @@ class Store:
     # Writing
 
     def add_dataset(self, sha256: str, counts: tuple[int, int, int], validation_labels: bytes) -> None:
-        """Record data that runs are about to be trained on; known data is left as it is."""
+        """Record new data: the numbers of training, validation and test images, labels of one byte each."""
         train, validation, test = counts
         with self._database.write() as connection:
             connection.execute(
@@ -176,39 +167,9 @@ class Store:
             )
 
     def request_sweep(self, sweep: Sweep, asked: str) -> None:
-        """Record that a sweep was asked for, now."""
-        now = datetime.now(UTC)
+        """Record that a sweep is requested now; ``asked`` is the text by which ``find_asked`` finds it."""
         with self._database.write() as connection:
-            known = connection.execute(
-                select(SWEEPS.c.id).where(SWEEPS.c.key == sweep.id)
-            ).scalar_one_or_none()
-            if known is not None:
-                newest = {"last_requested": now, "asked": asked, "request": asdict(sweep.request)}
-                connection.execute(update(SWEEPS).where(SWEEPS.c.id == known).values(newest))
-                return
-            sweep_id = connection.execute(
-                insert(SWEEPS).values(
-                    key=sweep.id,
-                    parameter=sweep.parameter,
-                    epochs=sweep.epochs,
-                    dataset=sweep.dataset_name,
-                    request=asdict(sweep.request),
-                    asked=asked,
-                    created_at=now,
-                    last_requested=now,
-                )
-            ).inserted_primary_key[0]  # type: ignore[index]
-            cells = [
-                {
-                    "sweep_id": sweep_id,
-                    "position": position,
-                    "value": cell.value,
-                    "key": cell.config.key,
-                    "config": asdict(cell.config),
-                }
-                for position, cell in enumerate(sweep.cells)
-            ]
-            connection.execute(insert(SWEEP_CELLS), cells)
+            sweeps.record_request(connection, sweep, asked)
 
     def claim(
         self,
@@ -219,10 +180,12 @@ class Store:
         epochs: int,
         presumed_dead: tuple[int, int] | None = None,
     ) -> Claim | Busy | Done:
-        """Take a run for this process to train it up to ``epochs``: ours, in other hands, or done already.
+        """Claim a run for an attempt to train it up to ``epochs``; a run of a dead process is taken over.
 
-        A run whose process is gone is taken over. ``presumed_dead`` names an attempt and its
-        heartbeat, which the caller has watched stand still.
+        ``presumed_dead`` is the number and heartbeat of an attempt whose heartbeat has stood still too long.
+
+        Returns:
+            The claim, ``Busy`` if another process holds the run, ``Done`` if there is nothing to train.
         """
         with self._database.write() as connection:
             return claims.claim_run(
@@ -235,7 +198,7 @@ class Store:
             )
 
     def record_setup(self, owner: Claim | Measurement, **seconds: float) -> None:
-        """What came before the first epoch: import, data, trace and warm-up seconds."""
+        """Record set-up times of an attempt in seconds, by the names of the fields of ``Attempt``."""
         with self._database.write() as connection:
             connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.id == owner.attempt_id).values(**seconds))
 
@@ -249,7 +212,7 @@ class Store:
         *,
         outcome: RunState | None = None,
     ) -> None:
-        """One finished epoch with its weights, and the end of the attempt if it was the last: all or nothing.
+        """Record a finished epoch with its checkpoint and, with an outcome, the end of the attempt.
 
         Raises:
             LostClaimError: if another process has taken the run over.
@@ -260,7 +223,11 @@ class Store:
                 claims.end_attempt(connection, claim, outcome)
 
     def record_test(self, claim: Claim, epoch: int, accuracy: float | None) -> None:
-        """The test accuracy of a stored epoch that became a requested end; the attempt ends completed."""
+        """Record the test accuracy of a stored epoch at which a request ends now, and complete the attempt.
+
+        Raises:
+            LostClaimError: if another process has taken the run over.
+        """
         with self._database.write() as connection:
             claims.record_test(connection, claim, epoch, accuracy)
             claims.end_attempt(connection, claim, RunState.COMPLETED)
@@ -273,13 +240,9 @@ class Store:
         *,
         patience: float | None = None,
     ) -> None:
-        """An attempt is over.
+        """Record the end of an attempt; a ``note`` is appended to that of its beginning.
 
-        Args:
-            owner: the attempt.
-            outcome: what came of it.
-            note: what else is to be said of it.
-            patience: how many seconds to wait for another program's lock, where that is less than usual.
+        ``patience`` limits the wait for the lock of another program, in seconds; None for the usual time.
 
         Raises:
             LostClaimError: if another process has taken the run over.
@@ -288,7 +251,7 @@ class Store:
             claims.end_attempt(connection, owner, outcome, note)
 
     def beat(self, owner: Claim | Measurement) -> None:
-        """Move the heartbeat of an attempt."""
+        """Increase the heartbeat counter of an attempt."""
         with self._database.write() as connection:
             connection.execute(
                 update(ATTEMPTS)
@@ -297,18 +260,18 @@ class Store:
             )
 
     def others_at_work(self, owner: Claim | Measurement, since: datetime) -> bool:
-        """Whether another attempt of this store was alive on this host at any time since then."""
+        """Whether another attempt in this store was under way on this host at any time after ``since``."""
         with self._database.read() as connection:
             return claims.others_at_work(connection, owner.attempt_id, since)
 
     # Measuring again
 
     def begin_measurement(self, run: Run, attempt: Attempt) -> Measurement:
-        """An attempt of this process that computes a finished run once more, and writes only its times."""
+        """Record an attempt of this process that trains a finished run again, for its timings alone."""
         with self._database.write() as connection:
             return claims.begin_measurement(connection, run, attempt)
 
     def record_timing(self, measurement: Measurement, timing: Timing) -> None:
-        """What an epoch cost when it was computed again."""
+        """Record the timing of an epoch that was trained again."""
         with self._database.write() as connection:
             claims.record_timing(connection, measurement.attempt_id, timing)

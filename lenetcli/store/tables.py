@@ -1,7 +1,7 @@
-"""The tables. What each column means is said here once; ``docs/storage.md`` is made from it.
+"""The schema of the database; ``docs/storage.md`` is generated from the comments of tables and columns.
 
-SQLAlchemy's Core alone: rows become the frozen dataclasses of ``experiment``, and importing the ORM would
-cost every command that only looks a tenth of a second.
+This uses SQLAlchemy's Core alone: rows become the frozen dataclasses of ``experiment``, and importing the ORM
+would delay each command that only reads by a tenth of a second.
 """
 
 from datetime import UTC, datetime
@@ -25,20 +25,21 @@ from sqlalchemy import (
 )
 
 SCHEMA_VERSION = "0001"
+"""The newest revision of ``migrations/versions``; tests compare the tables here with what those create."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC; SQLite keeps it as text without a zone."""
+    """The type of a column of aware datetimes; SQLite stores them in UTC, as text without a time zone."""
 
     impl = DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Drop the zone, which is UTC."""
+        """The datetime in UTC as a naive one."""
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Say the zone, which is UTC."""
+        """The stored datetime as an aware one."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 

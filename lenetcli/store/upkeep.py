@@ -1,4 +1,4 @@
-"""Care for a store: look into it, check it, copy it while it is used, bring it to this schema."""
+"""Maintenance of a store as a whole: summary, integrity check, backup while in use, upgrade of the schema."""
 
 import os
 import sqlite3
@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from lenetcli.errors import StoreBusyError, StoreError, UsageError
 from lenetcli.experiment import checkpoint
 from lenetcli.experiment.run import Run
-from lenetcli.store import claims, queries
+from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.database import Database, parse_address
 from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION, VERSION
 
@@ -23,11 +23,15 @@ COPY_PATIENCE = 30.0
 """How long a backup waits for a target that another program uses, in seconds."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+"""The folder of the Alembic environment and its revisions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSummary:
-    """What ``store info`` shows: where the store is, how large, what it holds, when it was last used."""
+    """The summary of a store: file, size in bytes, schema, number of rows by table, time of the last attempt.
+
+    ``newest`` is the latest end, or start without an end, of an attempt in UTC; None without an attempt.
+    """
 
     path: Path
     bytes: int
@@ -37,11 +41,11 @@ class StoreSummary:
 
 
 def inspect_store(address: str) -> StoreSummary:
-    """The facts of a store.
+    """The summary of a store.
 
     Raises:
-        NotFoundError: if it is not there.
-        StoreError: if it is no store, or one of another version.
+        NotFoundError: if there is no store.
+        StoreError: if it is not a store, or has another schema.
     """
     database = _open(address)
     with database.read() as connection:
@@ -68,89 +72,101 @@ def inspect_store(address: str) -> StoreSummary:
 
 
 def check_store(address: str) -> list[str]:
-    """What is wrong with a store, a sentence each: the file, the references, the curves, the weights.
+    """The faults of a store, one sentence each: in the file, the references, the curves and the weights.
 
     Raises:
-        NotFoundError: if it is not there.
-        StoreError: if it cannot be read at all.
+        NotFoundError: if there is no store.
+        StoreError: if it cannot be read.
     """
     database = _open(address)
     with database.read() as connection:
-        found = [
+        faults = [
             f"The file: {text}."
             for (text,) in connection.exec_driver_sql("PRAGMA integrity_check(20)")
             if text != "ok"
         ]
-        found += [
+        faults += [
             f"The table {table} has a row that refers to a missing one of {parent}."
             for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check")
         ]
         keys = connection.execute(select(RUNS.c.key).order_by(RUNS.c.id)).scalars().all()
         for key in keys:
             run = queries.find_runs(connection, [key])[key]
-            found += [f"Run {run.short_id}: {trouble}." for trouble in _check_run(connection, run)]
+            faults += [f"Run {run.short_id}: {fault}." for fault in _check_run(connection, run)]
         try:
-            queries.list_sweeps(connection)
+            sweeps.list_sweeps(connection)
         except ValueError as error:
-            found.append(f"The sweeps cannot be read: {error}.")
-    return found
+            faults.append(f"The sweeps cannot be read: {error}.")
+    return faults
 
 
 def _check_run(connection: Any, run: Run) -> Iterator[str]:
+    """The faults of a run, each as the end of a sentence."""
     if run.config.key != run.key:
         yield "its id is not that of its configuration"
     if [point.epoch for point in run.curve] != list(range(1, run.epochs + 1)):
         yield "epochs are missing from its curve"
     try:
-        stored = claims.read_checkpoint(connection, run.config)
-        if stored is None:
+        newest = claims.read_checkpoint(connection, run.config)
+        if newest is None:
             if run.epochs:
                 yield "its weights are missing"
             return
-        if stored.epoch != run.epochs:
-            yield f"its weights are those of epoch {stored.epoch}, its curve ends at {run.epochs}"
-        checkpoint.read(stored)
+        if newest.epoch != run.epochs:
+            yield f"its weights are those of epoch {newest.epoch}, its curve ends at {run.epochs}"
+        checkpoint.read(newest)
     except StoreError as error:
         yield error.problem.rstrip(".").lower()
 
 
 def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:
-    """Copy a store, also while others write to it: one state of it, whole or not at all.
+    """Copy one state of a store, whole or not at all, also while other processes write to it.
+
+    Args:
+        address: the path or URL of the store.
+        target: the file of the copy.
+        overwrite: whether an existing database at ``target`` is overwritten.
 
     Raises:
-        NotFoundError: if it is not there.
-        UsageError: if the target is there already, or cannot be written.
+        NotFoundError: if there is no store.
+        UsageError: if the target exists, without ``overwrite``, is the store itself, or cannot be written.
         StoreError: if the store cannot be read.
     """
+    # The schema is not checked: a store of any version can be backed up, before an upgrade as well.
     database = Database(parse_address(address))
     database.check_there()
     _copy(database, target, overwrite=overwrite)
 
 
 def _copy(database: Database, target: Path, *, overwrite: bool) -> None:
+    """Copy a database to a file; see ``back_up``."""
     if target.is_dir():
         raise UsageError(f"{target} is a folder.", "Name a file.")
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    # A new copy is written under a temporary name, so that one that fails or is killed leaves nothing under
+    # the final name. The process id distinguishes the files of two backups at once.
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if target.exists():
             if target.samefile(database.path):
                 raise UsageError(f"{target} is the store itself.", "Choose another file.")
             if not overwrite:
                 raise UsageError(f"{target} is there already.", "Choose another file, or add --overwrite.")
-            _fill(database, target)  # through SQLite, since others may have it open, or left it half written
+            # SQLite writes into an existing database in one transaction. The file is not replaced: other
+            # programs may have it open, and a journal that a crash left beside it would damage the new one.
+            _fill(database, target)
         else:
-            partial.touch(exist_ok=False)
-            _fill(database, partial)
-            _rename(partial, target)
+            temporary.touch(exist_ok=False)
+            _fill(database, temporary)
+            _rename(temporary, target)
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{target} cannot be written: {reason}.", "Choose another file.") from error
     finally:
-        partial.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _fill(database: Database, target: Path) -> None:
-    """Put one state of a store into a database file, all of it or nothing."""
+    """Write one state of a database into a database file, all of it or nothing."""
     deadline = time.monotonic() + COPY_PATIENCE
 
     def give_up(status: int, _remaining: int, _pages: int) -> None:
@@ -160,29 +176,36 @@ def _fill(database: Database, target: Path) -> None:
     with database.read() as connection, closing(sqlite3.connect(target)) as copy:
         source: Any = connection.connection.driver_connection
         source.backup(copy, progress=give_up)
+        # If the source is in WAL mode, so is the copy: this leaves it one plain file.
         copy.execute("PRAGMA journal_mode=DELETE").fetchone()
 
 
-def _rename(partial: Path, target: Path) -> None:
-    """Give a file its name unless somebody else was faster."""
+def _rename(temporary: Path, target: Path) -> None:
+    """Give a file its final name; the caller removes the temporary one if it remains.
+
+    Raises:
+        FileExistsError: if another process has created ``target`` meanwhile.
+    """
     try:
-        os.link(partial, target)
+        os.link(temporary, target)  # unlike a rename, this never replaces a file
     except FileExistsError:
         raise
-    except OSError:  # a file system without hard links
+    except OSError:
+        # The file system has no hard links: an empty file reserves the name, and only that file is replaced.
         target.touch(exist_ok=False)
-        partial.replace(target)
+        temporary.replace(target)
 
 
 def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, str, Path | None]:
-    """Bring a store to the newest schema: a backup first, then all of it or nothing.
+    """Upgrade a store to the newest schema, all of it or nothing, after a backup beside it.
 
     Returns:
-        The schema before, the schema now, and the backup, None where nothing had to be done.
+        The schema before, the schema now, and the backup; None in its place if nothing had to be done.
 
     Raises:
-        NotFoundError: if it is not there.
-        StoreError: if it is no store, a newer one, or cannot be written.
+        NotFoundError: if there is no store.
+        UsageError: if the backup cannot be written.
+        StoreError: if it is not a store, has a newer schema, or cannot be written.
     """
     from alembic import command
     from alembic.config import Config
@@ -192,19 +215,23 @@ def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, 
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     head = str(scripts.get_current_head())
-    known = {revision.revision for revision in scripts.walk_revisions()}
+    revisions = {revision.revision for revision in scripts.walk_revisions()}
     database = Database(parse_address(address))
     database.check_there()
-    _read_version(database, known)
+    _read_version(database, revisions)  # first, so that the database of another program is never locked
     with database.migrate() as connection:
-        before = _read_version(database, known)  # again: somebody may have been faster
+        # From here on no other process can write. The version is read again, since one may have upgraded the
+        # store before. It and the backup are read through connections of their own, which see the last
+        # committed state: the backup is what the upgrade begins with.
+        before = _read_version(database, revisions)
         if before == head:
             return before, head, None
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        backup = database.path.with_name(f"{database.path.name}.{before}.{moment}.{os.getpid()}.backup")
+        timestamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        backup = database.path.with_name(f"{database.path.name}.{before}.{timestamp}.{os.getpid()}.backup")
         _copy(database, backup, overwrite=False)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        # Foreign keys are not enforced in this transaction: lost rows must be found, and restored, here.
         if connection.exec_driver_sql("PRAGMA foreign_key_check").all():
             raise StoreError(
                 f"The upgrade of '{database.path}' would break what its rows refer to.",
@@ -213,21 +240,26 @@ def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, 
     return before, head, backup
 
 
-def _read_version(database: Database, known: set[str]) -> str:
-    """The schema of a store, if it is one of ``known``."""
+def _read_version(database: Database, revisions: set[str]) -> str:
+    """The schema of a store, which must be one of ``revisions``.
+
+    Raises:
+        StoreError: if it is not one of them, or the database is not a store.
+    """
     try:
         with database.read() as connection:
-            found = connection.execute(select(VERSION.c.version_num)).scalars().all()
+            versions = connection.execute(select(VERSION.c.version_num)).scalars().all()
     except StoreBusyError:
         raise
     except StoreError:
-        found = []
-    if len(found) != 1 or found[0] not in known:
-        database.open()  # which says what is wrong with it
-    return str(found[0])
+        versions = []
+    if len(versions) != 1 or versions[0] not in revisions:
+        database.open()  # raises the error that fits
+    return str(versions[0])
 
 
 def _open(address: str) -> Database:
+    """The database at an address, which must be a store of this schema."""
     database = Database(parse_address(address))
     database.open()
     return database

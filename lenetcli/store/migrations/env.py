@@ -1,4 +1,4 @@
-"""How Alembic runs the revisions: on the connection, and in the transaction, that it is given."""
+"""The environment of Alembic: it runs revisions on the connection, and in the transaction, of the caller."""
 
 from alembic import context
 

@@ -8,4 +8,4 @@ down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    """From ${down_revision} to ${up_revision}."""
+    """Upgrade the schema from ${down_revision} to ${up_revision}."""

@@ -8,7 +8,18 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """From nothing to 0001."""
+    """Create the schema 0001 in an empty database: each table after those that its rows refer to."""
+    _create_datasets()
+    _create_sweeps()
+    _create_runs()
+    _create_sweep_cells()
+    _create_attempts()
+    _create_epochs()
+    _create_weights()
+    _create_timings()
+
+
+def _create_datasets() -> None:
     op.create_table(
         "datasets",
         sa.Column("sha256", sa.String(), nullable=False),
@@ -18,6 +29,9 @@ def upgrade() -> None:
         sa.Column("validation_labels", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("sha256"),
     )
+
+
+def _create_sweeps() -> None:
     op.create_table(
         "sweeps",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -33,6 +47,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("key"),
     )
     op.create_index(op.f("ix_sweeps_last_requested"), "sweeps", ["last_requested"], unique=False)
+
+
+def _create_runs() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -65,6 +82,9 @@ def upgrade() -> None:
     )
     op.create_index("runs_by_age", "runs", ["created_at"], unique=False)
     op.create_index("runs_by_state", "runs", ["state"], unique=False)
+
+
+def _create_sweep_cells() -> None:
     op.create_table(
         "sweep_cells",
         sa.Column("sweep_id", sa.Integer(), nullable=False),
@@ -76,6 +96,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sweep_id", "position"),
     )
     op.create_index(op.f("ix_sweep_cells_key"), "sweep_cells", ["key"], unique=False)
+
+
+def _create_attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -102,6 +125,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("attempts_by_run", "attempts", ["run_id", "number"], unique=True)
+
+
+def _create_epochs() -> None:
     op.create_table(
         "epochs",
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -114,6 +140,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "epoch"),
     )
+
+
+def _create_weights() -> None:
     op.create_table(
         "weights",
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -123,6 +152,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run_id"),
     )
+
+
+def _create_timings() -> None:
     op.create_table(
         "timings",
         sa.Column("attempt_id", sa.Integer(), nullable=False),
