@@ -1,1 +1,1 @@
-"""Files for others: records, figures, the report."""
+"""Output: the records of runs and sweeps, figures, and the report."""

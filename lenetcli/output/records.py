@@ -1,4 +1,4 @@
-"""Runs and sweeps as the records that programs read: the fields of JSON and CSV, fixed for good."""
+"""Records: runs and sweeps as JSON objects with documented fields, and plotted series as CSV."""
 
 import csv
 import io
@@ -20,25 +20,28 @@ RUN_FIELDS = (
     *("device_name", "parameters", "val_accuracy", "best_val_accuracy", "test_accuracy", "runtime_seconds"),
     *("created_at", "momentum", "precision", "kernel_size", "hidden_units", "shards", "contended"),
 )
+"""The fields of a run in JSON and the columns in CSV, in this order. Programs rely on their names."""
 
 
 def run_fields(run: Run) -> dict[str, Any]:
-    """A run as the flat JSON object that ``runs list --json`` is made of."""
-    special = {"dataset": run.dataset_name, "created_at": run.created_at.isoformat()}
+    """The flat JSON object of a run in ``runs list --json``, with the fields ``RUN_FIELDS``."""
+    converted = {"dataset": run.dataset_name, "created_at": run.created_at.isoformat()}
     return {
-        name: special[name] if name in special else getattr(run if hasattr(run, name) else run.config, name)
+        name: converted[name]
+        if name in converted
+        else getattr(run if hasattr(run, name) else run.config, name)
         for name in RUN_FIELDS
     }
 
 
 def full_run_fields(run: Run, sha256: str | None) -> dict[str, Any]:
-    """The JSON object of ``runs show --json``."""
-    times = {timing.epoch: timing for timing in run.newest_timings}
+    """The JSON object of a run in ``runs show --json``; ``sha256`` is the digest of its weights."""
+    timings = {timing.epoch: timing for timing in run.newest_timings}
     curve = [
         asdict(point)
         | {
-            "train_seconds": times[point.epoch].train_seconds if point.epoch in times else None,
-            "eval_seconds": times[point.epoch].eval_seconds if point.epoch in times else None,
+            "train_seconds": timings[point.epoch].train_seconds if point.epoch in timings else None,
+            "eval_seconds": timings[point.epoch].eval_seconds if point.epoch in timings else None,
         }
         for point in run.curve
     ]
@@ -60,7 +63,7 @@ def full_run_fields(run: Run, sha256: str | None) -> dict[str, Any]:
 
 
 def sweep_fields(sweep: Sweep) -> dict[str, Any]:
-    """A sweep as the JSON object that ``sweeps list --json`` is made of."""
+    """The JSON object of a sweep in ``sweeps list --json``."""
     return {
         "id": sweep.id,
         "parameter": sweep.parameter,
@@ -85,10 +88,10 @@ def sweep_fields(sweep: Sweep) -> dict[str, Any]:
 
 
 def write_csv(series: "CurveSeries | RuntimeSeries", path: Path) -> None:
-    """Write the plotted numbers as a CSV file, floats as Python's shortest round trip.
+    """Write the plotted numbers as a CSV file; floats have the fewest digits that restore them exactly.
 
     Raises:
-        UsageError: where the file cannot be written.
+        UsageError: if the file cannot be written.
     """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([series.HEADER, *series.rows()])

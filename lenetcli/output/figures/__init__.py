@@ -1,1 +1,1 @@
-"""Figures: learning curves, and parameters against runtime."""
+"""Figures: learning curves, and runtime by number of parameters, as files and in the terminal."""

@@ -1,4 +1,4 @@
-"""Where ticks and labels go: plain arithmetic for figures."""
+"""Axes: the kind of an axis, its limits and ticks, and the positions of labels along it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ LOGIT_TICKS = (
     *(0.95, 0.97, 0.98, 0.985, 0.99, 0.992, 0.995, 0.997, 0.998, 0.999, 0.9995, 0.9999),
 )
 MOST_TICKS = 10
+"""The number of ticks above which a logarithmic axis has powers of ten only."""
 
 
 def logit(share: float) -> float:
@@ -21,43 +22,57 @@ MAPS: dict[str, tuple[Map, Map]] = {
     "logit": (logit, lambda odds: 1 / (1 + math.exp(-odds))),
     "log": (math.log10, lambda power: 10.0**power),
 }
-"""Where a number stands on an axis, and the way back."""
+"""For each kind of axis, the transform from numbers to positions and its inverse."""
 
 
 def choose_kind(low: float, high: float, accuracy: bool) -> str:
-    """``logit`` for accuracies, else ``log``; ``linear`` where numbers would not fit on such an axis."""
+    """The kind of an axis that shows ``low`` to ``high``: ``logit`` for accuracies, else ``log``.
+
+    It is ``linear`` if the other kind cannot show a number: 0, or an accuracy of 1.
+    """
     if low <= 0 or (accuracy and high >= 1):
         return "linear"
     return "logit" if accuracy else "log"
 
 
 def choose_axis(low: float, high: float, kind: str) -> tuple[float, float, list[float]]:
-    """Limits and round ticks of a ``logit`` or ``log`` axis that shows ``low`` to ``high``.
+    """The lower limit, the upper limit and the round ticks of an axis that shows ``low`` to ``high``.
 
-    Two to ten ticks, all within the limits; those that would crowd are left out. Where fewer than
-    three lie between the numbers, the limits are the ticks around them.
+    There are at most 15 ticks, in ascending order, within the limits, and not crowded.
+
+    Args:
+        low: the smallest number.
+        high: the largest number; it may equal ``low``.
+        kind: ``logit`` or ``log``.
     """
-    place, back = MAPS[kind]
-    candidates = _round_numbers(low, high, kind)
-    margin = 0.04 * (place(high) - place(low)) or 0.3
-    bottom, top = back(place(low) - margin), back(place(high) + margin)
+    # Distances are measured after the transform, as they appear on the page: a margin of 4 % of the range
+    # on either side, or 0.3 if there is no range.
+    transform, invert = MAPS[kind]
+    candidates = _tick_candidates(low, high, kind)
+    margin = 0.04 * (transform(high) - transform(low)) or 0.3
+    bottom, top = invert(transform(low) - margin), invert(transform(high) + margin)
     inside = [tick for tick in candidates if bottom <= tick <= top]
     if len(inside) < 3:
+        # One tick gives no scale, and numbers that are close together may have none between them. The axis is
+        # widened to the nearest candidates below and above the numbers.
         first = max((i for i, tick in enumerate(candidates) if tick <= low), default=0)
         last = min((i for i, tick in enumerate(candidates) if tick >= high), default=len(candidates) - 1)
         inside = candidates[first : max(last, first + 1) + 1]
         bottom, top = min(bottom, inside[0]), max(top, inside[-1])
     if kind == "log" and len(inside) > MOST_TICKS:
         inside = [tick for tick in inside if f"{tick:e}".startswith("1.0")]
-    gap = (place(top) - place(bottom)) / (MOST_TICKS + 4)
+    # The candidates of a logit axis are not evenly spaced, and a log axis may span dozens of decades. From
+    # the bottom upwards, each tick whose label would run into that of the tick before is left out.
+    gap = (transform(top) - transform(bottom)) / (MOST_TICKS + 4)
     ticks = inside[:1]
     for tick in inside[1:]:
-        if place(tick) - place(ticks[-1]) >= gap:
+        if transform(tick) - transform(ticks[-1]) >= gap:
             ticks.append(tick)
     return bottom, top, ticks
 
 
-def _round_numbers(low: float, high: float, kind: str) -> list[float]:
+def _tick_candidates(low: float, high: float, kind: str) -> list[float]:
+    """Round numbers in ascending order; on a log axis 1, 2 and 5 times the powers of ten around the range."""
     if kind == "logit":
         return list(LOGIT_TICKS)
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
@@ -65,7 +80,7 @@ def _round_numbers(low: float, high: float, kind: str) -> list[float]:
 
 
 def write_tick(value: float) -> str:
-    """A tick as people write it: ``0.995``, ``20``, ``50k``, ``2M``."""
+    """The label of a tick: ``0.995``, ``20``, ``50k``, ``2M``."""
     for unit, letter in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= unit:
             return f"{value / unit:.4g}{letter}"
@@ -73,23 +88,30 @@ def write_tick(value: float) -> str:
 
 
 def spread_labels(wanted: Sequence[float], gap: float) -> list[float]:
-    """Heights between 0 and 1, in the order of ``wanted`` and near it, no two closer than ``gap``.
+    """The heights of labels between 0 and 1, close to the ideal ones but no two closer than ``gap``.
 
-    Where there is not room for all, they stand evenly.
+    Args:
+        wanted: the ideal heights; the order of the labels along the axis is kept.
+        gap: the least distance. If there is not room for all labels, they are evenly spaced instead.
     """
-    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    # This is the pool-adjacent-violators algorithm of isotonic regression: from the bottom upwards, a label
+    # that overlaps the block of labels below is merged with it. The labels of a block are exactly one gap
+    # apart, at the mean of the positions that would suit each of them, which minimises the sum of the squared
+    # shifts. A merged block may overlap the next one below, hence the inner loop; the ends of the axis limit
+    # each block.
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     gap = min(gap, 1 / max(len(order) - 1, 1))
     blocks: list[tuple[float, int]] = []  # the lowest label's height and the number of labels
-    for place in order:
-        start, count = min(max(wanted[place], 0.0), 1.0), 1
+    for index in order:
+        start, count = min(max(wanted[index], 0.0), 1.0), 1
         while blocks and blocks[-1][0] + blocks[-1][1] * gap > start:
-            below, size = blocks.pop()
-            start = (below * size + (start - size * gap) * count) / (size + count)
-            count += size
+            lower_start, lower_count = blocks.pop()
+            start = (lower_start * lower_count + (start - lower_count * gap) * count) / (lower_count + count)
+            count += lower_count
             start = min(max(start, 0.0), 1 - (count - 1) * gap)
         blocks.append((start, count))
     heights = [0.0] * len(order)
-    spots = [start + step * gap for start, count in blocks for step in range(count)]
-    for place, height in zip(order, spots, strict=True):
-        heights[place] = height
+    sorted_heights = [start + step * gap for start, count in blocks for step in range(count)]
+    for index, height in zip(order, sorted_heights, strict=True):
+        heights[index] = height
     return heights

@@ -1,4 +1,4 @@
-"""Figures: learning curves and runtimes, drawn in one style of their own whatever matplotlib is set to."""
+"""The figure of learning curves: a metric by epoch, a curve for each value of a parameter."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from lenetcli.analysis.curves import Curve, CurveSeries, Metric
 from lenetcli.output.figures.axes import choose_kind, spread_labels
 from lenetcli.output.figures.sheet import (
+    add_legend_above,
+    add_legend_beside,
+    add_text_above,
+    annotate_figure,
     fixed_style,
-    lay_out,
-    name_above,
-    name_beside,
+    freeze_layout,
     set_axis,
-    write_above,
-    write_around,
 )
 
 if TYPE_CHECKING:
@@ -21,15 +21,21 @@ if TYPE_CHECKING:
 
 
 Size = tuple[float, float]
+"""The width and height of a figure in inches."""
+
 Colour = Sequence[float]
+"""Red, green, blue and opacity, each from 0 to 1."""
+
 MARKERS = "os^Dv<P>hX"
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 LABEL_SIZE = 8.5
+"""The font size of labels, in points."""
+
 LABEL_WIDTH = 30
-"""The most letters of a label at a curve's end."""
+"""The longest label at a curve's end, in characters."""
 
 LEGEND_FROM = 13
-"""So many curves are named in a legend."""
+"""The number of curves from which on a legend replaces labels."""
 
 METRICS = {
     Metric.VAL_ACCURACY: "Validation accuracy",
@@ -42,17 +48,17 @@ METRICS = {
 def draw_curves(
     series: CurveSeries, *, linear: bool = False, titled: bool = True, size: Size = (6.4, 4.2)
 ) -> "Figure":
-    """Draw learning curves, one for each value, labelled at their ends or, from 13 curves on, in a legend.
+    """Draw learning curves, one for each value, with labels at their ends or, from 13 curves on, a legend.
 
-    Accuracies stand on a logit axis, which shows 0.1 against 0.3 as well as 0.98 against 0.99;
-    errors and losses on a logarithmic one. Where a number does not fit on such an axis (an accuracy
-    of 1, a loss of 0), and with ``linear``, the axis is linear.
+    The axis of accuracies is logit, which shows 0.1 against 0.3 as well as 0.98 against 0.99; that of
+    errors and losses is logarithmic. The axis is linear if the other kind cannot show a number (an
+    accuracy of 1, a loss of 0), or with ``linear``.
 
     Args:
-        series: what to draw.
-        linear: a linear axis in any case.
-        titled: whether the figure says what it shows (a report has captions for that).
-        size: width and height in inches.
+        series: the curves.
+        linear: make the axis linear in any case.
+        titled: add title, setting and notes; figures of a report have captions instead.
+        size: the width and height in inches.
     """
     with fixed_style():
         from matplotlib import colormaps
@@ -60,55 +66,59 @@ def draw_curves(
 
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
-        order = sorted(range(len(series.curves)), key=lambda place: _rank(series.curves[place], place))
-        colours = dict(zip(order, colormaps["viridis"](_spaced(len(order))), strict=True))
-        for place, curve in enumerate(series.curves):
-            _draw_curve(axes, curve, colours[place], place, dense=series.epochs > 25)
+        order = sorted(range(len(series.curves)), key=lambda index: _colour_key(series.curves[index], index))
+        colours = dict(zip(order, colormaps["viridis"](_palette_positions(len(order))), strict=True))
+        for index, curve in enumerate(series.curves):
+            _draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
         for curve in series.curves:
             if curve.ends_diverged:
                 _mark_divergence(axes, curve)
         _scale_metric(axes, series, linear)
-        margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # epoch 0 has no place
+        margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # below 1: there is no epoch 0
         axes.set_xlim(1 - margin, series.epochs + margin)
         axes.locator_params(axis="x", integer=True, min_n_ticks=1)
         axes.set_xlabel("epoch")
         axes.set_ylabel(METRICS[series.metric].lower())
-        names = [_name(curve) for curve in series.curves]
+        names = [_full_label(curve) for curve in series.curves]
         few = len(names) < LEGEND_FROM
         long = few and max(map(len, names)) > LABEL_WIDTH
         title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}" if titled else None
-        write_around(figure, axes, title, series.setting, series.notes, len(names) if long else 0)
+        annotate_figure(figure, axes, title, series.setting, series.notes, len(names) if long else 0)
         handles = axes.lines[: len(names)]
         if long:
-            name_above(axes, handles, names)
+            add_legend_above(axes, handles, names)
         elif few:
             _label_ends(figure, axes, series, colours)
         else:
-            name_beside(figure, handles, names)
+            add_legend_beside(figure, handles, names)
         return figure
 
 
-def _spaced(count: int) -> list[float]:
-    """Places in the palette from dark to light, short of the yellow that paper does not show."""
-    return [0.8 * place / max(count - 1, 1) for place in range(count)]
+def _palette_positions(count: int) -> list[float]:
+    """Positions in the palette from dark to light, without the yellow end, which is faint on paper."""
+    return [0.8 * index / max(count - 1, 1) for index in range(count)]
 
 
-def _rank(curve: Curve, place: int) -> tuple[bool, Any]:
-    """Sort key of colours: by the value where it is a number (largest first), else as it came."""
-    number = isinstance(curve.value, int | float)
-    return (not number, -curve.value if number else place)
+def _colour_key(curve: Curve, index: int) -> tuple[bool, Any]:
+    """The sort key for colours: numbers first, the largest before the others, then the rest by index."""
+    numeric = isinstance(curve.value, int | float)
+    return (not numeric, -curve.value if numeric else index)
 
 
-def _draw_curve(axes: "Axes", curve: Curve, colour: Colour, place: int, dense: bool) -> None:
+def _draw_curve(axes: "Axes", curve: Curve, colour: Colour, index: int, dense: bool) -> None:
+    """Draw the mean over the seeds as a line, and the range of the seeds as a band.
+
+    With ``dense``, only about twelve epochs have markers.
+    """
     epochs = range(1, len(curve.mean) + 1)
-    every = max(1, len(epochs) // 12) if dense else 1
+    marker_step = max(1, len(epochs) // 12) if dense else 1
     axes.plot(
         epochs,
         curve.mean,
         color=colour,
-        marker=MARKERS[place % len(MARKERS)],
-        linestyle=DASHES[place % len(DASHES)],
-        markevery=every,
+        marker=MARKERS[index % len(MARKERS)],
+        linestyle=DASHES[index % len(DASHES)],
+        markevery=marker_step,
         clip_on=False,
         zorder=3,
     )
@@ -117,6 +127,7 @@ def _draw_curve(axes: "Axes", curve: Curve, colour: Colour, place: int, dense: b
 
 
 def _scale_metric(axes: "Axes", series: CurveSeries, linear: bool) -> None:
+    """Scale the y-axis for the metric; a linear axis is left to matplotlib."""
     low, high = series.limits
     kind = choose_kind(low, high, series.metric is Metric.VAL_ACCURACY)
     if kind != "linear" and not linear:
@@ -124,31 +135,37 @@ def _scale_metric(axes: "Axes", series: CurveSeries, linear: bool) -> None:
 
 
 def _mark_divergence(axes: "Axes", curve: Curve) -> None:
+    """Draw a red cross at the end of a curve."""
     end = ([len(curve.mean)], [curve.mean[-1]])
     axes.plot(*end, "x", color="#b00020", markersize=8, markeredgewidth=2, clip_on=False, zorder=4)
 
 
-def _name(curve: Curve) -> str:
+def _full_label(curve: Curve) -> str:
+    """The label of a curve, with a note on the seeds that diverged."""
     if not curve.diverged:
         return curve.label
     if curve.ends_diverged:
-        where = f"in epoch {len(curve.mean) + 1}" if curve.diverged == 1 else f"with {curve.diverged} seeds"
-        return f"{curve.label}: diverged {where}"
+        detail = f"in epoch {len(curve.mean) + 1}" if curve.diverged == 1 else f"with {curve.diverged} seeds"
+        return f"{curve.label}: diverged {detail}"
     return f"{curve.label} ({curve.diverged} diverged)"
 
 
 def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: dict[int, Colour]) -> None:
-    """Write each curve's name beside its end, moved apart where they would overlap."""
+    """Label each curve to the right of the axes, at the height of its end unless labels would overlap."""
+    # How far labels must be moved apart depends on the height of the axes, hence on the layout, and the
+    # layout depends on the widths of the labels. So the labels are added at a provisional height, the layout
+    # reserves their widths and is frozen, and only then are they moved. A line joins each label with its end,
+    # dotted if the curve ends before the last epoch, so that it does not look like a part of the curve.
     ends = [(len(curve.mean), curve.mean[-1]) for curve in series.curves]
     texts = []
-    for place, (curve, end) in enumerate(zip(series.curves, ends, strict=True)):
+    for index, (curve, end) in enumerate(zip(series.curves, ends, strict=True)):
         texts.append(
             axes.annotate(
-                _name(curve),
+                _full_label(curve),
                 xy=end,
                 xytext=(1.03, 0.5),
                 textcoords="axes fraction",
-                color=[0.7 * part for part in colours[place][:3]],  # light letters are hard to read
+                color=[0.7 * channel for channel in colours[index][:3]],  # light text is hard to read
                 fontsize=LABEL_SIZE,
                 va="center",
                 annotation_clip=False,
@@ -156,16 +173,16 @@ def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: di
                     "arrowstyle": "-",
                     "relpos": (0, 0.5),
                     "linewidth": 0.5,
-                    "color": colours[place],
+                    "color": colours[index],
                     "linestyle": ":" if end[0] < series.epochs else "-",
                     "shrinkA": 1,
                     "shrinkB": 4,
                 },
             )
         )
-    write_above(axes, 1.03, series.subject, 8)
-    lay_out(figure)
-    wanted = [height for _, height in (axes.transData - axes.transAxes).transform(ends)]
-    gap = 1.3 * LABEL_SIZE / 72 * figure.dpi / axes.bbox.height
-    for text, height in zip(texts, spread_labels(wanted, gap), strict=True):
+    add_text_above(axes, 1.03, series.subject, 8)
+    freeze_layout(figure)
+    end_heights = [height for _, height in (axes.transData - axes.transAxes).transform(ends)]
+    gap = 1.3 * LABEL_SIZE / 72 * figure.dpi / axes.bbox.height  # 1.3 lines as a fraction of the axes' height
+    for text, height in zip(texts, spread_labels(end_heights, gap), strict=True):
         text.set_y(height)

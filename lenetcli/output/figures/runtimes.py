@@ -1,4 +1,4 @@
-"""Figures: learning curves and runtimes, drawn in one style of their own whatever matplotlib is set to."""
+"""The figure of runtimes: training time by number of parameters, a series for each device."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,11 +10,11 @@ from lenetcli.experiment.config import DeviceKind
 from lenetcli.output.figures.axes import write_tick
 from lenetcli.output.figures.curves import Size
 from lenetcli.output.figures.sheet import (
+    add_legend_above,
+    annotate_figure,
     fixed_style,
-    lay_out,
-    name_above,
+    freeze_layout,
     set_axis,
-    write_around,
 )
 
 if TYPE_CHECKING:
@@ -38,20 +38,22 @@ SIDES = (
     ("center", "bottom", (0, 7)),
     ("center", "top", (0, -7)),
 )
+"""The positions of a label around its point, the best first: alignment of the text and offset in points."""
 
 
 def draw_runtime(
     series: RuntimeSeries, *, log: bool | None = None, titled: bool = True, size: Size = (6.4, 4.2)
 ) -> "Figure":
-    """Draw parameters against runtime: a point labelled with its filters, a series a device.
+    """Draw runtime by number of parameters: a series for each device, its points labelled with the filters.
 
     Bars are the quartiles of the epochs, thin lines the fitted laws, hollow points those in doubt.
 
     Args:
-        series: what to draw.
-        log: logarithmic axes; None: where the runtimes or parameters span more than a factor of 20.
-        titled: whether the figure says what it shows.
-        size: width and height in inches.
+        series: the runtimes.
+        log: make both axes logarithmic, or linear; None: logarithmic if the runtimes or the parameters
+            span more than a factor of 20. They are linear in any case if a quartile is not positive.
+        titled: add title, setting and notes.
+        size: the width and height in inches.
     """
     with fixed_style():
         from matplotlib.figure import Figure
@@ -60,13 +62,13 @@ def draw_runtime(
         axes = figure.add_subplot()
         points = [point for device in series.devices for point in device.points]
         xs, ys = [p.parameters for p in points], [p.seconds for p in points]
-        wide = max(xs) > 20 * min(xs) or max(ys) > 20 * min(ys)
-        seen = dict.fromkeys(DeviceKind, 0)
+        wide_range = max(xs) > 20 * min(xs) or max(ys) > 20 * min(ys)
+        counts = dict.fromkeys(DeviceKind, 0)
         handles = []
         for device in series.devices:
-            handles.append(_draw_device(axes, device, series.epochs, seen[device.kind]))
-            seen[device.kind] += 1
-        if (wide if log is None else log) and min(p.low for p in points) > 0:
+            handles.append(_draw_device(axes, device, series.epochs, counts[device.kind]))
+            counts[device.kind] += 1
+        if (wide_range if log is None else log) and min(p.low for p in points) > 0:
             set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
             set_axis(axes, "y", min(p.low for p in points) / 1.15, max(p.high for p in points) * 1.15, "log")
         else:
@@ -77,15 +79,19 @@ def draw_runtime(
         axes.set_ylabel("training time of an epoch / s" if series.epochs == 1
                         else f"training time of {series.epochs} epochs / s")  # fmt: skip
         title = f"Runtime by number of filters: {series.dataset}" if titled else None
-        write_around(figure, axes, title, series.setting, series.notes, len(handles))
-        name_above(axes, handles, [device.label for device in series.devices])
+        annotate_figure(figure, axes, title, series.setting, series.notes, len(handles))
+        add_legend_above(axes, handles, [device.label for device in series.devices])
         _label_points(figure, axes, series)
         return figure
 
 
-def _draw_device(axes: "Axes", device: DeviceSeries, epochs: int, place: int) -> "Line2D":
+def _draw_device(axes: "Axes", device: DeviceSeries, epochs: int, index: int) -> "Line2D":
+    """Draw the points of a device and its fitted law; returns the handle for the legend.
+
+    ``index`` is the number of devices of the same kind that were drawn before.
+    """
     colours, markers = DEVICE_COLOURS[device.kind], DEVICE_MARKERS[device.kind]
-    colour, marker = colours[place % len(colours)], markers[place % len(markers)]
+    colour, marker = colours[index % len(colours)], markers[index % len(markers)]
     for point in device.points:
         bars = [[point.seconds - point.low], [point.high - point.seconds]]
         axes.errorbar(
@@ -95,20 +101,26 @@ def _draw_device(axes: "Axes", device: DeviceSeries, epochs: int, place: int) ->
     if device.law:
         law = parameter_law(device.config)
         first, last = device.points[0].filters, device.points[-1].filters
-        sizes = [round(first * (last / first) ** (step / 60)) for step in range(61)]
-        seconds = [device.law.seconds(multiply_adds(replace(device.config, filters=size))) for size in sizes]
-        axes.plot([law(size) for size in sizes], seconds, color=colour, linewidth=0.8, zorder=2)
+        # Evenly spaced on a logarithmic axis; a network has a whole number of filters.
+        filters = [round(first * (last / first) ** (step / 60)) for step in range(61)]
+        seconds = [
+            device.law.seconds(multiply_adds(replace(device.config, filters=count))) for count in filters
+        ]
+        axes.plot([law(count) for count in filters], seconds, color=colour, linewidth=0.8, zorder=2)
     return axes.plot([], [], marker=marker, color=colour, linewidth=0.8, markersize=5.5)[0]
 
 
 def _label_points(figure: "Figure", axes: "Axes", series: RuntimeSeries) -> None:
-    """Write the filters beside each point, on the side where least is in the way."""
+    """Label each point with its filters, on the side with the fewest obstacles."""
+    # Labels have a fixed size on the page, so overlaps can only be found in pixels and with a frozen layout.
+    # Obstacles are small boxes around the points, the ends of their bars and samples of the fitted laws, and
+    # the labels placed before. No label is moved again: a dozen points nearly always leave a free side.
     from matplotlib.transforms import Bbox
 
-    lay_out(figure)
+    freeze_layout(figure)
     frame = axes.get_window_extent()
-    drawn = [spot for line in axes.lines for spot in axes.transData.transform(line.get_xydata())]
-    taken = [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in drawn]
+    pixels = [pixel for line in axes.lines for pixel in axes.transData.transform(line.get_xydata())]
+    obstacles = [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in pixels]
     for point in (point for device in series.devices for point in device.points):
         text = axes.annotate(
             str(point.filters),
@@ -118,17 +130,20 @@ def _label_points(figure: "Figure", axes: "Axes", series: RuntimeSeries) -> None
             fontsize=8,
             annotation_clip=False,
         )
-        _choose_side(text, taken, frame)
-        taken.append(text.get_window_extent())
+        _choose_side(text, obstacles, frame)
+        obstacles.append(text.get_window_extent())
 
 
-def _choose_side(text: "Text", taken: Sequence["Bbox"], frame: "Bbox") -> None:
-    """Move the label to the first of its sides that meets least of what is taken and stays in the frame."""
+def _choose_side(text: "Text", obstacles: Sequence["Bbox"], frame: "Bbox") -> None:
+    """Move a label to the best of ``SIDES``: within the frame, and over the fewest obstacles."""
+    # Only matplotlib knows the extent of a text, and only once it is placed, so that each side is tried. A
+    # label outside the frame could cover the text around the axes: a cost of 100 outweighs the few overlaps
+    # that a side can have. Of sides with the same cost, the first is taken.
     costs = []
     for side in SIDES:
         text.set(ha=side[0], va=side[1], position=side[2])
         box = text.get_window_extent()
         outside = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
-        costs.append(sum(box.overlaps(other) for other in taken) + 100 * outside)
+        costs.append(sum(box.overlaps(other) for other in obstacles) + 100 * outside)
     best = SIDES[costs.index(min(costs))]
     text.set(ha=best[0], va=best[1], position=best[2])

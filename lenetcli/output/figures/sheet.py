@@ -1,4 +1,4 @@
-"""Files that people ask for: checked before any work, written whole or not at all."""
+"""The sheet of a figure: the style, the text and legends around the axes, and reproducible files."""
 
 import io
 import logging
@@ -43,40 +43,47 @@ STYLE = {
     "lines.linewidth": 1.4,
     "lines.markersize": 4,
     "legend.frameon": False,
-    "text.parse_math": False,  # names from users are text
+    "text.parse_math": False,  # names given by users may contain dollar signs
     "svg.hashsalt": "lenetcli",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
 }
 TITLE_WIDTH, NAME_WIDTH = 72, 90
-"""The most letters of a line of the title, and of a name in a legend."""
+"""The longest line of a title, and the longest name in a legend, in characters."""
 
 LEGEND_LINE = 12.5
-"""The height of a line of a legend above the axes, in points."""
+"""The height of a name in a legend above the axes, in points."""
 
 NO_DATES: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+"""The metadata that matplotlib leaves out of each format: dates, and its own name and version."""
 
 
 @contextmanager
 def fixed_style() -> Iterator[None]:
-    """Matplotlib's own defaults and our style, whatever a matplotlibrc says; the backend is left alone."""
+    """The context in which matplotlib has its own defaults and ``STYLE``, whatever a matplotlibrc says."""
+    # Parameters are read while a figure is drawn and again while it is saved, so both need this context, and
+    # every parameter is set, since any of them may change the bytes of a file. The backend is excepted:
+    # ``rc_context`` does not restore it, and figures without pyplot do not use it.
     _import_matplotlib()
     import matplotlib
 
     style: dict[Any, Any] = {**matplotlib.rcParamsDefault, **STYLE}
     style = {name: value for name, value in style.items() if not name.startswith("backend")}
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a letter that the font lacks is drawn as a box
+        warnings.simplefilter("ignore")  # characters missing from the font are drawn as boxes
         matplotlib.rcParams.update(style)
         yield
 
 
 def _import_matplotlib() -> None:
-    """Import matplotlib although MPLBACKEND may name a backend that it refuses or a matplotlibrc be wrong."""
+    """Import matplotlib, whatever MPLBACKEND and a matplotlibrc contain."""
+    # The import itself reads both. It raises ValueError if MPLBACKEND names an unknown backend, as one of
+    # another environment may be here, and it logs a warning for each wrong line of a matplotlibrc. Neither
+    # matters to figures whose style is fixed. The variable is restored for the rest of the process.
     backend = os.environ.pop("MPLBACKEND", None)
     logger = logging.getLogger("matplotlib")
     level = logger.level
@@ -89,43 +96,51 @@ def _import_matplotlib() -> None:
             os.environ["MPLBACKEND"] = backend
 
 
-def write_around(
-    figure: "Figure", axes: "Axes", title: str | None, setting: str, notes: Sequence[str], names_above: int
+def annotate_figure(
+    figure: "Figure", axes: "Axes", title: str | None, setting: str, notes: Sequence[str], legend_lines: int
 ) -> None:
-    """Write title, setting and notes, and leave room for a legend of so many names above the axes.
+    """Add title, setting and notes to a figure, and reserve space for a legend above the axes.
 
-    A figure without a title has a caption elsewhere: neither setting nor notes are written.
+    Args:
+        figure: the figure.
+        axes: its axes.
+        title: the title; None for a figure with a caption elsewhere, which gets no setting and notes either.
+        setting: a line below the title.
+        notes: sentences below the axes.
+        legend_lines: the number of names in the legend, a line each; 0 for no legend above the axes.
     """
-    room = LEGEND_LINE * names_above
+    # Only the padding of the title reserves the space: setting and legend are excluded from the layout, since
+    # their width would make the axes narrower. A blank title serves a figure without one.
+    legend_height = LEGEND_LINE * legend_lines
     if title is None:
-        if room:
-            axes.set_title(" ", pad=room - 8)
+        if legend_height:
+            axes.set_title(" ", pad=legend_height - 8)
         return
-    axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + room)
-    write_above(axes, 0, setting, 8 + room).set_in_layout(False)
+    axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + legend_height)
+    add_text_above(axes, 0, setting, 8 + legend_height).set_in_layout(False)
     lines = [line for note in notes for line in textwrap.wrap(note, int(figure.get_figwidth() * 17))]
     if lines:
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7, color="#444444")
 
 
-def write_above(axes: "Axes", place: float, text: str, height: float) -> "Annotation":
-    """Write small letters ``height`` points above the axes, from ``place`` (0 left, 1 right) on."""
+def add_text_above(axes: "Axes", x: float, text: str, height: float) -> "Annotation":
+    """Add small text ``height`` points above the axes, which starts at ``x``, a fraction of their width."""
     return axes.annotate(
-        text, xy=(place, 1), xycoords="axes fraction", xytext=(0, height), textcoords="offset points",
+        text, xy=(x, 1), xycoords="axes fraction", xytext=(0, height), textcoords="offset points",
         fontsize=8, color="#444444", annotation_clip=False,
     )  # fmt: skip
 
 
-def name_above(axes: "Axes", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
-    """A legend above the axes, in the room that ``write_around`` left."""
+def add_legend_above(axes: "Axes", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
+    """Add a legend above the axes, in the space that ``annotate_figure`` reserved."""
     legend = axes.legend(
         handles, _shorten(names), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
     )
     legend.set_in_layout(False)
 
 
-def name_beside(figure: "Figure", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
-    """A legend of many names to the right of the axes."""
+def add_legend_beside(figure: "Figure", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
+    """Add a legend of many names to the right of the axes."""
     columns = math.ceil(len(names) / 24)
     figure.legend(handles, _shorten(names), loc="outside right upper", ncols=columns, fontsize=7.5)
 
@@ -135,7 +150,15 @@ def _shorten(names: Sequence[str]) -> list[str]:
 
 
 def set_axis(axes: "Axes", which: str, low: float, high: float, kind: str) -> None:
-    """Make ``x`` or ``y`` a ``logit`` or ``log`` axis that shows ``low`` to ``high``, with round ticks."""
+    """Scale the x-axis or the y-axis to show ``low`` to ``high``, with round ticks.
+
+    Args:
+        axes: the axes.
+        which: ``x`` or ``y``.
+        low: the smallest number to show.
+        high: the largest number to show.
+        kind: ``logit`` or ``log``.
+    """
     bottom, top, ticks = choose_axis(low, high, kind)
     axes.set(**{f"{which}scale": kind})
     axes.minorticks_off()
@@ -143,8 +166,8 @@ def set_axis(axes: "Axes", which: str, low: float, high: float, kind: str) -> No
     (axes.xaxis if which == "x" else axes.yaxis).set_ticks(ticks, labels=[write_tick(t) for t in ticks])
 
 
-def lay_out(figure: "Figure") -> None:
-    """Give everything its place, once: what is added later moves nothing, nor does saving."""
+def freeze_layout(figure: "Figure") -> None:
+    """Lay out the figure now and never again: neither later additions nor saving change the layout."""
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)
@@ -152,17 +175,17 @@ def lay_out(figure: "Figure") -> None:
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write the figure as PNG, SVG or PDF, by the ending; the same figure gives the same bytes.
+    """Write a figure as PNG, SVG or PDF, by the ending; the same figure gives the same bytes.
 
     Raises:
-        UsageError: for another ending, or where the file cannot be written.
+        UsageError: if the ending is another one, or the file cannot be written.
     """
     check_output(path, ENDINGS)
     write_output(path, render(figure, path.suffix.lower().removeprefix(".")))
 
 
 def render(figure: "Figure", kind: str) -> bytes:
-    """The figure as the bytes of a ``png``, ``svg`` or ``pdf``, without dates or random ids."""
+    """The bytes of a figure as ``png``, ``svg`` or ``pdf``, without dates or random ids."""
     buffer = io.BytesIO()
     with fixed_style():
         figure.savefig(buffer, format=kind, metadata=NO_DATES[kind])

@@ -1,4 +1,4 @@
-"""Figures made of characters, by plotext."""
+"""Figures in the terminal: drawn with characters, by plotext."""
 
 import math
 import textwrap
@@ -12,15 +12,22 @@ from lenetcli.words import plural
 
 MARKS = "*+ox#@%&=$svzuw"
 BLANK = "\N{NO-BREAK SPACE}"
+"""Between mark and name in the legend, so that no line breaks there."""
 
 
 def draw_terminal(
     series: CurveSeries | RuntimeSeries, width: int = 80, height: int = 24, ascii_only: bool = False
 ) -> str:
-    """The figure as ``height`` lines of at most ``width`` characters, without control codes.
+    """A figure as ``height`` lines of at most ``width`` characters, without control codes.
+
+    Args:
+        series: learning curves or runtimes.
+        width: the most characters of a line.
+        height: the number of lines.
+        ascii_only: use ASCII characters only; others appear as question marks.
 
     Raises:
-        UsageError: where plotext is not installed.
+        UsageError: if plotext is not installed.
     """
     try:
         import plotext
@@ -41,8 +48,8 @@ def draw_terminal(
         title = f"seconds of training ({time}) by parameters, marked by filters: {series.dataset}"
         names = [device.label for device in series.devices]
         _draw_runtimes(plotext, series)
-    # plotext would leave out a title that is too long, and lay the legend over the curves.
-    legend = "   ".join(f"{MARKS[number % len(MARKS)]}{BLANK}{name}" for number, name in enumerate(names))
+    # plotext itself omits a title that is too long, and draws its legend over the curves.
+    legend = "   ".join(f"{MARKS[index % len(MARKS)]}{BLANK}{name}" for index, name in enumerate(names))
     heading = [*textwrap.wrap(title, width), *textwrap.wrap(legend, width)]
     plotext.plot_size(width, height - len(heading))
     text = "\n".join([*heading, plotext.uncolorize(plotext.build())]).replace(BLANK, " ")
@@ -52,10 +59,10 @@ def draw_terminal(
 
 def _draw_curves(plotext: ModuleType, series: CurveSeries) -> None:
     kind = choose_kind(*series.limits, series.metric is Metric.VAL_ACCURACY)
-    place = MAPS[kind][0] if kind in MAPS else float
-    for number, curve in enumerate(series.curves):
-        epochs, heights = list(range(1, len(curve.mean) + 1)), [place(mean) for mean in curve.mean]
-        plotext.plot(epochs, heights, marker=MARKS[number % len(MARKS)])
+    transform = MAPS[kind][0] if kind in MAPS else float
+    for index, curve in enumerate(series.curves):
+        epochs, heights = list(range(1, len(curve.mean) + 1)), [transform(mean) for mean in curve.mean]
+        plotext.plot(epochs, heights, marker=MARKS[index % len(MARKS)])
     if kind in MAPS:
         _set_ticks(plotext, "y", series.limits, kind)
     plotext.xlabel("epoch")
@@ -64,8 +71,8 @@ def _draw_curves(plotext: ModuleType, series: CurveSeries) -> None:
 
 def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries) -> None:
     points = [point for device in series.devices for point in device.points]
-    for number, device in enumerate(series.devices):
-        mark = MARKS[number % len(MARKS)]
+    for index, device in enumerate(series.devices):
+        mark = MARKS[index % len(MARKS)]
         xs = [math.log10(point.parameters) for point in device.points]
         ys = [math.log10(point.seconds) for point in device.points]
         plotext.scatter(xs, ys, marker=mark)
@@ -78,13 +85,15 @@ def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries) -> None:
 
 
 def _set_ticks(plotext: ModuleType, axis: str, limits: tuple[float, float], kind: str) -> None:
+    """Set the limits and round ticks of the axis ``x`` or ``y`` at their transformed positions."""
     bottom, top, ticks = choose_axis(*limits, kind)
-    place = MAPS[kind][0]
+    transform = MAPS[kind][0]
     set_limits, set_ticks = getattr(plotext, f"{axis}lim"), getattr(plotext, f"{axis}ticks")
-    set_limits(place(bottom), place(top))
-    set_ticks([place(tick) for tick in ticks], [write_tick(tick) for tick in ticks])
+    set_limits(transform(bottom), transform(top))
+    set_ticks([transform(tick) for tick in ticks], [write_tick(tick) for tick in ticks])
 
 
 def _to_ascii(text: str) -> str:
+    """The text with ASCII characters for the lines of the frame, and question marks for other characters."""
     frame = str.maketrans("─│┌┐└┘├┤┬┴┼", "-|+++++++++")
     return text.translate(frame).encode("ascii", "replace").decode()

@@ -1,1 +1,1 @@
-"""The report of the exercise: its facts, the document, and its verification."""
+"""The report of the exercise: its facts, its typesetting, and its verification against the store."""

@@ -1,4 +1,4 @@
-"""The facts of a report: everything that it prints, gathered from the store as plain JSON values."""
+"""The facts of a report: all that it states, computed from the store, as JSON values."""
 
 import statistics
 from collections.abc import Sequence
@@ -33,18 +33,21 @@ from lenetcli.words import (
 )
 
 Facts = dict[str, Any]
+"""A JSON object."""
+
 SOFTWARE = {"onednn": "oneDNN’s setting", "python": "Python", "tensorflow": "TensorFlow"}
+"""The name in the report of each recorded version whose own name does not serve."""
 
 
 class Evidence(Predictions, Protocol):
-    """What a report is made from; the store is one."""
+    """The source of a report; a ``Store`` is one."""
 
     @property
     def name(self) -> str:
-        """The store's path, for people."""
+        """The path of the store as it appears in the report."""
 
     def sweeps(self) -> Sequence[Sweep]:
-        """All sweeps, the newest request first, each cell's run cut to the sweep's epochs."""
+        """All sweeps, the last requested first; the run of each cell is cut to the epochs of the sweep."""
 
 
 def choose_sweeps(evidence: Evidence, ids: Sequence[str] | None = None) -> list[Sweep]:
@@ -52,42 +55,42 @@ def choose_sweeps(evidence: Evidence, ids: Sequence[str] | None = None) -> list[
 
     Args:
         evidence: the store.
-        ids: whole ids of the sweeps to choose instead.
+        ids: the full ids of the sweeps to choose instead; None for the newest.
 
     Raises:
-        NotFoundError: where there is nothing to report on, or a sweep of ``ids`` is not there.
+        NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
     """
     sweeps = evidence.sweeps()
     if ids is not None:
-        known = {sweep.id: sweep for sweep in sweeps}
-        lost = [id for id in ids if id not in known]
-        if lost:
+        sweeps_by_id = {sweep.id: sweep for sweep in sweeps}
+        missing = [sweep_id for sweep_id in ids if sweep_id not in sweeps_by_id]
+        if missing:
             raise NotFoundError(
-                f"{evidence.name} has no sweep {lost[0][:12]}.",
+                f"{evidence.name} has no sweep {missing[0][:12]}.",
                 "`lenetcli sweeps list` shows those there are.",
             )
-        return [known[id] for id in ids]
+        return [sweeps_by_id[sweep_id] for sweep_id in ids]
     rates = [sweep for sweep in sweeps if sweep.parameter == "lr" and any(run.curve for run in sweep.runs)]
-    chosen = [*rates[:1], *newest_filters(sweeps)]
-    if not chosen:
+    selection = [*rates[:1], *newest_filters(sweeps)]
+    if not selection:
         raise NotFoundError(
             f"{evidence.name} has no finished epoch of a sweep over learning rates or filters to report on.",
             f"Train one first: {LEARNING_RATES_COMMAND}",
         )
-    return chosen
+    return selection
 
 
 def gather(evidence: Evidence, sweeps: Sequence[Sweep]) -> Facts:
-    """What the sweeps say: set-up, tables, statements and the runs behind them."""
+    """The facts of sweeps: the set-up, the tables, the statements and the runs that they rest on."""
     rates = [sweep for sweep in sweeps if sweep.parameter == "lr"]
     filters = [sweep for sweep in sweeps if sweep.parameter == "filters"]
     return {
         "setup": _describe_setup(sweeps),
-        "learning_rates": _gather_rates(evidence, rates[0]) if rates else None,
-        "filters": _gather_filters(filters) if filters else None,
+        "learning_rates": _learning_rate_facts(evidence, rates[0]) if rates else None,
+        "filters": _filters_facts(filters) if filters else None,
         "missing": {
             "learning_rates": [] if rates else [asdict(NO_RATES)],
-            "filters": [asdict(statement) for statement in _find_missing(filters)],
+            "filters": [asdict(statement) for statement in _missing_devices(filters)],
         },
         "runs": _list_runs(sweeps),
     }
@@ -98,8 +101,8 @@ NO_RATES = Statement(
 )
 
 
-def _find_missing(filters: Sequence[Sweep]) -> list[Statement]:
-    """The kinds of device on which no filters have been timed, with the command that does it."""
+def _missing_devices(filters: Sequence[Sweep]) -> list[Statement]:
+    """A statement for each kind of device on which no filters have been timed, with the command for it."""
     timed = {sweep.device for sweep in filters}
     return [
         Statement(
@@ -113,10 +116,10 @@ def _find_missing(filters: Sequence[Sweep]) -> list[Statement]:
 
 
 def _filters_command(kind: DeviceKind, filters: Sequence[Sweep]) -> str:
-    """What times the filters on a kind of device, in the setting of those that have been timed."""
+    """The command that times filters on a kind of device, in the setting of the sweeps over filters."""
     for sweep in filters:
         request = replace(sweep.request, device=kind.value)
-        if sweep.dataset_name == "mnist":  # which is found on every machine
+        if sweep.dataset_name == "mnist":  # every machine finds or downloads it, whatever the path here
             request = replace(request, data=None)
         if request != Request(device=kind.value) or len(sweep.seeds) > 1:
             return write_command(replace(sweep, request=request))
@@ -124,7 +127,7 @@ def _filters_command(kind: DeviceKind, filters: Sequence[Sweep]) -> str:
 
 
 def _describe_setup(sweeps: Sequence[Sweep]) -> list[list[str]]:
-    """The set-up as pairs of a heading and what stands under it."""
+    """The set-up as pairs of a heading and its text."""
     configs = list(dict.fromkeys(cell.config for sweep in sweeps for cell in sweep.cells))
     attempts = [a for sweep in sweeps for run in sweep.runs for a in run.attempts]
     kernels = join_words([f"{k}×{k}" for k in sorted({c.kernel_size for c in configs})])
@@ -134,8 +137,8 @@ def _describe_setup(sweeps: Sequence[Sweep]) -> list[list[str]]:
         f"pooling; a fully connected layer of {units} units; a softmax layer of ten classes. "
         "Both convolutions have the same number of filters."
     )
-    named = {sweep.cells[0].config.data: name_dataset(sweep.dataset_name) for sweep in sweeps}
-    data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in named.items())
+    datasets = {sweep.cells[0].config.data: name_dataset(sweep.dataset_name) for sweep in sweeps}
+    data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in datasets.items())
     training = "; ".join(dict.fromkeys(_describe_training(sweep) for sweep in sweeps))
     machines = join_words(list(dict.fromkeys(_describe_machine(a) for a in attempts))) or "not recorded"
     versions: dict[str, list[str]] = {}
@@ -144,7 +147,7 @@ def _describe_setup(sweeps: Sequence[Sweep]) -> list[list[str]]:
             if version not in versions.setdefault(name, []):
                 versions[name].append(version)
     software = ", ".join(
-        f"{SOFTWARE.get(name, name)} {'/'.join(found)}" for name, found in sorted(versions.items())
+        f"{SOFTWARE.get(name, name)} {'/'.join(values)}" for name, values in sorted(versions.items())
     )
     return [
         ["Network", network],
@@ -156,6 +159,7 @@ def _describe_setup(sweeps: Sequence[Sweep]) -> list[list[str]]:
 
 
 def _describe_training(sweep: Sweep) -> str:
+    """The setting that all runs of a sweep share, and its seeds."""
     noun = (
         "learning rates" if sweep.parameter == "lr" else f"{sweep.parameter} ({sweep.device.value.upper()})"
     )
@@ -167,11 +171,13 @@ def _describe_training(sweep: Sweep) -> str:
 
 
 def _describe_machine(attempt: Any) -> str:
+    """The device of an attempt, the processor if it is another one, the threads and the host."""
     processor = "" if attempt.processor == attempt.device_name else f" beside {attempt.processor}"
     return f"{attempt.device_name}{processor}, {plural(attempt.threads, 'thread')} (host {attempt.host})"
 
 
-def _gather_rates(evidence: Evidence, sweep: Sweep) -> Facts:
+def _learning_rate_facts(evidence: Evidence, sweep: Sweep) -> Facts:
+    """The facts of a sweep over learning rates: notes and axis of its figure, its table, its statements."""
     curves = sweep_curves(sweep)
     return {
         "sweep": sweep.id,
@@ -187,33 +193,35 @@ def _gather_rates(evidence: Evidence, sweep: Sweep) -> Facts:
 
 
 def _rate_row(sweep: Sweep, value: object) -> list[str]:
-    """A row of the table: mean ± standard deviation over the seeds that are finished."""
+    """The row of a learning rate in the table: means ± standard deviations over the finished seeds."""
     cells = [cell for cell in sweep.cells if cell.value == value]
     runs = [cell.run for cell in cells if cell.run is not None]
-    whole = [run for run in runs if is_whole(run, sweep.epochs)]
+    finished = [run for run in runs if is_whole(run, sweep.epochs)]
     states = dict.fromkeys(cell.run.state.value if cell.run else "not begun" for cell in cells)
-    peaks = [max(run.curve, key=lambda point: point.val_accuracy) for run in whole]
-    tests = [run.test_accuracy for run in whole if run.test_accuracy is not None]
+    peaks = [max(run.curve, key=lambda point: point.val_accuracy) for run in finished]
+    tests = [run.test_accuracy for run in finished if run.test_accuracy is not None]
     epochs = sorted({peak.epoch for peak in peaks})
     return [
         name_value(value),
-        _spread([peak.val_accuracy for peak in peaks]),
+        _mean_and_deviation([peak.val_accuracy for peak in peaks]),
         f"{epochs[0]}–{epochs[-1]}" if len(epochs) > 1 else str(epochs[0]) if epochs else NONE,
-        _spread([run.curve[-1].val_accuracy for run in whole]),
-        _spread(tests) if len(tests) == len(whole) else NONE,
-        f"{len(whole)} of {len(cells)}" if len(whole) < len(cells) else str(len(cells)),
+        _mean_and_deviation([run.curve[-1].val_accuracy for run in finished]),
+        _mean_and_deviation(tests) if len(tests) == len(finished) else NONE,
+        f"{len(finished)} of {len(cells)}" if len(finished) < len(cells) else str(len(cells)),
         ", ".join(states),
     ]
 
 
-def _spread(numbers: Sequence[float]) -> str:
-    if not numbers:
+def _mean_and_deviation(accuracies: Sequence[float]) -> str:
+    """The mean ± the sample standard deviation; of one accuracy, the accuracy alone."""
+    if not accuracies:
         return NONE
-    mean = write_accuracy(statistics.fmean(numbers))
-    return mean if len(numbers) == 1 else f"{mean} ± {write_accuracy(statistics.stdev(numbers))}"
+    mean = write_accuracy(statistics.fmean(accuracies))
+    return mean if len(accuracies) == 1 else f"{mean} ± {write_accuracy(statistics.stdev(accuracies))}"
 
 
-def _gather_filters(sweeps: Sequence[Sweep]) -> Facts:
+def _filters_facts(sweeps: Sequence[Sweep]) -> Facts:
+    """The facts of the sweeps over filters: notes of their figure, their table, their statements."""
     series = runtime_series(sweeps)
     sizes = sorted({point.filters for device in series.devices for point in device.points})
     networks = {parameter_law(device.config): device.config for device in series.devices}
@@ -234,29 +242,32 @@ def _gather_filters(sweeps: Sequence[Sweep]) -> Facts:
 
 
 def _filters_row(series: RuntimeSeries, size: int) -> list[str]:
+    """The row of a number of filters in the table: the parameters, and the runtime on each device."""
     points = [
         next((point for point in device.points if point.filters == size), None) for device in series.devices
     ]
     parameters = dict.fromkeys(f"{point.parameters:,}" for point in points if point)
-    return [str(size), " / ".join(parameters), *(_runtime(point) for point in points)]
+    return [str(size), " / ".join(parameters), *(_runtime_cell(point) for point in points)]
 
 
-def _runtime(point: RuntimePoint | None) -> str:
+def _runtime_cell(point: RuntimePoint | None) -> str:
+    """The runtime in seconds with its quartiles, and an asterisk if it is in doubt."""
     if point is None:
         return NONE
-    spread = f" ({write_seconds(point.low)}–{write_seconds(point.high)})"
-    return write_seconds(point.seconds) + spread + ("*" if point.doubt else "")
+    quartiles = f" ({write_seconds(point.low)}–{write_seconds(point.high)})"
+    return write_seconds(point.seconds) + quartiles + ("*" if point.doubt else "")
 
 
 def _list_runs(sweeps: Sequence[Sweep]) -> list[Facts]:
-    """Every run of the report as its sweep sees it; the same run is listed once for each number of epochs."""
-    seen = {(run.id, sweep.epochs): run for sweep in sweeps for run in sweep.runs}
-    return [_list_run(run, epochs) for (_, epochs), run in seen.items()]
+    """The facts of every run, cut to the epochs of its sweep; once for each such number of epochs."""
+    runs = {(run.id, sweep.epochs): run for sweep in sweeps for run in sweep.runs}
+    return [_run_facts(run, epochs) for (_, epochs), run in runs.items()]
 
 
-def _list_run(run: Run, epochs: int) -> Facts:
+def _run_facts(run: Run, epochs: int) -> Facts:
+    """The facts of a run of which a sweep requests ``epochs`` epochs."""
     fields = run_fields(run)
-    del fields["created_at"], fields["target_epochs"]  # say nothing of what was computed
+    del fields["created_at"], fields["target_epochs"]  # they say nothing about the results
     return fields | {
         "data": run.config.data,
         "recipe": run.config.recipe,

@@ -1,4 +1,4 @@
-"""Files that people ask for: checked before any work, written whole or not at all."""
+"""The report as a document: a PDF with its facts attached, or its Typst source."""
 
 import json
 from collections.abc import Sequence
@@ -18,32 +18,38 @@ from lenetcli.version import __version__
 ENDINGS = (".pdf", ".typ")
 TITLE = "A small LeNet: learning rates, filters, runtime"
 FORMAT = 2
+"""The version of the structure of the facts; reports with another one cannot be verified."""
+
 ATTACHMENT = "facts.json"
 FIGURES = "report_figures"
+"""The folder of figures and facts in the Typst source of a PDF."""
+
 WIDTH = 6.69
+"""The width of the figures in inches: that of the text."""
+
 HEIGHTS = (3.4, 2.8, 2.2)
-"""Of the figures, in inches; the tallest that costs no page is taken."""
+"""The possible heights of the figures in inches, the tallest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report: its facts, and its figures as SVG by file name."""
+    """A report: its facts, and its figures as SVG files by name."""
 
     facts: Facts
     figures: dict[str, bytes]
 
     def missing(self) -> list[str]:
-        """What the store lacks for the exercise, each with the command that runs it."""
+        """Sentences on the experiments of the exercise that the store lacks, each with the command for it."""
         missing = self.facts["missing"]
-        lacking = [*missing["learning_rates"], *missing["filters"]]
-        return [f"{statement['text']} This trains it: {statement['command']}" for statement in lacking]
+        statements = [*missing["learning_rates"], *missing["filters"]]
+        return [f"{statement['text']} This trains it: {statement['command']}" for statement in statements]
 
     def source(self, folder: str = FIGURES) -> str:
-        """The Typst source, which looks for figures and facts in ``folder``."""
+        """The Typst source, which reads figures and facts from ``folder``."""
         return typeset(self.facts, folder)
 
     def pdf(self) -> bytes:
-        """The typeset document; the same facts and figures give the same bytes."""
+        """The bytes of the PDF; the same facts and figures give the same bytes."""
         import typst
 
         files: Any = {f"{FIGURES}/{name}": content for name, content in self.attachments().items()}
@@ -54,20 +60,20 @@ class Report:
         return document
 
     def count_pages(self) -> int:
-        """The number of pages of the document."""
+        """The number of pages of the PDF."""
         from pypdf import PdfReader
 
         return len(PdfReader(BytesIO(self.pdf())).pages)
 
     def attachments(self) -> dict[str, bytes]:
-        """The files beside the source: figures and facts."""
+        """The figures and the facts as files, by name."""
         return {**self.figures, ATTACHMENT: write_facts(self.facts)}
 
     def write(self, path: Path) -> None:
         """Write a PDF, or for ``.typ`` the source and a folder ``…_figures`` beside it.
 
         Raises:
-            UsageError: for another ending, or where something cannot be written.
+            UsageError: if the ending is another one, or a file or the folder cannot be written.
         """
         check_output(path, ENDINGS)
         if path.suffix.lower() == ".pdf":
@@ -88,31 +94,37 @@ class Report:
 def write_facts(facts: Facts) -> bytes:
     """The facts as JSON, keys sorted."""
     text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return text.encode(errors="backslashreplace")  # JSON escapes what is no text in the same way
+    return text.encode(errors="backslashreplace")  # escapes lone surrogates as JSON does
 
 
 def make(
     evidence: Evidence, *, title: str = TITLE, author: str | None = None, sweeps: Sequence[str] | None = None
 ) -> Report:
-    """Make the report of a store.
+    """The report of a store.
 
     Args:
         evidence: the store.
-        title: stands above the report.
-        author: stands below the title.
-        sweeps: whole ids of the sweeps to report on; None for the newest over learning rates and
+        title: the title of the report.
+        author: the line below the title; None for no line.
+        sweeps: the full ids of the sweeps to report on; None for the newest over learning rates and
             the newest over filters of each kind of device.
 
     Raises:
-        NotFoundError: where there is nothing to report on.
+        NotFoundError: if no sweep has a result to report on, or one of ``sweeps`` is not in the store.
     """
     options = {"title": title, "author": author, "store": evidence.name}
-    chosen = choose_sweeps(evidence, sweeps)
-    return render_report(chosen, collect_facts(evidence, chosen, options))
+    selection = choose_sweeps(evidence, sweeps)
+    return render_report(selection, collect_facts(evidence, selection, options))
 
 
 def collect_facts(evidence: Evidence, sweeps: Sequence[Sweep], options: Facts) -> Facts:
-    """All facts of a report, as they are attached to it."""
+    """All facts of a report, as attached to its PDF.
+
+    Args:
+        evidence: the store.
+        sweeps: the sweeps to report on.
+        options: ``title``, ``author`` and ``store``, the path of the store.
+    """
     facts = gather(evidence, sweeps)
     facts |= {
         "format": FORMAT,
@@ -123,17 +135,21 @@ def collect_facts(evidence: Evidence, sweeps: Sequence[Sweep], options: Facts) -
 
 
 def render_report(sweeps: Sequence[Sweep], facts: Facts) -> Report:
-    """The report on as few pages as it can be, with figures as tall as that allows."""
-    shortest = Report(facts, _draw(sweeps, HEIGHTS[-1]))
+    """The report with figures of the tallest of ``HEIGHTS`` that needs no more pages than the shortest."""
+    # Only typesetting shows how many pages a report has. The lowest figures give the fewest pages, and the
+    # others are tried from the tallest down. Each attempt draws all figures and compiles the document anew,
+    # so that three heights are tried instead of a search for the best one.
+    shortest = Report(facts, _draw_figures(sweeps, HEIGHTS[-1]))
     pages = shortest.count_pages()
     for height in HEIGHTS[:-1]:
-        taller = Report(facts, _draw(sweeps, height))
+        taller = Report(facts, _draw_figures(sweeps, height))
         if taller.count_pages() <= pages:
             return taller
     return shortest
 
 
-def _draw(sweeps: Sequence[Sweep], height: float) -> dict[str, bytes]:
+def _draw_figures(sweeps: Sequence[Sweep], height: float) -> dict[str, bytes]:
+    """The figures of a report as SVG files by name, ``height`` inches tall."""
     from lenetcli.analysis.curves import sweep_curves
     from lenetcli.analysis.runtimes import runtime_series
     from lenetcli.output.figures.curves import draw_curves

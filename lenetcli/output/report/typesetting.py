@@ -1,4 +1,4 @@
-"""From facts to Typst: pure text, in which nothing that a user has named is markup."""
+"""Typesetting: the Typst source of a report from its facts, with all text escaped."""
 
 import re
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 from lenetcli.words import join_words, plural, write_accuracy, write_seconds
 
 Facts = dict[str, Any]
+"""A JSON object."""
 
 PREAMBLE = """\
 #set page(paper: "a4", margin: (x: 20mm, top: 17mm, bottom: 17mm), numbering: "1", number-align: right)
@@ -27,15 +28,17 @@ PREAMBLE = """\
 """
 
 SPECIAL = re.compile(r"""[\\`*_$#<>@\[\]~"'=+/]|-(?=[-?\d])|\.(?=\.)""")
+"""The characters that Typst would not show unchanged: markup, straight quotes, and hyphens and full stops
+that it would turn into dashes, minus signs and ellipses."""
 
 
 def escape(text: str) -> str:
-    """Text as Typst markup that shows exactly this text (control characters as blanks)."""
+    """Typst markup that shows exactly this text, with control characters and runs of blanks as one blank."""
     return SPECIAL.sub(lambda match: f"\\{match[0]}", _clean(text))
 
 
 def quote(text: str) -> str:
-    """Text as a Typst string."""
+    """A Typst string of this text, with control characters and runs of blanks as one blank."""
     return '"' + _clean(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -44,7 +47,7 @@ def _clean(text: str) -> str:
 
 
 def typeset(facts: Facts, folder: str) -> str:
-    """The Typst source of a report whose figures and facts lie in ``folder``."""
+    """The Typst source of a report whose figures and facts are in ``folder``."""
     options = facts["options"]
     parts = [
         f"#set document(title: {quote(options['title'])}, author: {quote(options['author'] or '')}, "
@@ -55,7 +58,7 @@ def typeset(facts: Facts, folder: str) -> str:
         _title(options["title"], options["author"]),
         _setup(facts["setup"]),
         "= Learning rates",
-        *_rates(facts, folder),
+        *_learning_rates(facts, folder),
         "= Filters, parameters and runtime",
         *_filters(facts, folder),
         "= Reproducibility",
@@ -66,11 +69,12 @@ def typeset(facts: Facts, folder: str) -> str:
 
 
 def _title(title: str, author: str | None) -> str:
-    below = f"#v(-0.4em)\n#text(size: 10.5pt)[{escape(author)}]\n" if author else ""
-    return f'#text(size: 17pt, weight: "bold")[{escape(title)}]\n\n{below}#v(0.2em)'
+    byline = f"#v(-0.4em)\n#text(size: 10.5pt)[{escape(author)}]\n" if author else ""
+    return f'#text(size: 17pt, weight: "bold")[{escape(title)}]\n\n{byline}#v(0.2em)'
 
 
 def _setup(setup: Sequence[Sequence[str]]) -> str:
+    """A grey box of two columns: headings and their texts."""
     cells = "\n".join(f"  [*{escape(name)}*], [{escape(text)}]," for name, text in setup)
     return (
         "#block(fill: luma(245), inset: 7pt, radius: 2pt, width: 100%)[#set text(size: 8.8pt)\n"
@@ -78,57 +82,64 @@ def _setup(setup: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _rates(facts: Facts, folder: str) -> list[str]:
+def _learning_rates(facts: Facts, folder: str) -> list[str]:
+    """The parts of the section on learning rates: figure, table and statements."""
     rates = facts["learning_rates"]
     missing = _list(facts["missing"]["learning_rates"])
     if rates is None:
         return [missing]
-    stretched = (
+    axis_note = (
         " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
         if rates["axis"] == "logit"
         else ""
     )
     caption = (
         f"Validation accuracy after each epoch, a curve for each learning rate; {rates['dataset']}, "
-        f"{rates['setting']}.{stretched}{_notes(rates['notes'])}"
+        f"{rates['setting']}.{axis_note}{_notes(rates['notes'])}"
     )
-    several = any("±" in cell for row in rates["rows"] for cell in row)
-    note = "; mean ± standard deviation over the seeds" if several else ""
+    has_deviations = any("±" in cell for row in rates["rows"] for cell in row)
+    table_note = "; mean ± standard deviation over the seeds" if has_deviations else ""
     return [
         _figure(f"{folder}/learning_rates.svg", caption),
-        _table(rates["header"], rates["rows"], f"Accuracies by learning rate, {rates['dataset']}{note}."),
+        _table(
+            rates["header"], rates["rows"], f"Accuracies by learning rate, {rates['dataset']}{table_note}."
+        ),
         _list(rates["statements"]),
     ]
 
 
 def _filters(facts: Facts, folder: str) -> list[str]:
+    """The parts of the section on filters: the law of the parameters, figure, table and statements."""
     filters = facts["filters"]
     missing = facts["missing"]["filters"]
     if filters is None:
         return [_list(missing)]
-    per = "an epoch" if filters["epochs"] == 1 else plural(filters["epochs"], "epoch")
-    where = ", ".join(word for word in (filters["dataset"], filters["setting"]) if word)
+    duration = "an epoch" if filters["epochs"] == 1 else plural(filters["epochs"], "epoch")
+    setting = ", ".join(word for word in (filters["dataset"], filters["setting"]) if word)
     seeds = f" of {filters['seeds']} seeds" if filters["seeds"] > 1 else ""
-    law = " Lines: overhead plus time in proportion to the arithmetic, fitted." if filters["fitted"] else ""
-    caption = (
-        f"Parameters against the training time of {per} (median epoch{seeds}; bars: quartiles of the "
-        f"epochs), a point for each number of filters; {where}.{law}{_notes(filters['notes'])}"
+    law_note = (
+        " Lines: overhead plus time in proportion to the arithmetic, fitted." if filters["fitted"] else ""
     )
-    doubt = (
+    caption = (
+        f"Parameters against the training time of {duration} (median epoch{seeds}; bars: quartiles of the "
+        f"epochs), a point for each number of filters; {setting}.{law_note}{_notes(filters['notes'])}"
+    )
+    doubt_note = (
         "; * in doubt, hollow in the figure: the sweep with --remeasure measures again"
         if any("*" in cell for row in filters["rows"] for cell in row)
         else ""
     )
-    table = f"Training time of {per} in seconds, with the quartiles of the epochs{doubt}."
+    table_caption = f"Training time of {duration} in seconds, with the quartiles of the epochs{doubt_note}."
     return [
         *(escape(statement["text"]) for statement in filters["parameters"]),
         _figure(f"{folder}/runtime.svg", caption),
-        _table(filters["header"], filters["rows"], table),
+        _table(filters["header"], filters["rows"], table_caption),
         _list([*filters["statements"], *missing]),
     ]
 
 
 def _notes(notes: Sequence[str]) -> str:
+    """Notes as sentences of a caption, each after a blank."""
     return "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
 
 
@@ -149,10 +160,10 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -
 
 
 def _list(statements: Sequence[Facts]) -> str:
-    return "\n".join(f"- {escape(s['text'])}{_advise(s['command'])}" for s in statements)
+    return "\n".join(f"- {escape(s['text'])}{_advice(s['command'])}" for s in statements)
 
 
-def _advise(command: str) -> str:
+def _advice(command: str) -> str:
     return f" This trains it: {_code(command)}" if command else ""
 
 
@@ -162,29 +173,33 @@ def _code(command: str) -> str:
 
 def _reproducibility(facts: Facts) -> str:
     options, versions = facts["options"], facts["versions"]
-    sweeps = [facts["learning_rates"]["sweep"]] if facts["learning_rates"] else []
-    sweeps += facts["filters"]["sweeps"] if facts["filters"] else []
-    made = join_words([f"{name} {number}" for name, number in versions.items()])
-    named = join_words([sweep[:12] for sweep in sweeps])
+    ids = [facts["learning_rates"]["sweep"]] if facts["learning_rates"] else []
+    ids += facts["filters"]["sweeps"] if facts["filters"] else []
+    software = join_words([f"{name} {version}" for name, version in versions.items()])
+    short_ids = join_words([sweep_id[:12] for sweep_id in ids])
     text = (
         f"All numbers come from the store {options['store']}, "
-        f"{'sweep' if len(sweeps) == 1 else 'sweeps'} {named}, and from the runs below; a run’s id is the "
-        f"hash of its configuration. Made by {made}. The facts are attached to the PDF;"
+        f"{'sweep' if len(ids) == 1 else 'sweeps'} {short_ids}, and from the runs below; a run’s id is the "
+        f"hash of its configuration. Made by {software}. The facts are attached to the PDF;"
     )
-    check = "with this file’s name computes all of them again from the store and says which differ."
-    return f"{escape(text)} {_code('lenetcli report --verify')} {escape(check)}"
+    instruction = "with this file’s name computes all of them again from the store and says which differ."
+    return f"{escape(text)} {_code('lenetcli report --verify')} {escape(instruction)}"
 
 
 def _appendix(runs: Sequence[Facts]) -> str:
-    """The runs in small type, in as many columns as fit."""
+    """The runs in small type, in up to three tables side by side.
+
+    Their ids are cut to eight digits, or as many more as tell them apart.
+    """
     digits = 8
     ids = {run["id"] for run in runs}
     while len({id[:digits] for id in ids}) < len(ids):
         digits += 1
-    cells = [_appendix_row(run, digits) for run in runs]
-    columns = min(3 if digits == 8 else 2, -(-len(cells) // 6))
-    height = -(-len(cells) // columns)
-    tables = [_appendix_table(cells[start : start + height]) for start in range(0, len(cells), height)]
+    rows = [_appendix_row(run, digits) for run in runs]
+    # A table for every six runs, up to as many as fit beside each other; -(-a // b) rounds up.
+    columns = min(3 if digits == 8 else 2, -(-len(rows) // 6))
+    height = -(-len(rows) // columns)
+    tables = [_appendix_table(rows[start : start + height]) for start in range(0, len(rows), height)]
     return (
         "#block(breakable: true)[#set text(size: 6.3pt)\n#show raw: set text(size: 5.6pt)\n"
         "Runs: learning rate, filters (F), seed, device, epochs (ep.), accuracy on the validation images "
@@ -194,14 +209,14 @@ def _appendix(runs: Sequence[Facts]) -> str:
 
 
 def _appendix_row(run: Facts, digits: int) -> list[str]:
-    stored, asked = run["epochs"], run["asked_epochs"]
+    stored, requested = run["epochs"], run["asked_epochs"]
     return [
         run["id"][:digits],
         f"{run['lr']:g}",
         str(run["filters"]),
         str(run["seed"]),
         run["device"],
-        str(asked) if stored >= asked else f"{stored} of {asked}",
+        str(requested) if stored >= requested else f"{stored} of {requested}",
         "diverged" if run["state"] == "diverged" else write_accuracy(run["val_accuracy"]),
         write_seconds(run["typical_runtime"]),
     ]

@@ -1,4 +1,4 @@
-"""The report of the exercise: a typeset PDF, its editable source, and the check of one against the store."""
+"""The verification of a report: its facts and its bytes against those that the store gives."""
 
 import json
 from collections.abc import Iterator
@@ -14,40 +14,48 @@ from lenetcli.output.report.report import ATTACHMENT, FORMAT, collect_facts, ren
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a check found: ``rendered`` tells whether the document was also compared byte by byte."""
+    """The result of a verification: a sentence for each difference.
+
+    ``rendered`` says whether the same versions of the software made the report, so that the bytes of the
+    document were compared too unless its facts differ. It is False if a sweep of the report is gone.
+    """
 
     differences: tuple[str, ...]
     rendered: bool
 
 
 def verify(evidence: Evidence, path: Path) -> Verification:
-    """Compute every fact of a report again, and with the same versions the document itself.
+    """Verify a report: compute its facts again, and with the same versions the document itself.
+
+    Args:
+        evidence: the store.
+        path: the PDF.
 
     Raises:
-        NotFoundError: where there is no such file.
-        UsageError: where the file is not a report that lenetcli made.
+        NotFoundError: if there is no such file.
+        UsageError: if the file cannot be read, or is not a report of this format.
     """
-    document = _read(path)
-    stated = _extract(document, path)
+    document = _read_document(path)
+    stated = _extract_facts(document, path)
     try:
-        options = stated["options"]
-        chosen = choose_sweeps(evidence, options["sweeps"])
-        told = {name: options[name] for name in ("title", "author", "store")}
+        stated_options = stated["options"]
+        sweeps = choose_sweeps(evidence, stated_options["sweeps"])
+        options = {name: stated_options[name] for name in ("title", "author", "store")}
     except NotFoundError as error:
         return Verification((error.problem,), False)
     except (KeyError, TypeError) as error:
         raise _not_a_report(path) from error
-    facts = collect_facts(evidence, chosen, told)
-    found = json.loads(write_facts(facts))
-    same = stated.get("versions") == found.pop("versions")
+    facts = collect_facts(evidence, sweeps, options)
+    computed = json.loads(write_facts(facts))
+    same_versions = stated.get("versions") == computed.pop("versions")
     stated.pop("versions", None)
-    differences = list(_compare("", stated, found))
-    if same and not differences and render_report(chosen, facts).pdf() != document:
+    differences = list(_compare("", stated, computed))
+    if same_versions and not differences and render_report(sweeps, facts).pdf() != document:
         differences.append("the text or the figures of the document are not those that the store gives")
-    return Verification(tuple(differences), same)
+    return Verification(tuple(differences), same_versions)
 
 
-def _read(path: Path) -> bytes:
+def _read_document(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise _not_a_report(path)
@@ -62,16 +70,17 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _extract(document: bytes, path: Path) -> Facts:
+def _extract_facts(document: bytes, path: Path) -> Facts:
+    """The facts attached to a PDF."""
     import logging
 
     from pypdf import PdfReader
 
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what is wrong is ours to say
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # the error below replaces its warnings
     try:
         attached = PdfReader(BytesIO(document)).attachments[ATTACHMENT]
         facts = json.loads(attached[0])
-    except Exception as error:  # a damaged PDF raises whatever the damage leads to
+    except Exception as error:  # a damaged PDF can raise almost any exception
         raise _not_a_report(path) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise _not_a_report(path)
@@ -85,13 +94,18 @@ def _not_a_report(path: Path) -> UsageError:
     )
 
 
-def _compare(place: str, stated: Any, found: Any) -> Iterator[str]:
-    """Where two JSON values differ, in words."""
-    if isinstance(stated, dict) and isinstance(found, dict):
-        for name in sorted(stated.keys() | found.keys()):
-            yield from _compare(f"{place}.{name}" if place else name, stated.get(name), found.get(name))
-    elif isinstance(stated, list) and isinstance(found, list) and len(stated) == len(found):
-        for number, (left, right) in enumerate(zip(stated, found, strict=True), 1):
-            yield from _compare(f"{place}[{number}]", left, right)
-    elif stated != found or type(stated) is not type(found):
-        yield f"{place}: the report says {stated!r}, the store {found!r}"
+def _compare(location: str, stated: Any, computed: Any) -> Iterator[str]:
+    """A sentence for each difference between two JSON values, with its location within the facts."""
+    # Objects and lists of the same length are compared part by part, so that a difference names one number
+    # instead of showing a whole table. Items of lists of different lengths cannot be matched; those are shown
+    # whole. The types count as well: True == 1 == 1.0 in Python, but JSON writes them differently.
+    if isinstance(stated, dict) and isinstance(computed, dict):
+        for name in sorted(stated.keys() | computed.keys()):
+            yield from _compare(
+                f"{location}.{name}" if location else name, stated.get(name), computed.get(name)
+            )
+    elif isinstance(stated, list) and isinstance(computed, list) and len(stated) == len(computed):
+        for number, (left, right) in enumerate(zip(stated, computed, strict=True), 1):
+            yield from _compare(f"{location}[{number}]", left, right)
+    elif stated != computed or type(stated) is not type(computed):
+        yield f"{location}: the report says {stated!r}, the store {computed!r}"
