@@ -1,4 +1,4 @@
-"""What is asked for (``Request``) and what determines the bits of a run (``Config``), with its identity."""
+"""What is requested (``Request``) and what determines the bits of a run (``Config``), with its identity."""
 
 import hashlib
 import json

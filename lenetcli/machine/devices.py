@@ -66,21 +66,21 @@ def _cpu() -> Device:
     return Device(kind=DeviceKind.CPU, index=0, name=processor_name(), memory_bytes=memory_bytes())
 
 
-def choose_device(asked: str, count_gpus: Callable[[], int] | None = None) -> Device:
+def choose_device(requested: str, count_gpus: Callable[[], int] | None = None) -> Device:
     """The device that a value of ``--device`` selects.
 
     Args:
-        asked: ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu:N``, or ``gpu`` for ``gpu:0``.
+        requested: ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu:N``, or ``gpu`` for ``gpu:0``.
         count_gpus: returns the number of GPUs that TensorFlow can use, by default ``tensorflow_sees_gpus``;
             called only if the driver lists a GPU.
 
     Raises:
-        UsageError: if ``asked`` is anything else.
+        UsageError: if ``requested`` is anything else.
         DeviceError: if there is no such GPU, or TensorFlow cannot use it.
     """
-    match = re.fullmatch(r"auto|cpu|gpu(?::(0|[1-9][0-9]{0,3}))?", asked.strip().lower())
+    match = re.fullmatch(r"auto|cpu|gpu(?::(0|[1-9][0-9]{0,3}))?", requested.strip().lower())
     if match is None:
-        raise UsageError(f"There is no device {asked!r}.", "Use auto, cpu, gpu, or gpu:N with N from 0.")
+        raise UsageError(f"There is no device {requested!r}.", "Use auto, cpu, gpu, or gpu:N with N from 0.")
     label = match[0]
     if label == "cpu":
         return _cpu()

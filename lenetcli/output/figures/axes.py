@@ -87,11 +87,11 @@ def write_tick(value: float) -> str:
     return f"{value:.6g}"
 
 
-def spread_labels(wanted: Sequence[float], gap: float) -> list[float]:
+def spread_labels(ideal: Sequence[float], gap: float) -> list[float]:
     """The heights of labels between 0 and 1, close to the ideal ones but no two closer than ``gap``.
 
     Args:
-        wanted: the ideal heights; the order of the labels along the axis is kept.
+        ideal: the ideal heights; the order of the labels along the axis is kept.
         gap: the least distance. If there is not room for all labels, they are evenly spaced instead.
     """
     # This is the pool-adjacent-violators algorithm of isotonic regression: from the bottom upwards, a label
@@ -99,11 +99,11 @@ def spread_labels(wanted: Sequence[float], gap: float) -> list[float]:
     # apart, at the mean of the positions that would suit each of them, which minimises the sum of the squared
     # shifts. A merged block may overlap the next one below, hence the inner loop; the ends of the axis limit
     # each block.
-    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    order = sorted(range(len(ideal)), key=lambda index: ideal[index])
     gap = min(gap, 1 / max(len(order) - 1, 1))
     blocks: list[tuple[float, int]] = []  # the lowest label's height and the number of labels
     for index in order:
-        start, count = min(max(wanted[index], 0.0), 1.0), 1
+        start, count = min(max(ideal[index], 0.0), 1.0), 1
         while blocks and blocks[-1][0] + blocks[-1][1] * gap > start:
             lower_start, lower_count = blocks.pop()
             start = (lower_start * lower_count + (start - lower_count * gap) * count) / (lower_count + count)
