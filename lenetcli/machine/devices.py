@@ -70,7 +70,7 @@ def choose_device(requested: str, count_gpus: Callable[[], int] | None = None) -
     """The device that a value of ``--device`` selects.
 
     Args:
-        requested: ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu:N``, or ``gpu`` for ``gpu:0``.
+        requested: ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu:N``, or ``gpu``: ``gpu:0``.
         count_gpus: returns the number of GPUs that TensorFlow can use, by default ``tensorflow_sees_gpus``;
             called only if the driver lists a GPU.
 
