@@ -1,4 +1,4 @@
-"""Strict parsers for the numbers, choices and parameter names of the command line."""
+"""Strict parsers for the numbers (within the range of float32), choices and names of the command line."""
 
 import re
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The database file: its address, its connections and transactions, and the errors of SQLite in words."""
+"""The database file: address, schema check, connections and transactions, the errors of SQLite in words."""
 
 import os
 import sqlite3

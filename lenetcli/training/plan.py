@@ -1,4 +1,4 @@
-"""The plan of a command: cells with their configurations, the data, the device, notes for the user."""
+"""The plan of a command: cells with their configurations, data, device, the memory needed, and notes."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -29,8 +29,8 @@ def choose_shards(filters: int, batch_size: int, device: DeviceKind) -> int:
 
     It determines the bits and therefore does not depend on the machine. A GPU is parallel within each
     operation: one shard. On a CPU, two shards keep two cores busy at no cost. Four let four cores work, but
-    take 7 % more time on two cores at 16 filters and 17 % more at 8, where a shard is too little work for its
-    overhead. So there are four from 32 filters on, and two below.
+    take more time on two cores where a shard is too little work for its overhead (docs/performance.md). So
+    there are four from 32 filters on, and two below.
     """
     if device is DeviceKind.GPU:
         return 1

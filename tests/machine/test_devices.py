@@ -324,5 +324,6 @@ def test_tensorflow_is_asked_in_a_process_of_its_own(tmp_path, monkeypatch, modu
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('imported from the current folder')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
     monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
     assert tensorflow_sees_gpus() == count
-    assert "tensorflow" not in sys.modules
+    assert "tensorflow" not in set(sys.modules) - before

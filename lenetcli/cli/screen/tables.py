@@ -1,4 +1,4 @@
-"""The tables of runs, sweeps, epochs, attempts and plans, fitted to the width of the console."""
+"""The tables of runs, sweeps, epochs, attempts and plans: columns that fit the console, order of rows."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -163,7 +163,7 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
     console = stdout()
     several = len(sweep.seeds) > 1 and sweep.parameter != "seed"
 
-    def order(cell: Cell) -> tuple[bool, float]:
+    def best_first(cell: Cell) -> tuple[bool, float]:
         # Diverged runs come last, whatever accuracy they had before, together with runs that have none.
         run = cell.run
         usable = run is not None and run.state is not RunState.DIVERGED
@@ -192,7 +192,7 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
             Column("this time", lambda cell: fates.get(cell.config.key, ""), 7),
             Column("id", of_run(lambda run: run.short_id, ""), 4),
         ),
-        sorted(sweep.cells, key=order),
+        sorted(sweep.cells, key=best_first),
     )
     if any(run.contended for run in sweep.runs):
         print_message(CONTENDED, "dim")
