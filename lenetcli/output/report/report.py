@@ -1,4 +1,4 @@
-"""The report as a document, a PDF with its facts attached or its Typst source, and the size of its figures."""
+"""The report as a document: a PDF with its facts attached, or its Typst source; the size of its figures."""
 
 import json
 from collections.abc import Sequence
