@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from lenetcli.analysis.conclusions import conclude_learning_rates
+from lenetcli.analysis.statements import Statement
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Cell, Sweep
@@ -195,3 +197,14 @@ class MadeUpEvidence:
 
     def validation_labels(self, data_sha256: str) -> bytes | None:
         return bytes(self.images) if self.with_labels else None
+
+
+def conclude(sweep: Sweep, **options) -> dict[str, Statement]:
+    """The statements about a sweep over learning rates, by topic; ``options`` are of ``MadeUpEvidence``."""
+    statements = conclude_learning_rates(sweep, MadeUpEvidence([sweep], **options))
+    return {statement.topic: statement for statement in statements}
+
+
+def shift(sweep: Sweep, place: int, images: int) -> dict[str, object]:
+    """Options in which the mistakes of one run lie elsewhere, so that pairs disagree both ways."""
+    return {"offsets": {sweep.cells[place].config.key: images}}
