@@ -17,8 +17,6 @@ from lenetcli.store.claims import Busy, Claim, Done, Measurement
 from lenetcli.store.database import Database, parse_address
 from lenetcli.store.tables import ATTEMPTS, DATASETS, RUNS
 
-__all__ = ["SORT_FIELDS", "Busy", "Claim", "Done", "Measurement", "Store"]
-
 OPEN_SECONDS = 30.0
 """How long opening a store waits for the lock of another program, in seconds."""
 
