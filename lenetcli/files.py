@@ -1,4 +1,4 @@
-"""Files and folders: where things are, output files, the cache."""
+"""Files and folders: the paths of store, data and cache, and atomic output files."""
 
 import contextlib
 import json

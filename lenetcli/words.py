@@ -6,7 +6,10 @@ from typing import Any
 NONE = "–"
 """The text in place of a missing number."""
 
-SYNTHETIC = frozenset({"synthetic", "digits", "synthetic-digits", "synthetic_digits", "synthetic digits"})
+SYNTHETIC_NAMES = frozenset(
+    {"synthetic", "digits", "synthetic-digits", "synthetic_digits", "synthetic digits"}
+)
+"""What data may be called that must not be taken for MNIST, in lower case."""
 
 
 def name_value(value: object) -> str:
@@ -19,7 +22,7 @@ def name_value(value: object) -> str:
 
 def name_dataset(dataset: str) -> str:
     """The name of a data set in titles; the synthetic digits always appear under their own name."""
-    if dataset.lower() in SYNTHETIC:
+    if dataset.lower() in SYNTHETIC_NAMES:
         return "synthetic digits"
     return "MNIST" if dataset == "mnist" else dataset
 

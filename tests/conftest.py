@@ -3,6 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
+for helper in ("command", "fault_checks", "fault_workers", "store_contract", "trainer_contract"):
+    pytest.register_assert_rewrite(f"helpers.{helper}")
+
 # Whoever runs the tests may ignore signals (in the background, with nohup), and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for ending in {"SIGTERM", "SIGHUP"} & {member.name for member in signal.Signals}:

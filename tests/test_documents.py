@@ -38,3 +38,21 @@ FILE = re.compile(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|md|npz|toml))`")
 def test_files_that_are_named_are_there(page):
     for name in FILE.findall(page.read_text("utf-8")):
         assert (ROOT / name).exists() or (ROOT / "lenetcli" / name).exists(), name
+
+
+def decisions():
+    """The names and the file of each sentence "`name` in `file`" of the table of decisions."""
+    text = (ROOT / "docs" / "design.md").read_text("utf-8")
+    rows = text.split("## Where it is decided")[1].split("\n## ")[0]
+    pattern = r"((?:`[\w.]+`(?:, | and )?)+) in `([\w/]+\.py)`"
+    return [(re.findall(r"`([\w.]+)`", names), file) for names, file in re.findall(pattern, rows)]
+
+
+def test_what_design_names_is_defined_there():
+    assert len(decisions()) > 25
+    for names, file in decisions():
+        source = (ROOT / "lenetcli" / file).read_text("utf-8")
+        for name in names:
+            for part in name.split("."):
+                definition = rf"^\s*(?:def|class) {part}\b|^{part}(?:: [^=]+)? = "
+                assert re.search(definition, source, re.MULTILINE), (name, file)

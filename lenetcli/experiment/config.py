@@ -1,4 +1,4 @@
-"""What is requested (``Request``) and what determines the bits of a run (``Config``), with its identity."""
+"""The configuration of a run (``Config``), its identity, and the request that it comes from (``Request``)."""
 
 import hashlib
 import json

@@ -7,6 +7,9 @@ from lenetcli.experiment.architecture import IMAGE_SIDE
 from lenetcli.experiment.config import Config, Precision, Request
 from lenetcli.words import name_value, plural
 
+MAX_INTEGER = 2**31 - 1
+"""The largest whole number that an option takes."""
+
 SWEEPABLE: dict[str, type] = {
     "lr": float,
     "filters": int,
@@ -50,10 +53,6 @@ def describe_config(config: Config, without: set[str]) -> str:
         "precision": config.precision.value if config.precision != "float32" else "",
     }
     return ", ".join(word for name, word in words.items() if word and name not in without)
-
-
-MAX_INTEGER = 2**31 - 1
-"""The largest whole number that an option takes."""
 
 
 def check_request(request: Request) -> None:

@@ -31,8 +31,9 @@ class Cell:
 class Sweep:
     """Runs that differ in one parameter (and in the seed) and are trained for the same number of epochs.
 
-    ``cells`` are ordered by value and then by seed; the run of each cell is cut to ``epochs``.
-    ``dataset_name`` is a label; what identifies the data is in each configuration.
+    ``cells`` are in the order of the values as requested, and for each value in that of the seeds; the run of
+    each cell is cut to ``epochs``. ``dataset_name`` is a label; what identifies the data is in each
+    configuration.
     """
 
     parameter: str

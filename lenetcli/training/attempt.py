@@ -20,6 +20,7 @@ from lenetcli.machine.devices import Device
 from lenetcli.version import __version__
 
 HEARTBEAT_SECONDS = 10.0
+"""The interval between two heartbeats of an attempt."""
 
 DEAD_SECONDS = 120.0
 """An attempt on another host is presumed dead when its heartbeat has stood still for so long."""
@@ -49,7 +50,7 @@ def begin_attempt(device: Device, threads: int, setup: dict[str, Any]) -> Attemp
 
 
 @contextmanager
-def beating(beat: Callable[[], None]) -> Iterator[None]:
+def send_heartbeats(beat: Callable[[], None]) -> Iterator[None]:
     """Call ``beat`` periodically in a thread of its own, since one step of a huge batch can take minutes."""
     ended = threading.Event()
 

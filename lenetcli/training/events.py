@@ -68,11 +68,11 @@ class Trainer(Protocol):
 
         Args:
             config: the configuration given to ``prepare``.
-            checkpoint: the state after the epoch before the first one; None for the initial weights.
+            checkpoint: the state after epoch ``epochs[0] - 1``; None for the initial weights.
             epochs: from the first epoch to train to the end of the request, after which the test accuracy is
                 measured. Epochs count from 1.
-            on_progress: called several times per epoch.
-            should_stop: called several times per epoch.
+            on_progress: called at least once per epoch.
+            should_stop: called at least once per epoch, and often enough for a stop to be prompt.
 
         Raises:
             Stopped: after ``should_stop`` has returned True; the current epoch is lost.
@@ -85,7 +85,13 @@ class Trainer(Protocol):
 
 
 class Fate(StrEnum):
-    """What a command did with a cell."""
+    """What a command did with a cell.
+
+    ``KEPT``: nothing, it was done. ``TRAINED`` and ``CONTINUED``: trained here from the first epoch, or from
+    a checkpoint. ``MEASURED``: trained again for its timings. ``ELSEWHERE``: finished by another process
+    meanwhile. ``LEFT``: not done, because of a stop or in the hands of another process. ``FAILED``: ended by
+    an error.
+    """
 
     KEPT = "kept"
     TRAINED = "trained"

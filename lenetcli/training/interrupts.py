@@ -13,6 +13,7 @@ T = TypeVar("T")
 GRACE_SECONDS = 1.0
 """The time that the work has to stop after the first signal; then it is abandoned."""
 
+# Windows has no SIGHUP.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -82,17 +83,15 @@ def run_stoppably(
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
-        if before[number] not in (
-            signal.SIG_IGN,
-            None,
-        ):  # ignored by nohup or in a background job
+        # nohup and background jobs ignore some; None is the handler of another library.
+        if before[number] not in (signal.SIG_IGN, None):
             signal.signal(number, handle)
     try:
         thread = threading.Thread(target=run, daemon=True, name="work")
         thread.start()
         deadline = None
         while thread.is_alive():
-            thread.join(0.1)
+            thread.join(0.1)  # in slices, to see whether a stop was requested and its deadline has passed
             if stop() and deadline is None:
                 deadline = time.monotonic() + GRACE_SECONDS
             if deadline is not None and time.monotonic() > deadline and thread.is_alive():

@@ -38,12 +38,13 @@ def choose_shards(filters: int, batch_size: int, device: DeviceKind) -> int:
 
 
 def estimate_bytes(config: Config, images: int) -> int:
-    """An upper bound of the memory of a run, in bytes: TensorFlow, data, weights and activations."""
+    """An estimate of the memory of a run, in bytes: TensorFlow, data, weights and activations."""
     pixels = IMAGE_SIDE**2
     # The outputs of both convolutions and of both poolings, and as much again for their gradients.
     activations = (
         2 * config.filters * (pixels + pixels // 4 + pixels // 4 + pixels // 16) + 2 * config.hidden_units
     )
+    # Six copies of the parameters: weights, velocities, gradients of shards and their sum, and the export.
     return TENSORFLOW_BYTES + images * pixels + 4 * (6 * config.parameters + config.batch_size * activations)
 
 

@@ -16,7 +16,7 @@ from lenetcli.machine import limits
 from lenetcli.machine.devices import Device
 from lenetcli.store.claims import Busy, Claim, Measurement
 from lenetcli.store.store import Store
-from lenetcli.training.attempt import HeartbeatWatch, beating, begin_attempt
+from lenetcli.training.attempt import HeartbeatWatch, begin_attempt, send_heartbeats
 from lenetcli.training.events import Diverged, Fate, Observer, Stopped, Trained, Trainer
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
@@ -77,6 +77,8 @@ class Runner:
 
         Raises:
             LenetError: if the data or the store cannot be used.
+            BrokenPipeError: if the observer writes to a pipe that nobody reads; the run is recorded as
+                interrupted.
         """
         self._stop = stop
         sweep = self._plan.sweep
@@ -261,7 +263,7 @@ class Runner:
         """
         self._owner = owner
         try:
-            with beating(lambda: self._store.beat(owner)):
+            with send_heartbeats(lambda: self._store.beat(owner)):
                 yield
         except LostClaimError:
             raise

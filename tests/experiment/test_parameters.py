@@ -21,3 +21,20 @@ from lenetcli.experiment.parameters import check_request
 def test_a_mistake_is_found_before_anything_is_read(wrong):
     with pytest.raises(UsageError):
         check_request(replace(Request(), **wrong))
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {},
+        {"lr": 5e-324},
+        *({"momentum": value} for value in (0.0, 0.999)),
+        *({name: 1} for name in ("epochs", "filters", "kernel_size", "hidden_units", "batch_size")),
+        *({"seed": value} for value in (0, 2**31 - 1)),
+        *({"shards": value} for value in (None, 1, 64)),
+        {"kernel_size": 28},
+        {"threads": 1},
+    ],
+)
+def test_the_bounds_themselves_are_allowed(right):
+    check_request(replace(Request(), **right))

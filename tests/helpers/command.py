@@ -3,6 +3,8 @@
 import atexit
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +29,9 @@ def clean_environment(folder):
 @cache
 def fork_server():
     """The path of the server's socket; it is started once, and ends with this process."""
-    path = tempfile.mkdtemp(prefix="fork-server-") + "/socket"
+    folder = tempfile.mkdtemp(prefix="fork-server-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = f"{folder}/socket"
     log = Path(f"{path}.log").open("w")  # noqa: SIM115 -- lives as long as the server
     server = subprocess.Popen(
         [sys.executable, "-m", "helpers.fork_server", path],
@@ -84,8 +88,13 @@ class Forked:
     def wait(self, timeout=PATIENCE):
         if self.returncode is None:
             self._connection.settimeout(timeout)
-            self.returncode = int(self._answers.readline())
-            self._connection.close()
+            try:
+                self.returncode = int(self._answers.readline())
+            except TimeoutError:
+                self.send_signal(signal.SIGKILL)
+                raise
+            finally:
+                self._connection.close()
         return self.returncode
 
 

@@ -61,12 +61,15 @@ def become_command(request, descriptors):
 def receive(connection):
     message, descriptors, _, _ = socket.recv_fds(connection, 1 << 20, 3)
     while not message.endswith(b"\n"):
-        message += connection.recv(1 << 20)
+        more = connection.recv(1 << 20)
+        if not more:
+            raise ConnectionError("The client went away in the middle of a request.")
+        message += more
     return json.loads(message), descriptors
 
 
 def serve(path):
-    """Answer requests until the client of the first connection is gone; returns in each child."""
+    """Answer requests until standard input is closed; returns in each child."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)

@@ -15,6 +15,8 @@ from lenetcli.store.claims import Busy, Claim, Done
 from lenetcli.store.store import SORT_FIELDS, Store
 from lenetcli.training.attempt import begin_attempt
 
+LABELS = bytes(range(12))
+
 
 def take(store, config=BASE, epochs=3):
     return store.claim(config, begin_attempt(DEVICE, 1, {}), dataset_name="fake", epochs=epochs)
@@ -25,14 +27,14 @@ def checkpoint_after(epoch):
     return Checkpoint(epoch, bits.hex(), bits)
 
 
-def record(store, claim, epoch, **options):
+def record(store, claim, epoch, checkpoint=None, **options):
     point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
     timing = Timing(attempt=claim.number, epoch=epoch, train_seconds=1.0, eval_seconds=0.1)
-    store.record_epoch(claim, point, timing, bytes(12), checkpoint_after(epoch), **options)
+    store.record_epoch(claim, point, timing, bytes(12), checkpoint or checkpoint_after(epoch), **options)
 
 
 class StoreContract:
-    """A subclass provides the fixture ``address``, ``execute`` and ``kill``."""
+    """A subclass provides the fixture ``address`` and the methods ``execute`` and ``kill``."""
 
     @pytest.fixture
     def address(self):
@@ -50,7 +52,7 @@ class StoreContract:
     @pytest.fixture
     def store(self, address):
         store = Store.open(address, create=True)
-        store.add_dataset(BASE.data, (12, 12, 12), bytes(12))
+        store.add_dataset(BASE.data, (12, 12, 12), LABELS)
         return store
 
     def test_a_claim_is_given_once(self, store):
@@ -110,8 +112,8 @@ class StoreContract:
         claim = take(store)
         record(store, claim, 1)
         with pytest.raises(StoreError):
-            record(store, claim, 1)  # the epoch is there
-        assert store.checkpoint(BASE.key)[0] == 1
+            record(store, claim, 1, checkpoint_after(2))  # the epoch is there
+        assert store.checkpoint(BASE.key) == checkpoint_after(1)
         assert len(store.run(BASE.key).timings) == 1
 
     def test_ids_are_unique_prefixes(self, store):
@@ -172,4 +174,5 @@ class StoreContract:
         key = replace(BASE, lr=0.1).key
         assert store.predictions(key, 1) == bytes(12)
         assert store.predictions(key, 2) is None
+        assert store.validation_labels(BASE.data) == LABELS
         assert store.validation_labels("x") is None

@@ -1,1 +1,1 @@
-"""The TensorFlow package: the network and the training loop; it knows no store."""
+"""The network and the training loop in TensorFlow."""

@@ -28,11 +28,17 @@ CHUNK_SECONDS = 0.3
 
 EVALUATION_BLOCK = 500
 EVALUATION_PIECES = 4
-"""The images of an evaluation step, and the number of pieces of it that are computed in parallel."""
+"""The images of an evaluation step, and the number of pieces of it that are computed in parallel.
+
+The results of a piece may depend on its size in the last bits: a change of either raises ``RECIPE``.
+"""
 
 WARMUP_SECONDS = 0.5
 WARMUP_STEPS = 12
-"""The least time and number of steps of the warm-up, in which oneDNN builds primitives for each thread."""
+"""The least time and number of steps of the warm-up, in which oneDNN builds primitives for each thread.
+
+It ends after four times that time in any case.
+"""
 
 
 class DeviceData(NamedTuple):
@@ -111,6 +117,7 @@ class Network:
 
     def _step(self, start: Any, size: int) -> None:
         """One step of SGD on ``size`` images, beginning at position ``start`` of the order of the epoch."""
+        # Tensors in place of variables: the tape watches them, and all shards read the same values.
         parameters = {name: tf.identity(self.state[name]) for name in shapes(self.config)}
         batch = tf.slice(self.order, [start], [size])
         # At most as many shards as images: an empty one would abort the process in oneDNN.
@@ -199,13 +206,13 @@ class Network:
         self.lr.assign(config.lr)
         self.momentum.assign(config.momentum)
 
-    def train_epoch(self, order: NDArray[np.int64], pause: Callable[[int, float], None]) -> float:
+    def train_epoch(self, order: NDArray[np.int64], on_chunk: Callable[[int, float], None]) -> float:
         """Train one epoch; returns the mean loss of the training images.
 
         Args:
             order: the order of the training images, (n,).
-            pause: called between chunks with the number of images trained and the sum of their losses; an
-                exception from it ends the epoch.
+            on_chunk: called after each chunk with the number of images trained and the sum of their losses;
+                an exception from it ends the epoch.
         """
         self.order.assign(order)
         self.loss_sum.assign(0.0)
@@ -216,15 +223,15 @@ class Network:
             total = float(self._run_batches(tf.constant(done), tf.constant(done + count)))
             self.step_seconds = (time.monotonic() - start) / count
             done += count
-            pause(done * self.config.batch_size, total)
+            on_chunk(done * self.config.batch_size, total)
         if self._run_rest:
             total = float(self._run_rest())
         return total / len(order)
 
-    def evaluate(self, examples: tuple[Any, Any], pause: Callable[[], None]) -> tuple[float, float, bytes]:
+    def evaluate(self, examples: tuple[Any, Any], on_block: Callable[[], None]) -> tuple[float, float, bytes]:
         """Mean loss, accuracy, and predicted classes, one byte per image, of all examples.
 
-        ``pause`` is called between blocks; an exception from it ends the evaluation.
+        ``on_block`` is called after each block; an exception from it ends the evaluation.
         """
         images, labels = examples
         loss, classes = 0.0, []
@@ -233,7 +240,7 @@ class Network:
             block_loss, block_classes = self._evaluate_block(images[block], labels[block])
             loss += float(block_loss)
             classes.append(block_classes.numpy())
-            pause()
+            on_block()
         predictions = np.concatenate(classes)
         return loss / len(labels), float(np.mean(predictions == labels.numpy())), predictions.tobytes()
 
