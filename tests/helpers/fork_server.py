@@ -83,7 +83,11 @@ def serve(path):
                 os._exit(0)
             if key.fileobj is listener:
                 connection, _ = listener.accept()
-                request, descriptors = receive(connection)
+                try:
+                    request, descriptors = receive(connection)
+                except ConnectionError:
+                    connection.close()
+                    continue
                 if not descriptors:
                     connection.sendall(f"{int(has_run_operations())}\n".encode())
                     connection.close()
