@@ -19,8 +19,8 @@ from lenetcli.experiment.config import DeviceKind
 def test_the_time_of_a_run_is_told_by_the_law_through_those_that_were_timed(device, seconds):
     *small, last = filters_sweep(device, seconds).runs
     for count in range(2, len(small) + 1):
-        told = estimate_seconds(last.config, 3, small[:count])
-        assert told == pytest.approx(3 * seconds[last.config.filters], rel=0.3)
+        estimate = estimate_seconds(last.config, 3, small[:count])
+        assert estimate == pytest.approx(3 * seconds[last.config.filters], rel=0.3)
     assert estimate_seconds(small[0].config, 3, small) == pytest.approx(3 * min(seconds.values()), rel=0.05)
     assert estimate_seconds(replace(last.config, batch_size=8), 3, small) is None
     one = estimate_seconds(last.config, 3, small[:1])

@@ -276,8 +276,8 @@ def test_figures_and_the_report(desk):
     assert (desk.folder / "Kurven für $lr%20#?.svg").read_text("utf-8").lstrip().startswith("<?xml")
     desk.run("plot", "lr")
     assert (desk.folder / "lr.png").read_bytes().startswith(b"\x89PNG")
-    told = desk.run("plot", "runtime", code=3).stderr
-    assert "lenetcli sweep filters" in told
+    stderr = desk.run("plot", "runtime", code=3).stderr
+    assert "lenetcli sweep filters" in stderr
     report = desk.run("report", "-o", "Bericht #1.pdf", "--title", "Übung $1 #2 _3_", "--author", "Zoë *")
     assert (desk.folder / "Bericht #1.pdf").read_bytes().startswith(b"%PDF")
     assert "lenetcli sweep filters --device cpu" in report.stderr

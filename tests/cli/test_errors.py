@@ -121,10 +121,10 @@ USAGE = [
 
 @pytest.mark.parametrize(("typed", "problem", "advice"), USAGE, ids=[typed for typed, _, _ in USAGE])
 def test_usage(folder, capsys, typed, problem, advice):
-    code, told = run(capsys, *typed.split())
+    code, stderr = run(capsys, *typed.split())
     assert code == 2
-    assert problem in told
-    assert advice in told
+    assert problem in stderr
+    assert advice in stderr
     assert list(folder.iterdir()) == []
 
 
@@ -132,10 +132,10 @@ def test_usage(folder, capsys, typed, problem, advice):
     "typed", ["plot lr", "plot runtime", "report", "runs list", "runs show ab", "sweeps list"]
 )
 def test_nothing_to_look_at(folder, capsys, typed):
-    code, told = run(capsys, *typed.split())
+    code, stderr = run(capsys, *typed.split())
     assert code == 3
-    assert "There is no store at 'lenetcli.db'" in told
-    assert "lenetcli sweep lr" in told
+    assert "There is no store at 'lenetcli.db'" in stderr
+    assert "lenetcli sweep lr" in stderr
     assert list(folder.iterdir()) == []
 
 
@@ -144,9 +144,9 @@ def test_nothing_to_look_at(folder, capsys, typed):
 )
 def test_a_store_without_it(folder, capsys, typed):
     Store.open("lenetcli.db", create=True)
-    code, told = run(capsys, *typed.split())
+    code, stderr = run(capsys, *typed.split())
     assert code == 3
-    assert "lenetcli" in told
+    assert "lenetcli" in stderr
     assert [path.name for path in folder.iterdir()] == ["lenetcli.db"]
 
 
@@ -178,18 +178,18 @@ def test_stores_that_are_none(folder, capsys, kind, command):
     make, problem = STORES[kind]
     make(folder / "lenetcli.db")
     before = (folder / "lenetcli.db").read_bytes() if (folder / "lenetcli.db").is_file() else None
-    code, told = run(capsys, *command.split())
+    code, stderr = run(capsys, *command.split())
     assert code == 4
-    assert problem in told
+    assert problem in stderr
     assert [path.name for path in folder.iterdir()] == ["lenetcli.db"]
     assert before is None or (folder / "lenetcli.db").read_bytes() == before
 
 
 @pytest.mark.parametrize("address", ["sqlite:///s.db?mode=ro", "sqlite+aiosqlite:///s.db"])
 def test_addresses_that_are_more_than_a_path(folder, capsys, address):
-    code, told = run(capsys, "train", "--store", address)
+    code, stderr = run(capsys, "train", "--store", address)
     assert code == 4
-    assert "sqlite:///PATH" in told
+    assert "sqlite:///PATH" in stderr
     assert list(folder.iterdir()) == []
 
 
@@ -203,9 +203,9 @@ def test_what_was_typed_comes_before_the_environment(folder, capsys):
 
 @pytest.mark.parametrize("command", ["train", "sweep lr 0.1"])
 def test_a_store_in_no_folder(folder, capsys, command):
-    code, told = run(capsys, *command.split(), "--store", "nowhere/lenetcli.db")
+    code, stderr = run(capsys, *command.split(), "--store", "nowhere/lenetcli.db")
     assert code == 4
-    assert "There is no folder 'nowhere'" in told
+    assert "There is no folder 'nowhere'" in stderr
 
 
 def test_places_that_cannot_be_written(folder, capsys, monkeypatch):
@@ -227,24 +227,24 @@ def test_places_that_cannot_be_written(folder, capsys, monkeypatch):
 
 def test_addresses_keep_their_secrets(folder, capsys):
     for address in ("postgresql://anna:s3cret@host/db", "mysql://anna:s3cret@"):
-        code, told = run(capsys, "train", "--store", address)
+        code, stderr = run(capsys, "train", "--store", address)
         assert code == 4
-        assert "s3cret" not in told
+        assert "s3cret" not in stderr
 
 
 def test_data_that_is_none(folder, capsys, data):
-    code, told = run(capsys, "train", "--data", "nowhere")
+    code, stderr = run(capsys, "train", "--data", "nowhere")
     assert code == 5
-    assert "nowhere" in told
-    code, told = run(capsys, "train", "--dataset", "mnist")
+    assert "nowhere" in stderr
+    code, stderr = run(capsys, "train", "--dataset", "mnist")
     assert code == 5
-    assert "MNIST" in told or "mnist" in told
+    assert "MNIST" in stderr or "mnist" in stderr
     (folder / "mine").mkdir()
     for path in data.iterdir():
         (folder / "mine" / path.name).write_bytes(path.read_bytes()[:-5])
-    code, told = run(capsys, "sweep", "lr", "0.1", "--data", "mine")
+    code, stderr = run(capsys, "sweep", "lr", "0.1", "--data", "mine")
     assert code == 5
-    assert "mine" in told
+    assert "mine" in stderr
     assert [path.name for path in folder.iterdir()] == ["mine"]
 
 
@@ -253,10 +253,10 @@ def test_the_unexpected_is_told_without_a_traceback(folder, capsys, monkeypatch)
         raise ZeroDivisionError("a fault")
 
     monkeypatch.setattr(Store, "open", fail)
-    code, told = run(capsys, "runs", "list")
+    code, stderr = run(capsys, "runs", "list")
     assert code == 1
-    assert "ZeroDivisionError: a fault" in told
-    assert "--debug" in told
+    assert "ZeroDivisionError: a fault" in stderr
+    assert "--debug" in stderr
     monkeypatch.delenv("LENETCLI_DEBUG", raising=False)
     with pytest.raises(ZeroDivisionError):
         main(["--debug", "runs", "list"])

@@ -367,10 +367,10 @@ def test_mnist_is_downloaded_once(surroundings, mirror, published, monkeypatch, 
     folder, asked = mirror
     content = write_npz(folder / "tf" / "mnist.npz", published).read_bytes()
     monkeypatch.setattr(mnist, "CONTAINER_SHA256", hashlib.sha256(content).hexdigest())
-    told = []
-    source = sources.find("mnist", report=lambda *news: told.append(news))
+    reports = []
+    source = sources.find("mnist", report=lambda *news: reports.append(news))
     assert source.origin == str(surroundings / "mnist.npz") and source.warning is None
-    assert told[-1] == ("mnist.npz", len(content), len(content))
+    assert reports[-1] == ("mnist.npz", len(content), len(content))
     assert sources.find() == source and asked == ["/tf/mnist.npz"]
     assert list_cache(surroundings) == {"mnist.npz"}
     assert capfd.readouterr() == ("", "")

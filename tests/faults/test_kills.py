@@ -105,8 +105,8 @@ def test_many_create_one_store(tmp_path):
         assert finish(*started) == [0] * 16
         check_file(path)
         check_whole(path, RATES[:2], 1)
-        told = Counter(reported(f"{path}.log"))
-        assert len(told) == 2 and set(told.values()) == {1}
+        counts = Counter(reported(f"{path}.log"))
+        assert len(counts) == 2 and set(counts.values()) == {1}
 
 
 def test_many_claim_many_runs(tmp_path):
@@ -117,16 +117,16 @@ def test_many_claim_many_runs(tmp_path):
         Store.open(str(path), create=True)
         started = [start(claim_all, path, rates, log, 5.5 if number == 0 else 0) for number in range(8)]
         assert finish(*started) == [0] * 8
-        told = Counter(reported(log))
-        assert len(told) == len(rates) and set(told.values()) == {1}
+        counts = Counter(reported(log))
+        assert len(counts) == len(rates) and set(counts.values()) == {1}
         check_whole(path, rates, 1)
 
 
 def test_a_process_that_comes_back_late(tmp_path, monkeypatch):
     """7: stopped past its heartbeat, taken over, continued: its token is void and it harms nothing."""
-    path, begun = tmp_path / "s.db", processes.Event()
-    late = start(hang, path, 0.1, 3, begun, 0.05)
-    assert begun.wait(PATIENCE)
+    path, hung = tmp_path / "s.db", processes.Event()
+    late = start(hang, path, 0.1, 3, hung, 0.05)
+    assert hung.wait(PATIENCE)
     os.kill(late.pid, signal.SIGSTOP)
     try:
         store = Store.open(str(path))
@@ -146,10 +146,10 @@ def test_a_process_that_comes_back_late(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_clock_that_is_wrong_decides_nothing(tmp_path, hours):
-    """7: whoever lives is left alone, and whoever is dead is taken over, whatever the clocks say."""
-    path, log, begun = tmp_path / "s.db", tmp_path / "log", processes.Event()
-    alive = start(hang, path, 0.1, 3, begun, 10.0)
-    assert begun.wait(PATIENCE)
+    """7: live attempts are left alone and dead ones taken over, whatever the clocks say."""
+    path, log, hung = tmp_path / "s.db", tmp_path / "log", processes.Event()
+    alive = start(hang, path, 0.1, 3, hung, 10.0)
+    assert hung.wait(PATIENCE)
     os.kill(alive.pid, signal.SIGSTOP)
     try:
         left = start(sweep_at_another_time, path, [0.1], 3, log, hours, 0, False)
@@ -167,7 +167,7 @@ def test_a_clock_that_is_wrong_decides_nothing(tmp_path, hours):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="start times as Linux counts them")
 def test_a_pid_that_is_used_again_is_another_process(tmp_path):
-    """7: the dead holder's pid belongs to somebody else by now."""
+    """7: the pid of the dead holder belongs to another process now."""
     path = tmp_path / "s.db"
     assert finish(start(sweep_and_die, path, [0.1], 3, tmp_path / "log", 6)) == [-signal.SIGKILL]
     edit_identity(path, pid=os.getpid())

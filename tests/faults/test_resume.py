@@ -36,20 +36,20 @@ main(sys.argv[1:])
 
 
 def run(data, store, *words, kill_after=None, kill_at=None):
-    """lenetcli, killed as soon as it has told of an epoch, or in a process of its own before a commit."""
+    """lenetcli, killed as soon as it has reported an epoch, or in a process of its own before a commit."""
     words = [*words, "--data", str(data), "--filters", "4", "--store", str(store)]
     if kill_at is None:
         process = start(words, folder=data, environment=ENVIRONMENT, stderr=subprocess.PIPE)
     else:
         killer = [sys.executable, "-c", KILLER, str(kill_at), *words]
         process = subprocess.Popen(killer, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
-    told = []
+    lines = []
     for line in process.stderr:
-        told.append(line)
+        lines.append(line)
         if kill_after is not None and f"epoch {kill_after}/" in line:
             process.send_signal(signal.SIGKILL)
     code = process.wait(PATIENCE)
-    assert code in (0, -signal.SIGKILL), told
+    assert code in (0, -signal.SIGKILL), lines
     return code
 
 

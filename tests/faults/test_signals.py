@@ -33,9 +33,9 @@ def test_a_signal_in_each_phase(tmp_path, phase, number, record_property):
     for turn in range(20 if LONG else 1):
         folder = tmp_path / str(turn)
         folder.mkdir()
-        begun = processes.Event()
-        process = start(command, phase, folder, begun)
-        assert begun.wait(PATIENCE)
+        started = processes.Event()
+        process = start(command, phase, folder, started)
+        assert started.wait(PATIENCE)
         time.sleep(0.2)
         sent = time.monotonic()
         os.kill(process.pid, number)
@@ -56,9 +56,9 @@ def test_a_signal_in_each_phase(tmp_path, phase, number, record_property):
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path):
-    begun = processes.Event()
-    process = start(command, "one huge batch", tmp_path, begun)
-    assert begun.wait(PATIENCE)
+    started = processes.Event()
+    process = start(command, "one huge batch", tmp_path, started)
+    assert started.wait(PATIENCE)
     os.kill(process.pid, signal.SIGINT)
     time.sleep(0.3)
     os.kill(process.pid, signal.SIGTERM)

@@ -103,7 +103,7 @@ def store_runs(path):
 
 
 def test_random_damage(tmp_path):
-    """9: flipped and cut bytes; only our own errors, and no file is made anew in its place."""
+    """9: flipped and cut bytes; only documented errors, and no new file is made in its place."""
     good = tmp_path / "good.db"
     make_store(good)
     content = good.read_bytes()
@@ -156,7 +156,7 @@ CHECKED = ("a negative number of filters", "a number as large as SQLite's")
 
 @pytest.mark.parametrize("name", STRANGE)
 def test_a_stranger_s_store_is_data(tmp_path, name):
-    """9: whatever a store holds, nothing but our own errors comes of it."""
+    """9: whatever a store contains, only documented errors are raised."""
     path = tmp_path / "s.db"
     make_store(path)
     change(path, *STRANGE[name])

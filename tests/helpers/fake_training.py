@@ -107,7 +107,7 @@ class FakeTrainer:
 
 
 class Listener:
-    """Remembers what a runner tells."""
+    """Records the events of a runner."""
 
     def __init__(self):
         self.notes, self.epochs, self.ends = [], [], []

@@ -14,7 +14,7 @@ from lenetcli.store.store import Store
 
 
 def reported(path):
-    """The epochs that were told of as finished: run and epoch, in the order of the telling."""
+    """The epochs that were reported as finished: run and epoch, in the order of the reports."""
     if not Path(path).exists():
         return []
     return [tuple(line.split()) for line in Path(path).read_text().splitlines()]
@@ -28,15 +28,15 @@ def check_file(path):
 
 def check_reported(path, log):
     """What was reported is in the store, and was reported once."""
-    told = Counter(reported(log))
-    if not told:
+    counts = Counter(reported(log))
+    if not counts:
         return
-    assert not [epoch for epoch, times in told.items() if times > 1]
+    assert not [epoch for epoch, times in counts.items() if times > 1]
     with closing(sqlite3.connect(path, timeout=60)) as connection:
         stored = set(
             connection.execute("SELECT key, CAST(epoch AS TEXT) FROM epochs JOIN runs ON runs.id = run_id")
         )
-    assert set(told) <= stored
+    assert set(counts) <= stored
 
 
 def check_whole(path, rates, epochs):

@@ -152,13 +152,13 @@ def claim_all(store, rates, log, stall):
     sweep(store, rates, 1, log)
 
 
-def hang(store, rate, epochs, begun, heartbeat):
-    """A sweep that stops inside epoch 2 until it is told to go on; says how its claim ended."""
+def hang(store, rate, epochs, started, heartbeat):
+    """A sweep that sets ``started`` in epoch 2, where a test suspends it; exits with 0 if it is completed."""
     attempt.HEARTBEAT_SECONDS = heartbeat
 
     def hook(_config, epoch):
         if epoch == 2:
-            begun.set()
+            started.set()
             time.sleep(0.5)
 
     result = carry_out(Store.open(str(store), create=True), [rate], epochs, FakeTrainer(hook=hook))
@@ -168,7 +168,7 @@ def hang(store, rate, epochs, begun, heartbeat):
 def sweep_on_a_failing_disk(folder, rates, trouble, step):
     """Sweeps on a disk whose Nth operation fails, N from 1 on by ``step``, until one meets no trouble.
 
-    After each the store is whole, and the same sweep on the mended disk comes to its end.
+    After each failure the store is sound, and the same sweep completes it once the disk works again.
     """
     disk, fails_at = failing_vfs.install(), 1
     while True:
@@ -234,7 +234,7 @@ def soak(store, count, warm_up, results):
     results.put(seen)
 
 
-def command(phase, folder, begun):
+def command(phase, folder, started):
     """``lenetcli train`` with the fake trainer, which hangs in one phase for a minute."""
     from lenetcli.cli import train
     from lenetcli.cli.app import main
@@ -243,14 +243,14 @@ def command(phase, folder, begun):
 
     def hang(here):
         if here == phase:
-            begun.set()
+            started.set()
             time.sleep(60)
 
     def find(*_arguments, report, **_options):
         hang("looking for data")
         if phase == "download":
             for done in range(600):
-                begun.set()
+                started.set()
                 time.sleep(0.1)
                 report("file", done, 600)
         return FakeSource()
@@ -265,7 +265,7 @@ def command(phase, folder, begun):
                 yield trained
                 hang("one huge batch")
                 if phase == "epoch":
-                    begun.set()
+                    started.set()
                     for _ in range(600):
                         time.sleep(0.1)
                         if should_stop():

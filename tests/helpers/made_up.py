@@ -112,7 +112,7 @@ def make_sweep(parameter: str, epochs: int, cells: Sequence[Cell], request: Requ
 
 
 def make_cell(parameter: str, value: object, accuracies: Sequence[float] | None, **options: object) -> Cell:
-    """A cell of ``BASE`` with one value of its own; ``accuracies`` None means not begun."""
+    """A cell of ``BASE`` with one value of its own; ``accuracies`` None means not started."""
     seed = options.pop("seed", 0)
     base = options.pop("base", BASE)
     config = replace(base, **{"seed": seed, parameter: value})

@@ -26,7 +26,7 @@ print(this_process().to_json(), flush=True)
 
 @pytest.fixture
 def sleeper():
-    """A live process that has told its identity, and that identity."""
+    """A live process that has printed its identity, and that identity."""
     child = subprocess.Popen(
         [sys.executable, "-c", f"{SLEEPER}time.sleep(60)"], stdout=subprocess.PIPE, text=True
     )

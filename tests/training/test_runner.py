@@ -273,7 +273,7 @@ def test_an_epoch_is_kept_while_the_store_is_locked(store, monkeypatch):
         if epoch == 2:
             reader = sqlite3.connect(store.name, check_same_thread=False, isolation_level=None)
             reader.execute("BEGIN")
-            reader.execute("SELECT * FROM runs").fetchone()  # somebody who only looks
+            reader.execute("SELECT * FROM runs").fetchone()  # a program that only reads
             holders.append(threading.Timer(1.0, reader.close))
             holders[-1].start()
 
@@ -317,17 +317,17 @@ def test_a_stop_under_a_lock_ends_all_the_same(store, monkeypatch):
 
 
 def test_what_is_abandoned_inside_a_step_is_interrupted(store):
-    begun, go_on = threading.Event(), threading.Event()
+    started, go_on = threading.Event(), threading.Event()
 
     def hang(_config, epoch):
         if epoch == 2:
-            begun.set()
+            started.set()
             go_on.wait(60)
 
     held = Runner(store, make_plan(store, [0.1], 3), lambda *_: FakeTrainer(hook=hang), Listener())
     thread = threading.Thread(target=lambda: held.run(Stop()), daemon=True)
     thread.start()
-    assert begun.wait(60)
+    assert started.wait(60)
     held.abandon()
     run = store.run(config(0.1).key)
     assert (run.state, run.epochs, run.attempts[0].note) == (RunState.INTERRUPTED, 1, "stopped inside a step")
