@@ -1,6 +1,7 @@
 """What the processes of the fault tests do; each runs in a process of its own (``start``)."""
 
 import errno
+import gc
 import multiprocessing
 import os
 import signal
@@ -221,7 +222,7 @@ def run_without_descriptors(store, rates, epochs, log, spare):
 
 
 def soak(store, count, warm_up, results):
-    """Many runs in one process: descriptors and memory after a warm-up, and at the end."""
+    """Many runs in one process: descriptors, Python's blocks and bytes after a warm-up, and at the end."""
     import psutil
 
     me = psutil.Process()
@@ -230,7 +231,8 @@ def soak(store, count, warm_up, results):
     for number in range(warm_up + count):
         carry_out(held, [0.001 + number / 1e6], 1, is_sweep=False)
         if number in (warm_up - 1, warm_up + count - 1):
-            seen.append((me.num_fds(), me.memory_info().rss))
+            gc.collect()
+            seen.append((me.num_fds(), sys.getallocatedblocks(), me.memory_info().rss))
     results.put(seen)
 
 
