@@ -222,7 +222,7 @@ def run_without_descriptors(store, rates, epochs, log, spare):
 
 
 def soak(store, count, warm_up, results):
-    """Many runs in one process: descriptors, Python's blocks and bytes after a warm-up, and at the end."""
+    """Many runs in one process: descriptors, objects, blocks of Python's allocator, bytes; at two times."""
     import psutil
 
     me = psutil.Process()
@@ -232,7 +232,8 @@ def soak(store, count, warm_up, results):
         carry_out(held, [0.001 + number / 1e6], 1, is_sweep=False)
         if number in (warm_up - 1, warm_up + count - 1):
             gc.collect()
-            seen.append((me.num_fds(), sys.getallocatedblocks(), me.memory_info().rss))
+            objects, blocks = len(gc.get_objects()), sys.getallocatedblocks()
+            seen.append((me.num_fds(), objects, blocks, me.memory_info().rss))
     results.put(seen)
 
 

@@ -39,7 +39,8 @@ class TrainerContract:
         raise NotImplementedError
 
     def test_preparing_tells_the_seconds_of_tracing_and_warm_up(self, trainer, config):
-        assert all(seconds >= 0 for seconds in trainer.prepare(config))
+        trace_seconds, warmup_seconds = trainer.prepare(config)
+        assert trace_seconds >= 0 and warmup_seconds >= 0
 
     def test_each_epoch_is_yielded_in_order_with_all_that_is_stored(self, trainer, config, images):
         epochs = train(trainer, config, range(1, 4))
