@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from lenetcli.analysis.inference import mcnemar, mean_difference, sampling_error
-from lenetcli.analysis.ranking import Entry, Predictions, Ranking, is_whole, rank
+from lenetcli.analysis.ranking import Entry, Predictions, Ranking, rank
 from lenetcli.analysis.statements import Statement
 from lenetcli.analysis.trends import (
     conclude_chance,
@@ -15,9 +15,9 @@ from lenetcli.analysis.trends import (
     conclude_test,
 )
 from lenetcli.experiment.parameters import name_parameter
-from lenetcli.experiment.run import Run, RunState
+from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Sweep, write_command
-from lenetcli.words import join_words, name_all, name_value, name_values, plural, write_accuracy
+from lenetcli.words import join_words, name_all, name_values, plural, write_accuracy
 
 SIGNIFICANT = 0.05
 """The level of significance of McNemar's test, after the correction for several comparisons."""
@@ -51,22 +51,17 @@ def conclude_unfinished(sweep: Sweep) -> list[Statement]:
     """Statements on unfinished values of a sweep, with the command to train them, and on diverged values."""
     noun, device = name_parameter(sweep.parameter), sweep.device.value.upper()
     missing_values, diverged_values, ids = [], [], []
-    for value in sweep.values:
-        cells = [cell for cell in sweep.cells if cell.value == value]
-        diverged_runs = [cell.run for cell in cells if cell.run and cell.run.state is RunState.DIVERGED]
-        if diverged_runs:
-            share = f" with {len(diverged_runs)} of {len(cells)} seeds" if len(cells) > 1 else ""
-            epochs = name_all("epoch", sorted({run.epochs + 1 for run in diverged_runs}))
-            diverged_values.append(f"{name_value(value)}{share} (no finite loss in {epochs})")
-            ids += [run.id for run in diverged_runs]
-        missing_seeds = [
-            cell.seed
-            for cell in cells
-            if not (cell.run and (is_whole(cell.run, sweep.epochs) or cell.run in diverged_runs))
-        ]
+    for group in sweep.groups():
+        if group.diverged:
+            share = f" with {len(group.diverged)} of {len(group.cells)} seeds" if len(group.cells) > 1 else ""
+            epochs = name_all("epoch", sorted({run.epochs + 1 for run in group.diverged}))
+            diverged_values.append(f"{group.name}{share} (no finite loss in {epochs})")
+            ids += [run.id for run in group.diverged]
+        ended = (*group.whole, *group.diverged)
+        missing_seeds = [cell.config.seed for cell in group.cells if cell.run not in ended]
         if missing_seeds:
             seeds = f" ({name_all('seed', missing_seeds)})" if len(sweep.seeds) > 1 else ""
-            missing_values.append(name_value(value) + seeds)
+            missing_values.append(group.name + seeds)
     statements = []
     if missing_values:
         text = f"Not finished on the {device} and not compared: {noun} {join_words(missing_values)}."

@@ -16,7 +16,7 @@ from lenetcli.words import join_words, name_dataset, name_value, plural
 Row = tuple[Any, ...]
 """A row of a table of plotted numbers."""
 
-Group = tuple[str, Any, list[Run]]
+Family = tuple[str, Any, list[Run]]
 """The label, the value and the runs of a curve."""
 
 
@@ -93,10 +93,7 @@ def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSer
     Raises:
         NotFoundError: if no run of the sweep has finished an epoch.
     """
-    groups = [
-        (name_value(value), value, [cell.run for cell in sweep.cells if cell.value == value and cell.run])
-        for value in sweep.values
-    ]
+    groups = [(group.name, group.point[sweep.parameter], list(group.runs)) for group in sweep.groups()]
     diverged = all(cell.run and cell.run.state is RunState.DIVERGED for cell in sweep.cells)
     advice = f"Train it with: {write_command(sweep)}"
     curves, notes = _make_curves(
@@ -109,7 +106,7 @@ def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSer
         metric=metric,
         subject=name_parameter(sweep.parameter),
         dataset=name_dataset(sweep.dataset_name),
-        setting=describe_config(sweep.cells[0].config, without={sweep.parameter, "seed"}),
+        setting=describe_config(sweep.base, without={sweep.parameter, "seed"}),
         epochs=sweep.epochs,
         curves=curves,
         notes=(*notes, f"not yet trained: {join_words(untrained_labels)}") if untrained_labels else notes,
@@ -154,7 +151,7 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
 
 
 def _make_curves(
-    groups: Sequence[Group], metric: Metric, advice: str
+    groups: Sequence[Family], metric: Metric, advice: str
 ) -> tuple[tuple[Curve, ...], tuple[str, ...]]:
     """The curves of the groups with a finished epoch, and the notes on seeds and on runs without a curve.
 
@@ -194,7 +191,7 @@ def _longest_runs(runs: Sequence[Run]) -> list[Run]:
     return [run for run in candidates if run.epochs == length]
 
 
-def _mean_curve(group: Group, diverged: int, metric: Metric) -> Curve:
+def _mean_curve(group: Family, diverged: int, metric: Metric) -> Curve:
     """The curve of a group of runs, all with the same number of epochs."""
     label, value, runs = group
     columns = [

@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Protocol
 
-from lenetcli.experiment.run import Run, RunState
+from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.words import name_value
 
@@ -94,11 +94,11 @@ def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
     """
     # A mean over the seeds that did not diverge would describe the lucky ones alone: a rate that is unstable
     # with one seed cannot be ranked by the others.
-    diverged_rates = {cell.value for cell in sweep.cells if cell.run and cell.run.state is RunState.DIVERGED}
-    finished_runs: dict[float, dict[int, Run]] = {}
-    for cell in sweep.cells:
-        if cell.value not in diverged_rates and cell.run and is_whole(cell.run, sweep.epochs):
-            finished_runs.setdefault(cell.value, {})[cell.seed] = cell.run
+    finished_runs: dict[float, dict[int, Run]] = {
+        group.point["lr"]: {run.config.seed: run for run in group.whole}
+        for group in sweep.groups("lr")
+        if group.whole and not group.diverged
+    }
     # The seed decides the initial weights and the order of the images: over common seeds, a difference of two
     # means is due to the rates, not to easier seeds. The price is that one unfinished run removes its seed
     # from all rates.
@@ -107,10 +107,5 @@ def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
         Entry(rate, tuple(runs[seed] for seed in seeds)) for rate, runs in finished_runs.items() if seeds
     ]
     entries.sort(key=lambda entry: (entry.final, entry.best), reverse=True)
-    labels = evidence.validation_labels(sweep.cells[0].config.data) or b""
+    labels = evidence.validation_labels(sweep.base.data) or b""
     return Ranking(sweep.epochs, tuple(entries), len(labels), sweep.values, len(seeds), len(sweep.seeds))
-
-
-def is_whole(run: Run, epochs: int) -> bool:
-    """Whether a run of a sweep has all of its ``epochs`` epochs and has not diverged."""
-    return run.epochs == epochs and run.state is not RunState.DIVERGED

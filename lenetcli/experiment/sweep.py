@@ -1,23 +1,30 @@
-"""A sweep: runs that differ in one parameter, requested together."""
+"""A sweep: the runs of a grid of parameters, requested together; a single run is a grid without axes."""
 
 import hashlib
 import json
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from lenetcli.experiment.config import Config, DeviceKind, Request
-from lenetcli.experiment.run import Run
+from lenetcli.experiment.run import Run, RunState
 from lenetcli.words import name_value
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis of a grid: a field of ``Config`` and its values, in the order requested."""
+
+    name: str
+    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A run of a sweep: its value, seed and configuration, and the stored run once training has begun."""
+    """A run of a sweep: its configuration, and the stored run once training has begun."""
 
-    value: Any
-    seed: int
     config: Config
     run: Run | None = None
 
@@ -27,16 +34,50 @@ class Cell:
         return self.run is not None and self.run.state.is_finished()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sweep:
-    """Runs that differ in one parameter (and in the seed) and are trained for the same number of epochs.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The cells of a sweep that agree in some parameters: ``point`` has their values by name.
 
-    ``cells`` are in the order of the values as requested, and for each value in that of the seeds; the run of
-    each cell is cut to ``epochs``. ``dataset_name`` is a label; what identifies the data is in each
-    configuration.
+    ``epochs`` is the number of epochs of the sweep.
     """
 
-    parameter: str
+    point: Mapping[str, Any]
+    cells: tuple[Cell, ...]
+    epochs: int
+
+    @property
+    def name(self) -> str:
+        """The values of the point as text, in the form in which they are typed."""
+        return " ".join(map(name_value, self.point.values()))
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs that have begun."""
+        return tuple(cell.run for cell in self.cells if cell.run is not None)
+
+    @property
+    def diverged(self) -> tuple[Run, ...]:
+        """The runs that diverged within the epochs of the sweep."""
+        return tuple(run for run in self.runs if run.state is RunState.DIVERGED)
+
+    @property
+    def whole(self) -> tuple[Run, ...]:
+        """The runs that have all epochs of the sweep and have not diverged."""
+        return tuple(
+            run for run in self.runs if run.epochs == self.epochs and run.state is not RunState.DIVERGED
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """The runs of a grid, all trained for the same number of epochs; without axes, a single run.
+
+    ``cells`` are in the order of the axes, the last of which varies fastest; the run of each cell is cut to
+    ``epochs``. The seed is an axis like any other. ``dataset_name`` is a label; what identifies the data is
+    in each configuration.
+    """
+
+    axes: tuple[Axis, ...]
     epochs: int
     dataset_name: str
     cells: tuple[Cell, ...]
@@ -46,24 +87,44 @@ class Sweep:
 
     @property
     def id(self) -> str:
-        """The identity of the sweep: a hash of parameter, epochs and the keys of the cells, in any order."""
-        plan = [self.parameter, self.epochs, sorted(cell.config.key for cell in self.cells)]
+        """The identity of the sweep: a hash of its parameters, its epochs and the keys of its cells.
+
+        The order of neither counts, and the seed is part of the keys alone, unless it is the only axis.
+        """
+        keys = sorted(cell.config.key for cell in self.cells)
+        plan = [*sorted(self.parameters), self.epochs, keys]
         return hashlib.sha256(json.dumps(plan).encode()).hexdigest()
 
     @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the axes without the seed, which is a repetition, unless it is the only axis."""
+        names = tuple(axis.name for axis in self.axes)
+        return names if names == ("seed",) else tuple(name for name in names if name != "seed")
+
+    @property
+    def parameter(self) -> str:
+        """The first of ``parameters``; a sweep that is recorded has one."""
+        return self.parameters[0]
+
+    @property
     def values(self) -> tuple[Any, ...]:
-        """The values of the parameter, in the order requested."""
-        return tuple(dict.fromkeys(cell.value for cell in self.cells))
+        """The values of ``parameter``, in the order requested."""
+        return _distinct(self.parameter, self.cells)
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds of each value."""
-        return tuple(dict.fromkeys(cell.seed for cell in self.cells))
+        """The seeds of all cells, in the order requested."""
+        return _distinct("seed", self.cells)
+
+    @property
+    def base(self) -> Config:
+        """The configuration of the first cell, which all share but for the axes and the default shards."""
+        return self.cells[0].config
 
     @property
     def device(self) -> DeviceKind:
         """The kind of device of all cells."""
-        return self.cells[0].config.device
+        return self.base.device
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -75,17 +136,45 @@ class Sweep:
         """The number of cells that are done."""
         return sum(cell.is_done for cell in self.cells)
 
+    def groups(self, *by: str) -> tuple[Group, ...]:
+        """The cells that agree in the fields ``by`` (default: ``parameters``), in the order of the cells."""
+        names = by or self.parameters
+        cells: dict[tuple[Any, ...], list[Cell]] = {}
+        for cell in self.cells:
+            cells.setdefault(tuple(getattr(cell.config, name) for name in names), []).append(cell)
+        return tuple(
+            Group(dict(zip(names, values, strict=True)), tuple(members), self.epochs)
+            for values, members in cells.items()
+        )
+
+
+def make_axes(names: Iterable[str], cells: Sequence[Cell]) -> tuple[Axis, ...]:
+    """The axes with these names, with the values that the cells have."""
+    return tuple(Axis(name, _distinct(name, cells)) for name in names)
+
+
+def name_axes(sweep: Sweep) -> tuple[str, ...]:
+    """The parameters that name a run of a sweep: those of the axes, and the learning rate of a single run."""
+    return tuple(axis.name for axis in sweep.axes) or ("lr",)
+
+
+def _distinct(name: str, cells: Iterable[Cell]) -> tuple[Any, ...]:
+    """The values of a field of the configurations, each once, in the order of the cells."""
+    return tuple(dict.fromkeys(getattr(cell.config, name) for cell in cells))
+
 
 def write_command(sweep: Sweep) -> str:
     """The command that requests this sweep; typed again, it trains what is missing."""
-    words = ["lenetcli", "sweep", sweep.parameter.replace("_", "-"), *map(name_value, sweep.values)]
+    words = ["lenetcli", "sweep"]
+    names = {"epochs"}
+    for axis in sweep.axes:
+        names.add(axis.name)
+        if axis.name in sweep.parameters:
+            words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
     words += ["--epochs", str(sweep.epochs)] if sweep.epochs != Request().epochs else []
-    seeds = sweep.seeds
-    counted = len(seeds) > 1 and sweep.parameter != "seed"
-    words += ["--seeds", str(len(seeds))] if counted else []
-    skipped = {"epochs", sweep.parameter} | ({"seed"} if counted else set())
+    words += ["--seeds", str(len(sweep.seeds))] if "seed" in names - {*sweep.parameters} else []
     for option in fields(Request):
         value = getattr(sweep.request, option.name)
-        if option.name not in skipped and value != option.default:
+        if option.name not in names and value != option.default:
             words += [f"--{option.name.replace('_', '-')}", name_value(value)]
     return shlex.join(words)

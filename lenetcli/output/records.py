@@ -77,8 +77,8 @@ def sweep_fields(sweep: Sweep) -> dict[str, Any]:
         "last_requested": sweep.last_requested.isoformat(),
         "cells": [
             {
-                "value": cell.value,
-                "seed": cell.seed,
+                "value": getattr(cell.config, sweep.parameter),
+                "seed": cell.config.seed,
                 "id": cell.config.key.partition(":")[2],
                 "state": cell.run.state if cell.run else None,
             }

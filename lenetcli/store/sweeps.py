@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from lenetcli.experiment.config import Config, Precision, Request
 from lenetcli.experiment.run import Run
-from lenetcli.experiment.sweep import Cell, Sweep
+from lenetcli.experiment.sweep import Cell, Sweep, make_axes
 from lenetcli.store.queries import check_types, find_key, find_runs
 from lenetcli.store.tables import SWEEP_CELLS, SWEEPS
 
@@ -66,7 +66,7 @@ def record_request(connection: Connection, sweep: Sweep, asked: str) -> None:
         {
             "sweep_id": sweep_id,
             "position": position,
-            "value": cell.value,
+            "value": getattr(cell.config, sweep.parameter),
             "key": cell.config.key,
             "config": asdict(cell.config),
         }
@@ -103,18 +103,12 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
     for cell in cell_rows:
         config = check_types(Config.from_mapping(cell.config))
         run = runs.get(cell.key)
-        cells.append(
-            Cell(
-                value=Precision(cell.value) if row.parameter == "precision" else cell.value,
-                seed=config.seed,
-                config=config,
-                run=run.at(row.epochs) if run else None,
-            )
-        )
+        cells.append(Cell(config=config, run=run.at(row.epochs) if run else None))
     if not cells:
         raise ValueError(f"a sweep over {row.parameter!r} without cells")
+    several = len({cell.config.seed for cell in cells}) > 1 and row.parameter != "seed"
     return Sweep(
-        parameter=row.parameter,
+        axes=make_axes([row.parameter, *["seed"] * several], cells),
         epochs=row.epochs,
         dataset_name=row.dataset,
         cells=tuple(cells),

@@ -12,7 +12,7 @@ from lenetcli.errors import DataError, DeviceError, UsageError
 from lenetcli.experiment.architecture import IMAGE_SIDE
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
 from lenetcli.experiment.parameters import check_request
-from lenetcli.experiment.sweep import Cell, Sweep
+from lenetcli.experiment.sweep import Cell, Sweep, make_axes
 from lenetcli.machine import devices, limits, processor
 from lenetcli.machine.devices import Device
 from lenetcli.store.store import Store
@@ -89,14 +89,13 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
 class Plan:
     """The cells to train, with their data and device, and notes for the user.
 
-    ``is_sweep`` is False for a single run, which is not recorded as a sweep. ``source`` is None if no cell is
+    A sweep without axes is a single run, which is not recorded as a sweep. ``source`` is None if no cell is
     open and the data was not looked for. With ``remeasure``, finished runs are trained again for their
     timings.
     """
 
     request: Request
     sweep: Sweep
-    is_sweep: bool
     source: DataSource | None
     device: Device
     notes: tuple[str, ...] = ()
@@ -118,7 +117,7 @@ def plan_train(
 ) -> Plan:
     """The plan of a single run: a sweep of one cell that is not recorded as a sweep. See ``plan_sweep``."""
     check_request(request)
-    return _begin("lr", request, [request], store, find, is_sweep=False, remeasure=remeasure)
+    return _begin((), request, [request], store, find, remeasure=remeasure)
 
 
 def plan_sweep(
@@ -169,7 +168,8 @@ def plan_sweep(
         plan = _continue_recorded(request, recorded, find, remeasure)
         if plan is not None:
             return plan
-    return _begin(parameter, request, requests, store, find, is_sweep=True, remeasure=remeasure)
+    names = [parameter, "seed"] if len(seeds) > 1 and parameter != "seed" else [parameter]
+    return _begin(names, request, requests, store, find, remeasure=remeasure)
 
 
 def _question(request: Request, parameter: str, values: Sequence[Any], seeds: Sequence[int]) -> str:
@@ -184,7 +184,7 @@ def _continue_recorded(request: Request, recorded: Sweep, find: Finder, remeasur
 
     None if the path in the request contains other data now, so that the request means another sweep.
     """
-    config = recorded.cells[0].config
+    config = recorded.base
     finished = not remeasure and recorded.done == len(recorded.cells)
     notes: list[str] = []
     source = None
@@ -225,7 +225,6 @@ def _continue_recorded(request: Request, recorded: Sweep, find: Finder, remeasur
     return Plan(
         request=request,
         sweep=recorded,
-        is_sweep=True,
         source=source,
         device=device,
         notes=tuple(notes),
@@ -234,31 +233,24 @@ def _continue_recorded(request: Request, recorded: Sweep, find: Finder, remeasur
 
 
 def _begin(
-    parameter: str,
+    names: Sequence[str],
     request: Request,
     requests: Sequence[Request],
     store: Store | None,
     find: Finder,
     *,
-    is_sweep: bool,
     remeasure: bool,
 ) -> Plan:
     """A new plan with one cell for each of ``requests``, on the data and the device available now."""
     device = devices.choose_device(request.device)
     source = find(request.dataset, request.data)
     now = datetime.now(UTC)
+    cells = tuple(Cell(config=resolve(cell_request, source, device.kind)) for cell_request in requests)
     sweep = Sweep(
-        parameter=parameter,
+        axes=make_axes(names, cells),
         epochs=request.epochs,
         dataset_name=source.name,
-        cells=tuple(
-            Cell(
-                value=getattr(cell_request, parameter),
-                seed=cell_request.seed,
-                config=resolve(cell_request, source, device.kind),
-            )
-            for cell_request in requests
-        ),
+        cells=cells,
         request=request,
         created_at=now,
         last_requested=now,
@@ -266,7 +258,6 @@ def _begin(
     return Plan(
         request=request,
         sweep=sweep if store is None else refresh(store, sweep),
-        is_sweep=is_sweep,
         source=source,
         device=device,
         notes=_warnings(source, request, device),

@@ -83,7 +83,7 @@ class Runner:
         self._stop = stop
         sweep = self._plan.sweep
         with suppress(Stopped):
-            if self._plan.is_sweep:
+            if sweep.axes:
                 self._persist(self._store.request_sweep, sweep, self._plan.question)
             open_keys = {cell.config.key for cell in self._plan.open_cells}
             for cell in sweep.cells:

@@ -82,7 +82,7 @@ def test_sweep_ids(sweep_id):
 
 def test_the_id_of_a_sweep_over_seeds():
     cells = [make_cell("momentum", 0.0, None, seed=seed) for seed in range(3)]
-    sweep = make_sweep("seed", 2, [replace(cell, value=cell.seed) for cell in cells])
+    sweep = make_sweep("seed", 2, cells)
     assert sweep.id == "d1cdd87ace35c449d002d371f36c3f57ba6e58326279e78b63ea28ca6a041703"
 
 

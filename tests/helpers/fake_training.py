@@ -10,7 +10,7 @@ from lenetcli.data.sources import Arrays
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import DeviceKind, Request
 from lenetcli.experiment.run import CurvePoint
-from lenetcli.experiment.sweep import Cell, Sweep
+from lenetcli.experiment.sweep import Cell, Sweep, make_axes
 from lenetcli.machine.devices import Device
 from lenetcli.training.events import Diverged, Progressed, Stopped, Trained
 from lenetcli.training.interrupts import Stop
@@ -128,17 +128,14 @@ class Listener:
         self.epochs.append(point.epoch)
 
     def ended(self, cell, state, fate):
-        self.ends.append((cell.value, state, fate))
+        self.ends.append((cell.config.lr, state, fate))
 
 
-def make_plan(store, rates, epochs, *, is_sweep=True, remeasure=False, seeds=(0,)):
-    cells = tuple(
-        Cell(value=rate, seed=seed, config=replace(BASE, lr=rate, seed=seed))
-        for rate in rates
-        for seed in seeds
-    )
+def make_plan(store, rates, epochs, *, single=False, remeasure=False, seeds=(0,)):
+    cells = tuple(Cell(config=replace(BASE, lr=rate, seed=seed)) for rate in rates for seed in seeds)
+    names = [] if single else ["lr", "seed"] if len(seeds) > 1 else ["lr"]
     sweep = Sweep(
-        parameter="lr",
+        axes=make_axes(names, cells),
         epochs=epochs,
         dataset_name="fake",
         cells=cells,
@@ -149,7 +146,6 @@ def make_plan(store, rates, epochs, *, is_sweep=True, remeasure=False, seeds=(0,
     return Plan(
         request=sweep.request,
         sweep=refresh(store, sweep),
-        is_sweep=is_sweep,
         source=FakeSource(),
         device=DEVICE,
         remeasure=remeasure,

@@ -229,7 +229,7 @@ def soak(store, count, warm_up, results):
     held = Store.open(str(store), create=True)
     seen = []
     for number in range(warm_up + count):
-        carry_out(held, [0.001 + number / 1e6], 1, is_sweep=False)
+        carry_out(held, [0.001 + number / 1e6], 1, single=True)
         if number in (warm_up - 1, warm_up + count - 1):
             gc.collect()
             objects, blocks = len(gc.get_objects()), sys.getallocatedblocks()

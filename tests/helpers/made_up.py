@@ -9,7 +9,7 @@ from lenetcli.analysis.conclusions import conclude_learning_rates
 from lenetcli.analysis.statements import Statement
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
-from lenetcli.experiment.sweep import Cell, Sweep
+from lenetcli.experiment.sweep import Cell, Sweep, make_axes
 
 DATA = "d" * 64
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
@@ -100,8 +100,9 @@ def make_run(
 def make_sweep(parameter: str, epochs: int, cells: Sequence[Cell], request: Request | None = None) -> Sweep:
     """A sweep of these cells."""
     dataset_name = next((cell.run.dataset_name for cell in cells if cell.run), "mnist")
+    several = len({cell.config.seed for cell in cells}) > 1 and parameter != "seed"
     return Sweep(
-        parameter=parameter,
+        axes=make_axes([parameter, *["seed"] * several], cells),
         epochs=epochs,
         dataset_name=dataset_name,
         cells=tuple(cells),
@@ -117,7 +118,7 @@ def make_cell(parameter: str, value: object, accuracies: Sequence[float] | None,
     base = options.pop("base", BASE)
     config = replace(base, **{"seed": seed, parameter: value})
     run = None if accuracies is None else make_run(config, accuracies, **options)
-    return Cell(value=value, seed=seed, config=config, run=run)
+    return Cell(config=config, run=run)
 
 
 def rates_sweep(

@@ -136,7 +136,7 @@ class StoreContract:
 
     def test_a_sweep_sees_its_runs_cut_to_its_epochs(self, store):
         carry_out(store, [0.1, 0.01], 2)
-        carry_out(store, [0.1], 5, is_sweep=False)
+        carry_out(store, [0.1], 5, single=True)
         run = store.sweeps()[0].cells[0].run
         assert (run.epochs, run.state, run.target_epochs, len(run.timings)) == (2, RunState.COMPLETED, 2, 2)
         assert run.test_accuracy == curve_of(replace(BASE, lr=0.1), 2)[-1].test_accuracy

@@ -134,7 +134,7 @@ def test_sweeps_share_their_common_cells_and_a_wider_one_trains_only_the_new(sto
 
 
 def test_one_run_alone_is_recorded_as_no_sweep(store):
-    carry_out(store, [0.1], 1, is_sweep=False)
+    carry_out(store, [0.1], 1, single=True)
     assert (store.sweeps(), store.count()) == ([], 1)
 
 

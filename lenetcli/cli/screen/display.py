@@ -14,7 +14,7 @@ from rich.text import Text
 from lenetcli.analysis.estimates import Outlook
 from lenetcli.cli.screen.console import Console, sparkline
 from lenetcli.experiment.run import CurvePoint, RunState
-from lenetcli.experiment.sweep import Cell, Sweep
+from lenetcli.experiment.sweep import Cell, Sweep, name_axes
 from lenetcli.training.events import Fate, Progressed
 from lenetcli.words import name_value, write_duration
 
@@ -222,15 +222,16 @@ class Display:
         return f"run {min(len(self._ended_keys) + 1, cells)} of {cells}"
 
     def _name(self, cell: Cell) -> str:
-        """The name of a run: parameter and value, and the seed if the sweep has several.
+        """The name of a run: its values on the axes of the sweep.
 
         On a terminal the values are padded to the width of the widest one, so that lines are aligned.
         """
-        parameter, values = self._sweep.parameter, self._sweep.values
-        width = max(len(name_value(value)) for value in values) if self._live else 0
-        name = f"{parameter.replace('_', ' ')} {name_value(cell.value):<{width}}"
-        several = len(self._sweep.seeds) > 1 and parameter != "seed"
-        return f"{name} seed {cell.seed}" if several else name
+        words = []
+        for name in name_axes(self._sweep):
+            values = {name_value(getattr(other.config, name)) for other in self._sweep.cells}
+            width = max(map(len, values)) if self._live else 0
+            words.append(f"{name.replace('_', ' ')} {name_value(getattr(cell.config, name)):<{width}}")
+        return " ".join(words)
 
     def _print_line(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=not self._live)

@@ -20,7 +20,7 @@ from lenetcli.cli.screen.console import (
 )
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.run import CurvePoint, Run, RunState, Timing
-from lenetcli.experiment.sweep import Cell, Sweep
+from lenetcli.experiment.sweep import Cell, Sweep, name_axes
 from lenetcli.words import NONE, name_value, write_accuracy, write_duration
 
 
@@ -161,7 +161,6 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
         seconds: the duration of the command.
     """
     console = stdout()
-    several = len(sweep.seeds) > 1 and sweep.parameter != "seed"
 
     def best_first(cell: Cell) -> tuple[bool, float]:
         # Diverged runs come last, whatever accuracy they had before, together with runs that have none.
@@ -176,12 +175,9 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
     def draw_curve(run: Run) -> str:
         return sparkline([point.val_accuracy for point in run.curve], console)
 
-    parameter = sweep.parameter.replace("_", " ")
-    seed: Column[Cell] = Column("seed", lambda cell: cell.seed, right=True)
     print_table(
         (
-            Column(parameter, lambda cell: name_value(cell.value), right=parameter != "precision"),
-            *([seed] if several else []),
+            *(_axis_column(name) for name in name_axes(sweep)),
             Column("best val", of_run(lambda run: write_accuracy(run.best_val_accuracy)), right=True),
             Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy)), 3, right=True),
             Column("test", of_run(lambda run: write_accuracy(run.test_accuracy)), 2, right=True),
@@ -199,6 +195,12 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
     counts = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
     device = next((run.device_name for run in sweep.runs if run.device_name), sweep.device)
     print_message(f"{sweep.dataset_name} on {device}: {counts}; {write_duration(seconds)} in all")
+
+
+def _axis_column(name: str) -> Column[Cell]:
+    return Column(
+        name.replace("_", " "), lambda cell: name_value(getattr(cell.config, name)), right=name != "precision"
+    )
 
 
 def print_run(run: Run, sha256: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from lenetcli.analysis.conclusions import conclude_learning_rates, conclude_unfinished
 from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
 from lenetcli.analysis.curves import sweep_curves
-from lenetcli.analysis.ranking import Predictions, is_whole
+from lenetcli.analysis.ranking import Predictions
 from lenetcli.analysis.runtimes import RuntimePoint, RuntimeSeries, newest_filters, runtime_series
 from lenetcli.analysis.statements import Statement
 from lenetcli.errors import NotFoundError
@@ -17,7 +17,7 @@ from lenetcli.experiment.config import DeviceKind, Request
 from lenetcli.experiment.exercise import FILTERS_COMMANDS, LEARNING_RATES_COMMAND
 from lenetcli.experiment.parameters import describe_config
 from lenetcli.experiment.run import Run, RunState
-from lenetcli.experiment.sweep import Sweep, write_command
+from lenetcli.experiment.sweep import Group, Sweep, write_command
 from lenetcli.output.figures.axes import choose_kind
 from lenetcli.output.records import run_fields
 from lenetcli.words import (
@@ -25,7 +25,6 @@ from lenetcli.words import (
     join_words,
     name_all,
     name_dataset,
-    name_value,
     name_values,
     plural,
     write_accuracy,
@@ -137,7 +136,7 @@ def _describe_setup(sweeps: Sequence[Sweep]) -> list[list[str]]:
         f"pooling; a fully connected layer of {units} units; a softmax layer of ten classes. "
         "Both convolutions have the same number of filters."
     )
-    datasets = {sweep.cells[0].config.data: name_dataset(sweep.dataset_name) for sweep in sweeps}
+    datasets = {sweep.base.data: name_dataset(sweep.dataset_name) for sweep in sweeps}
     data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in datasets.items())
     training = "; ".join(dict.fromkeys(_describe_training(sweep) for sweep in sweeps))
     machines = join_words(list(dict.fromkeys(_describe_machine(a) for a in attempts))) or "not recorded"
@@ -163,7 +162,7 @@ def _describe_training(sweep: Sweep) -> str:
     noun = (
         "learning rates" if sweep.parameter == "lr" else f"{sweep.parameter} ({sweep.device.value.upper()})"
     )
-    config = sweep.cells[0].config
+    config = sweep.base
     shared = describe_config(
         config, without={sweep.parameter, "seed", "filters", "kernel_size", "hidden_units"}
     )
@@ -182,27 +181,25 @@ def _learning_rate_facts(evidence: Evidence, sweep: Sweep) -> Facts:
     return {
         "sweep": sweep.id,
         "dataset": name_dataset(sweep.dataset_name),
-        "setting": describe_config(sweep.cells[0].config, without={"lr", "seed"}),
+        "setting": describe_config(sweep.base, without={"lr", "seed"}),
         "epochs": sweep.epochs,
         "notes": list(curves.notes),
         "axis": choose_kind(*curves.limits, accuracy=True),
         "header": ["rate", "best", "in epoch", f"after epoch {sweep.epochs}", "test", "seeds", "state"],
-        "rows": [_rate_row(sweep, value) for value in sweep.values],
+        "rows": [_rate_row(group) for group in sweep.groups("lr")],
         "statements": [asdict(statement) for statement in conclude_learning_rates(sweep, evidence)],
     }
 
 
-def _rate_row(sweep: Sweep, value: object) -> list[str]:
+def _rate_row(group: Group) -> list[str]:
     """The row of a learning rate in the table: means ± standard deviations over the finished seeds."""
-    cells = [cell for cell in sweep.cells if cell.value == value]
-    runs = [cell.run for cell in cells if cell.run is not None]
-    finished = [run for run in runs if is_whole(run, sweep.epochs)]
+    cells, finished = group.cells, group.whole
     states = dict.fromkeys(cell.run.state.value if cell.run else "not begun" for cell in cells)
     peaks = [max(run.curve, key=lambda point: point.val_accuracy) for run in finished]
     tests = [run.test_accuracy for run in finished if run.test_accuracy is not None]
     epochs = sorted({peak.epoch for peak in peaks})
     return [
-        name_value(value),
+        group.name,
         _mean_and_deviation([peak.val_accuracy for peak in peaks]),
         f"{epochs[0]}–{epochs[-1]}" if len(epochs) > 1 else str(epochs[0]) if epochs else NONE,
         _mean_and_deviation([run.curve[-1].val_accuracy for run in finished]),
