@@ -1,6 +1,7 @@
 """The options that several commands share, and the parsers of their values."""
 
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import typer
 from lenetcli.cli import values
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Precision
+from lenetcli.experiment.sweep import Axis
 from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, expand
 
 
@@ -150,12 +152,19 @@ def parse_output(text: str) -> Path:
     return expand(text)
 
 
-def list_seeds(count: int | None) -> range | None:
-    """The seeds 0 … count−1 for the value of ``--seeds``; None without a value.
+def make_axes(parameter: str, values: Sequence[Any], seeds: int | None, seed: int) -> tuple[Axis, ...]:
+    """The axes of a sweep over a parameter, with the seeds 0 … seeds−1 if ``--seeds`` is given.
 
     Raises:
-        UsageError: if the count is not in the range from 1 to 1000.
+        UsageError: if the number of seeds is not in the range from 1 to 1000, or a seed is given too.
     """
-    if count is not None and not 1 <= count <= 1000:
-        raise UsageError(f"{count} seeds cannot be trained.", "Choose a number from 1 to 1000.")
-    return None if count is None else range(count)
+    axis = Axis(parameter, tuple(values))
+    if seeds is None:
+        return (axis,)
+    if not 1 <= seeds <= 1000:
+        raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
+    if parameter == "seed":
+        raise UsageError("A sweep over seeds needs no --seeds.", "Leave one of the two out.")
+    if seed:
+        raise UsageError(f"--seed {seed} and --seeds {seeds} were both given.", "Leave one of the two out.")
+    return (axis, Axis("seed", tuple(range(seeds)))) if seeds > 1 else (axis,)

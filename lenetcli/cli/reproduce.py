@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -14,8 +15,8 @@ import typer
 
 from lenetcli.cli import options
 from lenetcli.cli.downloads import find_stoppably
-from lenetcli.cli.train import open_existing
 from lenetcli.experiment.config import Config, DeviceKind, Request
+from lenetcli.experiment.sweep import Axis
 from lenetcli.files import DEFAULT_STORE
 
 SweepWords = tuple[str, tuple[Any, ...], str]
@@ -39,15 +40,18 @@ def reproduce(
     from lenetcli.machine.devices import choose_device
     from lenetcli.words import name_value
 
-    seed_list = options.list_seeds(seeds)
     request = Request(epochs=epochs, dataset=dataset, data=data, threads=threads)
     check_request(request)
     sweeps: list[SweepWords] = [("lr", LEARNING_RATES, "auto")]
     if choose_device("auto").kind is DeviceKind.GPU:
         sweeps.append(("filters", FILTERS[DeviceKind.GPU], "gpu"))
     sweeps.append(("filters", FILTERS[DeviceKind.CPU], "cpu"))
+    grids = [
+        (options.make_axes(parameter, values, seeds, request.seed), device)
+        for parameter, values, device in sweeps
+    ]
     if dry_run:
-        _show(request, sweeps, seed_list, address)
+        _show(request, grids, address)
         return
 
     words = ["--epochs", str(epochs), "--dataset", dataset, "--store", address]
@@ -61,21 +65,19 @@ def reproduce(
     _run(["report", "--store", address])
 
 
-def _show(request: Request, sweeps: "list[SweepWords]", seeds: range | None, address: str) -> None:
+def _show(request: Request, grids: Sequence[tuple[tuple[Axis, ...], str]], address: str) -> None:
     """Print the runs that are left to train, each once, with their estimated training times."""
     from lenetcli.analysis.estimates import estimate_seconds
     from lenetcli.cli.screen import console, tables
-    from lenetcli.training.plan import plan_sweep
+    from lenetcli.store.store import Store
+    from lenetcli.training.plan import make_plan
     from lenetcli.words import write_duration
 
-    store = open_existing(address)
+    store = Store.open(address, missing_ok=True)
     plans = find_stoppably(
-        lambda find: [
-            plan_sweep(replace(request, device=device), parameter, values, seeds, store, find)
-            for parameter, values, device in sweeps
-        ]
+        lambda find: [make_plan(replace(request, device=device), axes, store, find) for axes, device in grids]
     )
-    runs = store.runs() if store is not None else []
+    runs = store.runs()
     rows: dict[str, tuple[Config, int, float | None]] = {}
     for plan in plans:
         for cell in plan.open_cells:

@@ -45,7 +45,7 @@ def train(
 ) -> None:
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
     from lenetcli.store.store import Store
-    from lenetcli.training.plan import plan_train
+    from lenetcli.training.plan import make_plan
 
     request = Request(
         epochs=epochs,
@@ -63,8 +63,9 @@ def train(
         threads=threads,
         shards=shards,
     )
-    plan = find_stoppably(lambda find: plan_train(request, open_existing(address), find, remeasure=remeasure))
-    result = _run(Store.open(address, create=True), plan, wait=not no_wait)
+    store = Store.open(address, write=True)
+    plan = find_stoppably(lambda find: make_plan(request, (), store, find, remeasure=remeasure))
+    result = _run(store, plan, wait=not no_wait)
     _conclude(result, address, f"lenetcli runs show {result.sweep.runs[0].short_id}")
 
 
@@ -99,7 +100,7 @@ def sweep(
     """Train a run for each value; what the store holds already is kept."""
     from lenetcli.cli.values import parse_parameter, parse_value
     from lenetcli.store.store import Store
-    from lenetcli.training.plan import plan_sweep
+    from lenetcli.training.plan import make_plan
 
     field = parse_parameter(parameter)
     parsed = [parse_value(field, value) for value in values]
@@ -119,33 +120,12 @@ def sweep(
         threads=threads,
         shards=shards,
     )
-    seed_list = options.list_seeds(seeds)
-    plan = find_stoppably(
-        lambda find: plan_sweep(
-            request, field, parsed, seed_list, open_existing(address), find, remeasure=remeasure
-        )
-    )
-    result = _run(Store.open(address, create=True), plan, wait=not no_wait)
+    axes = options.make_axes(field, parsed, seeds, seed)
+    store = Store.open(address, write=True)
+    plan = find_stoppably(lambda find: make_plan(request, axes, store, find, remeasure=remeasure))
+    result = _run(store, plan, wait=not no_wait)
     figure = "runtime" if field == "filters" else field.replace("_", "-")
     _conclude(result, address, f"lenetcli plot {figure}", "lenetcli report")
-
-
-def open_existing(address: str) -> "Store | None":
-    """The store at an address, None if there is none yet.
-
-    It is created only after planning, so that an error found while planning leaves no file behind.
-
-    Raises:
-        StoreError: if it cannot be used, or could not be created.
-    """
-    from lenetcli.errors import NotFoundError
-    from lenetcli.store.store import Store
-
-    try:
-        return Store.open(address)
-    except NotFoundError:
-        Store.check_creatable(address)
-        return None
 
 
 def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer":

@@ -15,6 +15,9 @@ RECIPE = 1
 It is raised whenever the bits change: order of the layers, shapes of the shards, random streams.
 """
 
+AUTO = "auto"
+"""The device or data set of a request that leaves the choice to the program."""
+
 KEY_TAG = "l1:"
 """The prefix of every key, which distinguishes this form of the key from later ones."""
 
@@ -49,8 +52,8 @@ class Request:
     momentum: float = 0.0
     seed: int = 0
     precision: Precision = Precision.FLOAT32
-    device: str = "auto"
-    dataset: str = "auto"
+    device: str = AUTO
+    dataset: str = AUTO
     data: str | None = None
     threads: int | None = None
     shards: int | None = None

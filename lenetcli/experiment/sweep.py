@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -15,10 +15,13 @@ from lenetcli.words import name_value
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis of a grid: a field of ``Config`` and its values, in the order requested."""
+    """An axis of a grid: a field of ``Config`` and its values, each once, in the order requested."""
 
     name: str
     values: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", tuple(dict.fromkeys(self.values)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +112,12 @@ class Sweep:
     @property
     def values(self) -> tuple[Any, ...]:
         """The values of ``parameter``, in the order requested."""
-        return _distinct(self.parameter, self.cells)
+        return next(axis.values for axis in self.axes if axis.name == self.parameter)
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of all cells, in the order requested."""
-        return _distinct("seed", self.cells)
+        return tuple(dict.fromkeys(cell.config.seed for cell in self.cells))
 
     @property
     def base(self) -> Config:
@@ -148,19 +151,9 @@ class Sweep:
         )
 
 
-def make_axes(names: Iterable[str], cells: Sequence[Cell]) -> tuple[Axis, ...]:
-    """The axes with these names, with the values that the cells have."""
-    return tuple(Axis(name, _distinct(name, cells)) for name in names)
-
-
 def name_axes(sweep: Sweep) -> tuple[str, ...]:
     """The parameters that name a run of a sweep: those of the axes, and the learning rate of a single run."""
     return tuple(axis.name for axis in sweep.axes) or ("lr",)
-
-
-def _distinct(name: str, cells: Iterable[Cell]) -> tuple[Any, ...]:
-    """The values of a field of the configurations, each once, in the order of the cells."""
-    return tuple(dict.fromkeys(getattr(cell.config, name) for cell in cells))
 
 
 def write_command(sweep: Sweep) -> str:

@@ -172,6 +172,8 @@ def _add_attempt(connection: Connection, run_id: int, attempt: Attempt) -> int:
     values = asdict(attempt) | {
         "run_id": run_id,
         "identity": process.this_process().to_json(),
+        "computer": process.this_process().to_json(),
+        "recorder_host": attempt.host,
         "fingerprint": processor.processor_fingerprint(),
     }
     return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""The database file: address, schema check, connections and transactions, the errors of SQLite in words."""
+"""The database file: address, connections and transactions, the errors of SQLite in words."""
 
 import os
 import sqlite3
@@ -8,16 +8,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make_url, select
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, make_url
+from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
 from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
 from lenetcli.files import expand
+from lenetcli.store.schema import check_schema, migrate
 from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
 
 BUSY_SECONDS = 5.0
 """How long one statement waits for the lock of another program, in seconds; callers may try again."""
+
+MIGRATING = {"lenetcli_writes": True, "lenetcli_migrates": True}
+"""The options of a transaction that changes tables."""
 
 _FAULTS = {
     sqlite3.SQLITE_FULL: ("is on a disk that is full", "Make room, then type the same command again."),
@@ -60,14 +64,25 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         self.path = Path(str(url.database))
-        self._engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None})
-        event.listen(self._engine, "connect", _set_up)
-        event.listen(self._engine, "begin", _begin)
+        self._file = _make_engine(url, NullPool)
+        self._memory: Engine | None = (
+            None  # what is read in place of a file that is missing or of an older schema
+        )
+        self._missing = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A context with a transaction that reads: all its statements see the same state of the store."""
-        with self._translate_errors(), self._engine.connect() as connection:
+        """A context with a transaction that reads: all its statements see the same state of the store.
+
+        A store that is not there yet reads as empty, one of an older schema through an upgraded copy.
+        """
+        with self._translate_errors(), (self._memory or self._file).connect() as connection:
+            yield connection
+
+    @contextmanager
+    def read_file(self) -> Iterator[Connection]:
+        """A context with a transaction that reads the file itself, whatever its schema."""
+        with self._translate_errors(), self._file.connect() as connection:
             yield connection
 
     @contextmanager
@@ -75,29 +90,85 @@ class Database:
         """A context with a transaction that writes all or nothing and holds the write lock from its start.
 
         Each statement waits up to ``patience`` seconds for the lock of another program, by default
-        ``BUSY_SECONDS``.
+        ``BUSY_SECONDS``. The first one creates a store that is missing.
         """
-        engine = self._engine.execution_options(lenetcli_writes=True, lenetcli_patience=patience)
+        engine = self._file.execution_options(lenetcli_writes=True, lenetcli_patience=patience)
+        if self._missing:
+            with self._translate_errors(), engine.begin() as connection:
+                self._create(connection)
+            self._missing, self._memory = False, None
         with self._translate_errors(), engine.begin() as connection:
             yield connection
 
     @contextmanager
     def migrate(self) -> Iterator[Connection]:
         """A context with a transaction that changes tables: it writes, and foreign keys are not enforced."""
-        engine = self._engine.execution_options(lenetcli_writes=True, lenetcli_migrates=True)
-        with self._translate_errors(), engine.begin() as connection:
+        with self._translate_errors(), self._file.execution_options(**MIGRATING).begin() as connection:
             yield connection
 
-    def open(self) -> None:
-        """Check that the file is a store of this schema, with statements that only read.
+    def open(self, *, write: bool = False, missing_ok: bool = False) -> str:
+        """Check that the file is a store, to read it or, with ``write``, to write to it too.
+
+        A missing or empty file that may be missing, or that is to be written to, reads as an empty store; it
+        is created by the first ``write``.
+
+        Returns:
+            The schema of the file; the newest one for a store that is not there yet.
 
         Raises:
-            NotFoundError: if there is no file, or an empty one.
-            StoreError: if it is not a store, or has another schema.
+            NotFoundError: if there is no file, or an empty one, without ``write`` and ``missing_ok``.
+            StoreError: if it is not a store or has a newer schema, or if it is to be written to and cannot
+                be, or has an older schema.
         """
-        self.check_there()
-        with self.read() as connection:
-            self._check_version(connection)
+        self._recover()
+        if not self._file_size():
+            if not (write or missing_ok):
+                self.check_there()
+            self._check_creatable()
+            self._missing, self._memory = True, _make_engine("sqlite://", StaticPool)
+            with self._memory.begin() as connection:
+                METADATA.create_all(connection)
+            return SCHEMA_VERSION
+        # Only a store is locked for writing, never the database of another program.
+        with self.read_file() as connection:
+            schema = check_schema(connection, self.path)
+        if write:
+            self._check_writable(schema)
+        elif schema != SCHEMA_VERSION:
+            self._memory = self._copy_upgraded()
+        return schema
+
+    def _check_writable(self, schema: str) -> None:
+        if schema != SCHEMA_VERSION:
+            raise StoreError(
+                f"The store '{self.path}' has schema {schema}, and this lenetcli writes {SCHEMA_VERSION}.",
+                f"Upgrade it with lenetcli store upgrade --store '{self.path}'.",
+            )
+        with self.write() as connection:
+            # SQLite begins such a transaction also if it cannot write the file or create its journal.
+            # Only a change fails, here rather than after the first epoch; it is rolled back.
+            connection.exec_driver_sql("PRAGMA user_version=1")
+            connection.rollback()
+
+    def _create(self, connection: Connection) -> None:
+        """Create the tables of a store that was missing when it was opened."""
+        # Of several processes that find no store, the first to get the lock creates it; the others wait at
+        # the start of their transactions, and then find its tables.
+        if not inspect(connection).get_table_names():
+            METADATA.create_all(connection)
+            connection.execute(VERSION.insert().values(version_num=SCHEMA_VERSION))
+        elif check_schema(connection, self.path) != SCHEMA_VERSION:
+            raise StoreError(f"The store '{self.path}' has another schema by now.", "Type the command again.")
+
+    def _copy_upgraded(self) -> Engine:
+        """A copy of the store in memory with the newest schema: a file that cannot be written can be read."""
+        engine = _make_engine("sqlite://", StaticPool)
+        with self.read_file() as source, engine.connect() as copy:
+            driver: Any = source.connection.driver_connection
+            driver.backup(copy.connection.driver_connection)
+        with self._translate_errors(), engine.execution_options(**MIGRATING).begin() as connection:
+            migrate(connection)
+        return engine
 
     def check_there(self) -> None:
         """Check that there is a file that is not empty, whatever its content.
@@ -113,33 +184,6 @@ class Database:
                 f"Train something first ({LEARNING_RATES_COMMAND}), or name one with --store.",
             )
 
-    def open_or_create(self) -> None:
-        """Check that the file is a store of this schema that can be written; create it if missing or empty.
-
-        Raises:
-            StoreError: if it is not a store, has another schema, or cannot be written or created.
-        """
-        self._recover()
-        if self._file_size():
-            # Only a store is locked for writing, never the database of another program.
-            with self.read() as connection:
-                self._check_version(connection)
-            with self.write() as connection:
-                # SQLite begins such a transaction also if it cannot write the file or create its journal.
-                # Only a change fails, here rather than after the first epoch; it is rolled back.
-                connection.exec_driver_sql("PRAGMA user_version=1")
-                connection.rollback()
-            return
-        self.check_creatable()
-        with self.write() as connection:
-            # Of several processes that find no store, the first to get the lock creates it; the others wait
-            # at the start of their transactions, and then find its tables.
-            if inspect(connection).get_table_names():
-                self._check_version(connection)
-                return
-            METADATA.create_all(connection)
-            connection.execute(VERSION.insert().values(version_num=SCHEMA_VERSION))
-
     def _recover(self) -> None:
         """Let SQLite roll back what a killed process left half written.
 
@@ -152,10 +196,10 @@ class Database:
             with suppress(OSError):  # the name of the journal is too long: then opening the file fails, too
                 if not Path(f"{self.path}-journal").exists():
                     return
-            with self.read() as connection:
+            with self.read_file() as connection:
                 connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
 
-    def check_creatable(self) -> None:
+    def _check_creatable(self) -> None:
         """Check that a file can be created at the path, without creating it.
 
         Raises:
@@ -188,35 +232,6 @@ class Database:
             raise StoreError(f"The store '{self.path}' is {kind}.", "Name a file with --store.")
         return status.st_size
 
-    def _check_version(self, connection: Connection) -> None:
-        """Check that the database is a store of this schema without views, triggers and virtual tables."""
-        try:
-            versions = connection.execute(select(VERSION.c.version_num)).scalars().all()
-        except exc.OperationalError as error:
-            if "no such table" not in str(error.orig):
-                raise
-            raise StoreError(
-                f"'{self.path}' is a database of another program.", "Name another file with --store."
-            ) from None
-        if versions != [SCHEMA_VERSION]:
-            shown = ", ".join(str(version)[:32] for version in versions) or "none"
-            older = shown.isdecimal() and shown < SCHEMA_VERSION
-            raise StoreError(
-                f"The store '{self.path}' has schema {shown}, and this lenetcli reads {SCHEMA_VERSION}.",
-                f"Upgrade it with lenetcli store upgrade --store '{self.path}'."
-                if older
-                else "Use the lenetcli that wrote it, or a newer one: pip install --upgrade lenetcli.",
-            )
-        # In a store from elsewhere, a view or trigger would execute its own SQL inside our statements.
-        foreign_names = connection.exec_driver_sql(
-            "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%'"
-        ).scalars()
-        if names := sorted(map(str, foreign_names)):
-            raise StoreError(
-                f"The store '{self.path}' holds {names[0][:64]!r}, which no lenetcli put there.",
-                "Do not trust it; restore the store from a backup.",
-            )
-
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
         """A context that raises errors of the database and those caused by its content as ``StoreError``."""
@@ -247,6 +262,15 @@ class Database:
                 primary or -1, (f"cannot be used ({error.orig})", "Restore it from a backup.")
             )
             raise StoreError(f"The store '{self.path}' {fault}.", advice) from error
+
+
+def _make_engine(url: URL | str, pool: type[Pool]) -> Engine:
+    """The engine of a database; ``StaticPool`` keeps its only connection, so that one in memory lives."""
+    arguments = {"isolation_level": None, "check_same_thread": False}
+    engine = create_engine(url, poolclass=pool, connect_args=arguments)
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _set_up(connection: Any, _record: Any) -> None:

@@ -9,9 +9,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import StoreBusyError, UsageError
 from lenetcli.experiment.checkpoint import Checkpoint
-from lenetcli.experiment.config import Config, DeviceKind
+from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
-from lenetcli.experiment.sweep import Sweep
+from lenetcli.experiment.sweep import Axis, Sweep
 from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.claims import Busy, Claim, Done, Measurement
 from lenetcli.store.database import Database, parse_address
@@ -35,32 +35,26 @@ class Store:
         self._database = database
 
     @classmethod
-    def open(cls, address: str, *, create: bool = False) -> "Store":
-        """The store at a path or an SQLAlchemy URL; with ``create``, a missing one is created.
+    def open(cls, address: str, *, write: bool = False, missing_ok: bool = False) -> "Store":
+        """The store at a path or an SQLAlchemy URL, to read it or, with ``write``, to write to it too.
+
+        One that is not there yet reads as empty if it may be missing, and is created when something is
+        written.
 
         Raises:
-            NotFoundError: if there is no store, without ``create``.
-            StoreError: if it is not a store, has another schema, or, with ``create``, cannot be written.
+            NotFoundError: if there is no store, without ``write`` and ``missing_ok``.
+            StoreError: if it is not a store, has a newer schema, or, with ``write``, cannot be written.
         """
         database = Database(parse_address(address))
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:
-                database.open_or_create() if create else database.open()
+                database.open(write=write, missing_ok=missing_ok)
                 return cls(database)
             except StoreBusyError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
-
-    @staticmethod
-    def check_creatable(address: str) -> None:
-        """Check that a store can be created where there is none, without creating it.
-
-        Raises:
-            StoreError: if it cannot.
-        """
-        Database(parse_address(address)).check_creatable()
 
     @property
     def name(self) -> str:
@@ -125,10 +119,10 @@ class Store:
         with self._database.read() as connection:
             return sweeps.find_sweep(connection, prefix)
 
-    def find_asked(self, asked: str) -> Sweep | None:
-        """The newest sweep with the request ``asked``, a text as in ``request_sweep``; None without one."""
+    def find_request(self, request: Request, axes: Sequence[Axis]) -> Sweep | None:
+        """The newest sweep that the same request began, in whatever order it was typed; None without one."""
         with self._database.read() as connection:
-            return sweeps.find_asked(connection, asked)
+            return sweeps.find_request(connection, request, axes)
 
     def predictions(self, key: str, epoch: int) -> bytes | None:
         """The predicted class of each validation image after an epoch, one byte each; None without it."""
@@ -164,10 +158,10 @@ class Store:
                 .on_conflict_do_nothing()
             )
 
-    def request_sweep(self, sweep: Sweep, asked: str) -> None:
-        """Record that a sweep is requested now; ``asked`` is the text by which ``find_asked`` finds it."""
+    def request_sweep(self, sweep: Sweep) -> None:
+        """Record that a sweep is requested now."""
         with self._database.write() as connection:
-            sweeps.record_request(connection, sweep, asked)
+            sweeps.record_request(connection, sweep)
 
     def claim(
         self,

@@ -1,16 +1,18 @@
 """Sweeps in the store: recording a request, and reading sweeps back with the runs of their cells."""
 
+import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from lenetcli.experiment.config import Config, Precision, Request
 from lenetcli.experiment.run import Run
-from lenetcli.experiment.sweep import Cell, Sweep, make_axes
+from lenetcli.experiment.sweep import Axis, Cell, Sweep
 from lenetcli.store.queries import check_types, find_key, find_runs
 from lenetcli.store.tables import SWEEP_CELLS, SWEEPS
 
@@ -30,46 +32,45 @@ def find_sweep(connection: Connection, prefix: str) -> Sweep:
     return _build_sweeps(connection, SWEEPS.c.key == key)[0]
 
 
-def find_asked(connection: Connection, asked: str) -> Sweep | None:
-    """The newest sweep with the request ``asked``, a text as in ``record_request``; None if there is none."""
-    sweeps = _build_sweeps(connection, SWEEPS.c.asked == asked)
+def find_request(connection: Connection, request: Request, axes: Sequence[Axis]) -> Sweep | None:
+    """The newest sweep that the same request began; None if there is none."""
+    sweeps = _build_sweeps(connection, SWEEPS.c.asked == _write_request(request, axes))
     return sweeps[0] if sweeps else None
 
 
-def record_request(connection: Connection, sweep: Sweep, asked: str) -> None:
-    """Record that a sweep is requested now.
+def _write_request(request: Request, axes: Sequence[Axis]) -> str:
+    """A text that is the same for requests that mean the same sweep, in whatever order it was typed."""
+    # A seed that is not an axis counts as one of a single value: ``--seeds 1`` is ``--seed 0``.
+    grid = {"seed": [request.seed]} | {axis.name: sorted(axis.values) for axis in axes}
+    typed = {name: value for name, value in asdict(request).items() if name not in {*grid, "threads"}}
+    return json.dumps([grid, typed], sort_keys=True)
 
-    Args:
-        connection: a connection in a transaction that writes.
-        sweep: the sweep; if it is in the store already, its newest request is updated.
-        asked: the request as text; requests with the same text mean the same sweep.
-    """
+
+def record_request(connection: Connection, sweep: Sweep) -> None:
+    """Record, in a transaction that writes, that a sweep is requested now, whether it is known or new."""
     now = datetime.now(UTC)
+    newest = {
+        "sequence": select(func.coalesce(func.max(SWEEPS.c.sequence), 0) + 1).scalar_subquery(),
+        "request": asdict(sweep.request),
+        "asked": _write_request(sweep.request, sweep.axes),
+        "last_requested": now,
+    }
     known_id = connection.execute(select(SWEEPS.c.id).where(SWEEPS.c.key == sweep.id)).scalar_one_or_none()
     if known_id is not None:
-        newest = {"last_requested": now, "asked": asked, "request": asdict(sweep.request)}
         connection.execute(update(SWEEPS).where(SWEEPS.c.id == known_id).values(newest))
         return
     sweep_id = connection.execute(
         insert(SWEEPS).values(
             key=sweep.id,
-            parameter=sweep.parameter,
+            axes=[[axis.name, axis.values] for axis in sweep.axes],
             epochs=sweep.epochs,
             dataset=sweep.dataset_name,
-            request=asdict(sweep.request),
-            asked=asked,
             created_at=now,
-            last_requested=now,
+            **newest,
         )
     ).inserted_primary_key[0]  # type: ignore[index]
     cells = [
-        {
-            "sweep_id": sweep_id,
-            "position": position,
-            "value": getattr(cell.config, sweep.parameter),
-            "key": cell.config.key,
-            "config": asdict(cell.config),
-        }
+        {"sweep_id": sweep_id, "position": position, "key": cell.config.key, "config": asdict(cell.config)}
         for position, cell in enumerate(sweep.cells)
     ]
     connection.execute(insert(SWEEP_CELLS), cells)
@@ -77,9 +78,7 @@ def record_request(connection: Connection, sweep: Sweep, asked: str) -> None:
 
 def _build_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
     """The sweeps that satisfy all conditions, the newest request first."""
-    rows = connection.execute(
-        select(SWEEPS).where(*conditions).order_by(SWEEPS.c.last_requested.desc(), SWEEPS.c.id.desc())
-    ).all()
+    rows = connection.execute(select(SWEEPS).where(*conditions).order_by(SWEEPS.c.sequence.desc())).all()
     ids = select(SWEEPS.c.id).where(*conditions)
     cell_rows = connection.execute(
         select(SWEEP_CELLS)
@@ -101,14 +100,15 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
     """
     cells = []
     for cell in cell_rows:
-        config = check_types(Config.from_mapping(cell.config))
         run = runs.get(cell.key)
+        config = check_types(Config.from_mapping(cell.config))
         cells.append(Cell(config=config, run=run.at(row.epochs) if run else None))
-    if not cells:
-        raise ValueError(f"a sweep over {row.parameter!r} without cells")
-    several = len({cell.config.seed for cell in cells}) > 1 and row.parameter != "seed"
-    return Sweep(
-        axes=make_axes([row.parameter, *["seed"] * several], cells),
+    axes = tuple(
+        Axis(name, tuple(map(Precision, values) if name == "precision" else values))
+        for name, values in row.axes
+    )
+    sweep = Sweep(
+        axes=axes,
         epochs=row.epochs,
         dataset_name=row.dataset,
         cells=tuple(cells),
@@ -116,3 +116,8 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
         created_at=row.created_at,
         last_requested=row.last_requested,
     )
+    points = {tuple(asdict(cell.config)[axis.name] for axis in axes) for cell in cells}
+    known = all(value in axis.values for point in points for value, axis in zip(point, axes, strict=True))
+    if not (axes and cells and known and len(points) == math.prod(len(axis.values) for axis in axes)):
+        raise ValueError(f"a sweep over {[axis.name for axis in axes]} without all of its cells")
+    return sweep

@@ -24,7 +24,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest revision of ``migrations/versions``; tests compare the tables here with what those create."""
 
 
@@ -100,8 +100,10 @@ RUNS = Table(
     ),
     column("attempt", Integer, comment="The number of the attempt that holds the run: its fencing token."),
     column("created_at", UtcDateTime),
+    column("note", String, nullable=True, comment="A remark of the user."),
     Index("runs_by_age", "created_at"),
     Index("runs_by_state", "state"),
+    sqlite_autoincrement=True,
     comment="One run: its configuration (the names are those of ``Config``), and where it stands.",
 )
 ATTEMPTS = Table(
@@ -111,8 +113,14 @@ ATTEMPTS = Table(
     column("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE")),
     column("number", Integer),
     column("remeasure", Boolean),
-    column("identity", String, comment="The process, as JSON: host, boot, namespace, pid and start time."),
-    column("host", String),
+    column(
+        "identity",
+        String,
+        comment="The process that records, as JSON: host, boot, namespace, pid and start time.",
+    ),
+    column(
+        "host", String, comment="The machine that computes, to which device, processor and threads belong."
+    ),
     column("device_name", String),
     column("processor", String),
     column("fingerprint", String, comment="What of the processor decides the bits."),
@@ -129,6 +137,7 @@ ATTEMPTS = Table(
         default=0,
         comment="A counter: an observer on another host watches whether it moves.",
     ),
+    column("seen_at", UtcDateTime, nullable=True, comment="The time of the last heartbeat."),
     column("ended_at", UtcDateTime, nullable=True),
     column("outcome", String, nullable=True),
     column("note", String, nullable=True),
@@ -136,7 +145,10 @@ ATTEMPTS = Table(
     column("data_seconds", Double, nullable=True),
     column("trace_seconds", Double, nullable=True),
     column("warmup_seconds", Double, nullable=True),
+    column("computer", String, comment="The process that computes, in the form of ``identity``."),
+    column("recorder_host", String, comment="The machine of the process that records."),
     Index("attempts_by_run", "run_id", "number", unique=True),
+    sqlite_autoincrement=True,
     comment="One process' work on a run.",
 )
 EPOCHS = Table(
@@ -162,6 +174,11 @@ TIMINGS = Table(
     column("eval_seconds", Double),
     column("contended", Boolean, comment="Others used the machine, or the process was suspended."),
     column("clock_set", Boolean),
+    column("started_at", UtcDateTime, nullable=True),
+    column("ended_at", UtcDateTime, nullable=True),
+    column(
+        "beside", Integer, nullable=True, comment="How many other runs were trained on the machine meanwhile."
+    ),
     comment="What an epoch cost an attempt: machines, not bits.",
 )
 WEIGHTS = Table(
@@ -180,17 +197,25 @@ SWEEPS = Table(
     METADATA,
     column("id", Integer, primary_key=True),
     column("key", String, unique=True),
-    column("parameter", String),
+    column(
+        "axes", JSON, comment="The axes of the grid: a list of pairs of a field of ``Config`` and its values."
+    ),
     column("epochs", Integer),
     column("dataset", String),
     column("request", JSON, comment="What was typed, with its gaps."),
     column(
         "asked",
         String,
-        comment="What makes two requests the same question: parameter, values, seeds and request.",
+        comment="What makes two requests the same: the axes, each sorted, and the rest of the request.",
+        index=True,
+    ),
+    column(
+        "sequence", Integer, unique=True, comment="The order of the requests: the newest has the largest."
     ),
     column("created_at", UtcDateTime),
-    column("last_requested", UtcDateTime, index=True),
+    column("last_requested", UtcDateTime),
+    column("note", String, nullable=True, comment="A remark of the user."),
+    sqlite_autoincrement=True,
     comment="Runs asked for together.",
 )
 SWEEP_CELLS = Table(
@@ -198,7 +223,6 @@ SWEEP_CELLS = Table(
     METADATA,
     column("sweep_id", Integer, ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True),
     column("position", Integer, primary_key=True),
-    column("value", JSON),
     column("key", String, index=True),
     column("config", JSON),
     comment="A run that a sweep plans; its row in ``runs`` comes into being when it is claimed.",

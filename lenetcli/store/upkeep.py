@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,20 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
-from lenetcli.errors import StoreBusyError, StoreError, UsageError
+from lenetcli.errors import StoreError, UsageError
 from lenetcli.experiment import checkpoint
 from lenetcli.experiment.run import Run
 from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.database import Database, parse_address
-from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION, VERSION
+from lenetcli.store.schema import MIGRATIONS, check_schema, migrate
+from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION
 
 COPY_PATIENCE = 30.0
 """How long a backup waits for a target that another program uses, in seconds."""
-
-MIGRATIONS = Path(__file__).parent / "migrations"
-"""The folder of the Alembic environment and its revisions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,8 @@ def inspect_store(address: str) -> StoreSummary:
         NotFoundError: if there is no store.
         StoreError: if it is not a store, or has another schema.
     """
-    database = _open(address)
+    database = Database(parse_address(address))
+    schema = database.open()
     with database.read() as connection:
         counts = {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -65,7 +65,7 @@ def inspect_store(address: str) -> StoreSummary:
     return StoreSummary(
         path=database.path.resolve(),
         bytes=database.path.stat().st_size,
-        schema=SCHEMA_VERSION,
+        schema=schema,
         counts=counts,
         newest=newest,
     )
@@ -78,16 +78,18 @@ def check_store(address: str) -> list[str]:
         NotFoundError: if there is no store.
         StoreError: if it cannot be read.
     """
-    database = _open(address)
-    with database.read() as connection:
+    database = Database(parse_address(address))
+    database.open()
+    with database.read_file() as connection:
         faults = [
             f"The file: {text}."
             for (text,) in connection.exec_driver_sql("PRAGMA integrity_check(20)")
             if text != "ok"
         ]
+    with database.read() as connection:
         faults += [
             f"The table {table} has a row that refers to a missing one of {parent}."
-            for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check")
+            for table, parent in _broken_references(connection).elements()
         ]
         keys = connection.execute(select(RUNS.c.key).order_by(RUNS.c.id)).scalars().all()
         for key in keys:
@@ -95,12 +97,12 @@ def check_store(address: str) -> list[str]:
             faults += [f"Run {run.short_id}: {fault}." for fault in _check_run(connection, run)]
         try:
             sweeps.list_sweeps(connection)
-        except ValueError as error:
+        except (KeyError, TypeError, ValueError) as error:
             faults.append(f"The sweeps cannot be read: {error}.")
     return faults
 
 
-def _check_run(connection: Any, run: Run) -> Iterator[str]:
+def _check_run(connection: Connection, run: Run) -> Iterator[str]:
     """The faults of a run, each as the end of a sentence."""
     if run.config.key != run.key:
         yield "its id is not that of its configuration"
@@ -173,7 +175,7 @@ def _fill(database: Database, target: Path) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > deadline:
             raise sqlite3.OperationalError("another program uses it")
 
-    with database.read() as connection, closing(sqlite3.connect(target)) as copy:
+    with database.read_file() as connection, closing(sqlite3.connect(target)) as copy:
         source: Any = connection.connection.driver_connection
         source.backup(copy, progress=give_up)
         # If the source is in WAL mode, so is the copy: this leaves it one plain file.
@@ -207,59 +209,32 @@ def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, 
         UsageError: if the backup cannot be written.
         StoreError: if it is not a store, has a newer schema, or cannot be written.
     """
-    from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
-    head = str(scripts.get_current_head())
-    revisions = {revision.revision for revision in scripts.walk_revisions()}
     database = Database(parse_address(address))
     database.check_there()
-    _read_version(database, revisions)  # first, so that the database of another program is never locked
+    with database.read_file() as connection:  # first, so that the database of another program is never locked
+        check_schema(connection, database.path)
     with database.migrate() as connection:
-        # From here on no other process can write. The version is read again, since one may have upgraded the
-        # store before. It and the backup are read through connections of their own, which see the last
-        # committed state: the backup is what the upgrade begins with.
-        before = _read_version(database, revisions)
-        if before == head:
-            return before, head, None
+        # From here on no other process can write. The schema is read again, since one may have upgraded the
+        # store before. The backup is read through a connection of its own, which sees the last committed
+        # state: it is what the upgrade begins with.
+        before = check_schema(connection, database.path)
+        if before == SCHEMA_VERSION:
+            return before, before, None
         timestamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         backup = database.path.with_name(f"{database.path.name}.{before}.{timestamp}.{os.getpid()}.backup")
         _copy(database, backup, overwrite=False)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        broken = _broken_references(connection)
+        migrate(connection, migrations)
         # Foreign keys are not enforced in this transaction: lost rows must be found, and restored, here.
-        if connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+        if _broken_references(connection) != broken:
             raise StoreError(
                 f"The upgrade of '{database.path}' would break what its rows refer to.",
                 "Nothing was changed; please report it.",
             )
-    return before, head, backup
+    return before, SCHEMA_VERSION, backup
 
 
-def _read_version(database: Database, revisions: set[str]) -> str:
-    """The schema of a store, which must be one of ``revisions``.
-
-    Raises:
-        StoreError: if it is not one of them, or the database is not a store.
-    """
-    try:
-        with database.read() as connection:
-            versions = connection.execute(select(VERSION.c.version_num)).scalars().all()
-    except StoreBusyError:
-        raise
-    except StoreError:
-        versions = []
-    if len(versions) != 1 or versions[0] not in revisions:
-        database.open()  # raises the error that fits
-    return str(versions[0])
-
-
-def _open(address: str) -> Database:
-    """The database at an address, which must be a store of this schema."""
-    database = Database(parse_address(address))
-    database.open()
-    return database
+def _broken_references(connection: Connection) -> Counter[tuple[str, str]]:
+    """The number of rows that refer to a missing one, by their table and the other."""
+    rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    return Counter((table, parent) for table, _, parent, _ in rows)

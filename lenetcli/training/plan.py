@@ -1,18 +1,18 @@
 """The plan of a command: cells with their configurations, data, device, the memory needed, and notes."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from lenetcli.data import sources
 from lenetcli.data.sources import DataSource
 from lenetcli.errors import DataError, DeviceError, UsageError
 from lenetcli.experiment.architecture import IMAGE_SIDE
-from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
+from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Precision, Request
 from lenetcli.experiment.parameters import check_request
-from lenetcli.experiment.sweep import Cell, Sweep, make_axes
+from lenetcli.experiment.sweep import Axis, Cell, Sweep
 from lenetcli.machine import devices, limits, processor
 from lenetcli.machine.devices import Device
 from lenetcli.store.store import Store
@@ -72,6 +72,7 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
         precision=request.precision,
         device=device,
         shards=shards,
+        recipe=RECIPE,
     )
     images = source.train_images + source.validation_images + source.test_images
     needed, available = estimate_bytes(config, images), limits.memory_bytes()
@@ -89,15 +90,13 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
 class Plan:
     """The cells to train, with their data and device, and notes for the user.
 
-    A sweep without axes is a single run, which is not recorded as a sweep. ``source`` is None if no cell is
-    open and the data was not looked for. With ``remeasure``, finished runs are trained again for their
-    timings.
+    ``source`` and ``device`` are None if nothing is left to train and they were not looked for. With
+    ``remeasure``, finished runs are trained again for their timings.
     """
 
-    request: Request
     sweep: Sweep
-    source: DataSource | None
-    device: Device
+    source: DataSource | None = None
+    device: Device | None = None
     notes: tuple[str, ...] = ()
     remeasure: bool = False
 
@@ -106,39 +105,21 @@ class Plan:
         """The cells that are not done."""
         return tuple(cell for cell in self.sweep.cells if self.remeasure or not cell.is_done)
 
-    @property
-    def question(self) -> str:
-        """The request of the sweep as text: requests with the same text mean the same sweep."""
-        return _question(self.request, self.sweep.parameter, self.sweep.values, self.sweep.seeds)
 
-
-def plan_train(
-    request: Request, store: Store | None, find: Finder = sources.find, *, remeasure: bool = False
-) -> Plan:
-    """The plan of a single run: a sweep of one cell that is not recorded as a sweep. See ``plan_sweep``."""
-    check_request(request)
-    return _begin((), request, [request], store, find, remeasure=remeasure)
-
-
-def plan_sweep(
+def make_plan(
     request: Request,
-    parameter: str,
-    values: Sequence[Any],
-    seeds: Sequence[int] | None,
-    store: Store | None,
+    axes: Sequence[Axis],
+    store: Store,
     find: Finder = sources.find,
     *,
     remeasure: bool = False,
 ) -> Plan:
-    """The plan of a sweep: a new one, or the recorded one that the same request began.
+    """The plan of a run or a sweep: a new one, or the recorded one that the same request began.
 
     Args:
-        request: the settings that the cells share; its values of ``parameter`` and, with ``seeds``, the seed
-            are not used.
-        parameter: one of ``SWEEPABLE``.
-        values: the values of the parameter; repeated ones count once.
-        seeds: the seeds of each value; None for the seed of the request.
-        store: the store with the runs that have begun; None if there is none yet.
+        request: the settings that the cells share; its values of the axes are not used.
+        axes: the axes of the grid, the last of which varies fastest; none for a single run.
+        store: the store with the runs that have begun.
         find: a function like ``data.sources.find``.
         remeasure: whether finished runs are trained again for their timings.
 
@@ -147,122 +128,81 @@ def plan_sweep(
         DataError: if the data cannot be found, or is not that of the recorded sweep.
         DeviceError: if the device cannot be used.
     """
-    if seeds is not None and parameter == "seed":
-        raise UsageError("A sweep over seeds needs no --seeds.", "Leave one of the two out.")
-    if seeds is not None and request.seed:
-        raise UsageError(
-            f"--seed {request.seed} and --seeds {len(seeds)} were both given.", "Leave one of the two out."
-        )
-    values = tuple(dict.fromkeys(values))
-    seeds = (request.seed,) if seeds is None else tuple(seeds)
-    requests = [
-        replace(request, **{"seed": seed, parameter: value})  # in a sweep over seeds, the value counts
-        for value in values
-        for seed in seeds
-    ]
-    for cell_request in requests:
-        check_request(cell_request)
-    question = _question(request, parameter, values, seeds)
-    recorded = store.find_asked(question) if store is not None else None
-    if recorded is not None:
-        plan = _continue_recorded(request, recorded, find, remeasure)
-        if plan is not None:
-            return plan
-    names = [parameter, "seed"] if len(seeds) > 1 and parameter != "seed" else [parameter]
-    return _begin(names, request, requests, store, find, remeasure=remeasure)
-
-
-def _question(request: Request, parameter: str, values: Sequence[Any], seeds: Sequence[int]) -> str:
-    excluded = (parameter, "threads", "seed")
-    typed = {name: value for name, value in asdict(request).items() if name not in excluded}
-    seeds = [] if parameter == "seed" else sorted(seeds)
-    return json.dumps([parameter, sorted(values), seeds, typed], sort_keys=True)
-
-
-def _continue_recorded(request: Request, recorded: Sweep, find: Finder, remeasure: bool) -> Plan | None:
-    """The plan that continues a recorded sweep with its data and device, whatever ``auto`` would mean now.
-
-    None if the path in the request contains other data now, so that the request means another sweep.
-    """
-    config = recorded.base
-    finished = not remeasure and recorded.done == len(recorded.cells)
-    notes: list[str] = []
+    requests = expand(request, axes)
+    recorded = store.find_request(request, axes) if axes else None
     source = None
-    if request.data is not None:
+    if recorded is not None and request.data is not None:
         source = find(request.dataset, request.data)
-        if source.sha256 != config.data:
-            return None
-    elif not finished:
-        source = find(
-            sources.SYNTHETIC if recorded.dataset_name == sources.SYNTHETIC else request.dataset, None
+        if source.sha256 != recorded.base.data:
+            recorded = None  # the path leads to other data now: another sweep
+    if recorded is not None and not remeasure and recorded.done == len(recorded.cells):
+        if request.device != AUTO:
+            devices.choose_device(request.device)  # an error, although nothing would be trained on it
+        return Plan(sweep=recorded, source=source)
+    if recorded is not None and recorded.base.recipe != RECIPE:
+        recorded = None  # its runs cannot be continued
+    pinned = request if recorded is None else pin(request, recorded)
+    device = _choose_device(request, pinned)
+    source = source or find(pinned.dataset, pinned.data)
+    if recorded is not None and source.sha256 != recorded.base.data:
+        raise DataError(
+            f"This sweep was begun on {recorded.dataset_name}, which cannot be had now.",
+            "Give it with --data, or begin afresh with --dataset synthetic.",
         )
-        if source.sha256 != config.data:
-            raise DataError(
-                f"This sweep was begun on {recorded.dataset_name}, which cannot be had now.",
-                "Give it with --data, or begin afresh with --dataset synthetic.",
-            )
-    if source is not None and recorded.dataset_name == sources.SYNTHETIC and request.dataset == sources.AUTO:
-        notes.append("This sweep goes on with the synthetic digits it was begun on, not MNIST.")
-        try:
-            find(sources.MNIST, None, offline=True)
-            notes.append("MNIST can be had by now: begin afresh with --dataset mnist.")
-        except DataError:
-            pass
-    try:
-        device = devices.choose_device(request.device if request.device != "auto" else config.device)
-    except DeviceError as error:
-        if request.device != "auto":
-            raise
-        if not finished:
-            raise DeviceError(
-                f"This sweep was begun on a GPU, which cannot be used now. {error.problem}",
-                "Begin afresh with --device cpu.",
-            ) from error
-        device = devices.choose_device("cpu")  # nothing will be trained on it
-    on_cpu = request.device == "auto" and config.device is DeviceKind.CPU
-    if on_cpu and not finished and devices.choose_device("auto").kind is DeviceKind.GPU:
-        notes.append("This sweep goes on with the CPU it was begun on; --device gpu begins one on the GPU.")
-    return Plan(
-        request=request,
-        sweep=recorded,
-        source=source,
-        device=device,
-        notes=tuple(notes),
-        remeasure=remeasure,
-    )
-
-
-def _begin(
-    names: Sequence[str],
-    request: Request,
-    requests: Sequence[Request],
-    store: Store | None,
-    find: Finder,
-    *,
-    remeasure: bool,
-) -> Plan:
-    """A new plan with one cell for each of ``requests``, on the data and the device available now."""
-    device = devices.choose_device(request.device)
-    source = find(request.dataset, request.data)
+    cells = [Cell(config=resolve(cell_request, source, device.kind)) for cell_request in requests]
     now = datetime.now(UTC)
-    cells = tuple(Cell(config=resolve(cell_request, source, device.kind)) for cell_request in requests)
     sweep = Sweep(
-        axes=make_axes(names, cells),
+        axes=tuple(axes),
         epochs=request.epochs,
         dataset_name=source.name,
-        cells=cells,
+        cells=tuple(cells),
         request=request,
         created_at=now,
         last_requested=now,
     )
-    return Plan(
-        request=request,
-        sweep=sweep if store is None else refresh(store, sweep),
-        source=source,
-        device=device,
-        notes=_warnings(source, request, device),
-        remeasure=remeasure,
+    notes = (
+        _begin_notes(source, request, device) if recorded is None else _resume_notes(request, pinned, find)
     )
+    return Plan(
+        sweep=refresh(store, sweep), source=source, device=device, notes=tuple(notes), remeasure=remeasure
+    )
+
+
+def expand(request: Request, axes: Sequence[Axis]) -> list[Request]:
+    """The request of each cell of a grid, checked; the last axis varies fastest.
+
+    Raises:
+        UsageError: if a value is out of bounds.
+    """
+    points = itertools.product(*(axis.values for axis in axes))
+    names = [axis.name for axis in axes]
+    requests = [replace(request, **dict(zip(names, point, strict=True))) for point in points]
+    for cell_request in requests:
+        check_request(cell_request)
+    return requests
+
+
+def pin(request: Request, recorded: Sweep) -> Request:
+    """The request with what was open in it, data and device, as the recorded sweep settled it."""
+    synthetic = recorded.dataset_name == sources.SYNTHETIC and request.data is None
+    return replace(
+        request,
+        dataset=sources.SYNTHETIC if synthetic else request.dataset,
+        device=recorded.device.value if request.device == AUTO else request.device,
+    )
+
+
+def _choose_device(request: Request, pinned: Request) -> Device:
+    """The device of a pinned request; an error says if the device is that of a recorded sweep."""
+    try:
+        return devices.choose_device(pinned.device)
+    except DeviceError as error:
+        if pinned.device == request.device:
+            raise
+        raise DeviceError(
+            f"This sweep was begun on a GPU, which cannot be used now. {error.problem}",
+            "Begin afresh with --device cpu.",
+        ) from error
 
 
 def refresh(store: Store, sweep: Sweep) -> Sweep:
@@ -272,16 +212,26 @@ def refresh(store: Store, sweep: Sweep) -> Sweep:
     return replace(sweep, cells=tuple(replace(cell, run=cut.get(cell.config.key)) for cell in sweep.cells))
 
 
-def _warnings(source: DataSource, request: Request, device: Device) -> tuple[str, ...]:
+def _begin_notes(source: DataSource, request: Request, device: Device) -> Iterator[str]:
     """The notes of a new plan: substitute data, a CPU in place of a GPU, emulated arithmetic."""
-    notes = []
     if source.warning:
-        notes.append(source.warning)
-    if request.device == "auto" and device.kind is DeviceKind.CPU:
+        yield source.warning
+    if request.device == AUTO and device.kind is DeviceKind.CPU:
         trouble = devices.gpu_trouble()
         if trouble:
-            notes.append(f"This runs on the CPU. {trouble}")
+            yield f"This runs on the CPU. {trouble}"
     slow = request.precision is Precision.BFLOAT16 and device.kind is DeviceKind.CPU
     if slow and not processor.this_processor().has_bfloat16:
-        notes.append("This processor has no bfloat16 arithmetic: it is emulated, and slower than float32.")
-    return tuple(notes)
+        yield "This processor has no bfloat16 arithmetic: it is emulated, and slower than float32."
+
+
+def _resume_notes(request: Request, pinned: Request, find: Finder) -> Iterator[str]:
+    """The notes of a plan that goes on with a recorded sweep: what ``auto`` would mean now."""
+    if request.dataset == AUTO != pinned.dataset:
+        yield "This sweep goes on with the synthetic digits it was begun on, not MNIST."
+        with suppress(DataError):
+            find(sources.MNIST, None, offline=True)
+            yield "MNIST can be had by now: begin afresh with --dataset mnist."
+    auto_cpu = request.device == AUTO and pinned.device == DeviceKind.CPU
+    if auto_cpu and devices.choose_device(AUTO).kind is DeviceKind.GPU:
+        yield "This sweep goes on with the CPU it was begun on; --device gpu begins one on the GPU."

@@ -70,7 +70,7 @@ class Runner:
         self._fates: dict[str, Fate] = {}
         self._failure: str | None = None
         self._heartbeats = HeartbeatWatch()
-        self._threads = plan.request.threads or limits.usable_cores()
+        self._threads = plan.sweep.request.threads or limits.usable_cores()
 
     def run(self, stop: Stop) -> Result:
         """Train the open cells; those that other processes train are waited for, unless ``wait`` is False.
@@ -84,7 +84,7 @@ class Runner:
         sweep = self._plan.sweep
         with suppress(Stopped):
             if sweep.axes:
-                self._persist(self._store.request_sweep, sweep, self._plan.question)
+                self._persist(self._store.request_sweep, sweep)
             open_keys = {cell.config.key for cell in self._plan.open_cells}
             for cell in sweep.cells:
                 if cell.run is not None and cell.config.key not in open_keys:
@@ -115,8 +115,8 @@ class Runner:
 
     def _load(self) -> None:
         """Read the data and load TensorFlow."""
-        source = self._plan.source
-        assert source is not None
+        source, device = self._plan.source, self._plan.device
+        assert source is not None and device is not None
         self._observer.loading(f"Reading {source.name}")
         start = time.monotonic()
         arrays = source.load()
@@ -126,7 +126,7 @@ class Runner:
         if self._stop():
             raise Stopped
         self._observer.loading("Loading TensorFlow")
-        self._trainer = self._make_trainer(arrays, self._plan.device, self._threads)
+        self._trainer = self._make_trainer(arrays, device, self._threads)
         self._setup = {"data_seconds": loaded - start, "import_seconds": time.monotonic() - loaded}
 
     def _work_on(self, cell: Cell) -> bool:
@@ -156,6 +156,7 @@ class Runner:
         return True
 
     def _begin_attempt(self) -> Attempt:
+        assert self._plan.device is not None
         return begin_attempt(self._plan.device, self._threads, self._setup)
 
     def _train(self, cell: Cell, claim: Claim) -> bool:

@@ -45,7 +45,7 @@ CASES = [
 
 def fill_store(path: Path) -> None:
     """Many runs of three epochs in a store that lenetcli made."""
-    Store.open(str(path), create=True)
+    Store.open(str(path), write=True)
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO datasets VALUES ('d', 1, 1, 1, x'00')")
         known = [row[1] for row in connection.execute("PRAGMA table_info(runs)")]

@@ -147,7 +147,7 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
     from lenetcli.store.store import Store
     from lenetcli.training.engine.loop import Trainer
     from lenetcli.training.interrupts import run_stoppably
-    from lenetcli.training.plan import plan_train
+    from lenetcli.training.plan import make_plan
     from lenetcli.training.runner import Runner
 
     screen, terminal = pty.openpty()
@@ -174,9 +174,9 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
             asked.get()
             self.begun, self.worked = time.perf_counter(), time.process_time()
 
-    store = Store.open(str(Path(path).with_name("recorded.db")), create=True)
+    store = Store.open(str(Path(path).with_name("recorded.db")), write=True)
     request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, device="cpu", data=path)
-    plan = plan_train(request, store)
+    plan = make_plan(request, (), store)
 
     def answer() -> None:
         for _ in sys.stdin:

@@ -17,6 +17,11 @@ from lenetcli.data.sources import DataSource
 from lenetcli.store.store import Store
 
 
+def make_empty(path):
+    """A store with a data set and without runs."""
+    Store.open(str(path), write=True).add_dataset("d" * 64, (6, 1, 1), b"0")
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return write_idx(tmp_path_factory.mktemp("digits"), 120, 20)
@@ -143,7 +148,7 @@ def test_nothing_to_look_at(folder, capsys, typed):
     "typed", ["plot lr", "plot lr --sweep ab", "runs show ab", "runs show xyz", "runs list --sweep ab"]
 )
 def test_a_store_without_it(folder, capsys, typed):
-    Store.open("lenetcli.db", create=True)
+    make_empty("lenetcli.db")
     code, stderr = run(capsys, *typed.split())
     assert code == 3
     assert "lenetcli" in stderr
@@ -157,7 +162,7 @@ def make_foreign(path):
 
 
 def make_newer(path):
-    Store.open(str(path), create=True)
+    make_empty(path)
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE lenetcli_version SET version_num = '9999'")
     connection.close()
@@ -209,7 +214,7 @@ def test_a_store_in_no_folder(folder, capsys, command):
 
 
 def test_places_that_cannot_be_written(folder, capsys, monkeypatch):
-    Store.open("lenetcli.db", create=True)
+    make_empty("lenetcli.db")
     monkeypatch.delattr(DataSource, "load")  # nothing is read that could not be kept
     (folder / "lenetcli.db").chmod(stat.S_IRUSR)
     folder.chmod(stat.S_IRUSR | stat.S_IXUSR)

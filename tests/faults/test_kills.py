@@ -3,9 +3,11 @@
 import os
 import random
 import signal
+import sqlite3
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -114,7 +116,6 @@ def test_many_claim_many_runs(tmp_path):
     rates = [0.001 + n / 1e5 for n in range(200)]
     for turn in range(10 if LONG else 1):
         path, log = tmp_path / f"{turn}.db", tmp_path / f"{turn}.log"
-        Store.open(str(path), create=True)
         started = [start(claim_all, path, rates, log, 5.5 if number == 0 else 0) for number in range(8)]
         assert finish(*started) == [0] * 8
         counts = Counter(reported(log))
@@ -122,12 +123,24 @@ def test_many_claim_many_runs(tmp_path):
         check_whole(path, rates, 1)
 
 
+def stop_between_transactions(pid, path):
+    """Stop a process while it does not hold the lock of the store, which nobody could take from it."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN EXCLUSIVE")
+                return
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+
+
 def test_a_process_that_comes_back_late(tmp_path, monkeypatch):
     """7: stopped past its heartbeat, taken over, continued: its token is void and it harms nothing."""
     path, hung = tmp_path / "s.db", processes.Event()
     late = start(hang, path, 0.1, 3, hung, 0.05)
     assert hung.wait(PATIENCE)
-    os.kill(late.pid, signal.SIGSTOP)
+    stop_between_transactions(late.pid, path)
     try:
         store = Store.open(str(path))
         config = replace(BASE, lr=0.1)

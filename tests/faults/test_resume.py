@@ -132,15 +132,15 @@ variants = {
 }
 for name, variant in variants.items():
     fake_training.BASE = variant
-    whole = Store.open(str(folder / f"{name}.whole"), create=True)
+    whole = Store.open(str(folder / f"{name}.whole"), write=True)
     carry_out(whole, [0.05], epochs, trainer)
-    cut = Store.open(str(folder / f"{name}.cut"), create=True)
+    cut = Store.open(str(folder / f"{name}.cut"), write=True)
     for _ in range(epochs):
         try:
             carry_out(cut, [0.05], epochs, trainer, listener=Scissors())
         except Cut:
             edit_identity(cut.name, pid=NOBODY)
-    longer = Store.open(str(folder / f"{name}.longer"), create=True)
+    longer = Store.open(str(folder / f"{name}.longer"), write=True)
     carry_out(longer, [0.05], 1, trainer)
     carry_out(longer, [0.05], epochs, trainer)
     tested = longer.runs()[0].curve[0].test_accuracy is not None

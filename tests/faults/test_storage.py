@@ -32,7 +32,7 @@ RATES = [0.1, 0.01]
 
 
 def make_store(path, rates=RATES, epochs=3):
-    store = Store.open(str(path), create=True)
+    store = Store.open(str(path), write=True)
     carry_out(store, rates, epochs)
     return store
 
@@ -89,7 +89,7 @@ def use_everything(path, tmp_path):
             look()
     assert (path.read_bytes() if path.is_file() else None) == before  # looking changes nothing
     with suppress(LenetError):
-        carry_out(Store.open(str(path), create=True), [0.1, 0.01, 0.001], 4)
+        carry_out(Store.open(str(path), write=True), [0.1, 0.01, 0.001], 4)
 
 
 def store_runs(path):
@@ -136,7 +136,7 @@ STRANGE = {
     "a trigger": ("CREATE TRIGGER t AFTER UPDATE ON runs BEGIN DELETE FROM epochs; END",),
     "a newer schema": ("UPDATE lenetcli_version SET version_num = '9999'",),
     "no version": ("DELETE FROM lenetcli_version",),
-    "a version too many": ("INSERT INTO lenetcli_version VALUES ('0002')",),
+    "a version too many": ("INSERT INTO lenetcli_version VALUES ('9999')",),
     "a missing table": ("DROP TABLE epochs",),
     "a missing column": ("ALTER TABLE epochs DROP COLUMN val_loss",),
     "text for a number": ("UPDATE epochs SET val_accuracy = 'high'",),
@@ -187,7 +187,7 @@ def test_files_that_are_no_store(tmp_path, content):
         Store.open(str(path))
     if content:
         with pytest.raises(StoreError):
-            Store.open(str(path), create=True)
+            Store.open(str(path), write=True)
         assert path.read_bytes() == content
 
 
@@ -197,7 +197,7 @@ def test_another_program_s_database_is_left_alone(tmp_path):
         connection.execute("CREATE TABLE runs (id INTEGER PRIMARY KEY)")
     before = path.read_bytes()
     for work in (
-        lambda: Store.open(str(path), create=True),
+        lambda: Store.open(str(path), write=True),
         lambda: upgrade_store(str(path)),
         lambda: check_store(str(path)),
     ):

@@ -10,7 +10,7 @@ from lenetcli.data.sources import Arrays
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import DeviceKind, Request
 from lenetcli.experiment.run import CurvePoint
-from lenetcli.experiment.sweep import Cell, Sweep, make_axes
+from lenetcli.experiment.sweep import Axis, Cell, Sweep
 from lenetcli.machine.devices import Device
 from lenetcli.training.events import Diverged, Progressed, Stopped, Trained
 from lenetcli.training.interrupts import Stop
@@ -133,9 +133,9 @@ class Listener:
 
 def make_plan(store, rates, epochs, *, single=False, remeasure=False, seeds=(0,)):
     cells = tuple(Cell(config=replace(BASE, lr=rate, seed=seed)) for rate in rates for seed in seeds)
-    names = [] if single else ["lr", "seed"] if len(seeds) > 1 else ["lr"]
+    grid = [Axis("lr", tuple(rates)), *([Axis("seed", tuple(seeds))] if len(seeds) > 1 else [])]
     sweep = Sweep(
-        axes=make_axes(names, cells),
+        axes=() if single else tuple(grid),
         epochs=epochs,
         dataset_name="fake",
         cells=cells,
@@ -144,7 +144,6 @@ def make_plan(store, rates, epochs, *, single=False, remeasure=False, seeds=(0,)
         last_requested=NOW,
     )
     return Plan(
-        request=sweep.request,
         sweep=refresh(store, sweep),
         source=FakeSource(),
         device=DEVICE,

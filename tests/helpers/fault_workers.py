@@ -84,7 +84,7 @@ def sweep(store, rates, epochs, log, pause=0.0, wait=True):
     """A sweep with the fake trainer."""
     runner.POLL_SECONDS = 0.1
     trainer = FakeTrainer(hook=lambda *_: time.sleep(pause))
-    held = Store.open(str(store), create=True)
+    held = Store.open(str(store), write=True)
     result = carry_out(held, rates, epochs, trainer, listener=Log(log), wait=wait)
     if not result.complete:
         raise SystemExit(1)
@@ -162,7 +162,7 @@ def hang(store, rate, epochs, started, heartbeat):
             started.set()
             time.sleep(0.5)
 
-    result = carry_out(Store.open(str(store), create=True), [rate], epochs, FakeTrainer(hook=hook))
+    result = carry_out(Store.open(str(store), write=True), [rate], epochs, FakeTrainer(hook=hook))
     raise SystemExit(0 if result.complete else 1)
 
 
@@ -226,7 +226,7 @@ def soak(store, count, warm_up, results):
     import psutil
 
     me = psutil.Process()
-    held = Store.open(str(store), create=True)
+    held = Store.open(str(store), write=True)
     seen = []
     for number in range(warm_up + count):
         carry_out(held, [0.001 + number / 1e6], 1, single=True)

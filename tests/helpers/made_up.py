@@ -9,7 +9,7 @@ from lenetcli.analysis.conclusions import conclude_learning_rates
 from lenetcli.analysis.statements import Statement
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
-from lenetcli.experiment.sweep import Cell, Sweep, make_axes
+from lenetcli.experiment.sweep import Axis, Cell, Sweep
 
 DATA = "d" * 64
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
@@ -100,9 +100,11 @@ def make_run(
 def make_sweep(parameter: str, epochs: int, cells: Sequence[Cell], request: Request | None = None) -> Sweep:
     """A sweep of these cells."""
     dataset_name = next((cell.run.dataset_name for cell in cells if cell.run), "mnist")
-    several = len({cell.config.seed for cell in cells}) > 1 and parameter != "seed"
+    names = [parameter, "seed"] if len({cell.config.seed for cell in cells}) > 1 else [parameter]
     return Sweep(
-        axes=make_axes([parameter, *["seed"] * several], cells),
+        axes=tuple(
+            Axis(name, tuple(getattr(cell.config, name) for cell in cells)) for name in dict.fromkeys(names)
+        ),
         epochs=epochs,
         dataset_name=dataset_name,
         cells=tuple(cells),

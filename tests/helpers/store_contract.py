@@ -51,7 +51,7 @@ class StoreContract:
 
     @pytest.fixture
     def store(self, address):
-        store = Store.open(address, create=True)
+        store = Store.open(address, write=True)
         store.add_dataset(BASE.data, (12, 12, 12), LABELS)
         return store
 
@@ -154,9 +154,10 @@ class StoreContract:
         carry_out(store, [0.1], 1)
         (sweep,) = store.sweeps()
         moved = replace(sweep, request=replace(sweep.request, data="another/place"))
-        store.request_sweep(moved, "from another place")
+        store.request_sweep(moved)
         assert [found.request.data for found in store.sweeps()] == ["another/place"]
-        assert store.find_asked("from another place").id == sweep.id
+        assert store.find_request(moved.request, sweep.axes).id == sweep.id
+        assert store.find_request(sweep.request, sweep.axes) is None
 
     def test_runs_are_sorted_filtered_and_limited(self, store):
         carry_out(store, [0.1, 0.01, 0.001], 2)

@@ -52,6 +52,7 @@ def desk(tmp_path_factory):
     desk = Desk(tmp_path_factory.mktemp("released"))
     write_idx(desk.folder / "digits", 360, 60)
     shutil.copy(FIXTURES / "exercise_0.1.0.db", desk.folder / "lenetcli.db")
+    desk.run("store", "upgrade")
     return desk
 
 

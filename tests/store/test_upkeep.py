@@ -1,6 +1,9 @@
 """Care for a store: info, check, backup, upgrade."""
 
+import itertools
+import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -10,14 +13,17 @@ from pathlib import Path
 import pytest
 from helpers.fake_training import carry_out
 from helpers.fault_workers import finish, start
+from sqlalchemy import Engine, event
 
 from lenetcli.cli.app import main
 from lenetcli.errors import NotFoundError, StoreError, UsageError
 from lenetcli.experiment.run import RunState
+from lenetcli.experiment.sweep import Axis
 from lenetcli.store import upkeep
+from lenetcli.store.schema import MIGRATIONS
 from lenetcli.store.store import Store
 from lenetcli.store.tables import SCHEMA_VERSION
-from lenetcli.store.upkeep import MIGRATIONS, back_up, check_store, inspect_store, upgrade_store
+from lenetcli.store.upkeep import back_up, check_store, inspect_store, upgrade_store
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "store_0001.db"
 ROWS = {
@@ -36,6 +42,13 @@ ROWS = {
 def released(tmp_path):
     """A store as the first release wrote it, with weights of real training."""
     return str(shutil.copy(FIXTURE, tmp_path / "s.db"))
+
+
+@pytest.fixture
+def upgraded(released):
+    """The same store with the schema of today."""
+    upgrade_store(released)[2].unlink()
+    return released
 
 
 def rows(path):
@@ -67,91 +80,129 @@ def schema(path):
         ]
 
 
-def test_a_released_store_is_read_whole(released):
-    assert check_store(released) == []
-    runs = Store.open(released).runs(sort="lr")
+def check_content(path):
+    """What the store of the first release holds, by whatever schema it is read."""
+    assert check_store(path) == []
+    runs = Store.open(path).runs(sort="lr")
     assert [(run.config.lr, run.state, run.epochs) for run in runs] == [
         (0.01, RunState.COMPLETED, 2),
         (0.1, RunState.COMPLETED, 2),
     ]
     assert [run.config.key for run in runs] == [run.key for run in runs]
-    assert Store.open(released).sweeps()[0].values == (0.1, 0.01)
-    assert inspect_store(released).counts == ROWS
+    (sweep,) = Store.open(path).sweeps()
+    assert sweep.axes == (Axis("lr", (0.1, 0.01)),)
+    assert Store.open(path).find_request(sweep.request, sweep.axes).id == sweep.id
+    assert inspect_store(path).counts == ROWS
 
 
-def test_a_store_of_this_schema_needs_no_upgrade(released):
+def test_a_store_of_the_first_schema_is_read_as_it_is(released):
     before = Path(released).read_bytes()
-    assert upgrade_store(released) == (SCHEMA_VERSION, SCHEMA_VERSION, None)
+    check_content(released)
+    assert inspect_store(released).schema == "0001"
     assert Path(released).read_bytes() == before
-    assert [path.name for path in Path(released).parent.iterdir()] == ["s.db"]
+    with pytest.raises(StoreError, match="lenetcli store upgrade"):
+        Store.open(released, write=True)
 
 
-def test_the_migrations_make_the_same_tables(tmp_path):
-    from alembic import command
-    from alembic.config import Config
-    from sqlalchemy import create_engine
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with create_engine(f"sqlite:///{tmp_path}/migrated.db").begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    Store.open(str(tmp_path / "made.db"), create=True)
-    assert schema(tmp_path / "migrated.db") == schema(tmp_path / "made.db")
-    Store.open(str(tmp_path / "migrated.db"))
-
-
-def later_release(tmp_path, *statements):
-    """The migrations of a release to come, whose revision 0002 does this."""
-    folder = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations", dirs_exist_ok=True))
-    (folder / "versions" / "0002_next.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0002'\ndown_revision = '0001'\n"
-        "def upgrade():\n    with op.batch_alter_table('runs') as table:\n"
-        "        table.add_column(sa.Column('tag', sa.String()))\n"
-        "        table.alter_column('dataset', new_column_name='name_of_data')\n"
-        + "".join(f"    {statement}\n" for statement in statements)
-    )
-    return folder
-
-
-def test_an_upgrade_keeps_every_row_and_makes_a_backup(tmp_path, released):
-    before = rows(released)
-    done = upgrade_store(released, migrations=later_release(tmp_path))
-    assert done[:2] == ("0001", "0002")
-    assert rows(done[2]) == before
+def test_an_upgrade_keeps_every_row_and_makes_a_backup(released):
+    before, runs = rows(released), Store.open(released).runs()
+    was, now, backup = upgrade_store(released)
+    assert (was, now) == ("0001", SCHEMA_VERSION)
+    assert rows(backup) == before
+    check_content(released)
+    assert Store.open(released).runs() == runs
+    assert inspect_store(released).schema == SCHEMA_VERSION
     after = rows(released)
-    assert [row[:-1] for row in after["runs"]] == before["runs"]
-    assert {table: after[table] for table in ROWS if table != "runs"} == {
-        table: before[table] for table in ROWS if table != "runs"
-    }
-    with pytest.raises(StoreError, match="0002"):
-        Store.open(released)
+    for table in ("datasets", "epochs", "weights"):
+        assert after[table] == before[table]
+
+
+def test_an_upgraded_store_has_the_tables_of_a_new_one(tmp_path, upgraded):
+    carry_out(Store.open(str(tmp_path / "made.db"), write=True), [0.1], 1)
+    assert schema(upgraded) == schema(tmp_path / "made.db")
+
+
+def test_a_store_of_this_schema_needs_no_upgrade(upgraded):
+    before = Path(upgraded).read_bytes()
+    assert upgrade_store(upgraded) == (SCHEMA_VERSION, SCHEMA_VERSION, None)
+    assert Path(upgraded).read_bytes() == before
+    assert [path.name for path in Path(upgraded).parent.iterdir()] == ["s.db"]
+
+
+def test_an_upgraded_store_never_gives_out_the_id_of_a_deleted_run(released):
+    with closing(sqlite3.connect(released)) as connection, connection:
+        (largest,) = connection.execute("SELECT max(id) FROM runs").fetchone()
+        connection.execute("DELETE FROM runs WHERE id = ?", (largest,))  # its epochs stay
+    upgrade_store(released)
+    carry_out(Store.open(released, write=True), [0.5], 1)
+    with closing(sqlite3.connect(released)) as connection:
+        assert connection.execute("SELECT id FROM runs ORDER BY id DESC").fetchone() == (largest + 1,)
+
+
+def damaging(tmp_path, statement):
+    """The migrations, of which the last also does this."""
+    folder = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
+    with (folder / "versions" / "0002_grids.py").open("a") as stream:
+        stream.write(f"\n\ngood_part = upgrade\n\ndef upgrade():\n    good_part()\n    {statement}\n")
+    return folder
 
 
 def test_an_upgrade_that_fails_changes_nothing(tmp_path, released):
     before = Path(released).read_bytes()
     with pytest.raises(RuntimeError):
-        upgrade_store(released, migrations=later_release(tmp_path, "raise RuntimeError('no')"))
+        upgrade_store(released, migrations=damaging(tmp_path, "raise RuntimeError('no')"))
     assert Path(released).read_bytes() == before
 
 
 def test_an_upgrade_that_would_lose_rows_changes_nothing(tmp_path, released):
     before = Path(released).read_bytes()
-    migrations = later_release(tmp_path, "op.execute('DELETE FROM runs')")
     with pytest.raises(StoreError, match="refer"):
-        upgrade_store(released, migrations=migrations)
+        upgrade_store(released, migrations=damaging(tmp_path, "op.execute('DELETE FROM runs')"))
     assert Path(released).read_bytes() == before
 
 
-def upgrade_in_process(path, migrations):
-    upgrade_store(str(path), migrations=migrations)
+def upgrade_until(path, count):
+    """Upgrade a store; before this change (from 1; the commit is the last) the process is killed."""
+    changes = itertools.count(1)
+
+    def die(*_arguments):
+        if next(changes) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def execute(_connection, _cursor, statement, *_arguments):
+        if not statement.startswith(("SELECT", "PRAGMA")):
+            die()
+
+    @event.listens_for(Engine, "connect")
+    def connect(connection, _record):
+        connection.execute("PRAGMA cache_size = 1")  # what is changed goes into the file at once
+
+    event.listen(Engine, "commit", die)
+    upgrade_store(path)
+
+
+def test_an_upgrade_that_is_killed_at_any_change_leaves_the_store_as_it_was(tmp_path, released):
+    before = rows(released)
+    journals = 0
+    for count in itertools.count(1):
+        copy = str(shutil.copy(released, tmp_path / "killed.db"))
+        (code,) = finish(start(upgrade_until, copy, count))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        journals += Path(f"{copy}-journal").exists()
+        assert rows(copy) == before
+        with closing(sqlite3.connect(copy)) as connection:
+            assert connection.execute("SELECT * FROM lenetcli_version").fetchall() == [("0001",)]
+    assert journals > 30
+    check_content(copy)
+    assert inspect_store(copy).schema == SCHEMA_VERSION
 
 
 def test_two_upgrades_at_once_are_harmless(tmp_path, released):
-    before = rows(released)
-    migrations = later_release(tmp_path)
-    assert finish(*(start(upgrade_in_process, released, migrations) for _ in range(3))) == [0, 0, 0]
-    assert [row[:-1] for row in rows(released)["runs"]] == before["runs"]
+    assert finish(*(start(upgrade_until, released, 0) for _ in range(3))) == [0, 0, 0]
+    check_content(released)
     assert len(list(tmp_path.glob("*.backup"))) == 1
 
 
@@ -231,7 +282,7 @@ def test_a_store_whose_creation_was_killed_is_made_again(tmp_path):
     with pytest.raises(NotFoundError):
         Store.open(str(path))
     leave_half_written(path)
-    assert carry_out(Store.open(str(path), create=True), [0.1], 1).complete
+    assert carry_out(Store.open(str(path), write=True), [0.1], 1).complete
     assert [run.epochs for run in Store.open(str(path)).runs()] == [1]
 
 
@@ -256,13 +307,13 @@ def test_a_backup_where_there_are_no_hard_links(tmp_path, released, monkeypatch)
         ("DELETE FROM epochs WHERE epoch = 1", "epochs are missing"),
         ("UPDATE runs SET lr = 0.5", "id"),
         ("DELETE FROM runs WHERE id = 1", "refers to a missing one"),
-        ("DELETE FROM sweep_cells", "without cells"),
+        ("DELETE FROM sweep_cells", "without all of its cells"),
     ],
 )
-def test_a_check_finds(released, statement, trouble):
-    with closing(sqlite3.connect(released)) as connection, connection:
+def test_a_check_finds(upgraded, statement, trouble):
+    with closing(sqlite3.connect(upgraded)) as connection, connection:
         connection.execute(statement)
-    found = check_store(released)
+    found = check_store(upgraded)
     assert any(trouble in text for text in found), found
 
 
@@ -298,11 +349,14 @@ def test_the_commands(capsys, tmp_path, released):
     assert "2 faults" in err
 
 
-def test_an_older_schema_names_the_command(released):
-    with closing(sqlite3.connect(released)) as connection, connection:
-        connection.execute("UPDATE lenetcli_version SET version_num = '0000'")
-    with pytest.raises(StoreError, match="lenetcli store upgrade"):
-        Store.open(released)
+def test_a_newer_schema_names_what_to_do(upgraded):
+    with closing(sqlite3.connect(upgraded)) as connection, connection:
+        connection.execute("UPDATE lenetcli_version SET version_num = '0003'")
+    for write in (False, True):
+        with pytest.raises(StoreError, match="newer one"):
+            Store.open(upgraded, write=write)
+    with pytest.raises(StoreError, match="newer one"):
+        upgrade_store(upgraded)
 
 
 def test_a_missing_store_is_not_made(tmp_path):
@@ -312,13 +366,13 @@ def test_a_missing_store_is_not_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_command_but_upgrade_imports_alembic(released):
+def test_no_command_imports_alembic_for_a_store_of_this_schema(upgraded):
     script = f"""
 import sys
 from lenetcli.cli.app import main
 for words in (["runs", "list"], ["store", "info"], ["store", "check"]):
     try:
-        main([*words, "--store", {str(released)!r}])
+        main([*words, "--store", {str(upgraded)!r}])
     except SystemExit as left:
         assert left.code == 0
 assert "alembic" not in sys.modules and "tensorflow" not in sys.modules
@@ -328,5 +382,5 @@ assert "alembic" not in sys.modules and "tensorflow" not in sys.modules
 
 def test_a_fake_sweep_is_checked_too(tmp_path):
     """Weights that are no safetensors file are said to be damaged."""
-    carry_out(Store.open(str(tmp_path / "s.db"), create=True), [0.1], 1)
+    carry_out(Store.open(str(tmp_path / "s.db"), write=True), [0.1], 1)
     assert ["damaged" in text for text in check_store(str(tmp_path / "s.db"))] == [True]

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from lenetcli.errors import DataError, UsageError
 from lenetcli.experiment.config import DeviceKind, Precision, Request
 from lenetcli.experiment.parameters import SWEEPABLE
+from lenetcli.experiment.sweep import Axis
 from lenetcli.store.store import Store
-from lenetcli.training.plan import plan_sweep, resolve
+from lenetcli.training.plan import make_plan, resolve
 
 
 class Source(FakeSource):
@@ -18,7 +19,7 @@ class Source(FakeSource):
 
 @pytest.fixture
 def store(tmp_path):
-    return Store.open(str(tmp_path / "s.db"), create=True)
+    return Store.open(str(tmp_path / "s.db"), write=True)
 
 
 def find(*_words, **_options):
@@ -41,15 +42,18 @@ def test_gaps_are_filled_from_the_configuration_alone():
     seeds=st.none() | st.integers(1, 3).map(range),
 )
 def test_a_sweep_has_a_cell_for_each_value_and_seed_once(tmp_path_factory, values, seeds):
-    store = Store.open(str(tmp_path_factory.mktemp("x") / "s.db"), create=True)
+    store = Store.open(str(tmp_path_factory.mktemp("x") / "s.db"), write=True)
     request = Request(device="cpu")
-    plan = plan_sweep(request, "lr", values, seeds, store, find)
+    axes = [Axis("lr", tuple(values)), Axis("seed", tuple(seeds))] if seeds else [Axis("lr", tuple(values))]
+    plan = make_plan(request, axes, store, find)
     different = list(dict.fromkeys(values))
     expected = [(value, seed) for value in different for seed in (seeds or [0])]
     assert [(cell.config.lr, cell.config.seed) for cell in plan.sweep.cells] == expected
     assert len({cell.config.key for cell in plan.sweep.cells}) == len(expected)
-    again = plan_sweep(request, "lr", values[::-1], seeds, store, find)
-    assert (again.sweep.id, again.question) == (plan.sweep.id, plan.question)
+    store.request_sweep(plan.sweep)
+    turned = [Axis(axis.name, axis.values[::-1]) for axis in axes[::-1]]
+    assert make_plan(request, turned, store, find).sweep.id == plan.sweep.id
+    assert store.find_request(request, turned).id == plan.sweep.id
 
 
 @pytest.mark.parametrize("parameter", SWEEPABLE)
@@ -57,36 +61,47 @@ def test_every_parameter_can_be_swept_and_asked_for_again(store, parameter):
     of_kind = {float: [0.1, 0.2], int: [1, 2], Precision: list(Precision)}
     values = of_kind[SWEEPABLE[parameter]]
     request = Request(device="cpu")
-    plan = plan_sweep(request, parameter, values, None, store, find)
+    plan = make_plan(request, [Axis(parameter, tuple(values))], store, find)
     assert [getattr(cell.config, parameter) for cell in plan.sweep.cells] == values
-    store.request_sweep(plan.sweep, plan.question)
-    again = plan_sweep(request, parameter, values, None, store, find)
+    store.request_sweep(plan.sweep)
+    again = make_plan(request, [Axis(parameter, tuple(values))], store, find)
     assert (again.sweep.id, len(store.sweeps())) == (plan.sweep.id, 1)
 
 
 def test_the_swept_field_of_the_base_does_not_matter(store):
     plans = [
-        plan_sweep(Request(device="cpu", lr=rate), "lr", [0.1], None, store, find) for rate in (0.1, 0.2)
+        make_plan(Request(device="cpu", lr=rate), [Axis("lr", (0.1,))], store, find) for rate in (0.1, 0.2)
     ]
     assert plans[0].sweep.id == plans[1].sweep.id
 
 
 def test_sweeps_share_their_common_cell(store):
-    rates = plan_sweep(Request(device="cpu"), "lr", [0.1, 0.01], None, store, find)
-    filters = plan_sweep(Request(device="cpu"), "filters", [8, 16], None, store, find)
+    rates = make_plan(Request(device="cpu"), [Axis("lr", (0.1, 0.01))], store, find)
+    filters = make_plan(Request(device="cpu"), [Axis("filters", (8, 16))], store, find)
     keys = [{cell.config.key for cell in plan.sweep.cells} for plan in (rates, filters)]
     assert len(keys[0] & keys[1]) == 1
 
 
 def test_auto_stays_what_it_was(store, monkeypatch):
     request = Request(device="auto", dataset="auto")
-    plan = plan_sweep(request, "lr", [0.1], None, store, find)
-    store.request_sweep(plan.sweep, plan.question)
+    plan = make_plan(request, [Axis("lr", (0.1,))], store, find)
+    store.request_sweep(plan.sweep)
 
     class Other(Source):
         sha256 = "e" * 64
 
     with pytest.raises(DataError, match="begun on fake"):
-        plan_sweep(request, "lr", [0.1], None, store, lambda *_, **__: Other())
-    again = plan_sweep(request, "lr", [0.1], None, store, find)
+        make_plan(request, [Axis("lr", (0.1,))], store, lambda *_, **__: Other())
+    again = make_plan(request, [Axis("lr", (0.1,))], store, find)
     assert again.sweep.cells[0].config == plan.sweep.cells[0].config
+
+
+def test_a_raised_recipe_trains_nothing_under_an_old_key(store, monkeypatch):
+    """A recorded sweep that is not finished begins afresh: what it has is left as it is."""
+    request, axes = Request(device="cpu"), [Axis("lr", (0.1, 0.01))]
+    plan = make_plan(request, axes, store, find)
+    store.request_sweep(plan.sweep)
+    monkeypatch.setattr("lenetcli.training.plan.RECIPE", 2)
+    again = make_plan(request, axes, store, find)
+    assert {cell.config.recipe for cell in again.open_cells} == {2}
+    assert again.sweep.id != plan.sweep.id

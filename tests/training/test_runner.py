@@ -33,7 +33,7 @@ class PowerCut(BaseException):
 
 @pytest.fixture
 def store(tmp_path):
-    return Store.open(str(tmp_path / "s.db"), create=True)
+    return Store.open(str(tmp_path / "s.db"), write=True)
 
 
 def config(rate, seed=0):
@@ -57,7 +57,7 @@ def is_whole(store, rate, epochs):
 @given(failures=st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=6))
 def test_resuming_after_any_failures_trains_exactly_the_rest(failures):
     with TemporaryDirectory() as folder:
-        store = Store.open(str(Path(folder) / "s.db"), create=True)
+        store = Store.open(str(Path(folder) / "s.db"), write=True)
         trained = []
         for at, is_cut in failures:
 
@@ -265,7 +265,7 @@ def test_a_lost_claim_is_left_quietly_and_its_bits_do_no_harm(store):
 
 def test_an_epoch_is_kept_while_the_store_is_locked(store, monkeypatch):
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
-    store = Store.open(store.name)
+    store = Store.open(store.name, write=True)
     listener = Listener()
     holders = []
 
@@ -301,7 +301,7 @@ def test_a_stop_leaves_the_rest_and_says_so(store):
 
 def test_a_stop_under_a_lock_ends_all_the_same(store, monkeypatch):
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
-    store = Store.open(store.name)
+    store = Store.open(store.name, write=True)
     stop = Stop()
     other = sqlite3.connect(store.name, check_same_thread=False, isolation_level=None)
 
