@@ -1,20 +1,19 @@
-"""The geometry of the network: shapes, number of parameters, arithmetic. No TensorFlow.
+"""The geometry of the network: shapes, number of parameters, arithmetic, activations. No TensorFlow.
 
 Two convolutions with F filters each (stride 1, 'same' padding), each followed by ReLU and 2×2 max pooling,
-a fully connected layer, and a softmax layer. Every count is a polynomial of second degree in F.
+a fully connected layer, and a softmax layer. Every count follows from the shapes, as a polynomial of second
+degree in F.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 IMAGE_SIDE = 28
 """The height and width of an image, in pixels."""
 
 CLASSES = 10
-
-FLAT_SIDE = IMAGE_SIDE // 4
-"""The height and width of the feature maps after both poolings."""
 
 
 class Sizes(Protocol):
@@ -55,7 +54,7 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     kernels = {
         "conv1": (side, side, 1, filters),
         "conv2": (side, side, filters, filters),
-        "dense": (FLAT_SIDE**2 * filters, hidden),
+        "dense": ((IMAGE_SIDE // 4) ** 2 * filters, hidden),
         "logits": (hidden, CLASSES),
     }
     return {
@@ -65,45 +64,56 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     }
 
 
-def parameter_law(sizes: Sizes) -> Quadratic:
-    """The number of trainable parameters as a polynomial in the filters: 9F² + 6283F + 1418 by default."""
-    window, hidden = sizes.kernel_size**2, sizes.hidden_units
-    return Quadratic(
-        square=window,
-        linear=window + 2 + FLAT_SIDE**2 * hidden,
-        constant=hidden + (hidden + 1) * CLASSES,
-    )
-
-
 def count_parameters(sizes: Sizes) -> int:
     """The number of trainable parameters."""
-    return parameter_law(sizes)(sizes.filters)
+    return sum(map(math.prod, shapes(sizes).values()))
+
+
+def parameter_law(sizes: Sizes) -> Quadratic:
+    """The number of trainable parameters as a polynomial in the filters: 9F² + 6283F + 1418 by default."""
+    return _fit(count_parameters, sizes)
 
 
 def dense_share(sizes: Sizes) -> float:
     """The fraction of the parameters that belongs to the fully connected layer."""
-    inputs = FLAT_SIDE**2 * sizes.filters
-    return (inputs + 1) * sizes.hidden_units / count_parameters(sizes)
-
-
-def _arithmetic_law(sizes: Sizes) -> Quadratic:
-    window, hidden = sizes.kernel_size**2, sizes.hidden_units
-    return Quadratic(
-        square=(IMAGE_SIDE // 2) ** 2 * window,
-        linear=IMAGE_SIDE**2 * window + FLAT_SIDE**2 * hidden,
-        constant=hidden * CLASSES,
-    )
+    tensors = shapes(sizes)
+    return sum(math.prod(tensors[f"dense/{part}"]) for part in ("kernel", "bias")) / count_parameters(sizes)
 
 
 def multiply_adds(sizes: Sizes) -> int:
     """The multiply-adds of the forward pass of one image; the backward pass is proportional to it."""
-    return _arithmetic_law(sizes)(sizes.filters)
+    positions = {"conv1": IMAGE_SIDE**2, "conv2": (IMAGE_SIDE // 2) ** 2, "dense": 1, "logits": 1}
+    tensors = shapes(sizes)
+    return sum(count * math.prod(tensors[f"{layer}/kernel"]) for layer, count in positions.items())
 
 
 def filters_at(sizes: Sizes, work: float) -> float:
     """The number of filters for which ``multiply_adds`` is ``work``; 0 if no number gives so little."""
-    law = _arithmetic_law(sizes)
+    law = _fit(multiply_adds, sizes)
     if work <= law.constant:
         return 0.0
     root = math.sqrt(law.linear**2 + 4 * law.square * (work - law.constant))
     return (root - law.linear) / (2 * law.square)
+
+
+def activation_bytes(sizes: Sizes) -> int:
+    """The bytes of the activations of one image in training, all float32.
+
+    These are the outputs of both convolutions, of both poolings and of the fully connected layer, and as much
+    again for their gradients.
+    """
+    pixels = sum((IMAGE_SIDE // shrinkage) ** 2 for shrinkage in (1, 2, 2, 4))
+    return 4 * 2 * (sizes.filters * pixels + sizes.hidden_units)
+
+
+class _Sizes(NamedTuple):
+    filters: int
+    kernel_size: int
+    hidden_units: int
+
+
+def _fit(count: Callable[[Sizes], int], sizes: Sizes) -> Quadratic:
+    """A count as a polynomial in the filters, through its values for 0, 1 and 2 filters."""
+    constant, one, two = (count(_Sizes(n, sizes.kernel_size, sizes.hidden_units)) for n in range(3))
+    square = (two - 2 * one + constant) // 2
+    return Quadratic(square, one - constant - square, constant)

@@ -1,5 +1,7 @@
 """The geometry of the network, beside the Keras model and the numbers of the exercise."""
 
+import math
+
 import numpy as np
 import pytest
 from helpers.made_up import make_config
@@ -18,19 +20,24 @@ def test_parameters_follow_the_closed_form(filters):
 
 
 @given(filters=st.integers(1, 400), kernel=st.integers(1, 7), hidden=st.integers(1, 500))
-def test_the_law_counts_what_the_shapes_hold(filters, kernel, hidden):
+def test_the_law_counts_what_the_layers_hold(filters, kernel, hidden):
     config = make_config(filters=filters, kernel_size=kernel, hidden_units=hidden)
-    tensors = architecture.shapes(config).values()
-    assert config.parameters == sum(int(np.prod(shape)) for shape in tensors)
+    convolutions = (kernel**2 + 1) * filters + (kernel**2 * filters + 1) * filters
+    assert config.parameters == convolutions + (49 * filters + 1) * hidden + (hidden + 1) * 10
+    assert config.parameters == sum(map(math.prod, architecture.shapes(config).values()))
     assert architecture.parameter_law(config)(filters) == config.parameters
+    assert architecture.dense_share(config) == (49 * filters + 1) * hidden / config.parameters
 
 
 @settings(max_examples=10, deadline=None)
 @given(filters=st.integers(1, 40), kernel=st.integers(1, 7), hidden=st.integers(1, 200))
-def test_parameters_are_those_of_the_keras_model(engine, filters, kernel, hidden):
+def test_parameters_and_activations_are_those_of_the_keras_model(engine, filters, kernel, hidden):
     config = make_config(filters=filters, kernel_size=kernel, hidden_units=hidden)
     model = engine.lenet.build_model(config, engine.lenet.initial_weights(config))
     assert model.count_params() == config.parameters
+    layers = ("conv1", "pool1", "conv2", "pool2", "dense")
+    values = sum(math.prod(model.get_layer(name).output.shape[1:]) for name in layers)
+    assert architecture.activation_bytes(config) == 2 * values * np.dtype(np.float32).itemsize
 
 
 @given(filters=st.integers(1, 400), kernel=st.integers(1, 7), hidden=st.integers(1, 500))
