@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,7 @@ def check_output(path: Path, endings: Sequence[str]) -> None:
 
 
 def write_output(path: Path, content: bytes) -> None:
-    """Write a file atomically: an existing file is replaced when the new one is complete, with its mode.
-
-    Symbolic links are followed. Pipes and devices are written directly.
+    """Write a file of output: a file as ``write_whole`` does, a pipe or a device directly.
 
     Raises:
         UsageError: if the file cannot be written.
@@ -79,16 +77,41 @@ def write_output(path: Path, content: bytes) -> None:
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(content)
-            return
-        target = path.resolve()
-        with tempfile.TemporaryDirectory(prefix=".lenetcli-", dir=target.parent) as folder:
-            temporary = Path(folder, target.name)
-            temporary.write_bytes(content)
-            if target.exists():
-                temporary.chmod(target.stat().st_mode)
-            temporary.replace(target)
+        else:
+            write_whole(path, lambda temporary: temporary.write_bytes(content))
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
+    """Write a file under another name, and give it its own when it is complete.
+
+    Symbolic links are followed. A file that is replaced leaves its mode to the new one.
+
+    Args:
+        path: the file.
+        write: called with the temporary path, in the same file system.
+        replace: whether an existing file is replaced.
+
+    Raises:
+        FileExistsError: if there is a file, without ``replace``; it may also have appeared meanwhile.
+        OSError: if the file cannot be written.
+    """
+    target = Path(os.path.realpath(path))  # unlike ``resolve``, it accepts a loop of links
+    with tempfile.TemporaryDirectory(prefix=".lenetcli-", dir=target.parent) as folder:
+        temporary = Path(folder, target.name)
+        write(temporary)
+        if not replace:
+            try:
+                os.link(temporary, target)  # unlike a rename, this never replaces a file
+                return
+            except FileExistsError:
+                raise
+            except OSError:  # the file system has no hard links: an empty file reserves the name
+                target.touch(exist_ok=False)
+        elif target.exists():
+            temporary.chmod(target.stat().st_mode)
+        temporary.replace(target)
 
 
 def _unwritable(path: Path, error: Exception) -> UsageError:
@@ -110,16 +133,12 @@ def read_cache(name: str) -> dict[str, Any]:
 
 def write_cache(name: str, values: Mapping[str, Any]) -> None:
     """Write a JSON object to a file of the cache; errors are ignored."""
-    write_cache_blocks(name, [json.dumps(values).encode()])
+    write_cache_file(name, json.dumps(values).encode())
 
 
-def write_cache_blocks(name: str, blocks: Iterable[bytes | memoryview]) -> None:
-    """Write a file of the cache atomically, block by block; errors are ignored."""
+def write_cache_file(name: str, content: bytes) -> None:
+    """Write a file of the cache; errors are ignored."""
     file = cache_folder() / name
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=file.parent) as folder:
-            temporary = Path(folder) / file.name
-            with temporary.open("wb") as stream:
-                stream.writelines(blocks)
-            temporary.replace(file)
+        write_whole(file, lambda temporary: temporary.write_bytes(content))

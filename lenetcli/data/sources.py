@@ -320,10 +320,10 @@ def _make_synthetic() -> "dict[str, NDArray[np.uint8]]":
     """Make the synthetic digits, verify them, and store them in the cache if it can be written."""
     arrays = digits.make_all()
     for name, array in arrays.items():
-        head = readers.encode_head(len(array), images=array.ndim == 3)
-        if hashlib.sha256(head + array.tobytes()).hexdigest() != digits.CHECKSUMS[name]:
+        content = readers.encode_head(len(array), images=array.ndim == 3) + array.tobytes()
+        if hashlib.sha256(content).hexdigest() != digits.CHECKSUMS[name]:
             raise DataError("The synthetic digits came out wrong on this machine.", "Please report it.")
-        files.write_cache_blocks(f"{SYNTHETIC}/{name}", [head, array.data])
+        files.write_cache_file(f"{SYNTHETIC}/{name}", content)
     return arrays
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, func, select
 from lenetcli.errors import StoreError, UsageError
 from lenetcli.experiment import checkpoint
 from lenetcli.experiment.run import Run
+from lenetcli.files import write_whole
 from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.database import Database, parse_address
 from lenetcli.store.schema import MIGRATIONS, check_schema, migrate
@@ -144,9 +146,6 @@ def _copy(database: Database, target: Path, *, overwrite: bool) -> None:
     """Copy a database to a file; see ``back_up``."""
     if target.is_dir():
         raise UsageError(f"{target} is a folder.", "Name a file.")
-    # A new copy is written under a temporary name, so that one that fails or is killed leaves nothing under
-    # the final name. The process id distinguishes the files of two backups at once.
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if target.exists():
             if target.samefile(database.path):
@@ -157,14 +156,11 @@ def _copy(database: Database, target: Path, *, overwrite: bool) -> None:
             # programs may have it open, and a journal that a crash left beside it would damage the new one.
             _fill(database, target)
         else:
-            temporary.touch(exist_ok=False)
-            _fill(database, temporary)
-            _rename(temporary, target)
+            # A copy that fails or is killed leaves nothing under this name.
+            write_whole(target, partial(_fill, database), replace=False)
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{target} cannot be written: {reason}.", "Choose another file.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _fill(database: Database, target: Path) -> None:
@@ -180,22 +176,6 @@ def _fill(database: Database, target: Path) -> None:
         source.backup(copy, progress=give_up)
         # If the source is in WAL mode, so is the copy: this leaves it one plain file.
         copy.execute("PRAGMA journal_mode=DELETE").fetchone()
-
-
-def _rename(temporary: Path, target: Path) -> None:
-    """Give a file its final name; the caller removes the temporary one if it remains.
-
-    Raises:
-        FileExistsError: if another process has created ``target`` meanwhile.
-    """
-    try:
-        os.link(temporary, target)  # unlike a rename, this never replaces a file
-    except FileExistsError:
-        raise
-    except OSError:
-        # The file system has no hard links: an empty file reserves the name, and only that file is replaced.
-        target.touch(exist_ok=False)
-        temporary.replace(target)
 
 
 def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, str, Path | None]:

@@ -39,7 +39,7 @@ def fork_server():
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
     )
     if server.stdout.readline() != b"ready\n":
         raise RuntimeError(Path(f"{path}.log").read_text())
