@@ -1,6 +1,10 @@
 """The size and shape of the package: what a reader can hold in one's head (docs/design.md)."""
 
 import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
 from helpers.documents import ROOT
@@ -44,3 +48,24 @@ def test_no_module_imports_a_name_from_the_root(path):
 def test_the_top_of_the_package_fits_on_a_screen():
     entries = {path.name for path in PACKAGE.iterdir()} - {"__init__.py", "__main__.py", "__pycache__"}
     assert len(entries) <= 14
+
+
+def imported_names():
+    """The top-level names that the package imports, without its own and those of the standard library."""
+    names = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module)
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"lenetcli"}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = project["dependencies"] + project["optional-dependencies"]["terminal"]
+    distributions = packages_distributions()
+    assert {re.match(r"[\w-]+", requirement)[0] for requirement in declared} == {
+        distributions.get(name, [name])[0].lower() for name in imported_names()
+    }

@@ -5,17 +5,18 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160)
-"""Two-sided 95 % quantiles of Student's t for 1, 2, … degrees of freedom."""
+LARGEST_FREEDOM = 14
+"""The largest number of degrees of freedom that counts; more would give a narrower interval."""
 
 
 def student_95(freedom: float) -> float:
     """The two-sided 95 % quantile of Student's t.
 
-    Degrees of freedom are rounded down, which gives the wider interval; from 14 on, the quantile is 2.145.
+    Degrees of freedom are rounded down, which gives the wider interval, to a number from 1 to 14.
     """
-    whole = math.floor(freedom)
-    return STUDENT_95[max(whole, 1) - 1] if whole <= len(STUDENT_95) else 2.145
+    from scipy import stats
+
+    return float(stats.t.ppf(0.975, min(max(math.floor(freedom), 1), LARGEST_FREEDOM)))
 
 
 def sampling_error(accuracy: float, images: int) -> float:
@@ -30,14 +31,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
         only_first: the number of images that only the first classifies correctly.
         only_second: the number of images that only the second classifies correctly.
     """
-    # Binomial coefficients of thousands of images exceed every float: they are summed as integers.
+    from scipy import stats
+
     discordant = only_first + only_second
-    coefficient = total = 1
-    for count in range(min(only_first, only_second)):
-        coefficient = coefficient * (discordant - count) // (count + 1)
-        total += coefficient
-    p_value: float = 2 * total / 2**discordant
-    return min(1.0, p_value)
+    if not discordant:
+        return 1.0
+    return float(stats.binomtest(min(only_first, only_second), discordant).pvalue)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lenetcli.analysis.estimates import fit_cost
-from lenetcli.analysis.inference import fit_exponent, fit_line, mcnemar
+from lenetcli.analysis.inference import fit_exponent, fit_line, mcnemar, student_95
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,15 @@ def test_mcnemar_with_ten_thousand_disagreements():
     assert mcnemar(10_000, 0) == 0.0
 
 
+@pytest.mark.parametrize(("freedom", "quantile"), [(0.5, 12.7062), (1, 12.7062), (2.9, 4.3027), (50, 2.1448)])
+def test_quantiles_of_t_for_whole_degrees_of_freedom(freedom, quantile):
+    assert student_95(freedom) == pytest.approx(quantile, abs=5e-5)
+
+
 def test_the_margin_of_a_slope_is_students():
     line = fit_line([1, 2, 3, 4], [1, 2, 2, 4])
     assert line.slope == pytest.approx(0.9)
-    assert line.margin == pytest.approx(4.303 * math.sqrt(0.7 / 2 / 5))
+    assert line.margin == pytest.approx(4.302653 * math.sqrt(0.7 / 2 / 5))
 
 
 def test_fits_find_what_was_put_in():

@@ -223,9 +223,9 @@ print((answers.argmax(1) == labels).mean(), model.count_params())
     assert parameters == "104250"
 
 
-WITHOUT_TENSORFLOW = """
+WITHOUT = """
 import sys
-sys.modules["tensorflow"] = sys.modules["keras"] = None  # importing either fails from here on
+sys.modules.update(dict.fromkeys({names!r}))  # importing one of them fails from here on
 from lenetcli.cli.app import main
 main()
 """
@@ -235,7 +235,7 @@ from lenetcli.cli.app import main
 try:
     main()
 finally:
-    slow = ("tensorflow", "keras", "matplotlib", "numpy", "typst", "alembic", "pooch", "sqlalchemy")
+    slow = ("tensorflow", "keras", "matplotlib", "numpy", "scipy", "typst", "alembic", "pooch", "sqlalchemy")
     print(*[name for name in slow if name in sys.modules], file=sys.stderr)
 """
 
@@ -257,8 +257,9 @@ finally:
     ],
     ids=lambda typed: " ".join(typed[:2]),
 )
-def test_looking_needs_no_tensorflow(desk, typed):
-    desk.run(*typed, command=(sys.executable, "-c", WITHOUT_TENSORFLOW))
+def test_looking_needs_no_tensorflow_and_only_a_report_needs_scipy(desk, typed):
+    names = ["tensorflow", "keras", *(["scipy"] if typed != ["report"] else [])]
+    desk.run(*typed, command=(sys.executable, "-c", WITHOUT.format(names=names)))
 
 
 @pytest.mark.parametrize(

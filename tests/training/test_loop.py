@@ -222,7 +222,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(engine, arrays, tmp_path, m
             capture_output=True,
             text=True,
             check=True,
-            env=os.environ | {"PYTHONPATH": str(TESTS)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
         )
         assert there.stdout.splitlines()[-1] == str(here)
 
