@@ -9,16 +9,16 @@ import gzip
 import hashlib
 import io
 import os
-import re
 import stat
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from lenetcli.errors import DataError
 from lenetcli.experiment.architecture import CLASSES, IMAGE_SIDE
@@ -215,18 +215,17 @@ def _open_member(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise _refuse(part, "is packed in a way that NumPy does not use")
     stream = archive.open(member)
-    order, kind, width, shape = _read_npy_head(part, stream)
-    if kind not in "iu" or width not in (1, 2, 4, 8) or (part.has_images and (kind, width) != ("u", 1)):
+    dtype, shape = _read_npy_head(part, stream)
+    if dtype.kind not in "iu" or (part.has_images and dtype.str != "|u1"):
         content = (
-            "Python objects (a pickle, which is never opened)" if kind == "O" else f"the type '{kind}{width}'"
+            "Python objects (a pickle, which is never opened)"
+            if dtype.hasobject
+            else f"the type '{dtype.str[1:]}'"
         )
-        raise _refuse(
-            part,
-            f"holds {content}, not {'unsigned bytes' if part.has_images else 'whole numbers'}",
-            _FORM_ADVICE,
-        )
+        wanted = "unsigned bytes" if part.has_images else "whole numbers"
+        raise _refuse(part, f"holds {content}, not {wanted}", _FORM_ADVICE)
     _check_shape(part, shape)
-    length = _count_bytes(part, shape[0]) * width
+    length = _count_bytes(part, shape[0]) * dtype.itemsize
     # The archive itself claims the first two sizes; only that of the file is certain.
     limit = min(
         member.file_size,
@@ -234,31 +233,30 @@ def _open_member(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
         os.fstat(file.fileno()).st_size * _DEFLATE_LIMIT,
     )
     _check_length(part, shape[0], length, limit)
-    return shape[0], _read_values(part, stream, length, width, bigendian=order == ">")
+    return shape[0], _read_values(part, stream, length, dtype.itemsize, bigendian=dtype.str[0] == ">")
 
 
-def _read_npy_head(part: Part, stream: IO[bytes]) -> tuple[str, str, int, tuple[int, ...]]:
-    """The byte order, kind, width in bytes and shape in the header of a .npy file.
+def _read_npy_head(part: Part, stream: IO[bytes]) -> "tuple[np.dtype[Any], tuple[int, ...]]":
+    """The type and shape in the header of a .npy file; nothing is evaluated, and no object is unpickled."""
+    from numpy.lib.format import read_array_header_1_0
 
-    The header is a literal of Python, of which only what arrays of numbers need is matched: nothing is
-    evaluated, and no object is unpickled.
-    """
     start = stream.read(10)
     if start[:8] != b"\x93NUMPY\x01\x00" or len(start) < 10:
         raise _refuse(part, "is not an array as NumPy writes it")
     length = int.from_bytes(start[8:], "little")
     if length > _NPY_HEAD_LIMIT:
         raise _refuse(part, f"has a header of {length:,} bytes", _FORM_ADVICE)
-    head = stream.read(length).decode("latin1")
-    descr = re.search(r"'descr': *'([<>|=]?)([a-zA-Z])(\d{0,2})'", head)
-    order = re.search(r"'fortran_order': *(True|False)", head)
-    shape = re.search(r"'shape': *\(([0-9, ]{0,100})\)", head)
-    if not (descr and order and shape):
+    head = io.BytesIO(start[8:] + stream.read(length))
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            shape, fortran, dtype = read_array_header_1_0(head, max_header_size=_NPY_HEAD_LIMIT)
+    except Exception as error:  # the header is a literal of Python: a damaged one can raise almost anything
+        raise _refuse(part, "is not a plain array of numbers", _FORM_ADVICE) from error
+    if dtype.kind == "V" or bool in map(type, shape):
         raise _refuse(part, "is not a plain array of numbers", _FORM_ADVICE)
-    sides = tuple(int(side) for side in shape[1].replace(" ", "").split(",") if side)
-    if order[1] == "True" and len(sides) > 1:
+    if fortran and len(shape) > 1:
         raise _refuse(part, "is in Fortran order", "Save it once more, through numpy.ascontiguousarray.")
-    return descr[1], descr[2], int(descr[3] or 0), sides
+    return dtype, shape
 
 
 def _read_values(

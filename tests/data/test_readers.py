@@ -174,6 +174,10 @@ def test_what_is_wrong_with_an_array_is_said(tmp_path, array, words):
     assert words in refused(member(tmp_path / "a.npz", x_train=array))
 
 
+def claim(shape: str, descr: str = "'|u1'") -> bytes:
+    return npy(f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}", bytes(784))
+
+
 def npy(claim: str, content: bytes) -> bytes:
     head = claim.encode().ljust(118) + b"\n"
     return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + content
@@ -196,6 +200,18 @@ def npy(claim: str, content: bytes) -> bytes:
             "announces",
         ),
         (npy("print('ha')", bytes(784)), "not a plain array"),
+        (npy("(" * 4000, bytes(784)), "not a plain array"),
+        (npy("-" * 4000 + "1", bytes(784)), "not a plain array"),
+        (npy("{1: 2, 'shape': 3}", bytes(784)), "not a plain array"),
+        (claim("(1, 28, 28)", "'|O'"), "Python objects (a pickle, which is never opened)"),
+        (claim("(1, 28, 28)", "__import__('os').sep"), "not a plain array"),
+        (claim("(1, 28, 28)", "'u1,u1'"), "not a plain array"),
+        (claim("(1, 28, 28)", "('|u1', (9999999, 9999999))"), "not a plain array"),
+        (claim("(1, 28, 28)", "'M8[ns]'"), "holds the type 'M8[ns]'"),
+        (claim("(True, 28, 28)"), "not a plain array"),
+        (claim("(-1, 28, 28)"), "announces -1 images"),
+        (claim("(1, 28, 28)")[:40], "not a plain array"),
+        (b"\x93NUMPY\x03\x00\xff\xff\xff\xff" + bytes(100_000), "not an array"),
         (b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(100_000), "not an array"),
         (b"\x93NUMPY\x01\x00\xff\xff" + bytes(100_000), "header of 65,535 bytes"),
     ],
