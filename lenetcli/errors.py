@@ -1,6 +1,12 @@
 """The errors that end a command, each with a sentence on the problem, one of advice, and an exit code."""
 
 
+def describe_error(error: BaseException) -> str:
+    """The message of an exception of Python or of a library, without a full stop."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).rstrip(".")
+
+
 class LenetError(Exception):
     """The base class of the errors that are explained to the user and end the command.
 

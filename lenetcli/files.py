@@ -10,7 +10,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from lenetcli.errors import UsageError
+from lenetcli.errors import UsageError, describe_error
 
 STORE_VARIABLE = "LENETCLI_STORE"
 DATA_VARIABLE = "LENETCLI_DATA"
@@ -65,7 +65,7 @@ def check_output(path: Path, endings: Sequence[str]) -> None:
         if not existed:
             target.unlink()
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def write_output(path: Path, content: bytes) -> None:
@@ -80,7 +80,7 @@ def write_output(path: Path, content: bytes) -> None:
         else:
             write_whole(path, lambda temporary: temporary.write_bytes(content))
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
@@ -114,9 +114,9 @@ def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = 
         temporary.replace(target)
 
 
-def _unwritable(path: Path, error: Exception) -> UsageError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return UsageError(f"{path} cannot be written: {reason}.", "Choose another file.")
+def unwritable(path: Path, error: Exception) -> UsageError:
+    """The error for a file of output that cannot be written."""
+    return UsageError(f"{path} cannot be written: {describe_error(error)}.", "Choose another file.")
 
 
 def read_cache(name: str) -> dict[str, Any]:

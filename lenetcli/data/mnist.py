@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from lenetcli.data import readers
-from lenetcli.errors import DataError
+from lenetcli.errors import DataError, describe_error
 
 CHECKSUMS: Final = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -56,22 +56,27 @@ def fetch(cache: Path, report: Report | None = None) -> Path:
         DataError: if no mirror delivers MNIST, or the cache cannot be written.
     """
     container, folder = list_places(cache)
+    mirrors = (
+        (container, {container: CONTAINER_URL}),
+        (folder, {folder / f"{name}.gz": f"{FILES_URL}{name}.gz" for name in CHECKSUMS}),
+    )
     reasons = []
     try:
         cache.mkdir(parents=True, exist_ok=True)
         _remove_stale(cache)
         with tempfile.TemporaryDirectory(prefix="download-", dir=cache, ignore_cleanup_errors=True) as name:
-            for url, download, target in (
-                (CONTAINER_URL, _fetch_container, container),
-                (FILES_URL, _fetch_files, folder),
-            ):
+            for place, urls in mirrors:
                 try:
-                    download(Path(name), target, report or (lambda *_: None))
-                    return target
+                    files = [_download(url, Path(name, file.name), report) for file, url in urls.items()]
                 except _MirrorError as error:
-                    reasons.append(f"{urlsplit(url).hostname} {error}")
+                    reasons.append(f"{urlsplit(next(iter(urls.values()))).hostname} {error}")
+                    continue
+                for file, target in zip(files, urls, strict=True):
+                    target.parent.mkdir(exist_ok=True)
+                    file.replace(target)
+                return place
     except OSError as error:
-        reasons.append(f"the cache folder '{cache}' cannot be written ({error.strerror or error})")
+        reasons.append(f"the cache folder '{cache}' cannot be written ({describe_error(error)})")
     raise DataError(
         f"MNIST could not be downloaded: {'; '.join(reasons)}.",
         "Connect to the network and try again, or give a folder with MNIST's files with --data.",
@@ -82,27 +87,17 @@ class _MirrorError(Exception):
     """The reason why a mirror did not deliver MNIST: a sentence without its subject, the host."""
 
 
-def _fetch_container(temporary: Path, target: Path, report: Report) -> None:
-    """Download the npz into a temporary folder and move it to its path in the cache."""
-    file = _retrieve(CONTAINER_URL, temporary / target.name, CONTAINER_SHA256, report)
-    file.replace(target)
-
-
-def _fetch_files(temporary: Path, target: Path, report: Report) -> None:
-    """Download the IDX files into a temporary folder and move them, when all are there, into the cache."""
-    files = {}
-    for name, checksum in CHECKSUMS.items():
-        file = _retrieve(f"{FILES_URL}{name}.gz", temporary / f"{name}.gz", None, report)
-        try:
-            sha256 = readers.digest(readers.Part(name=name, file=file)).sha256
-        except DataError as error:
-            raise _MirrorError("sent a damaged file") from error
-        if sha256 != checksum:
-            raise _MirrorError("sent something other than MNIST")
-        files[name] = file
-    target.mkdir(exist_ok=True)
-    for file in files.values():
-        file.replace(target / file.name)
+def _download(url: str, file: Path, report: Report | None) -> Path:
+    """Download one file of MNIST, verify its content, and return its path."""
+    if file.suffix == ".npz":
+        return _retrieve(url, file, CONTAINER_SHA256, report)
+    part = readers.Part(name=file.stem, file=_retrieve(url, file, None, report))
+    try:
+        if readers.digest(part).sha256 == CHECKSUMS[part.name]:
+            return file
+    except DataError as error:
+        raise _MirrorError("sent a damaged file") from error
+    raise _MirrorError("sent something other than MNIST")
 
 
 class _Progress:
@@ -125,8 +120,8 @@ class _Progress:
         pass
 
 
-def _retrieve(url: str, file: Path, sha256: str | None, report: Report) -> Path:
-    """Download one file and return its path.
+def _retrieve(url: str, file: Path, sha256: str | None, report: Report | None) -> Path:
+    """Download a file and return its path.
 
     The download runs in a thread of its own, since the look-up of a host name has no time limit and cannot be
     interrupted by a signal.
@@ -157,7 +152,8 @@ def _retrieve(url: str, file: Path, sha256: str | None, report: Report) -> Path:
     try:
         while thread.is_alive():
             thread.join(0.1)
-            report(file.name, min(progress.done, progress.total or progress.done), progress.total)
+            if report:
+                report(file.name, min(progress.done, progress.total or progress.done), progress.total)
             if not progress.done and thread.is_alive() and time.monotonic() > deadline:
                 raise _MirrorError(f"did not answer within {ANSWER_SECONDS} seconds")
     finally:

@@ -8,19 +8,20 @@ compared with what the bytes of the file can hold, and nothing is read beyond it
 import gzip
 import hashlib
 import io
+import math
 import os
 import stat
 import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
-from lenetcli.errors import DataError
+from lenetcli.errors import DataError, describe_error
 from lenetcli.experiment.architecture import CLASSES, IMAGE_SIDE
 
 if TYPE_CHECKING:
@@ -54,10 +55,6 @@ _DEFLATE_LIMIT: Final = 1032
 # describes something else and need not be searched.
 _NPY_HEAD_LIMIT: Final = 4096
 
-# Of images (True) and labels (False): the magic number, 0x08 for unsigned bytes and the number of dimensions,
-# and the whole header: magic number, count, and for images the height and width.
-_MAGIC: Final = {True: 2051, False: 2049}
-_HEAD: Final = {True: struct.Struct(">4I"), False: struct.Struct(">2I")}
 _LABELS: Final = bytes(range(CLASSES))
 
 _COPY_ADVICE: Final = "Get the file again from where it came, or give other data with --data."
@@ -88,6 +85,11 @@ class Part:
         """The word for its content in messages."""
         return "images" if self.has_images else "labels"
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The shape of an image, or of a label."""
+        return (IMAGE_SIDE, IMAGE_SIDE) if self.has_images else ()
+
     def __str__(self) -> str:
         return f"'{self.file}'" if self.key is None else f"'{self.key}' in '{self.file}'"
 
@@ -107,10 +109,7 @@ def digest(part: Part) -> Digest:
         DataError: if the part cannot be read, is damaged, or does not have MNIST's form.
     """
     with _open(part) as (count, blocks):
-        total = hashlib.sha256(encode_head(count, images=part.has_images))
-        for block in blocks:
-            total.update(block)
-    return Digest(count=count, sha256=total.hexdigest())
+        return _digest(part, count, blocks)
 
 
 def read(part: Part) -> "tuple[NDArray[np.uint8], Digest]":
@@ -123,23 +122,32 @@ def read(part: Part) -> "tuple[NDArray[np.uint8], Digest]":
 
     with _open(part) as (count, blocks):
         try:
-            array = np.empty((count, IMAGE_SIDE, IMAGE_SIDE) if part.has_images else count, np.uint8)
+            array = np.empty((count, *part.sides), np.uint8)
         except MemoryError:
             problem = f"{part} holds {count:,} {part.kind}, more than this machine's memory takes."
             raise DataError(problem, "Use fewer images.") from None
-        total = hashlib.sha256(encode_head(count, images=part.has_images))
-        flat, start = array.reshape(-1), 0
-        for block in blocks:
-            flat[start : start + len(block)] = np.frombuffer(block, np.uint8)
-            start += len(block)
-            total.update(block)
-    return array, Digest(count=count, sha256=total.hexdigest())
+        return array, _digest(part, count, _copy(blocks, array.reshape(-1).data))
 
 
-def encode_head(count: int, *, images: bool) -> bytes:
-    """The header of an IDX file of ``count`` images or labels."""
-    sides = (IMAGE_SIDE, IMAGE_SIDE) if images else ()
-    return _HEAD[images].pack(_MAGIC[images], count, *sides)
+def _digest(part: Part, count: int, blocks: Iterable[bytes]) -> Digest:
+    total = hashlib.sha256(encode_head((count, *part.sides)))
+    for block in blocks:
+        total.update(block)
+    return Digest(count=count, sha256=total.hexdigest())
+
+
+def _copy(blocks: Iterable[bytes], target: memoryview) -> Iterator[bytes]:
+    """Yield the blocks, copied one after another into ``target``."""
+    start = 0
+    for block in blocks:
+        target[start : start + len(block)] = block
+        start += len(block)
+        yield block
+
+
+def encode_head(shape: tuple[int, ...]) -> bytes:
+    """The header of an IDX file of unsigned bytes: the magic number with the dimensions, then the shape."""
+    return struct.pack(f">{1 + len(shape)}I", 0x0800 + len(shape), *shape)
 
 
 def list_keys(file: Path) -> set[str]:
@@ -178,13 +186,13 @@ def _open_file(file: Path, part: Part | None = None) -> Iterator[IO[bytes]]:
             )
         stream = file.open("rb")
     except (OSError, ValueError) as error:
-        problem = f"{name} cannot be read: {_describe_error(error)}."
+        problem = f"{name} cannot be read: {describe_error(error)}."
         raise DataError(problem, "Check the path and its permissions.") from error
     with stream:
         try:
             yield stream
         except (*_DAMAGE, *_ZIP_DAMAGE) as error:
-            raise DataError(f"{name} is damaged: {_describe_error(error)}.", _COPY_ADVICE) from error
+            raise DataError(f"{name} is damaged: {describe_error(error)}.", _COPY_ADVICE) from error
 
 
 def _open_idx(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
@@ -196,16 +204,15 @@ def _open_idx(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
     stream: IO[bytes] = file
     if is_gzip:
         stream = cast("IO[bytes]", io.BufferedReader(gzip.GzipFile(fileobj=file)))
-    head = stream.read(_HEAD[part.has_images].size)
-    if head[:4] != _MAGIC[part.has_images].to_bytes(4):
-        raise _refuse(part, _describe_start(part, head))
-    if len(head) < _HEAD[part.has_images].size:
+    expected = encode_head((0, *part.sides))
+    head = stream.read(len(expected))
+    if head[:4] != expected[:4]:
+        raise _refuse(part, _describe_start(part, head, expected))
+    if len(head) < len(expected):
         raise _refuse(part, "is cut off within its header")
-    _, count, *sides = _HEAD[part.has_images].unpack(head)
-    _check_shape(part, (count, *sides))
-    length = _count_bytes(part, count)
-    _check_length(part, count, length, size * _DEFLATE_LIMIT if is_gzip else size - len(head))
-    return count, _read_values(part, stream, length)
+    shape = struct.unpack(f">{len(head) // 4}I", head)[1:]
+    length = _check_shape(part, shape, 1, size * _DEFLATE_LIMIT if is_gzip else size - len(head))
+    return shape[0], _read_values(part, stream, length)
 
 
 def _open_member(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
@@ -224,15 +231,13 @@ def _open_member(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
         )
         wanted = "unsigned bytes" if part.has_images else "whole numbers"
         raise _refuse(part, f"holds {content}, not {wanted}", _FORM_ADVICE)
-    _check_shape(part, shape)
-    length = _count_bytes(part, shape[0]) * dtype.itemsize
     # The archive itself claims the first two sizes; only that of the file is certain.
     limit = min(
         member.file_size,
         member.compress_size * _DEFLATE_LIMIT,
         os.fstat(file.fileno()).st_size * _DEFLATE_LIMIT,
     )
-    _check_length(part, shape[0], length, limit)
+    length = _check_shape(part, shape, dtype.itemsize, limit)
     return shape[0], _read_values(part, stream, length, dtype.itemsize, bigendian=dtype.str[0] == ">")
 
 
@@ -288,30 +293,27 @@ def _narrow_labels(part: Part, block: bytes, width: int, *, bigendian: bool) -> 
     return labels
 
 
-def _check_shape(part: Part, shape: tuple[int, ...]) -> None:
-    """Check the shape that a header announces; the count is its first number."""
-    sides = (IMAGE_SIDE, IMAGE_SIDE) if part.has_images else ()
-    if len(shape) != 1 + len(sides):
+def _check_shape(part: Part, shape: tuple[int, ...], width: int, limit: int) -> int:
+    """Check the shape that a header announces, and return the number of bytes of its values.
+
+    Args:
+        part: the part.
+        shape: the shape; its first number is the count.
+        width: the bytes of a value.
+        limit: the most bytes that the file can hold.
+    """
+    if len(shape) != 1 + len(part.sides):
         raise _refuse(part, f"has the shape {shape}, which is not that of {part.kind}", _FORM_ADVICE)
-    if shape[1:] != sides:
-        raise _refuse(
-            part,
-            f"has images of {shape[1]} by {shape[2]} pixels, not {IMAGE_SIDE} by {IMAGE_SIDE}",
-            _FORM_ADVICE,
-        )
+    if shape[1:] != part.sides:
+        sides = f"{shape[1]} by {shape[2]} pixels, not {IMAGE_SIDE} by {IMAGE_SIDE}"
+        raise _refuse(part, f"has images of {sides}", _FORM_ADVICE)
+    announced = f"{shape[0]:,} {part.kind}"
     if not 1 <= shape[0] <= MAX_IMAGES:
-        raise _refuse(part, f"announces {shape[0]:,} {part.kind}; 1 to {MAX_IMAGES:,} can be used")
-
-
-def _check_length(part: Part, count: int, length: int, limit: int) -> None:
-    """Check that ``length`` bytes of values do not exceed what the file can hold, ``limit`` bytes."""
+        raise _refuse(part, f"announces {announced}; 1 to {MAX_IMAGES:,} can be used")
+    length = math.prod(shape) * width
     if limit < length:
-        raise _refuse(part, f"is cut off: it announces {count:,} {part.kind}, more than its bytes can hold")
-
-
-def _count_bytes(part: Part, count: int) -> int:
-    """The bytes of that many images or labels, at one byte per value."""
-    return count * IMAGE_SIDE**2 if part.has_images else count
+        raise _refuse(part, f"is cut off: it announces {announced}, more than its bytes can hold")
+    return length
 
 
 def _refuse(part: Part, predicate: str, advice: str = _COPY_ADVICE) -> DataError:
@@ -319,18 +321,12 @@ def _refuse(part: Part, predicate: str, advice: str = _COPY_ADVICE) -> DataError
     return DataError(f"{part} {predicate}.", advice)
 
 
-def _describe_error(error: BaseException) -> str:
-    """The message of an error of the standard library, without a full stop."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).rstrip(".")
-
-
 def _describe_page(start: bytes) -> str:
     """A supplement to a message if a file begins like a web page, as a failed download does; else empty."""
     return " but a web page (HTML or XML)" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else ""
 
 
-def _describe_start(part: Part, head: bytes) -> str:
+def _describe_start(part: Part, head: bytes, expected: bytes) -> str:
     """The predicate of the message that a file does not begin like an IDX file of this part."""
     if not head:
         return "is empty"
@@ -340,5 +336,5 @@ def _describe_start(part: Part, head: bytes) -> str:
     if len(head) < 4:
         return f"{denial}: it has only {len(head)} bytes"
     magic = int.from_bytes(head[:4])
-    kinds = {number: " (images)" if images else " (labels)" for images, number in _MAGIC.items()}
-    return f"{denial}: its magic number is {magic}{kinds.get(magic, '')}, not {_MAGIC[part.has_images]}"
+    kind = {2051: " (images)", 2049: " (labels)"}.get(magic, "")
+    return f"{denial}: its magic number is {magic}{kind}, not {int.from_bytes(expected[:4])}"

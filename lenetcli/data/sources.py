@@ -78,7 +78,7 @@ class DataSource:
             if self.name != SYNTHETIC:
                 raise
             arrays = _make_synthetic()
-        return _split(arrays)
+        return _split(arrays, self.train_images)
 
 
 def find(
@@ -320,17 +320,16 @@ def _make_synthetic() -> "dict[str, NDArray[np.uint8]]":
     """Make the synthetic digits, verify them, and store them in the cache if it can be written."""
     arrays = digits.make_all()
     for name, array in arrays.items():
-        content = readers.encode_head(len(array), images=array.ndim == 3) + array.tobytes()
+        content = readers.encode_head(array.shape) + array.tobytes()
         if hashlib.sha256(content).hexdigest() != digits.CHECKSUMS[name]:
             raise DataError("The synthetic digits came out wrong on this machine.", "Please report it.")
         files.write_cache_file(f"{SYNTHETIC}/{name}", content)
     return arrays
 
 
-def _split(arrays: "dict[str, NDArray[np.uint8]]") -> Arrays:
-    """Split the last sixth of the training images off for validation."""
+def _split(arrays: "dict[str, NDArray[np.uint8]]", start: int) -> Arrays:
+    """Split the training images from ``start`` on off for validation."""
     images, labels, *test = (arrays[name] for name in readers.NAMES if name in arrays)
-    start = len(images) - len(images) // VALIDATION_SHARE
     return Arrays(
         train_images=images[:start],
         train_labels=labels[:start],

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 from lenetcli.errors import StoreError, UsageError
 from lenetcli.experiment import checkpoint
 from lenetcli.experiment.run import Run
-from lenetcli.files import write_whole
+from lenetcli.files import unwritable, write_whole
 from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.database import Database, parse_address
 from lenetcli.store.schema import MIGRATIONS, check_schema, migrate
@@ -159,8 +159,7 @@ def _copy(database: Database, target: Path, *, overwrite: bool) -> None:
             # A copy that fails or is killed leaves nothing under this name.
             write_whole(target, partial(_fill, database), replace=False)
     except (OSError, sqlite3.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{target} cannot be written: {reason}.", "Choose another file.") from error
+        raise unwritable(target, error) from error
 
 
 def _fill(database: Database, target: Path) -> None:

@@ -45,7 +45,7 @@ def make_arrays(train: int = 120, test: int = 20, seed: int = 0) -> dict[str, np
 
 
 def encode(array: np.ndarray) -> bytes:
-    return readers.encode_head(len(array), images=array.ndim == 3) + array.tobytes()
+    return readers.encode_head(array.shape) + array.tobytes()
 
 
 def write_folder(folder: Path, arrays: dict[str, np.ndarray], form: str = "{}") -> Path:
@@ -247,19 +247,26 @@ def test_damage_in_any_file_is_named(tmp_path):
 # The cache of identities
 
 
-def test_asking_again_reads_no_data_and_imports_no_numpy(tmp_path):
-    place = write_npz(tmp_path / "a.npz", make_arrays())
+@pytest.mark.parametrize("form", ["folder", "npz"])
+def test_asking_again_reads_no_data_and_imports_no_numpy(tmp_path, form):
+    """The first time, NumPy reads the headers of an npz; those of IDX files need none."""
+    arrays = make_arrays()
+    place = (
+        write_folder(tmp_path / "a", arrays) if form == "folder" else write_npz(tmp_path / "a.npz", arrays)
+    )
     ask = (
         "import sys; from lenetcli.data import readers, sources;"
         "readers.digest = None if sys.argv[2] == 'cached' else readers.digest;"
         "print(sources.find(data=sys.argv[1]).sha256);"
-        "assert not {'numpy', 'pooch', 'requests'} & set(sys.modules)"
+        "assert not {*sys.argv[3:]} & set(sys.modules)"
     )
+    absent = {"first": ["pooch", "requests"], "cached": ["pooch", "requests", "numpy"]}
+    absent["first"] += ["numpy"] if form == "folder" else []
     shown = [
         subprocess.run(
-            [sys.executable, "-c", ask, place, how], capture_output=True, text=True, check=True
+            [sys.executable, "-c", ask, place, how, *names], capture_output=True, text=True, check=True
         ).stdout
-        for how in ("first", "cached")
+        for how, names in absent.items()
     ]
     assert shown[0] == shown[1] == sources.find(data=str(place)).sha256 + "\n"
 

@@ -14,7 +14,7 @@ def write_idx(folder: Path, train: int = 600, test: int = 100) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     arrays = (*digits.make(train, 7), *digits.make(test, 8))
     for name, array in zip(NAMES, arrays, strict=True):
-        (folder / name).write_bytes(encode_head(len(array), images=array.ndim == 3) + array.tobytes())
+        (folder / name).write_bytes(encode_head(array.shape) + array.tobytes())
     return folder
 
 
