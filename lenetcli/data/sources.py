@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lenetcli import files
 from lenetcli.data import digits, mnist, readers
@@ -30,19 +30,24 @@ OFFLINE_VARIABLE: Final = "LENETCLI_OFFLINE"
 MIN_IMAGES: Final = 100
 VALIDATION_SHARE: Final = 6  # the last sixth of the training images
 
+_exists = os.path.exists  # unlike that of ``Path``, it never raises
+
 _PUBLISHED: Final = {MNIST: mnist.CHECKSUMS, SYNTHETIC: digits.CHECKSUMS}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrays:
-    """Images (n, 28, 28) and labels (n,) of each split, C-contiguous uint8; None without a test set."""
+class Examples(NamedTuple):
+    """Images (n, 28, 28) and their labels (n,), both C-contiguous uint8."""
 
-    train_images: "NDArray[np.uint8]"
-    train_labels: "NDArray[np.uint8]"
-    validation_images: "NDArray[np.uint8]"
-    validation_labels: "NDArray[np.uint8]"
-    test_images: "NDArray[np.uint8] | None"
-    test_labels: "NDArray[np.uint8] | None"
+    images: "NDArray[np.uint8]"
+    labels: "NDArray[np.uint8]"
+
+
+class Arrays(NamedTuple):
+    """A data set after the split."""
+
+    train: Examples
+    validation: Examples
+    test: Examples | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,18 +336,7 @@ def _split(arrays: "dict[str, NDArray[np.uint8]]", start: int) -> Arrays:
     """Split the training images from ``start`` on off for validation."""
     images, labels, *test = (arrays[name] for name in readers.NAMES if name in arrays)
     return Arrays(
-        train_images=images[:start],
-        train_labels=labels[:start],
-        validation_images=images[start:],
-        validation_labels=labels[start:],
-        test_images=test[0] if test else None,
-        test_labels=test[1] if test else None,
+        Examples(images[:start], labels[:start]),
+        Examples(images[start:], labels[start:]),
+        Examples(*test) if test else None,
     )
-
-
-def _exists(place: Path) -> bool:
-    try:
-        place.stat()
-    except (OSError, ValueError):
-        return False
-    return True

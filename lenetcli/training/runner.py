@@ -121,7 +121,7 @@ class Runner:
         start = time.monotonic()
         arrays = source.load()
         counts = (source.train_images, source.validation_images, source.test_images)
-        self._persist(self._store.add_dataset, source.sha256, counts, arrays.validation_labels.tobytes())
+        self._persist(self._store.add_dataset, source.sha256, counts, arrays.validation.labels.tobytes())
         loaded = time.monotonic()
         if self._stop():
             raise Stopped

@@ -266,8 +266,8 @@ def main() -> int:
 
     rounds = options.rounds
     arrays = sources.find().load()
-    images = np.concatenate([arrays.train_images, arrays.validation_images])
-    labels = np.concatenate([arrays.train_labels, arrays.validation_labels])
+    images = np.concatenate([arrays.train.images, arrays.validation.images])
+    labels = np.concatenate([arrays.train.labels, arrays.validation.labels])
     count = len(labels) // 5 if options.quick else len(labels)
     result = {"machine": describe_machine(), "images": count - count // 6, "rounds": rounds, "epochs": {}}
     with tempfile.TemporaryDirectory() as folder:
@@ -276,8 +276,8 @@ def main() -> int:
             path,
             x_train=images[:count],
             y_train=labels[:count],
-            x_test=arrays.test_images,
-            y_test=arrays.test_labels,
+            x_test=arrays.test.images,
+            y_test=arrays.test.labels,
         )
         result["process"] = measure_processes(path, 16, 4)
         best = result["process"]["best"]

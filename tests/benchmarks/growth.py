@@ -46,8 +46,8 @@ def measure(threads: int) -> None:
 
     source, device = sources.find(), devices.choose_device("cpu")
     arrays = source.load()
-    images = np.concatenate([arrays.train_images, arrays.validation_images])
-    labels = np.concatenate([arrays.train_labels, arrays.validation_labels])
+    images = np.concatenate([arrays.train.images, arrays.validation.images])
+    labels = np.concatenate([arrays.train.labels, arrays.validation.labels])
     for panel, (_, values) in PANELS.items():
         for value in values:
             request, count = describe(panel, value)

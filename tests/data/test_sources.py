@@ -95,13 +95,13 @@ def test_a_folder_is_found_split_and_loaded(tmp_path, folder, form):
     assert (source.name, source.origin, source.warning) == (folder, str(place), None)
     assert (source.train_images, source.validation_images, source.test_images) == (103, 20, 7)
     loaded = source.load()
-    np.testing.assert_array_equal(loaded.train_images, arrays[TRAIN_IMAGES][:103])
-    np.testing.assert_array_equal(loaded.train_labels, arrays[TRAIN_LABELS][:103])
-    np.testing.assert_array_equal(loaded.validation_images, arrays[TRAIN_IMAGES][103:])
-    np.testing.assert_array_equal(loaded.validation_labels, arrays[TRAIN_LABELS][103:])
-    np.testing.assert_array_equal(loaded.test_images, arrays[TEST_IMAGES])
-    np.testing.assert_array_equal(loaded.test_labels, arrays[TEST_LABELS])
-    assert all(array.flags.c_contiguous for array in (loaded.train_images, loaded.validation_images))
+    np.testing.assert_array_equal(loaded.train.images, arrays[TRAIN_IMAGES][:103])
+    np.testing.assert_array_equal(loaded.train.labels, arrays[TRAIN_LABELS][:103])
+    np.testing.assert_array_equal(loaded.validation.images, arrays[TRAIN_IMAGES][103:])
+    np.testing.assert_array_equal(loaded.validation.labels, arrays[TRAIN_LABELS][103:])
+    np.testing.assert_array_equal(loaded.test.images, arrays[TEST_IMAGES])
+    np.testing.assert_array_equal(loaded.test.labels, arrays[TEST_LABELS])
+    assert all(array.flags.c_contiguous for array in (loaded.train.images, loaded.validation.images))
 
 
 def test_one_data_set_has_one_hash_whatever_holds_it(tmp_path):
@@ -137,8 +137,7 @@ def test_without_test_files_there_is_no_test_set(tmp_path, form):
     )
     source = sources.find(data=str(place))
     assert source.test_images == 0 and set(source.checksums) == {TRAIN_IMAGES, TRAIN_LABELS}
-    loaded = source.load()
-    assert loaded.test_images is None and loaded.test_labels is None
+    assert source.load().test is None
 
 
 def test_the_environment_names_data_and_the_option_comes_first(tmp_path, monkeypatch):
@@ -291,7 +290,7 @@ def test_data_that_changed_unseen_is_noticed_on_loading_and_then_known(tmp_path)
     for _ in range(2):
         with pytest.raises(DataError, match="changed"):
             stale.load()
-    assert sources.find(data=str(place)).load().train_images.any()
+    assert sources.find(data=str(place)).load().train.images.any()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"a": 1}', "[" * 100_000, "\x00", "half"])
@@ -310,7 +309,7 @@ def test_a_damaged_cache_is_ignored(tmp_path, surroundings, content):
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, surroundings):
     surroundings.write_text("a file where the cache folder belongs")
     place = write_folder(tmp_path / "a", make_arrays())
-    assert sources.find(data=str(place)).load().train_images.shape == (100, 28, 28)
+    assert sources.find(data=str(place)).load().train.images.shape == (100, 28, 28)
     assert "synthetic digits" in sources.find().warning
 
 
@@ -451,14 +450,14 @@ def test_the_synthetic_digits_are_made_kept_and_made_again(surroundings, monkeyp
     assert (source.name, source.checksums) == ("synthetic", digits.CHECKSUMS)
     assert (source.train_images, source.validation_images, source.test_images) == (50_000, 10_000, 10_000)
     first = source.load()
-    assert first.validation_images.shape == (10_000, 28, 28) and first.test_labels.shape == (10_000,)
+    assert first.validation.images.shape == (10_000, 28, 28) and first.test.labels.shape == (10_000,)
     assert list_cache(surroundings) == {f"synthetic/{name}" for name in readers.NAMES}
     assert sources.find(data=str(surroundings / "synthetic")).name == "synthetic"
 
     with (surroundings / "synthetic" / TRAIN_IMAGES).open("r+b") as file:
         file.seek(5000)
         file.write(b"damage")
-    np.testing.assert_array_equal(sources.find("synthetic").load().train_images, first.train_images)
+    np.testing.assert_array_equal(sources.find("synthetic").load().train.images, first.train.images)
     (surroundings / "identities.json").unlink(missing_ok=True)
     assert sources.find(data=str(surroundings / "synthetic")).name == "synthetic"
 
@@ -475,5 +474,5 @@ def test_the_real_mnist(tmp_path):
     assert source.checksums == mnist.CHECKSUMS
     assert (source.train_images, source.validation_images, source.test_images) == (50_000, 10_000, 10_000)
     loaded = source.load()
-    assert loaded.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
-    assert loaded.test_labels[:5].tolist() == [7, 2, 1, 0, 4]
+    assert loaded.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert loaded.test.labels[:5].tolist() == [7, 2, 1, 0, 4]

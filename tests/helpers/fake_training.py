@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from helpers.made_up import BASE, DATA, NOW
 
-from lenetcli.data.sources import Arrays
+from lenetcli.data.sources import Arrays, Examples
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import DeviceKind, Request
 from lenetcli.experiment.run import CurvePoint
@@ -29,10 +29,7 @@ class FakeSource:
 
     def load(self):
         images, labels = np.zeros((IMAGES, 28, 28), np.uint8), np.arange(IMAGES, dtype=np.uint8) % 10
-        parts = ("train", "validation", "test")
-        return Arrays(
-            **{f"{part}_images": images for part in parts}, **{f"{part}_labels": labels for part in parts}
-        )
+        return Arrays(*[Examples(images, labels)] * 3)
 
 
 def start_bits(config):

@@ -1,4 +1,3 @@
-import dataclasses
 import os
 import subprocess
 import sys
@@ -95,17 +94,17 @@ def test_an_epoch_changes_the_weights_as_keras_does_in_double_precision(engine, 
         )
         order = engine.loop.permutation(config.seed, epoch, TRAIN)
         for batch in (order[:300], order[300:]):
-            model.train_on_batch(arrays.train_images[batch][..., None] / 255.0, arrays.train_labels[batch])
+            model.train_on_batch(arrays.train.images[batch][..., None] / 255.0, arrays.train.labels[batch])
         after, ours = state(), unpack(engine, config, trained)
         for name, value in after.items():
             change = np.linalg.norm(value - before[name])
             assert np.linalg.norm(ours[name] - value) < ONE_IMAGE * change, (epoch, name)
         loss, accuracy = model.evaluate(
-            arrays.validation_images[..., None] / 255.0, arrays.validation_labels, verbose=0
+            arrays.validation.images[..., None] / 255.0, arrays.validation.labels, verbose=0
         )
         assert trained.point.val_loss == pytest.approx(loss, rel=1e-4)
-        assert trained.point.val_accuracy == pytest.approx(accuracy, abs=1.01 / len(arrays.validation_labels))
-        assert len(trained.predictions) == len(arrays.validation_labels)
+        assert trained.point.val_accuracy == pytest.approx(accuracy, abs=1.01 / len(arrays.validation.labels))
+        assert len(trained.predictions) == len(arrays.validation.labels)
 
 
 @settings(max_examples=5, deadline=None)
@@ -122,9 +121,7 @@ def test_every_image_counts_once_whatever_the_batch_size(engine, arrays, batch_s
     from lenetcli.machine.devices import choose_device
 
     config = make_config(filters=2, lr=1e-30, batch_size=batch_size, shards=min(shards, batch_size))
-    all_train = dataclasses.replace(
-        arrays, validation_images=arrays.train_images, validation_labels=arrays.train_labels
-    )
+    all_train = arrays._replace(validation=arrays.train)
     before = engine.network.WARMUP_SECONDS
     engine.network.WARMUP_SECONDS = 0.0
     try:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetcli.data.sources import Arrays
+from lenetcli.data.sources import Arrays, Examples
 from lenetcli.experiment.architecture import shapes
 from lenetcli.experiment.checkpoint import VELOCITY
 from lenetcli.experiment.config import Config, DeviceKind
@@ -54,19 +54,13 @@ def place(arrays: Arrays, device: Device) -> DeviceData:
     """A copy of a data set on a device."""
     name = "/CPU:0" if device.kind is DeviceKind.CPU else "/GPU:0"
 
-    def put(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[Any, Any]:
+    def put(examples: Examples) -> tuple[Any, Any]:
         # 64-bit labels, since TensorFlow keeps 32-bit integers in the memory of the host.
-        return tf.constant(images), tf.constant(labels.astype(np.int64))
+        return tf.constant(examples.images), tf.constant(examples.labels.astype(np.int64))
 
     with tf.device(name):
-        return DeviceData(
-            name,
-            put(arrays.train_images, arrays.train_labels),
-            put(arrays.validation_images, arrays.validation_labels),
-            None
-            if arrays.test_images is None or arrays.test_labels is None
-            else put(arrays.test_images, arrays.test_labels),
-        )
+        test = put(arrays.test) if arrays.test else None
+        return DeviceData(name, put(arrays.train), put(arrays.validation), test)
 
 
 class Network:
