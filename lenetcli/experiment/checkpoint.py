@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from lenetcli.errors import StoreError
+from lenetcli.experiment.architecture import shapes
+from lenetcli.experiment.config import Config
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
 VELOCITY = "velocity/"
 """The prefix of the names of momentum slots."""
-
 
 _ADVICE = "Restore the store from a backup, or train the run afresh in another store."
 
@@ -30,6 +31,14 @@ class Checkpoint(NamedTuple):
     """The content of a safetensors file."""
 
 
+def state_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of a checkpoint by name: weights and, with momentum, their velocities."""
+    state = shapes(config)
+    if config.momentum:
+        state |= {VELOCITY + name: shape for name, shape in state.items()}
+    return state
+
+
 def pack(epoch: int, tensors: "Tensors") -> Checkpoint:
     """The checkpoint of tensors after an epoch."""
     from safetensors.numpy import save
@@ -37,19 +46,21 @@ def pack(epoch: int, tensors: "Tensors") -> Checkpoint:
     return Checkpoint(epoch, digest(tensors), save(dict(tensors)))
 
 
-def unpack(checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]]) -> "dict[str, NDArray[np.float32]]":
+def unpack(
+    checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]]
+) -> "dict[str, NDArray[np.float32]]":
     """The tensors of a checkpoint, which must have exactly these names and shapes.
 
     Args:
         checkpoint: as stored; it is not trusted.
-        shapes: the expected shape of each tensor by name; all are float32.
+        expected: the shape of each tensor by name; all are float32.
 
     Raises:
         StoreError: if the file is damaged, the hash is another, or names, shapes or types differ.
     """
     tensors = read(checkpoint)
     found = {name: array.shape for name, array in tensors.items() if array.dtype == "float32"}
-    if found != dict(shapes) or len(tensors) != len(found):
+    if found != dict(expected) or len(tensors) != len(found):
         raise StoreError("The stored weights of this run do not fit its configuration.", _ADVICE)
     return tensors
 

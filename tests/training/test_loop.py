@@ -44,7 +44,7 @@ def run(engine, make_network):
 def unpack(engine, config, trained):
     from lenetcli.experiment import checkpoint
 
-    return checkpoint.unpack(trained.checkpoint, engine.lenet.state_shapes(config))
+    return checkpoint.unpack(trained.checkpoint, checkpoint.state_shapes(config))
 
 
 @contextmanager

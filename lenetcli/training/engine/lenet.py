@@ -13,17 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetcli.experiment.architecture import CLASSES, IMAGE_SIDE, shapes
-from lenetcli.experiment.checkpoint import VELOCITY, Checkpoint, unpack
+from lenetcli.experiment.checkpoint import Checkpoint, state_shapes, unpack
 from lenetcli.experiment.config import Config, Precision
 from lenetcli.training.engine.backend import tf
-
-
-def state_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor of a checkpoint by name: weights and, with momentum, their velocities."""
-    state = shapes(config)
-    if config.momentum:
-        state |= {VELOCITY + name: shape for name, shape in state.items()}
-    return state
 
 
 def initial_weights(config: Config) -> dict[str, NDArray[np.float32]]:

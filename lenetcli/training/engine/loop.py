@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetcli.data.sources import Arrays
-from lenetcli.experiment.checkpoint import Checkpoint, pack, unpack
+from lenetcli.experiment.checkpoint import Checkpoint, pack, state_shapes, unpack
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.run import CurvePoint
 from lenetcli.machine.contention import ContentionWatch
 from lenetcli.machine.devices import Device
 from lenetcli.training.engine import backend
-from lenetcli.training.engine.lenet import initial_state, state_shapes
+from lenetcli.training.engine.lenet import initial_state
 from lenetcli.training.engine.network import Network, place
 from lenetcli.training.events import Diverged, Progressed, Stopped, Trained
 

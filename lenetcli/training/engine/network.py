@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from lenetcli.data.sources import Arrays, Examples
 from lenetcli.experiment.architecture import shapes
-from lenetcli.experiment.checkpoint import VELOCITY
+from lenetcli.experiment.checkpoint import VELOCITY, state_shapes
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.machine.devices import Device
 from lenetcli.training.engine.backend import tf
-from lenetcli.training.engine.lenet import logits, state_shapes
+from lenetcli.training.engine.lenet import logits
 
 CHUNK_SECONDS = 0.3
 """The duration of one call into TensorFlow, during which neither signals nor the progress bar are served."""
