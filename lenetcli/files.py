@@ -24,16 +24,6 @@ def cache_folder() -> Path:
     return expand(chosen) if chosen else user_cache_path("lenetcli", appauthor=False)
 
 
-def keras_container() -> Path:
-    """The path at which Keras caches MNIST, relative to ``KERAS_HOME`` if set; it need not exist.
-
-    Raises:
-        RuntimeError: if there is no home folder.
-    """
-    home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path.home() / ".keras") / "datasets" / "mnist.npz"
-
-
 def expand(text: str) -> Path:
     """A path as typed, with a leading ``~`` expanded if that home folder exists."""
     try:

@@ -162,7 +162,8 @@ def _find_mnist(report: mnist.Report | None, *, offline: bool) -> DataSource:
     cache = files.cache_folder()
     places = list(mnist.list_places(cache))
     with contextlib.suppress(RuntimeError):  # there is no home folder
-        places.append(files.keras_container())
+        home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+        places.append(Path(home, "datasets", "mnist.npz"))
     for place in filter(_exists, places):
         try:
             source = _inspect(place.absolute())
@@ -283,31 +284,17 @@ def _identify(parts: Iterable[Part]) -> dict[str, Digest]:
         except OSError as error:
             raise DataError(f"{part} cannot be read: {error.strerror}.", "Check the path.") from error
         stamp = [state.st_size, state.st_mtime_ns]
-        entry = entries.get(_identity_key(part))
-        digest = _recognise(entry, stamp) or readers.digest(part)
+        key = f"{part.name} in {part.file}"
+        match entries.get(key):
+            case [size, mtime, int() as count, str() as sha256] if [size, mtime] == stamp:
+                digest = Digest(count=count, sha256=sha256)
+            case _:
+                digest = readers.digest(part)
         digests[part.name] = digest
-        updates[_identity_key(part)] = [*stamp, digest.count, digest.sha256]
+        updates[key] = [*stamp, digest.count, digest.sha256]
     if updates != entries:
         files.write_cache(IDENTITIES, updates)
     return digests
-
-
-def _recognise(entry: object, stamp: list[int]) -> Digest | None:
-    """The digest in an entry of the cache if the entry is well-formed and has this size and time."""
-    match entry:
-        case [int() as size, int() as mtime, int() as count, str() as sha256] if [size, mtime] == stamp:
-            return Digest(count=count, sha256=sha256)
-    return None
-
-
-def _forget(part: Part) -> None:
-    entries = files.read_cache(IDENTITIES)
-    if entries.pop(_identity_key(part), None) is not None:
-        files.write_cache(IDENTITIES, entries)
-
-
-def _identity_key(part: Part) -> str:
-    return f"{part.name} in {part.file}"
 
 
 def _read(source: DataSource) -> "dict[str, NDArray[np.uint8]]":
@@ -316,7 +303,7 @@ def _read(source: DataSource) -> "dict[str, NDArray[np.uint8]]":
     for part in source.parts:
         arrays[part.name], digest = readers.read(part)
         if digest.sha256 != source.checksums[part.name]:
-            _forget(part)  # else its size and time would lead to the same wrong digest next time
+            files.write_cache(IDENTITIES, {})  # size and time would lead to the same wrong digest next time
             raise DataError(f"{part} has changed since it was looked at.", "Type the command again.")
     return arrays
 
