@@ -1,7 +1,7 @@
 """From a request to configurations: checks, expansion, and what ``auto`` was."""
 
 import pytest
-from helpers.fake_training import FakeSource
+from helpers.fake_training import FakeSource, carry_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,3 +105,29 @@ def test_a_raised_recipe_trains_nothing_under_an_old_key(store, monkeypatch):
     again = make_plan(request, axes, store, find)
     assert {cell.config.recipe for cell in again.open_cells} == {2}
     assert again.sweep.id != plan.sweep.id
+
+
+def test_nothing_is_looked_for_when_nothing_is_left(store, monkeypatch):
+    def fail(*_words, **_options):
+        raise AssertionError("looked for")
+
+    carry_out(store, [0.1, 0.01], 2)
+    monkeypatch.setattr("lenetcli.training.plan.devices.choose_device", fail)
+    plan = make_plan(Request(epochs=2), [Axis("lr", (0.01, 0.1))], store, fail)
+    assert (plan.open_cells, plan.source, plan.device) == ((), None, None)
+    assert plan.sweep.id == store.sweeps()[0].id
+    with pytest.raises(AssertionError, match="looked for"):
+        make_plan(Request(epochs=3), [Axis("lr", (0.01, 0.1))], store, fail)
+
+
+def test_a_wider_sweep_has_the_finished_runs_of_the_narrower_one(store):
+    request = Request(device="cpu", epochs=1)
+    narrow = make_plan(request, [Axis("lr", (0.1,))], store, find)
+    wide = make_plan(request, [Axis("lr", (0.1, 0.01)), Axis("seed", (0, 1))], store, find)
+    assert narrow.sweep.base in [cell.config for cell in wide.sweep.cells]
+    assert [(cell.config.lr, cell.config.seed) for cell in wide.sweep.cells] == [
+        (0.1, 0),
+        (0.1, 1),
+        (0.01, 0),
+        (0.01, 1),
+    ]
