@@ -13,12 +13,12 @@ from lenetcli import files
 from lenetcli.data import digits, mnist, readers
 from lenetcli.data.readers import Digest, Part
 from lenetcli.errors import DataError, UsageError
+from lenetcli.experiment.config import AUTO
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-AUTO: Final = "auto"
 MNIST: Final = "mnist"
 SYNTHETIC: Final = "synthetic"
 DATASETS: Final = (AUTO, MNIST, SYNTHETIC)
