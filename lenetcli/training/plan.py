@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from lenetcli.data import sources
 from lenetcli.data.sources import DataSource
 from lenetcli.errors import DataError, DeviceError, UsageError
-from lenetcli.experiment.architecture import IMAGE_SIDE
+from lenetcli.experiment.architecture import IMAGE_SIDE, activation_bytes
 from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Precision, Request
 from lenetcli.experiment.parameters import check_request
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
@@ -39,13 +39,10 @@ def choose_shards(filters: int, batch_size: int, device: DeviceKind) -> int:
 
 def estimate_bytes(config: Config, images: int) -> int:
     """An estimate of the memory of a run, in bytes: TensorFlow, data, weights and activations."""
-    pixels = IMAGE_SIDE**2
-    # The outputs of both convolutions and of both poolings, and as much again for their gradients.
-    activations = (
-        2 * config.filters * (pixels + pixels // 4 + pixels // 4 + pixels // 16) + 2 * config.hidden_units
-    )
     # Six copies of the parameters: weights, velocities, gradients of shards and their sum, and the export.
-    return TENSORFLOW_BYTES + images * pixels + 4 * (6 * config.parameters + config.batch_size * activations)
+    weights = 4 * 6 * config.parameters
+    activations = config.batch_size * activation_bytes(config)
+    return TENSORFLOW_BYTES + images * IMAGE_SIDE**2 + weights + activations
 
 
 def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
