@@ -1,6 +1,6 @@
 """The command line: the Typer application, and ``main``, which turns errors into exit codes.
 
-Commands import what they need when they run, so that ``--help`` loads nothing but Typer.
+Commands import what is slow to load when they run, so that ``--help`` loads little but Typer and rich.
 """
 
 import errno
@@ -11,8 +11,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from lenetcli.cli import plot, report, reproduce, runs, store, surroundings, sweeps, train
+from lenetcli.cli.screen import console
 from lenetcli.cli.screen.streams import prepare_streams, release_streams
 from lenetcli.errors import LenetError, RunFailedError
+from lenetcli.training.interrupts import exit_on_signals
 from lenetcli.version import __version__
 
 DEBUG_VARIABLE = "LENETCLI_DEBUG"
@@ -63,8 +65,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after ``lenetcli``; those of the process if None.
     """
-    from lenetcli.training.interrupts import exit_on_signals
-
     exit_on_signals()
     prepare_streams()
     try:
@@ -106,9 +106,7 @@ def _explain(error: LenetError) -> None:
         import traceback
 
         traceback.print_exc()
-    from lenetcli.cli.screen.console import print_error
-
-    print_error(error.problem, error.advice)
+    console.print_error(error.problem, error.advice)
 
 
 def _explain_usage(error: Any) -> int:
@@ -116,10 +114,8 @@ def _explain_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return 2
-    from lenetcli.cli.screen.console import print_error
-
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "lenetcli"
     problem = " ".join(error.format_message().split())
-    print_error(problem if problem.endswith(("?", ".")) else f"{problem}.", f"See {command} --help.")
+    console.print_error(problem if problem.endswith(("?", ".")) else f"{problem}.", f"See {command} --help.")
     return 2

@@ -1,13 +1,15 @@
 """The search for the data, with the progress of a download, ended by signals."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
+from lenetcli.cli.screen import console
+from lenetcli.training.interrupts import Stop, run_stoppably
+
 if TYPE_CHECKING:
-    from lenetcli.cli.screen.display import DownloadBar
-    from lenetcli.data.sources import DataSource
     from lenetcli.training.plan import Finder
 
 T = TypeVar("T")
@@ -19,10 +21,9 @@ def find_stoppably(work: "Callable[[Finder], T]") -> T:
     Raises:
         typer.Exit: with 128 + n if signal n ended the work.
     """
-    from lenetcli.cli.screen import console
+    from lenetcli.cli.screen.display import DownloadBar
     from lenetcli.data import sources
     from lenetcli.training.events import Stopped
-    from lenetcli.training.interrupts import Stop, run_stoppably
 
     bars: list[DownloadBar] = []
 
@@ -31,19 +32,14 @@ def find_stoppably(work: "Callable[[Finder], T]") -> T:
 
     def run(stop: Stop) -> T:
         def report(name: str, done: int, total: int) -> None:
-            from lenetcli.cli.screen.display import DownloadBar
-
             if stop():
                 raise Stopped
             if not bars:
                 bars.append(DownloadBar())
             bars[0].update(name, done, total)
 
-        def find(dataset: str, path: str | None, *, offline: bool = False) -> "DataSource":
-            return sources.find(dataset, path, report=report, offline=offline)
-
         try:
-            return work(find)
+            return work(partial(sources.find, report=report))
         except Stopped:
             assert stop.signal is not None
             raise typer.Exit(128 + stop.signal) from None

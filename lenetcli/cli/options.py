@@ -1,95 +1,86 @@
-"""The options that several commands share, and the parsers of their values."""
+"""The options that several commands share; those of a request are made from the table of parameters."""
 
 import os
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lenetcli.cli import values
+from lenetcli.cli.values import parse
 from lenetcli.errors import UsageError
-from lenetcli.experiment.config import Precision
+from lenetcli.experiment.config import Request
+from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
 from lenetcli.experiment.sweep import Axis
 from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, expand
+from lenetcli.words import name_value
+
+Command = Callable[..., None]
+"""A function from which Typer makes a command."""
+
+TRAINING = [parameter.name for parameter in OPTIONS]
+"""The options of ``train`` and ``sweep``, in the order of the help text."""
+TRAINING.insert(TRAINING.index("seed") + 1, "seeds")
+TRAINING.append(TRAINING.pop(TRAINING.index("precision")))
 
 
-def _float_parser(what: str) -> Any:
-    """The parser of an option that takes a decimal number; ``what`` is its name in error messages."""
-    return lambda text: values.parse_float(str(text), what)
-
-
-def choice(choices: type[StrEnum], what: str) -> Any:
-    """The parser of an option that takes a member of an enum; ``what`` is its name in error messages."""
-    return lambda text: values.parse_choice(str(text), choices, what)
-
-
-def number(what: str, help_text: str, name: str) -> Any:
-    """An option that takes a whole number.
+def option(name: str, metavar: str, help_text: str, kind: type = str, what: str = "", **facts: Any) -> Any:
+    """An option with a value.
 
     Args:
-        what: the name of the number in error messages.
-        help_text: the help text.
         name: the option as typed, with its hyphens.
+        metavar: what stands for the value in the help text.
+        help_text: the help text.
+        kind: the type of the value: ``str``, ``float``, ``int`` or an enum.
+        what: the name of the value in error messages, if it is not that of the option.
+        facts: further arguments of ``typer.Option``.
     """
-    return typer.Option(
-        name, parser=lambda text: values.parse_integer(str(text), what), metavar="N", help=help_text
-    )
+    what = what or name.strip("-").replace("-", " ")
+    parser = None if kind is str else lambda text: parse(text, kind, what)
+    return typer.Option(name, metavar=metavar, help=help_text, parser=parser, **facts)
 
 
-StoreOption = Annotated[
-    str,
-    typer.Option(
-        "--store", envvar=STORE_VARIABLE, metavar="PATH", help="The store: a path or an SQLAlchemy URL."
-    ),
-]
-LrOption = Annotated[
-    float,
-    typer.Option(
-        "--lr", parser=_float_parser("learning rate"), metavar="RATE", help="Learning rate of plain SGD."
-    ),
-]
-FiltersOption = Annotated[int, number("number of filters", "Filters of each convolution.", "--filters")]
-KernelOption = Annotated[
-    int, number("kernel size", "Side of the convolution kernels, in pixels.", "--kernel-size")
-]
-HiddenOption = Annotated[
-    int, number("number of hidden units", "Units of the fully connected layer.", "--hidden-units")
-]
-EpochsOption = Annotated[int, number("number of epochs", "Epochs to train to.", "--epochs")]
-BatchOption = Annotated[int, number("batch size", "Images in a batch.", "--batch-size")]
-MomentumOption = Annotated[
-    float,
-    typer.Option(
-        "--momentum", parser=_float_parser("momentum"), metavar="M", help="Momentum of SGD; 0 is plain SGD."
-    ),
-]
-SeedOption = Annotated[int, number("seed", "Seed of the weights and of the order of the images.", "--seed")]
-SeedsOption = Annotated[
-    int | None, number("number of seeds", "Train each value with the seeds 0 … N−1.", "--seeds")
-]
-PrecisionOption = Annotated[
-    Precision,
-    typer.Option(
-        "--precision",
-        parser=choice(Precision, "precision"),
-        metavar="float32|bfloat16",
-        help="Arithmetic of a step; the weights are float32.",
-    ),
-]
-DeviceOption = Annotated[
-    str,
-    typer.Option("--device", metavar="auto|cpu|gpu|gpu:N", help="What to train on (see: lenetcli devices)."),
-]
-DatasetOption = Annotated[
-    str,
-    typer.Option(
-        "--dataset",
-        metavar="auto|mnist|synthetic",
-        help="auto is MNIST, or synthetic digits where that cannot be had.",
-    ),
-]
+def with_request(*names: str) -> Callable[[Command], Command]:
+    """A decorator of commands that makes a ``Request`` of some options and hands it over as ``request``.
+
+    Args:
+        names: the fields of ``Request`` that are options, in the order of the help text, where they stand in
+            place of ``request``. Among them may be names of other parameters of the command, to place these.
+    """
+
+    def decorate(command: Command) -> Command:
+        own = signature(command).parameters
+        fields = [name for name in names if name in PARAMETERS]
+        parameters = []
+        for name, parameter in own.items():
+            if name == "request":
+                known = (name for name in names if name in {*own, *fields})
+                parameters += [own.get(name) or _make_option(name) for name in known]
+            elif name not in names:
+                parameters.append(parameter)
+
+        @wraps(command)
+        def run(**values: Any) -> None:
+            command(request=Request(**{name: values.pop(name) for name in fields}), **values)
+
+        run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _make_option(name: str) -> Parameter:
+    """The option of a field of ``Request``, as a parameter of a command."""
+    row = PARAMETERS[name]
+    what = f"number of {row.noun}" if row.noun.endswith("s") else row.noun
+    facts = {"callback": _yield_to_dataset, "envvar": DATA_VARIABLE} if name == "data" else {}
+    made = option(f"--{row.option}", row.metavar, row.help, row.kind, what, **facts)
+    default = row.default if row.default is None else name_value(row.default)
+    annotation = Annotated[row.kind | None, made]  # type: ignore[name-defined]
+    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
 
 
 def _yield_to_dataset(context: typer.Context, data: str | None) -> str | None:
@@ -102,43 +93,25 @@ def _yield_to_dataset(context: typer.Context, data: str | None) -> str | None:
     return None if synthetic and data == os.environ.get(DATA_VARIABLE) else data
 
 
-DataOption = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        callback=_yield_to_dataset,
-        envvar=DATA_VARIABLE,
-        metavar="PATH",
-        help="A folder of IDX files or an npz in MNIST's form.",
-    ),
+StoreOption = Annotated[
+    str, option("--store", "PATH", "The store: a path or an SQLAlchemy URL.", envvar=STORE_VARIABLE)
 ]
-ThreadsOption = Annotated[
-    int | None,
-    number(
-        "number of threads", "Processor cores to use; all of them unless set. Changes no result.", "--threads"
-    ),
-]
-ShardsOption = Annotated[
-    int | None,
-    number(
-        "number of shards",
-        "Pieces of a batch computed side by side; chosen by filters unless set. Changes the last digits.",
-        "--shards",
-    ),
+SeedsOption = Annotated[
+    int | None, option("--seeds", "N", "Train each value with the seeds 0 … N−1.", int, "number of seeds")
 ]
 NoWaitOption = Annotated[
     bool,
     typer.Option("--no-wait", help="Leave runs that another process is training; exit 1 if there are any."),
 ]
 RemeasureOption = Annotated[
-    bool,
-    typer.Option("--remeasure", help="Compute finished runs once more: the same bits, new runtimes."),
+    bool, typer.Option("--remeasure", help="Compute finished runs once more: the same bits, new runtimes.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OutputOption = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", help="Where to write; the ending says the kind."),
 ]
+RunArgument = Annotated[str, typer.Argument(metavar="ID", help="The first digits of a run's id.")]
 
 
 def parse_output(text: str) -> Path:

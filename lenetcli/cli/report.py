@@ -1,66 +1,48 @@
 """``report``: write the report of the exercise, or verify one against the store."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import Annotated
 
 from lenetcli.cli import options
+from lenetcli.cli.screen import console
 from lenetcli.errors import RunFailedError
-from lenetcli.files import DEFAULT_STORE
-
-if TYPE_CHECKING:
-    from lenetcli.store.store import Store
+from lenetcli.files import DEFAULT_STORE, check_output
+from lenetcli.words import plural
 
 
 def report(
     output: options.OutputOption = None,
-    title: Annotated[
-        str | None, typer.Option("--title", metavar="TEXT", help="Stands above the report.")
-    ] = None,
-    author: Annotated[
-        str | None, typer.Option("--author", metavar="TEXT", help="Stands below the title.")
-    ] = None,
+    title: Annotated[str | None, options.option("--title", "TEXT", "Stands above the report.")] = None,
+    author: Annotated[str | None, options.option("--author", "TEXT", "Stands below the title.")] = None,
     verify: Annotated[
-        str | None,
-        typer.Option("--verify", metavar="FILE.pdf", help="Recompute a report's facts from the store."),
+        str | None, options.option("--verify", "FILE.pdf", "Recompute a report's facts from the store.")
     ] = None,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write the report of the exercise, computed from the store (report.pdf; -o FILE.typ for its source)."""
-    from lenetcli.cli.screen import console
-    from lenetcli.files import check_output
-    from lenetcli.output.report.report import ENDINGS, TITLE, make
+    from lenetcli.output.report import report, verification
     from lenetcli.store.store import Store
 
-    target = options.parse_output(output if output is not None else "report.pdf")
-    if verify is not None:
-        _verify(Store.open(address), verify)
+    target = options.parse_output("report.pdf" if output is None else output)
+    if verify is None:
+        check_output(target, report.ENDINGS)
+        document = report.make(Store.open(address), title=title or report.TITLE, author=author)
+        document.write(target)
+        console.print_message(f"Wrote {target}")
+        for sentence in document.missing():
+            console.print_message(sentence, "yellow")
         return
-    check_output(target, ENDINGS)
-    document = make(Store.open(address), title=title or TITLE, author=author)
-    document.write(target)
-    console.print_message(f"Wrote {target}")
-    for sentence in document.missing():
-        console.print_message(sentence, "yellow")
-
-
-def _verify(store: "Store", file: str) -> None:
-    from lenetcli.cli.screen import console
-    from lenetcli.output.report.verification import verify
-    from lenetcli.words import plural
-
-    verification = verify(store, Path(file))
-    for difference in verification.differences:
+    verified = verification.verify(Store.open(address), Path(verify))
+    for difference in verified.differences:
         console.print_line(difference)
-    if verification.differences:
+    if verified.differences:
         raise RunFailedError(
-            f"{file} differs from the store in {plural(len(verification.differences), 'place')}.",
+            f"{verify} differs from the store in {plural(len(verified.differences), 'place')}.",
             "Make the report again with lenetcli report.",
         )
     rendering = (
         " and renders to the same bytes"
-        if verification.rendered
+        if verified.rendered
         else "; another version made it, so it was not rendered again"
     )
-    console.print_line(f"Every statement of {file} follows from the store{rendering}.")
+    console.print_line(f"Every statement of {verify} follows from the store{rendering}.")

@@ -15,32 +15,31 @@ import typer
 
 from lenetcli.cli import options
 from lenetcli.cli.downloads import find_stoppably
+from lenetcli.cli.screen import console
 from lenetcli.experiment.config import Config, DeviceKind, Request
+from lenetcli.experiment.exercise import FILTERS, LEARNING_RATES
+from lenetcli.experiment.parameters import check_request
 from lenetcli.experiment.sweep import Axis
 from lenetcli.files import DEFAULT_STORE
+from lenetcli.training.interrupts import SIGNALS
+from lenetcli.words import name_value, write_duration
 
 SweepWords = tuple[str, tuple[Any, ...], str]
 """The parameter, the values and the device of a sweep."""
 
 
+@options.with_request("seeds", "epochs", "dataset", "data", "threads")
 def reproduce(
+    request: Request,
     seeds: options.SeedsOption = None,
-    epochs: options.EpochsOption = 10,
-    dataset: options.DatasetOption = "auto",
-    data: options.DataOption = None,
-    threads: options.ThreadsOption = None,
     address: options.StoreOption = DEFAULT_STORE,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be trained, and about how long it takes.")
     ] = False,
 ) -> None:
     """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
-    from lenetcli.experiment.exercise import FILTERS, LEARNING_RATES
-    from lenetcli.experiment.parameters import check_request
     from lenetcli.machine.devices import choose_device
-    from lenetcli.words import name_value
 
-    request = Request(epochs=epochs, dataset=dataset, data=data, threads=threads)
     check_request(request)
     sweeps: list[SweepWords] = [("lr", LEARNING_RATES, "auto")]
     if choose_device("auto").kind is DeviceKind.GPU:
@@ -54,24 +53,21 @@ def reproduce(
         _show(request, grids, address)
         return
 
-    words = ["--epochs", str(epochs), "--dataset", dataset, "--store", address]
-    words += ["--seeds", str(seeds)] if seeds is not None else []
-    words += ["--data", data] if data is not None else []
-    words += ["--threads", str(threads)] if threads is not None else []
+    words = ["--epochs", str(request.epochs), "--dataset", request.dataset, "--store", address]
+    for option, value in (("--seeds", seeds), ("--data", request.data), ("--threads", request.threads)):
+        words += [option, str(value)] if value is not None else []
     for parameter, values, device in sweeps:
         _run(["sweep", parameter, "--device", device, *map(name_value, values), *words])
-    _run(["plot", "lr", "--store", address])
-    _run(["plot", "runtime", "--store", address])
-    _run(["report", "--store", address])
+    for command in (["plot", "lr"], ["plot", "runtime"], ["report"]):
+        _run([*command, "--store", address])
 
 
 def _show(request: Request, grids: Sequence[tuple[tuple[Axis, ...], str]], address: str) -> None:
     """Print the runs that are left to train, each once, with their estimated training times."""
     from lenetcli.analysis.estimates import estimate_seconds
-    from lenetcli.cli.screen import console, tables
+    from lenetcli.cli.screen import tables
     from lenetcli.store.store import Store
     from lenetcli.training.plan import make_plan
-    from lenetcli.words import write_duration
 
     store = Store.open(address, missing_ok=True)
     plans = find_stoppably(
@@ -90,9 +86,8 @@ def _show(request: Request, grids: Sequence[tuple[tuple[Axis, ...], str]], addre
     elif len(seconds) == len(rows):
         console.print_message(f"{len(rows)} runs, about {write_duration(sum(seconds))} of training.")
     else:
-        console.print_message(
-            f"{len(rows)} runs; how long they take can be told once one like them has been trained."
-        )
+        unknown = "how long they take can be told once one like them has been trained"
+        console.print_message(f"{len(rows)} runs; {unknown}.")
 
 
 def _run(arguments: list[str]) -> None:
@@ -103,9 +98,6 @@ def _run(arguments: list[str]) -> None:
     Raises:
         typer.Exit: with the exit code of the command, if that is not 0.
     """
-    from lenetcli.cli.screen import console
-    from lenetcli.training.interrupts import SIGNALS
-
     console.print_message(f"$ {shlex.join(['lenetcli', *arguments])}", "bold")
     child = subprocess.Popen([sys.executable, "-m", "lenetcli", *arguments])
 

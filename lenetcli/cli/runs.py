@@ -1,15 +1,20 @@
 """``runs``: list, show and save runs."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from lenetcli.cli import options
+from lenetcli.cli.screen import console
+from lenetcli.cli.screen.streams import silence_stderr
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import RunState
-from lenetcli.files import DEFAULT_STORE
+from lenetcli.files import DEFAULT_STORE, check_output, write_output
+
+SORTING = "Order by this field of the JSON: newest, longest and best first, the rest upwards."
 
 app = typer.Typer(no_args_is_help=True, help="List, show and save runs.")
 
@@ -18,43 +23,22 @@ app = typer.Typer(no_args_is_help=True, help="List, show and save runs.")
 def list_runs(
     as_json: options.JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
-    sweep: Annotated[
-        str | None, typer.Option("--sweep", metavar="ID", help="Only runs of this sweep.")
-    ] = None,
+    sweep: Annotated[str | None, options.option("--sweep", "ID", "Only runs of this sweep.")] = None,
     state: Annotated[
-        RunState | None,
-        typer.Option(
-            "--state",
-            parser=options.choice(RunState, "state"),
-            metavar="STATE",
-            help="Only runs in this state.",
-        ),
+        RunState | None, options.option("--state", "STATE", "Only runs in this state.", RunState)
     ] = None,
     device: Annotated[
-        DeviceKind | None,
-        typer.Option(
-            "--device",
-            parser=options.choice(DeviceKind, "device"),
-            metavar="cpu|gpu",
-            help="Only runs on this.",
-        ),
+        DeviceKind | None, options.option("--device", "cpu|gpu", "Only runs on this.", DeviceKind)
     ] = None,
-    sort: Annotated[
-        str,
-        typer.Option(
-            "--sort",
-            metavar="FIELD",
-            help="Order by this field of the JSON: newest, longest and best first, the rest upwards.",
-        ),
-    ] = "created_at",
+    sort: Annotated[str, options.option("--sort", "FIELD", SORTING)] = "created_at",
     limit: Annotated[
-        int | None, options.number("limit", "At most so many; 50 by default.", "--limit")
+        int | None, options.option("--limit", "N", "At most so many; 50 by default.", int)
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
-    from lenetcli.cli.screen import console, tables
+    from lenetcli.cli.screen import tables
     from lenetcli.output import records
     from lenetcli.store.store import SORT_FIELDS, Store
 
@@ -67,10 +51,11 @@ def list_runs(
         raise UsageError(f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}.")
     store = Store.open(address)
     runs = store.runs(state=state, device=device, sweep=sweep, sort=sort, limit=most)
+    fields = [records.run_fields(run) for run in runs]
     if as_json:
-        console.print_json([records.run_fields(run) for run in runs])
+        console.print_json(fields)
     elif as_csv:
-        console.print_csv([records.run_fields(run) for run in runs], records.RUN_FIELDS)
+        console.print_csv(fields, records.RUN_FIELDS)
     else:
         unfiltered = not (state or device or sweep)
         total = store.count() if unfiltered and len(runs) == most else None
@@ -79,12 +64,12 @@ def list_runs(
 
 @app.command("show")
 def show_run(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="The first digits of a run's id.")],
+    run_id: options.RunArgument,
     as_json: options.JsonOption = False,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Show one run: configuration, curve, attempts and timings."""
-    from lenetcli.cli.screen import console, tables
+    from lenetcli.cli.screen import tables
     from lenetcli.output import records
     from lenetcli.store.store import Store
 
@@ -100,16 +85,11 @@ def show_run(
 
 @app.command("save")
 def save_run(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="The first digits of a run's id.")],
+    run_id: options.RunArgument,
     file: Annotated[str, typer.Argument(metavar="FILE.keras", help="Where to write the model.")],
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Save a run's newest weights as a model that plain Keras opens."""
-    from tempfile import TemporaryDirectory
-
-    from lenetcli.cli.screen import console
-    from lenetcli.cli.screen.streams import silence_stderr
-    from lenetcli.files import check_output, write_output
     from lenetcli.store.store import Store
 
     target = options.parse_output(file)

@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from lenetcli.cli import options
+from lenetcli.cli.screen import console
 from lenetcli.errors import RunFailedError
 from lenetcli.files import DEFAULT_STORE
+from lenetcli.words import plural
 
 app = typer.Typer(no_args_is_help=True, help="Look into a store, check it, copy it, upgrade it.")
 
@@ -14,38 +16,29 @@ app = typer.Typer(no_args_is_help=True, help="Look into a store, check it, copy 
 @app.command()
 def info(as_json: options.JsonOption = False, address: options.StoreOption = DEFAULT_STORE) -> None:
     """Show where the store is, how large, and what it holds."""
-    from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import inspect_store
 
     summary = inspect_store(address)
+    path, newest = str(summary.path), summary.newest
     if as_json:
-        console.print_json(
-            {
-                "path": str(summary.path),
-                "bytes": summary.bytes,
-                "schema": summary.schema,
-                "newest_activity": summary.newest.isoformat() if summary.newest else None,
-                "counts": summary.counts,
-            }
+        fields = {"path": path, "bytes": summary.bytes, "schema": summary.schema}
+        console.print_json(fields | {"newest_activity": newest, "counts": summary.counts})
+    else:
+        console.print_pairs(
+            [
+                ("path", path),
+                ("size", f"{summary.bytes:,} bytes"),
+                ("schema", summary.schema),
+                ("newest activity", f"{newest:%Y-%m-%d %H:%M} UTC" if newest else "none"),
+                *((name.replace("_", " "), f"{count:,}") for name, count in summary.counts.items()),
+            ]
         )
-        return
-    console.print_pairs(
-        [
-            ("path", str(summary.path)),
-            ("size", f"{summary.bytes:,} bytes"),
-            ("schema", summary.schema),
-            ("newest activity", f"{summary.newest:%Y-%m-%d %H:%M} UTC" if summary.newest else "none"),
-            *((name.replace("_", " "), f"{count:,}") for name, count in summary.counts.items()),
-        ]
-    )
 
 
 @app.command()
 def check(address: options.StoreOption = DEFAULT_STORE) -> None:
     """Check the file, its references, its curves, and the weights against their hashes."""
-    from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import check_store
-    from lenetcli.words import plural
 
     faults = check_store(address)
     for fault in faults:
@@ -65,7 +58,6 @@ def backup(
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Copy the store; safe while others write to it."""
-    from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import back_up
 
     back_up(address, options.parse_output(file), overwrite=overwrite)
@@ -75,7 +67,6 @@ def backup(
 @app.command()
 def upgrade(address: options.StoreOption = DEFAULT_STORE) -> None:
     """Bring a store of an older lenetcli to this one's schema; a backup is made first."""
-    from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import upgrade_store
 
     before, now, copy = upgrade_store(address)

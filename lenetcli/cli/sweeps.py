@@ -3,6 +3,7 @@
 import typer
 
 from lenetcli.cli import options
+from lenetcli.cli.screen import console
 from lenetcli.files import DEFAULT_STORE
 
 app = typer.Typer(no_args_is_help=True, help="List sweeps.")
@@ -11,7 +12,7 @@ app = typer.Typer(no_args_is_help=True, help="List sweeps.")
 @app.command("list")
 def list_sweeps(as_json: options.JsonOption = False, address: options.StoreOption = DEFAULT_STORE) -> None:
     """List sweeps, the newest request first."""
-    from lenetcli.cli.screen import console, tables
+    from lenetcli.cli.screen import tables
     from lenetcli.output import records
     from lenetcli.store.store import Store
 

@@ -3,147 +3,86 @@
 import os
 import shlex
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lenetcli.cli import options
 from lenetcli.cli.downloads import find_stoppably
+from lenetcli.cli.screen import console
+from lenetcli.cli.screen.streams import silence_stderr
+from lenetcli.cli.values import parse_parameter, parse_value
 from lenetcli.errors import RunFailedError
-from lenetcli.experiment.config import Precision, Request
+from lenetcli.experiment.config import Request
+from lenetcli.experiment.parameters import SWEPT
+from lenetcli.experiment.sweep import Axis
 from lenetcli.files import DEFAULT_STORE, STORE_VARIABLE
+from lenetcli.training.interrupts import run_stoppably
+from lenetcli.words import join_words, plural
 
 if TYPE_CHECKING:
     from lenetcli.data.sources import Arrays
     from lenetcli.machine.devices import Device
-    from lenetcli.store.store import Store
     from lenetcli.training.events import Trainer
-    from lenetcli.training.plan import Plan
     from lenetcli.training.runner import Result
 
 RESUME = "What was finished is kept; type the same command again to go on."
 
 
+@options.with_request(*options.TRAINING)
 def train(
-    lr: options.LrOption = 0.1,
-    filters: options.FiltersOption = 16,
-    kernel_size: options.KernelOption = 3,
-    hidden_units: options.HiddenOption = 128,
-    epochs: options.EpochsOption = 10,
-    batch_size: options.BatchOption = 64,
-    momentum: options.MomentumOption = 0,
-    seed: options.SeedOption = 0,
-    device: options.DeviceOption = "auto",
-    dataset: options.DatasetOption = "auto",
-    data: options.DataOption = None,
-    threads: options.ThreadsOption = None,
-    shards: options.ShardsOption = None,
-    precision: options.PrecisionOption = Precision.FLOAT32,
+    request: Request,
     address: options.StoreOption = DEFAULT_STORE,
     no_wait: options.NoWaitOption = False,
     remeasure: options.RemeasureOption = False,
 ) -> None:
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
-    from lenetcli.store.store import Store
-    from lenetcli.training.plan import make_plan
-
-    request = Request(
-        epochs=epochs,
-        lr=lr,
-        filters=filters,
-        kernel_size=kernel_size,
-        hidden_units=hidden_units,
-        batch_size=batch_size,
-        momentum=momentum,
-        seed=seed,
-        precision=precision,
-        device=device,
-        dataset=dataset,
-        data=data,
-        threads=threads,
-        shards=shards,
-    )
-    store = Store.open(address, write=True)
-    plan = find_stoppably(lambda find: make_plan(request, (), store, find, remeasure=remeasure))
-    result = _run(store, plan, wait=not no_wait)
+    result = _run(request, (), address, wait=not no_wait, remeasure=remeasure)
     _conclude(result, address, f"lenetcli runs show {result.sweep.runs[0].short_id}")
 
 
+@options.with_request(*options.TRAINING)
 def sweep(
     parameter: Annotated[
         str,
         typer.Argument(
-            metavar="PARAMETER",
-            help="lr, filters, batch-size, seed, momentum, precision, kernel-size or hidden-units.",
+            metavar="PARAMETER", help=f"{join_words([row.option for row in SWEPT.values()], 'or')}."
         ),
     ],
     values: Annotated[list[str], typer.Argument(metavar="VALUE...", help="The values to train with.")],
-    lr: options.LrOption = 0.1,
-    filters: options.FiltersOption = 16,
-    kernel_size: options.KernelOption = 3,
-    hidden_units: options.HiddenOption = 128,
-    epochs: options.EpochsOption = 10,
-    batch_size: options.BatchOption = 64,
-    momentum: options.MomentumOption = 0,
-    seed: options.SeedOption = 0,
+    request: Request,
     seeds: options.SeedsOption = None,
-    device: options.DeviceOption = "auto",
-    dataset: options.DatasetOption = "auto",
-    data: options.DataOption = None,
-    threads: options.ThreadsOption = None,
-    shards: options.ShardsOption = None,
-    precision: options.PrecisionOption = Precision.FLOAT32,
     address: options.StoreOption = DEFAULT_STORE,
     no_wait: options.NoWaitOption = False,
     remeasure: options.RemeasureOption = False,
 ) -> None:
     """Train a run for each value; what the store holds already is kept."""
-    from lenetcli.cli.values import parse_parameter, parse_value
-    from lenetcli.store.store import Store
-    from lenetcli.training.plan import make_plan
-
     field = parse_parameter(parameter)
     parsed = [parse_value(field, value) for value in values]
-    request = Request(
-        epochs=epochs,
-        lr=lr,
-        filters=filters,
-        kernel_size=kernel_size,
-        hidden_units=hidden_units,
-        batch_size=batch_size,
-        momentum=momentum,
-        seed=seed,
-        precision=precision,
-        device=device,
-        dataset=dataset,
-        data=data,
-        threads=threads,
-        shards=shards,
-    )
-    axes = options.make_axes(field, parsed, seeds, seed)
-    store = Store.open(address, write=True)
-    plan = find_stoppably(lambda find: make_plan(request, axes, store, find, remeasure=remeasure))
-    result = _run(store, plan, wait=not no_wait)
+    axes = options.make_axes(field, parsed, seeds, request.seed)
+    result = _run(request, axes, address, wait=not no_wait, remeasure=remeasure)
     figure = "runtime" if field == "filters" else field.replace("_", "-")
     _conclude(result, address, f"lenetcli plot {figure}", "lenetcli report")
 
 
 def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer":
-    from lenetcli.cli.screen.streams import silence_stderr
-
     with silence_stderr():  # TensorFlow writes to the log before its level can be set
         from lenetcli.training.engine.loop import Trainer
 
         return Trainer(arrays, device, threads)
 
 
-def _run(store: "Store", plan: "Plan", *, wait: bool) -> "Result":
-    """Train the open cells of a plan and print the results."""
-    from lenetcli.cli.screen import console, tables
+def _run(request: Request, axes: Sequence[Axis], address: str, *, wait: bool, remeasure: bool) -> "Result":
+    """Plan a run or a sweep, train its open cells and print the results."""
+    from lenetcli.cli.screen import tables
     from lenetcli.cli.screen.display import Display
-    from lenetcli.training.interrupts import run_stoppably
+    from lenetcli.store.store import Store
+    from lenetcli.training.plan import make_plan
     from lenetcli.training.runner import Runner
 
+    store = Store.open(address, write=True)
+    plan = find_stoppably(lambda find: make_plan(request, axes, store, find, remeasure=remeasure))
     start = time.monotonic()
     try:
         for note in plan.notes:
@@ -172,19 +111,16 @@ def _conclude(result: "Result", address: str, *commands: str) -> None:
     Raises:
         RunFailedError: if a run failed or was left to another process.
     """
-    from lenetcli.cli.screen import console
     from lenetcli.training.events import Fate
-    from lenetcli.words import plural
 
     if result.failure is not None:
         raise RunFailedError(
             f"{result.failure}.", "What was finished is kept; lenetcli runs show tells more."
         )
-    left = sum(fate is Fate.LEFT for fate in result.fates.values())
     if not result.complete:
-        raise RunFailedError(
-            f"{plural(left, 'run')} left to other processes.", "Type the same command again later."
-        )
+        left = sum(fate is Fate.LEFT for fate in result.fates.values())
+        advice = "Type the same command again later."
+        raise RunFailedError(f"{plural(left, 'run')} left to other processes.", advice)
     # An address from the environment applies to the next commands, too.
     from_environment = address in (DEFAULT_STORE, os.environ.get(STORE_VARIABLE))
     option = "" if from_environment else f" --store {shlex.quote(address)}"

@@ -5,8 +5,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from lenetcli.errors import UsageError
-from lenetcli.experiment.config import Precision
-from lenetcli.experiment.parameters import SWEEPABLE
+from lenetcli.experiment.parameters import SWEPT
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -92,34 +91,30 @@ def parse_parameter(name: str, *others: str) -> str:
     import difflib
 
     spelling = name.lower().replace("-", "_")
-    fields = (*SWEEPABLE, *others)
-    spellings = {field: field for field in fields} | {
-        "learning_rate": "lr",
-        "rate": "lr",
-        "filter": "filters",
-        "filter_size": "filters",
-        "filter_sizes": "filters",
-        "num_filters": "filters",
-        "n_filters": "filters",
-        "batch": "batch_size",
-        "batchsize": "batch_size",
-        "bs": "batch_size",
-        "seeds": "seed",
-        "kernel": "kernel_size",
-        "hidden": "hidden_units",
-        "units": "hidden_units",
-        "dtype": "precision",
-    }
+    spellings = {alias: field for field, parameter in SWEPT.items() for alias in (field, *parameter.aliases)}
+    spellings |= {other: other for other in others}
     if spelling in spellings:
         return spellings[spelling]
     matches = difflib.get_close_matches(spelling, spellings, n=1, cutoff=0.6)
     question = f" Did you mean {spellings[matches[0]].replace('_', '-')}?" if matches else ""
-    choices = ", ".join(fields).replace("_", "-")
+    choices = ", ".join((*SWEPT, *others)).replace("_", "-")
     raise UsageError(f"There is no parameter {name!r} to sweep over.{question}", f"Choose one of {choices}.")
 
 
-NAMES = {"lr": "learning rate"}
-"""The names of values in error messages, where "value of" and the parameter would be awkward."""
+def parse(text: str, kind: type, what: str) -> Any:
+    """A value of a kind: a decimal number, a whole number or a member of an enum.
+
+    Args:
+        text: the value as typed.
+        kind: ``float``, ``int`` or an enum.
+        what: the name of the value in error messages.
+
+    Raises:
+        UsageError: if the text is no such value; the message quotes it.
+    """
+    if kind is float:
+        return parse_float(text, what)
+    return parse_integer(text, what) if kind is int else parse_choice(text, kind, what)
 
 
 def parse_value(parameter: str, text: str) -> Any:
@@ -128,11 +123,10 @@ def parse_value(parameter: str, text: str) -> Any:
     Raises:
         UsageError: if the text is no such value; the message quotes it.
     """
-    what = NAMES.get(parameter, f"value of {parameter.replace('_', '-')}")
     # ``sweep`` passes unknown options on as values, so that a value may be negative.
     if re.match(r"--|-[A-Za-z]", text):
         raise UsageError(f"There is no option {text.split('=')[0]}.", "See lenetcli sweep --help.")
-    kind = SWEEPABLE[parameter]
-    if kind is float:
-        return parse_float(text, what)
-    return parse_integer(text, what) if kind is int else parse_choice(text, Precision, "precision")
+    swept = SWEPT[parameter]
+    # "The value of precision" and "of lr" would be awkward.
+    named = swept.kind not in (int, float) or swept.noun != parameter.replace("_", " ")
+    return parse(text, swept.kind, swept.noun if named else f"value of {swept.option}")

@@ -1,13 +1,15 @@
-"""The configuration of a run (``Config``), its identity, and the request that it comes from (``Request``)."""
+"""The table of parameters (``Settings``, ``Request``), and the configuration of a run with its identity."""
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass, field, fields
+from enum import EnumType, StrEnum
 from typing import Any, Self
 
 from lenetcli.experiment.architecture import count_parameters
+from lenetcli.words import plural
 
 RECIPE = 1
 """The version of the computation, part of the identity of a run.
@@ -36,31 +38,152 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+def parameter(default: Any, help_text: str, **facts: Any) -> Any:
+    """A field with a default value and the facts of ``experiment.parameters.Parameter`` as its metadata."""
+    return field(default=default, metadata={"help": help_text, **facts})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Settings:
+    """The parameters that a ``Request`` and a ``Config`` share.
+
+    What concerns a parameter anywhere follows from its declaration here: option, bounds, columns, records.
+    """
+
+    data: str | None = parameter(
+        None, "A folder of IDX files or an npz in MNIST's form.", place=12, metavar="PATH"
+    )
+    filters: int = parameter(
+        16,
+        "Filters of each convolution.",
+        place=2,
+        column=2,
+        aliases=("filter", "filter_size", "filter_sizes", "num_filters", "n_filters"),
+        phrase=lambda count: plural(count, "filter"),
+        always=True,
+    )
+    kernel_size: int = parameter(
+        3,
+        "Side of the convolution kernels, in pixels.",
+        place=3,
+        short="kernel",
+        column=7,
+        aliases=("kernel",),
+        phrase=lambda side: f"kernel {side}×{side}",
+    )
+    hidden_units: int = parameter(
+        128,
+        "Units of the fully connected layer.",
+        place=4,
+        short="hidden",
+        column=8,
+        aliases=("hidden", "units"),
+        phrase=lambda units: f"{units} hidden units",
+    )
+    lr: float = parameter(
+        0.1,
+        "Learning rate of plain SGD.",
+        place=1,
+        metavar="RATE",
+        noun="learning rate",
+        column=1,
+        aliases=("learning_rate", "rate"),
+        least=math.ulp(0.0),
+        example=0.1,
+        always=True,
+    )
+    momentum: float = parameter(
+        0.0, "Momentum of SGD; 0 is plain SGD.", place=7, metavar="M", column=5, least=0, below=1, example=0.9
+    )
+    batch_size: int = parameter(
+        64,
+        "Images in a batch.",
+        place=6,
+        short="batch",
+        column=3,
+        aliases=("batch", "batchsize", "bs"),
+        phrase=lambda size: f"batch {size}",
+        always=True,
+    )
+    seed: int = parameter(
+        0,
+        "Seed of the weights and of the order of the images.",
+        place=8,
+        column=4,
+        aliases=("seeds",),
+        least=0,
+    )
+    precision: Precision = parameter(  # noqa: RUF009 - it makes a field
+        Precision.FLOAT32,
+        "Arithmetic of a step; the weights are float32.",
+        place=9,
+        metavar="|".join(Precision),
+        column=6,
+        aliases=("dtype",),
+        phrase=str,
+    )
+    device: str = parameter(
+        AUTO, "What to train on (see: lenetcli devices).", place=10, metavar="auto|cpu|gpu|gpu:N"
+    )
+    shards: int | None = parameter(
+        None,
+        "Pieces of a batch computed side by side; chosen by filters unless set. Changes the last digits.",
+        place=14,
+        column=9,
+        swept=False,
+        most=1024,
+    )
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The fields by name, without those that came later and have their default."""
+        values = asdict(self)
+        for one in fields(self):
+            if one.metadata.get("later") and values[one.name] == one.default:
+                del values[one.name]
+        return values
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """The settings with these fields, in any order, with strings for the enums; see ``to_mapping``.
+
+        Raises:
+            KeyError, TypeError: if a field is missing or unknown.
+            ValueError: if the precision or the device is unknown.
+        """
+        converted = dict(values)
+        for one in fields(cls):
+            if one.name in values and isinstance(one.type, EnumType):
+                converted[one.name] = one.type(values[one.name])
+            elif one.name not in values and not one.metadata.get("later"):
+                raise KeyError(one.name)
+        return cls(**converted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Settings):
     """The options of ``train`` and ``sweep`` as typed.
 
     ``auto`` and None stand for values that ``training.plan.resolve`` chooses.
     """
 
-    epochs: int = 10
-    lr: float = 0.1
-    filters: int = 16
-    kernel_size: int = 3
-    hidden_units: int = 128
-    batch_size: int = 64
-    momentum: float = 0.0
-    seed: int = 0
-    precision: Precision = Precision.FLOAT32
-    device: str = AUTO
-    dataset: str = AUTO
-    data: str | None = None
-    threads: int | None = None
-    shards: int | None = None
+    epochs: int = parameter(10, "Epochs to train to.", place=5)
+    dataset: str = parameter(
+        AUTO,
+        "auto is MNIST, or synthetic digits where that cannot be had.",
+        place=11,
+        metavar="auto|mnist|synthetic",
+    )
+    threads: int | None = parameter(
+        None, "Processor cores to use; all of them unless set. Changes no result.", place=13, most=1024
+    )
+
+    def configure(self, **decided: Any) -> "Config":
+        """The configuration of this request; ``decided`` is what it leaves open, and the recipe."""
+        return Config(**{one.name: getattr(self, one.name) for one in fields(Settings)} | decided)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Everything that determines the bits of a run, and nothing else; its hash identifies the run.
 
     ``data`` is the SHA-256 of the arrays (``data.sources.DataSource.sha256``). Threads, host and GPU model
@@ -69,32 +192,13 @@ class Config:
     """
 
     data: str
-    filters: int
-    kernel_size: int
-    hidden_units: int
-    lr: float
-    momentum: float
-    batch_size: int
-    seed: int
-    precision: Precision
     device: DeviceKind
     shards: int
     recipe: int = RECIPE
 
     def to_json(self) -> str:
         """The canonical JSON: sorted keys, no white space, floats as ``repr`` writes them."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """The configuration with these fields, in any order, with strings for the enums.
-
-        Raises:
-            KeyError, TypeError: if a field is missing or unknown.
-            ValueError: if the precision or the device is unknown.
-        """
-        kinds = {"precision": Precision(values["precision"]), "device": DeviceKind(values["device"])}
-        return cls(**{**values, **kinds})
+        return json.dumps(self.to_mapping(), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def key(self) -> str:

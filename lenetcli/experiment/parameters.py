@@ -1,58 +1,125 @@
-"""The parameters of a run: their names, their types in a sweep, their bounds."""
+"""What follows from the table of parameters in ``config``: names, choices of a sweep, bounds, titles."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, get_args
 
 from lenetcli.errors import UsageError
 from lenetcli.experiment.architecture import IMAGE_SIDE
-from lenetcli.experiment.config import Config, Precision, Request
-from lenetcli.words import name_value, plural
+from lenetcli.experiment.config import Config, Request
+from lenetcli.words import name_value
 
 MAX_INTEGER = 2**31 - 1
 """The largest whole number that an option takes."""
 
-SWEEPABLE: dict[str, type] = {
-    "lr": float,
-    "filters": int,
-    "batch_size": int,
-    "seed": int,
-    "momentum": float,
-    "precision": Precision,
-    "kernel_size": int,
-    "hidden_units": int,
-}
-"""The fields of ``Config`` that a sweep can vary, with the type of their values."""
 
-PARAMETERS = {
-    "lr": "learning rate",
-    "filters": "filters",
-    "batch_size": "batch size",
-    "seed": "seed",
-    "momentum": "momentum",
-    "precision": "precision",
-    "kernel_size": "kernel size",
-    "hidden_units": "hidden units",
-    "device": "device",
-}
-"""The names of parameters in sentences and titles."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What is known of a parameter: a field of ``Request`` and the facts of its declaration.
+
+    Attributes:
+        name: the name of the field.
+        kind: the type of its values, None aside.
+        default: the value where none is typed.
+        help: the help text of its option.
+        place: its place among the options.
+        metavar: what stands for the value in the help text.
+        noun: its name in sentences and titles.
+        short: the title of its column.
+        column: its place among the columns of tables and the choices of a sweep; 0 if it is in neither.
+        swept: whether a sweep can vary it, where it has a column.
+        aliases: other names under which a sweep knows it.
+        least, most: the bounds of a number; ``most`` of a whole number.
+        below: what a decimal number must be smaller than.
+        example: a decimal number to try.
+        phrase: the function that writes a value in a title; None for the noun and the value.
+        always: whether titles have the default, too.
+        later: whether it came after the first release. Its default then means what runs were without it, and
+            the canonical JSON leaves it out at that value, so that the keys of stored runs stay.
+    """
+
+    name: str
+    kind: Any
+    default: Any
+    help: str
+    place: int
+    metavar: str = "N"
+    noun: str
+    short: str
+    column: int = 0
+    swept: bool = True
+    aliases: tuple[str, ...] = ()
+    least: float = 1
+    most: int = MAX_INTEGER
+    below: float = math.inf
+    example: float = math.nan
+    phrase: Callable[[Any], str] | None = None
+    always: bool = False
+    later: bool = False
+
+    @property
+    def option(self) -> str:
+        """The name as typed, with hyphens."""
+        return self.name.replace("_", "-")
+
+    def describe(self, value: Any) -> str:
+        """A value as titles have it."""
+        return self.phrase(value) if self.phrase else f"{self.noun} {name_value(value)}"
+
+    def check(self, value: Any) -> None:
+        """Check that a value is within the bounds.
+
+        Raises:
+            UsageError: if it is not; it names the option and the value.
+        """
+        if self.kind is float and not self.least <= value < self.below:
+            bounds = "a positive number"
+            if self.below < math.inf:
+                bounds = f"in the range from {self.least:g} to below {self.below:g}"
+            raise UsageError(f"The {self.noun} {value:g} is not {bounds}.", f"Try {self.example:g}.")
+        if self.kind is int and value is not None and not self.least <= value <= self.most:
+            if self.default is None:
+                problem, advice = f"{value} {self.name} cannot be had.", f"a number from 1 to {self.most}"
+            else:
+                problem = f"--{self.option} cannot be {value}."
+                advice = f"a whole number from {self.least} to {self.most:,}"
+            raise UsageError(problem, f"Choose {advice}.")
 
 
-def name_parameter(parameter: str) -> str:
+def _read_table() -> dict[str, Parameter]:
+    table = {}
+    for field in fields(Request):
+        words = field.name.replace("_", " ")
+        kind = next(iter(get_args(field.type)), field.type)  # without the None
+        facts = {"noun": words, "short": words, **field.metadata}
+        table[field.name] = Parameter(name=field.name, kind=kind, default=field.default, **facts)
+    return table
+
+
+PARAMETERS = _read_table()
+"""The parameters by name, in the order of the fields of ``Request``."""
+
+OPTIONS = tuple(sorted(PARAMETERS.values(), key=lambda row: row.place))
+"""The parameters in the order in which they are typed."""
+
+COLUMNS = tuple(sorted((row for row in OPTIONS if row.column), key=lambda row: row.column))
+"""The parameters that tables and records have, in the order of the columns."""
+
+SWEPT = {row.name: row for row in COLUMNS if row.swept}
+"""The parameters that a sweep can vary, by name."""
+
+
+def name_parameter(name: str) -> str:
     """The name of a field of ``Config`` in sentences and titles."""
-    return PARAMETERS.get(parameter, parameter.replace("_", " "))
+    return PARAMETERS[name].noun if name in PARAMETERS else name
 
 
 def describe_config(config: Config, without: set[str]) -> str:
-    """The settings that runs share, for a title; kernel size to precision only where not the default."""
-    words = {
-        "filters": plural(config.filters, "filter"),
-        "lr": f"learning rate {name_value(config.lr)}",
-        "batch_size": f"batch {config.batch_size}",
-        "kernel_size": f"kernel {config.kernel_size}×{config.kernel_size}" if config.kernel_size != 3 else "",
-        "hidden_units": f"{config.hidden_units} hidden units" if config.hidden_units != 128 else "",
-        "momentum": f"momentum {name_value(config.momentum)}" if config.momentum else "",
-        "precision": config.precision.value if config.precision != "float32" else "",
-    }
-    return ", ".join(word for name, word in words.items() if word and name not in without)
+    """The settings that runs share, for a title; most of them only where they are not the default."""
+    rows = sorted(PARAMETERS.values(), key=lambda row: not row.always)
+    values = [(row, getattr(config, row.name)) for row in rows if row.name in SWEPT.keys() - without]
+    return ", ".join(row.describe(value) for row, value in values if row.always or value != row.default)
 
 
 def check_request(request: Request) -> None:
@@ -61,24 +128,8 @@ def check_request(request: Request) -> None:
     Raises:
         UsageError: if a value is out of bounds; it names the option and the value.
     """
-    if not (math.isfinite(request.lr) and request.lr > 0):
-        raise UsageError(f"The learning rate {request.lr:g} is not a positive number.", "Try 0.1.")
-    if not 0 <= request.momentum < 1:
-        raise UsageError(
-            f"The momentum {request.momentum:g} is not in the range from 0 to below 1.", "Try 0.9."
-        )
-    least = {"epochs": 1, "filters": 1, "kernel_size": 1, "hidden_units": 1, "batch_size": 1, "seed": 0}
-    for name, lowest in least.items():
-        value = getattr(request, name)
-        if not lowest <= value <= MAX_INTEGER:
-            raise UsageError(
-                f"--{name.replace('_', '-')} cannot be {value}.",
-                f"Choose a whole number from {lowest} to {MAX_INTEGER:,}.",
-            )
-    for name in ("threads", "shards"):
-        value = getattr(request, name)
-        if value is not None and not 1 <= value <= 1024:
-            raise UsageError(f"{value} {name} cannot be had.", "Choose a number from 1 to 1024.")
+    for row in OPTIONS:
+        row.check(getattr(request, row.name))
     if request.shards is not None and request.shards > request.batch_size:
         raise UsageError(
             f"A batch of {request.batch_size} images cannot be split into {request.shards} shards.",

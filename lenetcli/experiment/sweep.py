@@ -4,11 +4,12 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from lenetcli.experiment.config import Config, DeviceKind, Request
+from lenetcli.experiment.parameters import OPTIONS
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.words import name_value
 
@@ -166,8 +167,8 @@ def write_command(sweep: Sweep) -> str:
             words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
     words += ["--epochs", str(sweep.epochs)] if sweep.epochs != Request().epochs else []
     words += ["--seeds", str(len(sweep.seeds))] if "seed" in names - {*sweep.parameters} else []
-    for option in fields(Request):
-        value = getattr(sweep.request, option.name)
-        if option.name not in names and value != option.default:
-            words += [f"--{option.name.replace('_', '-')}", name_value(value)]
+    for parameter in OPTIONS:
+        value = getattr(sweep.request, parameter.name)
+        if parameter.name not in names and value != parameter.default:
+            words += [f"--{parameter.option}", name_value(value)]
     return shlex.join(words)

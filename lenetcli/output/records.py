@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lenetcli.experiment.parameters import COLUMNS
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.files import write_output
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from lenetcli.analysis.runtimes import RuntimeSeries
 
 
-RUN_FIELDS = (
+_FIRST_FIELDS = (
     *("id", "state", "dataset", "filters", "lr", "batch_size", "seed", "epochs", "target_epochs", "device"),
     *("device_name", "parameters", "val_accuracy", "best_val_accuracy", "test_accuracy", "runtime_seconds"),
-    *("created_at", "momentum", "precision", "kernel_size", "hidden_units", "shards", "contended"),
+    "created_at",
 )
+RUN_FIELDS = tuple(dict.fromkeys((*_FIRST_FIELDS, *(row.name for row in COLUMNS), "contended")))
 """The fields of a run in JSON and the columns in CSV, in this order. Programs rely on their names."""
 
 
@@ -35,55 +37,38 @@ def run_fields(run: Run) -> dict[str, Any]:
 
 
 def full_run_fields(run: Run, sha256: str | None) -> dict[str, Any]:
-    """The JSON object of a run in ``runs show --json``; ``sha256`` is the digest of its weights."""
+    """The JSON object of a run in ``runs show --json``, with datetimes; ``sha256`` is that of its weights."""
+    seconds = ("train_seconds", "eval_seconds")
     timings = {timing.epoch: timing for timing in run.newest_timings}
-    curve = [
-        asdict(point)
-        | {
-            "train_seconds": timings[point.epoch].train_seconds if point.epoch in timings else None,
-            "eval_seconds": timings[point.epoch].eval_seconds if point.epoch in timings else None,
-        }
-        for point in run.curve
-    ]
-    attempts = [
-        asdict(attempt)
-        | {
-            "started_at": attempt.started_at.isoformat(),
-            "ended_at": attempt.ended_at.isoformat() if attempt.ended_at else None,
-        }
-        for attempt in run.attempts
-    ]
     return run_fields(run) | {
         "config": asdict(run.config),
-        "curve": curve,
-        "attempts": attempts,
+        "curve": [
+            asdict(point) | {name: getattr(timings.get(point.epoch), name, None) for name in seconds}
+            for point in run.curve
+        ],
+        "attempts": [asdict(attempt) for attempt in run.attempts],
         "timings": [asdict(timing) for timing in run.timings],
         "weights_sha256": sha256,
     }
 
 
 def sweep_fields(sweep: Sweep) -> dict[str, Any]:
-    """The JSON object of a sweep in ``sweeps list --json``."""
+    """The JSON object of a sweep in ``sweeps list --json``, with datetimes."""
+    names = ("id", "parameter", "values", "seeds", "epochs")
+    cells = [
+        {
+            "value": getattr(cell.config, sweep.parameter),
+            "seed": cell.config.seed,
+            "id": cell.config.key.partition(":")[2],
+            "state": cell.run.state if cell.run else None,
+        }
+        for cell in sweep.cells
+    ]
     return {
-        "id": sweep.id,
-        "parameter": sweep.parameter,
-        "values": list(sweep.values),
-        "seeds": list(sweep.seeds),
-        "epochs": sweep.epochs,
+        **{name: getattr(sweep, name) for name in names},
         "dataset": sweep.dataset_name,
-        "device": sweep.device,
-        "done": sweep.done,
-        "created_at": sweep.created_at.isoformat(),
-        "last_requested": sweep.last_requested.isoformat(),
-        "cells": [
-            {
-                "value": getattr(cell.config, sweep.parameter),
-                "seed": cell.config.seed,
-                "id": cell.config.key.partition(":")[2],
-                "state": cell.run.state if cell.run else None,
-            }
-            for cell in sweep.cells
-        ],
+        **{name: getattr(sweep, name) for name in ("device", "done", "created_at", "last_requested")},
+        "cells": cells,
     }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.config import KEY_TAG, Config, DeviceKind, Precision
+from lenetcli.experiment.parameters import COLUMNS
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.machine.process import ProcessIdentity, is_alive
 from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS
@@ -45,6 +46,7 @@ SORT_FIELDS: dict[str, Any] = {
     "best_val_accuracy": _select_from_epochs(func.max(EPOCHS.c.val_accuracy)),
     "runtime_seconds": None,
 }
+SORT_FIELDS |= {row.name: RUNS.c[row.name] for row in COLUMNS if row.name not in SORT_FIELDS}
 """The column or subquery of each field that ``runs list --sort`` accepts.
 
 None for the runtime: ``Run.newest_timings`` decides which timings count, so these runs are sorted in Python.

@@ -42,7 +42,7 @@ def _write_request(request: Request, axes: Sequence[Axis]) -> str:
     """A text that is the same for requests that mean the same sweep, in whatever order it was typed."""
     # A seed that is not an axis counts as one of a single value: ``--seeds 1`` is ``--seed 0``.
     grid = {"seed": [request.seed]} | {axis.name: sorted(axis.values) for axis in axes}
-    typed = {name: value for name, value in asdict(request).items() if name not in {*grid, "threads"}}
+    typed = {name: value for name, value in request.to_mapping().items() if name not in {*grid, "threads"}}
     return json.dumps([grid, typed], sort_keys=True)
 
 
@@ -51,7 +51,7 @@ def record_request(connection: Connection, sweep: Sweep) -> None:
     now = datetime.now(UTC)
     newest = {
         "sequence": select(func.coalesce(func.max(SWEEPS.c.sequence), 0) + 1).scalar_subquery(),
-        "request": asdict(sweep.request),
+        "request": sweep.request.to_mapping(),
         "asked": _write_request(sweep.request, sweep.axes),
         "last_requested": now,
     }
@@ -70,7 +70,12 @@ def record_request(connection: Connection, sweep: Sweep) -> None:
         )
     ).inserted_primary_key[0]  # type: ignore[index]
     cells = [
-        {"sweep_id": sweep_id, "position": position, "key": cell.config.key, "config": asdict(cell.config)}
+        {
+            "sweep_id": sweep_id,
+            "position": position,
+            "key": cell.config.key,
+            "config": cell.config.to_mapping(),
+        }
         for position, cell in enumerate(sweep.cells)
     ]
     connection.execute(insert(SWEEP_CELLS), cells)
@@ -112,7 +117,7 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
         epochs=row.epochs,
         dataset_name=row.dataset,
         cells=tuple(cells),
-        request=check_types(Request(**row.request | {"precision": Precision(row.request["precision"])})),
+        request=check_types(Request.from_mapping(row.request)),
         created_at=row.created_at,
         last_requested=row.last_requested,
     )

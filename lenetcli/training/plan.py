@@ -57,20 +57,7 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
             "Choose a smaller --batch-size.",
         )
     shards = request.shards or choose_shards(request.filters, request.batch_size, device)
-    config = Config(
-        data=source.sha256,
-        filters=request.filters,
-        kernel_size=request.kernel_size,
-        hidden_units=request.hidden_units,
-        lr=request.lr,
-        momentum=request.momentum,
-        batch_size=request.batch_size,
-        seed=request.seed,
-        precision=request.precision,
-        device=device,
-        shards=shards,
-        recipe=RECIPE,
-    )
+    config = request.configure(data=source.sha256, device=device, shards=shards, recipe=RECIPE)
     images = source.train_images + source.validation_images + source.test_images
     needed, available = estimate_bytes(config, images), limits.memory_bytes()
     if needed > available:

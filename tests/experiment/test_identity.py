@@ -1,14 +1,14 @@
 """The names of runs and sweeps: kept in every store that there is, so they never change."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import pytest
 from helpers.made_up import BASE, make_cell, make_sweep
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli.experiment.config import Config, DeviceKind, Precision
+from lenetcli.experiment.config import Config, DeviceKind, Precision, Request, parameter
 
 KEYS = {
     "l1:b7d9f0925d88a4445c7d8bad2369aef5528a6eae23f1a74e9fa6be83008831de": (
@@ -112,3 +112,41 @@ def test_every_field_of_a_configuration_is_part_of_its_key():
 def test_a_key_does_not_depend_on_the_order_of_fields(order):
     assert Config.from_mapping(dict(order)).key == BASE.key
     assert Config.from_mapping(json.loads(BASE.to_json())) == BASE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterConfig(Config):
+    """A configuration with a parameter that came after the first release."""
+
+    dropout: float = parameter(0.0, "Share of units.", place=15, column=10, later=True)
+
+
+def test_a_later_parameter_is_left_out_of_the_canonical_json_at_its_neutral_value():
+    neutral = LaterConfig(**asdict(BASE))
+    assert (neutral.to_json(), neutral.key) == (BASE.to_json(), BASE.key)
+    other = replace(neutral, dropout=0.5)
+    assert json.loads(other.to_json()) == {**json.loads(BASE.to_json()), "dropout": 0.5}
+    assert LaterConfig.from_mapping(json.loads(other.to_json())) == other
+
+
+def test_a_configuration_stored_before_a_parameter_came_has_its_neutral_value():
+    assert LaterConfig.from_mapping(json.loads(BASE.to_json())) == LaterConfig(**asdict(BASE))
+
+
+@pytest.mark.parametrize("kind", [Config, LaterConfig])
+@pytest.mark.parametrize("name", [field.name for field in fields(Config)])
+def test_a_stored_configuration_without_a_field_of_the_first_release_is_an_error(kind, name):
+    stored = json.loads(BASE.to_json())
+    del stored[name]
+    with pytest.raises(KeyError, match=name):
+        kind.from_mapping(stored)
+
+
+def test_a_stored_configuration_with_an_unknown_field_is_an_error():
+    with pytest.raises(TypeError, match="dropout"):
+        Config.from_mapping({**json.loads(BASE.to_json()), "dropout": 0.5})
+
+
+def test_a_request_comes_back_as_it_was_stored():
+    request = Request(precision=Precision.BFLOAT16, device="gpu:1", data="a folder", threads=2, lr=1e-4)
+    assert Request.from_mapping(json.loads(json.dumps(request.to_mapping()))) == request

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from helpers.made_up import BASE
 
 from lenetcli.errors import UsageError
-from lenetcli.experiment.config import Request
-from lenetcli.experiment.parameters import check_request
+from lenetcli.experiment.config import Precision, Request
+from lenetcli.experiment.parameters import COLUMNS, OPTIONS, PARAMETERS, check_request, describe_config
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,36 @@ def test_a_mistake_is_found_before_anything_is_read(wrong):
 )
 def test_the_bounds_themselves_are_allowed(right):
     check_request(replace(Request(), **right))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem", "advice"),
+    [
+        ({"lr": 0.0}, "The learning rate 0 is not a positive number.", "Try 0.1."),
+        ({"momentum": 1.0}, "The momentum 1 is not in the range from 0 to below 1.", "Try 0.9."),
+        ({"batch_size": 0}, "--batch-size cannot be 0.", "Choose a whole number from 1 to 2,147,483,647."),
+        ({"seed": -1}, "--seed cannot be -1.", "Choose a whole number from 0 to 2,147,483,647."),
+        ({"threads": 5000}, "5000 threads cannot be had.", "Choose a number from 1 to 1024."),
+    ],
+)
+def test_an_error_names_the_parameter_and_its_bounds(wrong, problem, advice):
+    with pytest.raises(UsageError) as caught:
+        check_request(replace(Request(), **wrong))
+    assert (caught.value.problem, caught.value.advice) == (problem, advice)
+
+
+def test_every_parameter_has_a_place_of_its_own():
+    assert len({row.place for row in OPTIONS}) == len(OPTIONS) == len(PARAMETERS)
+    assert len({row.column for row in COLUMNS}) == len(COLUMNS)
+
+
+def test_a_title_has_what_matters_most_and_what_is_not_the_default():
+    assert describe_config(BASE, set()) == "16 filters, learning rate 0.1, batch 64"
+    other = replace(
+        BASE, filters=1, kernel_size=5, hidden_units=64, momentum=0.9, precision=Precision.BFLOAT16
+    )
+    said = "1 filter, learning rate 0.1, batch 64, kernel 5×5, 64 hidden units, momentum 0.9, bfloat16"
+    assert describe_config(other, set()) == said
+    assert describe_config(other, {"filters", "momentum"}) == (
+        "learning rate 0.1, batch 64, kernel 5×5, 64 hidden units, bfloat16"
+    )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lenetcli.errors import DataError, UsageError
 from lenetcli.experiment.config import DeviceKind, Precision, Request
-from lenetcli.experiment.parameters import SWEEPABLE
+from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.sweep import Axis
 from lenetcli.store.store import Store
 from lenetcli.training.plan import make_plan, resolve
@@ -56,10 +56,10 @@ def test_a_sweep_has_a_cell_for_each_value_and_seed_once(tmp_path_factory, value
     assert store.find_request(request, turned).id == plan.sweep.id
 
 
-@pytest.mark.parametrize("parameter", SWEEPABLE)
+@pytest.mark.parametrize("parameter", SWEPT)
 def test_every_parameter_can_be_swept_and_asked_for_again(store, parameter):
     of_kind = {float: [0.1, 0.2], int: [1, 2], Precision: list(Precision)}
-    values = of_kind[SWEEPABLE[parameter]]
+    values = of_kind[SWEPT[parameter].kind]
     request = Request(device="cpu")
     plan = make_plan(request, [Axis(parameter, tuple(values))], store, find)
     assert [getattr(cell.config, parameter) for cell in plan.sweep.cells] == values

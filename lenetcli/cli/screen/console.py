@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeVar
 
 from rich import console as rich_console
@@ -111,13 +112,14 @@ def print_pairs(facts: Iterable[tuple[str, Any]]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, in ASCII unless the encoding of stdout is one of Unicode.
+    """Print a value as JSON, in ASCII unless the encoding of stdout is one of Unicode; times in ISO 8601.
 
     Raises:
         ValueError: if a number is not finite, since JSON has no ``NaN``.
     """
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
-    json.dump(value, sys.stdout, indent=2, allow_nan=False, ensure_ascii=ascii_only)
+    write_time = datetime.isoformat
+    json.dump(value, sys.stdout, indent=2, allow_nan=False, ensure_ascii=ascii_only, default=write_time)
     sys.stdout.write("\n")
 
 

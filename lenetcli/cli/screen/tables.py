@@ -19,6 +19,7 @@ from lenetcli.cli.screen.console import (
     stdout,
 )
 from lenetcli.experiment.config import Config
+from lenetcli.experiment.parameters import COLUMNS, PARAMETERS
 from lenetcli.experiment.run import CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
 from lenetcli.words import NONE, name_value, write_accuracy, write_duration
@@ -90,20 +91,6 @@ def _write_time(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-_PARAMETER_TITLES = {
-    "lr": "lr",
-    "filters": "filters",
-    "batch_size": "batch",
-    "seed": "seed",
-    "momentum": "momentum",
-    "precision": "precision",
-    "kernel_size": "kernel",
-    "hidden_units": "hidden",
-    "shards": "shards",
-}
-"""Fields of ``Config`` with short names for the titles of columns, in the order of the columns."""
-
-
 def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
     """Print the table of ``runs list``, and notes on it.
 
@@ -114,18 +101,18 @@ def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
         runs: the runs, in the order of the rows.
         total: the number of runs in the store, for a note if it is larger; None for no such note.
     """
-    varied = [name for name in _PARAMETER_TITLES if len({getattr(run.config, name) for run in runs}) > 1] or [
-        "lr"
-    ]
+    varied = [row for row in COLUMNS if len({getattr(run.config, row.name) for run in runs}) > 1]
+    varied = varied or [PARAMETERS["lr"]]
+    shown = [row for row in COLUMNS if row in varied or row.name in ("lr", "filters")]
     print_table(
         (
             Column("id", lambda run: run.short_id),
             Column("state", _write_state),
             Column("data", lambda run: run.dataset_name, 10),
+            # The first one that varies always stays, the others stay long.
             *(
-                _parameter_column(name, varied)
-                for name in _PARAMETER_TITLES
-                if name in (*varied, "lr", "filters")
+                _parameter_column(row.name, row.short, varied.index(row) if row in varied else 12)
+                for row in shown
             ),
             Column("epochs", lambda run: f"{run.epochs}/{run.target_epochs}", 9, right=True),
             Column("device", lambda run: run.config.device, 14),
@@ -145,11 +132,10 @@ def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
         print_message(f"{len(runs)} of {total:,} runs; --limit N or --all shows more.", "dim")
 
 
-def _parameter_column(name: str, varied: Sequence[str]) -> Column[Run]:
-    """The column of a parameter; the first one in ``varied`` always stays, the others stay long."""
-    rank = varied.index(name) if name in varied else 12
-    right = name != "precision"
-    return Column(_PARAMETER_TITLES[name], lambda run: name_value(getattr(run.config, name)), rank, right)
+def _parameter_column(name: str, title: str, rank: int = 0) -> Column[Any]:
+    """The column of a parameter, for runs or for cells."""
+    right = PARAMETERS[name].kind in (int, float)
+    return Column(title, lambda item: name_value(getattr(item.config, name)), rank, right)
 
 
 def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
@@ -177,7 +163,7 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
 
     print_table(
         (
-            *(_axis_column(name) for name in name_axes(sweep)),
+            *(_parameter_column(name, name.replace("_", " ")) for name in name_axes(sweep)),
             Column("best val", of_run(lambda run: write_accuracy(run.best_val_accuracy)), right=True),
             Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy)), 3, right=True),
             Column("test", of_run(lambda run: write_accuracy(run.test_accuracy)), 2, right=True),
@@ -195,12 +181,6 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
     counts = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
     device = next((run.device_name for run in sweep.runs if run.device_name), sweep.device)
     print_message(f"{sweep.dataset_name} on {device}: {counts}; {write_duration(seconds)} in all")
-
-
-def _axis_column(name: str) -> Column[Cell]:
-    return Column(
-        name.replace("_", " "), lambda cell: name_value(getattr(cell.config, name)), right=name != "precision"
-    )
 
 
 def print_run(run: Run, sha256: str | None) -> None:
