@@ -6,6 +6,8 @@ from pathlib import Path
 import typer
 
 from lenetcli.cli.app import app
+from lenetcli.experiment.config import Config
+from lenetcli.output.records import RUN_FIELDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 BEGIN, END = "<!-- commands: made by docs/tools/make_commands_docs.py -->\n", "<!-- end of commands -->\n"
@@ -50,7 +52,13 @@ def describe_all() -> str:
     return "\n".join(lines)
 
 
+def describe_configuration() -> str:
+    names = [name for name in RUN_FIELDS if name in Config.__dataclass_fields__ and name != "device"]
+    return f"| {', '.join(f'`{name}`' for name in [*names, 'device'])} | the configuration |"
+
+
 def fill(page: str) -> str:
+    page = re.sub(r"^\| .* \| the configuration \|$", describe_configuration(), page, flags=re.MULTILINE)
     made = f"{BEGIN}\n{describe_all()}\n{END}"
     return re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: made, page, flags=re.DOTALL)
 

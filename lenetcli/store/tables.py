@@ -4,8 +4,11 @@ This uses SQLAlchemy's Core alone: rows become the frozen dataclasses of ``exper
 would delay each command that only reads by a tenth of a second.
 """
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -24,8 +27,13 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = "0002"
+from lenetcli.experiment.config import Config
+
+SCHEMA_VERSION = max(path.name[:4] for path in Path(__file__).parent.glob("migrations/versions/*.py"))
 """The newest revision of ``migrations/versions``; tests compare the tables here with what those create."""
+
+CONFIG_TYPES: dict[Any, Any] = {int: Integer, float: Double}
+"""The types of columns for fields of ``Config``; others are strings."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -73,17 +81,7 @@ RUNS = Table(
         comment="The identity: ``l1:`` and the SHA-256 of the configuration's canonical JSON.",
     ),
     column("data", String, ForeignKey("datasets.sha256")),
-    column("filters", Integer),
-    column("kernel_size", Integer),
-    column("hidden_units", Integer),
-    column("lr", Double),
-    column("momentum", Double),
-    column("batch_size", Integer),
-    column("seed", Integer),
-    column("precision", String),
-    column("device", String),
-    column("shards", Integer),
-    column("recipe", Integer),
+    *(column(one.name, CONFIG_TYPES.get(one.type, String)) for one in fields(Config) if one.name != "data"),
     column("dataset", String, comment="The data set's name: a label."),
     column("parameters", Integer),
     column(
