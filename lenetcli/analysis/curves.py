@@ -78,6 +78,19 @@ class CurveSeries:
         """The lowest and the highest number of all curves and bands."""
         return min(min(c.low) for c in self.curves), max(max(c.high) for c in self.curves)
 
+    @property
+    def scale(self) -> str:
+        """The scale of the vertical axis: ``logit`` for accuracies, else ``log``.
+
+        A logit axis shows 0.1 against 0.3 as well as 0.98 against 0.99. The scale is ``linear`` if the other
+        one cannot show a number: 0, or an accuracy of 1.
+        """
+        low, high = self.limits
+        accuracy = self.metric is Metric.VAL_ACCURACY
+        if low <= 0 or (accuracy and high >= 1):
+            return "linear"
+        return "logit" if accuracy else "log"
+
     def rows(self) -> list[Row]:
         """The plotted numbers: one row per curve and epoch, with the columns of ``HEADER``."""
         return [

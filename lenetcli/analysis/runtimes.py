@@ -102,6 +102,17 @@ class RuntimeSeries:
         "runs",
     )
 
+    @property
+    def points(self) -> tuple[RuntimePoint, ...]:
+        """The points of all devices."""
+        return tuple(point for device in self.devices for point in device.points)
+
+    @property
+    def scale(self) -> str:
+        """The scale of both axes: ``log`` if runtimes or parameters span more than a factor of 20."""
+        xs, ys = [point.parameters for point in self.points], [point.seconds for point in self.points]
+        return "log" if max(xs) > 20 * min(xs) or max(ys) > 20 * min(ys) else "linear"
+
     def rows(self) -> list[Row]:
         """The plotted numbers: one row per point, with the columns of ``HEADER``."""
         return [

@@ -37,10 +37,7 @@ def plot(
 ) -> None:
     """Draw learning curves, or parameters against runtime (lr.png, runtime.png …; or -o FILE.svg, .pdf)."""
     from lenetcli.analysis.curves import Metric
-    from lenetcli.analysis.runtimes import RuntimeSeries
-    from lenetcli.output.figures.curves import draw_curves
-    from lenetcli.output.figures.runtimes import draw_runtime
-    from lenetcli.output.figures.sheet import ENDINGS, save
+    from lenetcli.output.figures.figure import ENDINGS, draw, save
     from lenetcli.output.figures.terminal import draw_terminal
     from lenetcli.output.records import write_csv
 
@@ -63,10 +60,7 @@ def plot(
         ascii_only = not stdout.encoding.startswith("utf")
         console.print_line(draw_terminal(series, min(stdout.width, 120), 28, ascii_only))
     if to_file:
-        if isinstance(series, RuntimeSeries):
-            save(draw_runtime(series, log=log), target)
-        else:
-            save(draw_curves(series, linear=log is False), target)
+        save(draw(series, log=log), target)
         console.print_message(f"Wrote {target}")
 
 

@@ -33,6 +33,10 @@ def report(
             console.print_message(sentence, "yellow")
         return
     verified = verification.verify(Store.open(address), Path(verify))
+    if verified.older:
+        console.print_message(
+            f"An older lenetcli made {verify}: its statements, tables, set-up and runs are compared."
+        )
     for difference in verified.differences:
         console.print_line(difference)
     if verified.differences:

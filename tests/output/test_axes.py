@@ -3,10 +3,12 @@
 from itertools import pairwise
 
 import pytest
+from helpers.made_up import rates_sweep
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli.output.figures.axes import choose_axis, choose_kind, spread_labels
+from lenetcli.analysis.curves import sweep_curves
+from lenetcli.output.figures.axes import choose_axis, spread_labels
 
 
 @given(
@@ -24,7 +26,7 @@ def test_labels_keep_their_order_and_distance(wanted, gap):
 @given(st.floats(min_value=1e-3, max_value=0.998), st.floats(min_value=1e-3, max_value=0.998))
 def test_an_accuracy_axis_shows_every_number_with_ticks_in_its_limits(one, other):
     low, high = sorted((one, other))
-    bottom, top, ticks = choose_axis(low, high, choose_kind(low, high, accuracy=True))
+    bottom, top, ticks = choose_axis(low, high, "logit")
     assert 0 < bottom <= low <= high <= top < 1
     assert ticks == sorted(set(ticks))
     assert 2 <= len(ticks) <= 15
@@ -44,4 +46,4 @@ def test_a_log_axis_shows_every_number_with_ticks_in_its_limits(low, factor):
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 1.0), (0.0, 0.9)])
 def test_numbers_that_a_logit_axis_cannot_show_stand_on_a_linear_one(low, high):
-    assert choose_kind(low, high, accuracy=True) == "linear"
+    assert sweep_curves(rates_sweep({0.1: [low, high]})).scale == "linear"

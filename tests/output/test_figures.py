@@ -17,9 +17,7 @@ from lenetcli.errors import UsageError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import RunState
 from lenetcli.files import check_output, write_output
-from lenetcli.output.figures.curves import draw_curves
-from lenetcli.output.figures.runtimes import draw_runtime
-from lenetcli.output.figures.sheet import ENDINGS, render, save
+from lenetcli.output.figures.figure import ENDINGS, draw, render, save
 from lenetcli.output.figures.terminal import draw_terminal
 from lenetcli.output.records import write_csv
 
@@ -36,7 +34,7 @@ def read_texts(figure):
 def test_the_ending_says_the_format_and_the_bytes_are_the_same_again(tmp_path, ending):
     paths = [tmp_path / f"Zürich #1 50% ${n}{ending}" for n in range(2)]
     for path in paths:
-        save(draw_curves(sweep_curves(rates_sweep(seeds=2))), path)
+        save(draw(sweep_curves(rates_sweep(seeds=2))), path)
     first, second = (path.read_bytes() for path in paths)
     assert first.startswith(MAGIC[ending])
     assert first == second
@@ -89,11 +87,9 @@ from pathlib import Path
 from helpers.made_up import both_sweeps, rates_sweep
 from lenetcli.analysis.curves import sweep_curves
 from lenetcli.analysis.runtimes import runtime_series
-from lenetcli.output.figures.curves import draw_curves
-from lenetcli.output.figures.runtimes import draw_runtime
-from lenetcli.output.figures.sheet import save
-save(draw_curves(sweep_curves(rates_sweep())), Path(sys.argv[1]) / "lr.svg")
-save(draw_runtime(runtime_series(both_sweeps())), Path(sys.argv[1]) / "runtime.png")
+from lenetcli.output.figures.figure import draw, save
+save(draw(sweep_curves(rates_sweep())), Path(sys.argv[1]) / "lr.svg")
+save(draw(runtime_series(both_sweeps())), Path(sys.argv[1]) / "runtime.png")
 assert not {"matplotlib.pyplot", "tensorflow", "typst"} & set(sys.modules)
 """
 
@@ -119,7 +115,7 @@ def test_names_from_users_are_text_and_none_is_hidden():
     name = "_x$y$ Zürich кот"
     series = sweep_curves(make_sweep("lr", 10, [make_cell("lr", 0.1, RATES[0.1], dataset=name)]))
     curves = tuple(replace(series.curves[0], label=f"_label$ {n}") for n in range(20))
-    figure = draw_curves(replace(series, curves=curves))
+    figure = draw(replace(series, curves=curves))
     texts = read_texts(figure)
     assert f"Validation accuracy by learning rate: {name}" in texts
     assert [text for text in texts if text.startswith("_label")] == [f"_label$ {n}" for n in range(20)]
@@ -128,7 +124,7 @@ def test_names_from_users_are_text_and_none_is_hidden():
 
 def test_a_broken_formula_in_a_device_name_breaks_no_figure():
     sweep = filters_sweep(DeviceKind.CPU, CPU_SECONDS, device_name="_CPU $\\frac{1$ _x_")
-    figure = draw_runtime(runtime_series([sweep]))
+    figure = draw(runtime_series([sweep]))
     assert "CPU (_CPU $\\frac{1$ _x_)" in read_texts(figure)
     assert render(figure, "pdf").startswith(MAGIC[".pdf"])
 
@@ -137,7 +133,7 @@ def test_labels_of_curves_that_end_together_do_not_overlap():
     from matplotlib.text import Text
 
     cells = [make_cell("batch_size", 2**n, RATES[0.1]) for n in range(10)]
-    figure = draw_curves(sweep_curves(make_sweep("batch_size", 10, cells)))
+    figure = draw(sweep_curves(make_sweep("batch_size", 10, cells)))
     names = {str(2**n) for n in range(10)}
     texts = [text for text in figure.findobj(Text) if text.get_text() in names and hasattr(text, "xyann")]
     boxes = sorted((Text.get_window_extent(text) for text in texts), key=lambda box: box.y0)
@@ -151,27 +147,27 @@ def test_a_diverged_run_is_marked():
         make_cell("lr", 0.1, RATES[0.1]),
         make_cell("lr", 10.0, (0.2, 0.1), state=RunState.DIVERGED),
     ]
-    figure = draw_curves(sweep_curves(make_sweep("lr", 10, cells)))
+    figure = draw(sweep_curves(make_sweep("lr", 10, cells)))
     assert "10: diverged in epoch 3" in read_texts(figure)
     assert "x" in [line.get_marker() for line in figure.axes[0].lines]
 
 
 @pytest.mark.parametrize(
-    ("metric", "linear", "scale"),
+    ("metric", "log", "scale"),
     [
-        (Metric.VAL_ACCURACY, False, "logit"),
-        (Metric.VAL_ACCURACY, True, "linear"),
-        (Metric.ERROR, False, "log"),
-        (Metric.VAL_LOSS, False, "log"),
+        (Metric.VAL_ACCURACY, None, "logit"),
+        (Metric.VAL_ACCURACY, False, "linear"),
+        (Metric.ERROR, None, "log"),
+        (Metric.VAL_LOSS, True, "log"),
     ],
 )
-def test_the_axis_shows_differences_where_they_are(metric, linear, scale):
-    figure = draw_curves(sweep_curves(rates_sweep(), metric), linear=linear)
+def test_the_axis_shows_differences_where_they_are(metric, log, scale):
+    figure = draw(sweep_curves(rates_sweep(), metric), log=log)
     assert figure.axes[0].get_yscale() == scale
 
 
 def test_perfect_accuracy_is_drawn_where_it_is():
-    figure = draw_curves(sweep_curves(rates_sweep({0.1: [0.9, 1.0]})))
+    figure = draw(sweep_curves(rates_sweep({0.1: [0.9, 1.0]})))
     assert figure.axes[0].get_yscale() == "linear"
     assert figure.axes[0].get_ylim()[1] >= 1
 
@@ -179,16 +175,16 @@ def test_perfect_accuracy_is_drawn_where_it_is():
 def test_every_point_carries_its_filters_and_doubtful_ones_are_hollow():
     clean, gpu = both_sweeps()
     busy = filters_sweep(DeviceKind.CPU, CPU_SECONDS, contended=True)
-    texts = read_texts(draw_runtime(runtime_series([clean, gpu])))
+    texts = read_texts(draw(runtime_series([clean, gpu])))
     assert all(texts.count(str(filters)) == 2 for filters in CPU_SECONDS)
-    figure = draw_runtime(runtime_series([busy]))
+    figure = draw(runtime_series([busy]))
     assert "white" in [line.get_markerfacecolor() for line in figure.axes[0].lines]
     assert any("others used the machine" in text for text in read_texts(figure))
 
 
 @pytest.mark.parametrize(("log", "scale"), [(None, "log"), (True, "log"), (False, "linear")])
 def test_the_axes_of_runtimes_are_logarithmic_by_choice_or_where_the_range_is_wide(log, scale):
-    axes = draw_runtime(runtime_series(both_sweeps()), log=log).axes[0]
+    axes = draw(runtime_series(both_sweeps()), log=log).axes[0]
     assert (axes.get_xscale(), axes.get_yscale()) == (scale, scale)
 
 
@@ -228,7 +224,7 @@ def test_a_terminal_without_plotext_is_told_how_to_get_it(monkeypatch):
 def test_long_names_stand_above_the_figure_and_leave_it_its_width():
     series = sweep_curves(rates_sweep())
     curves = tuple(replace(curve, label=f"{curve.label}, " + "a long name " * 4) for curve in series.curves)
-    figure = draw_curves(replace(series, curves=curves))
+    figure = draw(replace(series, curves=curves))
     render(figure, "png")
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [c.label.strip() for c in curves]

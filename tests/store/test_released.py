@@ -12,15 +12,17 @@
     lenetcli report --title "The exercise in small"
 """
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 from helpers.command import Desk
 from helpers.small_data import write_idx
+from pypdf import PdfReader, PdfWriter
 
 from lenetcli.experiment.run import RunState
-from lenetcli.output.report.verification import verify
+from lenetcli.output.report.verification import Verification, verify
 from lenetcli.store.store import Store
 from lenetcli.store.upkeep import check_store
 
@@ -73,7 +75,37 @@ def test_it_opens_and_is_sound():
 
 
 def test_the_released_report_follows_from_it():
-    assert verify(open_released(), FIXTURES / "exercise_0.1.0.pdf").differences == ()
+    report = FIXTURES / "exercise_0.1.0.pdf"
+    assert verify(open_released(), report) == Verification((), rendered=False, older=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        (b"works best|shows the highest", b"has the highest", "learning_rates.statements[1].text"),
+        (b'"lead": 0.0999', b'"lead": 0.0998', "learning_rates.statements[2].numbers.lead"),
+        (rb"0.0711 \(", b"0.0712 (", "filters.rows[1][3]"),
+        (b'"id": "309169e5', b'"id": "309169e6', "runs[1].id"),
+        (b"AMD EPYC, 2 threads", b"AMD EPYC, 4 threads", "setup[4][2]"),
+    ],
+)
+def test_what_an_older_report_states_wrongly_is_named(tmp_path, old, new, place):
+    facts = PdfReader(FIXTURES / "exercise_0.1.0.pdf").attachments["facts.json"][0]
+    changed, count = re.subn(old, new, facts)
+    assert count == 1
+    writer = PdfWriter()
+    writer.add_blank_page(100, 100)
+    writer.add_attachment("facts.json", changed)
+    writer.write(tmp_path / "changed.pdf")
+    (difference,) = verify(open_released(), tmp_path / "changed.pdf").differences
+    assert difference.startswith(f"{place}: the report says")
+
+
+def test_an_older_report_is_said_to_be_one(desk):
+    shutil.copy(FIXTURES / "exercise_0.1.0.pdf", desk.folder / "report.pdf")
+    verified = desk.run("report", "--verify", "report.pdf")
+    assert "An older lenetcli made report.pdf" in verified.stderr
+    assert "Every statement of report.pdf follows from the store" in verified.stdout
 
 
 def test_what_is_done_is_not_trained_again(desk):

@@ -25,16 +25,6 @@ MAPS: dict[str, tuple[Map, Map]] = {
 """For each kind of axis, the transform from numbers to positions and its inverse."""
 
 
-def choose_kind(low: float, high: float, accuracy: bool) -> str:
-    """The kind of an axis that shows ``low`` to ``high``: ``logit`` for accuracies, else ``log``.
-
-    It is ``linear`` if the other kind cannot show a number: 0, or an accuracy of 1.
-    """
-    if low <= 0 or (accuracy and high >= 1):
-        return "linear"
-    return "logit" if accuracy else "log"
-
-
 def choose_axis(low: float, high: float, kind: str) -> tuple[float, float, list[float]]:
     """The lower limit, the upper limit and the round ticks of an axis that shows ``low`` to ``high``.
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lenetcli.analysis.curves import Curve, CurveSeries, Metric
-from lenetcli.output.figures.axes import choose_kind, spread_labels
+from lenetcli.output.figures.axes import spread_labels
 from lenetcli.output.figures.sheet import (
     add_legend_above,
     add_legend_beside,
     add_text_above,
     annotate_figure,
-    fixed_style,
     freeze_layout,
     set_axis,
 )
@@ -18,10 +17,6 @@ from lenetcli.output.figures.sheet import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-
-Size = tuple[float, float]
-"""The width and height of a figure in inches."""
 
 Colour = Sequence[float]
 """Red, green, blue and opacity, each from 0 to 1."""
@@ -45,53 +40,41 @@ METRICS = {
 }
 
 
-def draw_curves(
-    series: CurveSeries, *, linear: bool = False, titled: bool = True, size: Size = (6.4, 4.2)
-) -> "Figure":
+def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled: bool) -> None:
     """Draw learning curves, one for each value, with labels at their ends or, from 13 curves on, a legend.
 
-    The axis of accuracies is logit, which shows 0.1 against 0.3 as well as 0.98 against 0.99; that of
-    errors and losses is logarithmic. The axis is linear if the other kind cannot show a number (an
-    accuracy of 1, a loss of 0), or with ``linear``.
-
-    Args:
-        series: the curves.
-        linear: make the axis linear in any case.
-        titled: add title, setting and notes; figures of a report have captions instead.
-        size: the width and height in inches.
+    The axis has the scale of the series; it is linear with ``log`` False. ``titled`` adds title, setting and
+    notes.
     """
-    with fixed_style():
-        from matplotlib import colormaps
-        from matplotlib.figure import Figure
+    from matplotlib import colormaps
 
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.add_subplot()
-        order = sorted(range(len(series.curves)), key=lambda index: _colour_key(series.curves[index], index))
-        colours = dict(zip(order, colormaps["viridis"](_palette_positions(len(order))), strict=True))
-        for index, curve in enumerate(series.curves):
-            _draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
-        for curve in series.curves:
-            if curve.ends_diverged:
-                _mark_divergence(axes, curve)
-        _scale_metric(axes, series, linear)
-        margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # below 1: there is no epoch 0
-        axes.set_xlim(1 - margin, series.epochs + margin)
-        axes.locator_params(axis="x", integer=True, min_n_ticks=1)
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(METRICS[series.metric].lower())
-        names = [_full_label(curve) for curve in series.curves]
-        few = len(names) < LEGEND_FROM
-        long = few and max(map(len, names)) > LABEL_WIDTH
-        title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}" if titled else None
-        annotate_figure(figure, axes, title, series.setting, series.notes, len(names) if long else 0)
-        handles = axes.lines[: len(names)]
-        if long:
-            add_legend_above(axes, handles, names)
-        elif few:
-            _label_ends(figure, axes, series, colours)
-        else:
-            add_legend_beside(figure, handles, names)
-        return figure
+    axes = figure.add_subplot()
+    order = sorted(range(len(series.curves)), key=lambda index: _colour_key(series.curves[index], index))
+    colours = dict(zip(order, colormaps["viridis"](_palette_positions(len(order))), strict=True))
+    for index, curve in enumerate(series.curves):
+        _draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
+    for curve in series.curves:
+        if curve.ends_diverged:
+            _mark_divergence(axes, curve)
+    if series.scale != "linear" and log is not False:
+        set_axis(axes, "y", *series.limits, series.scale)
+    margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # below 1: there is no epoch 0
+    axes.set_xlim(1 - margin, series.epochs + margin)
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(METRICS[series.metric].lower())
+    names = [_full_label(curve) for curve in series.curves]
+    few = len(names) < LEGEND_FROM
+    long = few and max(map(len, names)) > LABEL_WIDTH
+    title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}" if titled else None
+    annotate_figure(figure, axes, title, series.setting, series.notes, len(names) if long else 0)
+    handles = axes.lines[: len(names)]
+    if long:
+        add_legend_above(axes, handles, names)
+    elif few:
+        _label_ends(figure, axes, series, colours)
+    else:
+        add_legend_beside(figure, handles, names)
 
 
 def _palette_positions(count: int) -> list[float]:
@@ -124,14 +107,6 @@ def _draw_curve(axes: "Axes", curve: Curve, colour: Colour, index: int, dense: b
     )
     if curve.seeds > 1:
         axes.fill_between(epochs, curve.low, curve.high, color=colour, alpha=0.22, linewidth=0)
-
-
-def _scale_metric(axes: "Axes", series: CurveSeries, linear: bool) -> None:
-    """Scale the y-axis for the metric; a linear axis is left to matplotlib."""
-    low, high = series.limits
-    kind = choose_kind(low, high, series.metric is Metric.VAL_ACCURACY)
-    if kind != "linear" and not linear:
-        set_axis(axes, "y", low, high, kind)
 
 
 def _mark_divergence(axes: "Axes", curve: Curve) -> None:

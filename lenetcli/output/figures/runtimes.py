@@ -8,11 +8,9 @@ from lenetcli.analysis.runtimes import DeviceSeries, RuntimeSeries
 from lenetcli.experiment.architecture import multiply_adds, parameter_law
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.output.figures.axes import write_tick
-from lenetcli.output.figures.curves import Size
 from lenetcli.output.figures.sheet import (
     add_legend_above,
     annotate_figure,
-    fixed_style,
     freeze_layout,
     set_axis,
 )
@@ -41,48 +39,34 @@ SIDES = (
 """The positions of a label around its point, the best first: alignment of the text and offset in points."""
 
 
-def draw_runtime(
-    series: RuntimeSeries, *, log: bool | None = None, titled: bool = True, size: Size = (6.4, 4.2)
-) -> "Figure":
+def draw_runtimes(figure: "Figure", series: RuntimeSeries, log: bool | None, titled: bool) -> None:
     """Draw runtime by number of parameters: a series for each device, its points labelled with the filters.
 
-    Bars are the quartiles of the epochs, thin lines the fitted laws, hollow points those in doubt.
-
-    Args:
-        series: the runtimes.
-        log: make both axes logarithmic, or linear; None: logarithmic if the runtimes or the parameters
-            span more than a factor of 20. They are linear in any case if a quartile is not positive.
-        titled: add title, setting and notes.
-        size: the width and height in inches.
+    Bars are the quartiles of the epochs, thin lines the fitted laws, hollow points those in doubt. Both axes
+    are logarithmic with ``log``, by default if that is the scale of the series; they are linear in any case
+    if a quartile is not positive. ``titled`` adds title, setting and notes.
     """
-    with fixed_style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.add_subplot()
-        points = [point for device in series.devices for point in device.points]
-        xs, ys = [p.parameters for p in points], [p.seconds for p in points]
-        wide_range = max(xs) > 20 * min(xs) or max(ys) > 20 * min(ys)
-        counts = dict.fromkeys(DeviceKind, 0)
-        handles = []
-        for device in series.devices:
-            handles.append(_draw_device(axes, device, series.epochs, counts[device.kind]))
-            counts[device.kind] += 1
-        if (wide_range if log is None else log) and min(p.low for p in points) > 0:
-            set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
-            set_axis(axes, "y", min(p.low for p in points) / 1.15, max(p.high for p in points) * 1.15, "log")
-        else:
-            axes.set_xlim(0, 1.06 * axes.dataLim.x1)
-            axes.set_ylim(0, 1.06 * axes.dataLim.y1)
-            axes.xaxis.set_major_formatter(lambda value, _: write_tick(value))
-        axes.set_xlabel("parameters")
-        axes.set_ylabel("training time of an epoch / s" if series.epochs == 1
-                        else f"training time of {series.epochs} epochs / s")  # fmt: skip
-        title = f"Runtime by number of filters: {series.dataset}" if titled else None
-        annotate_figure(figure, axes, title, series.setting, series.notes, len(handles))
-        add_legend_above(axes, handles, [device.label for device in series.devices])
-        _label_points(figure, axes, series)
-        return figure
+    axes = figure.add_subplot()
+    points, xs = series.points, [point.parameters for point in series.points]
+    counts = dict.fromkeys(DeviceKind, 0)
+    handles = []
+    for device in series.devices:
+        handles.append(_draw_device(axes, device, series.epochs, counts[device.kind]))
+        counts[device.kind] += 1
+    if (series.scale == "log" if log is None else log) and min(p.low for p in points) > 0:
+        set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
+        set_axis(axes, "y", min(p.low for p in points) / 1.15, max(p.high for p in points) * 1.15, "log")
+    else:
+        axes.set_xlim(0, 1.06 * axes.dataLim.x1)
+        axes.set_ylim(0, 1.06 * axes.dataLim.y1)
+        axes.xaxis.set_major_formatter(lambda value, _: write_tick(value))
+    axes.set_xlabel("parameters")
+    axes.set_ylabel("training time of an epoch / s" if series.epochs == 1
+                    else f"training time of {series.epochs} epochs / s")  # fmt: skip
+    title = f"Runtime by number of filters: {series.dataset}" if titled else None
+    annotate_figure(figure, axes, title, series.setting, series.notes, len(handles))
+    add_legend_above(axes, handles, [device.label for device in series.devices])
+    _label_points(figure, axes, series)
 
 
 def _draw_device(axes: "Axes", device: DeviceSeries, epochs: int, index: int) -> "Line2D":
@@ -121,7 +105,7 @@ def _label_points(figure: "Figure", axes: "Axes", series: RuntimeSeries) -> None
     frame = axes.get_window_extent()
     pixels = [pixel for line in axes.lines for pixel in axes.transData.transform(line.get_xydata())]
     obstacles = [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in pixels]
-    for point in (point for device in series.devices for point in device.points):
+    for point in series.points:
         text = axes.annotate(
             str(point.filters),
             xy=(point.parameters, point.seconds),

@@ -1,6 +1,5 @@
-"""The sheet of a figure: the style, the text and legends around the axes, and reproducible files."""
+"""The sheet of a figure: the style, the scale of its axes, and the text and legends around them."""
 
-import io
 import logging
 import math
 import os
@@ -8,10 +7,8 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenetcli.files import write_output
 from lenetcli.output.figures.axes import choose_axis, write_tick
 
 if TYPE_CHECKING:
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
 
 
-ENDINGS = (".png", ".svg", ".pdf")
 STYLE = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
@@ -53,13 +49,6 @@ TITLE_WIDTH, NAME_WIDTH = 72, 90
 
 LEGEND_LINE = 12.5
 """The height of a name in a legend above the axes, in points."""
-
-NO_DATES: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
-"""The metadata that matplotlib leaves out of each format: dates, and its own name and version."""
 
 
 @contextmanager
@@ -172,20 +161,3 @@ def freeze_layout(figure: "Figure") -> None:
     assert engine is not None
     engine.execute(figure)
     figure.set_layout_engine("none")
-
-
-def save(figure: "Figure", path: Path) -> None:
-    """Write a figure as PNG, SVG or PDF, by the ending, one of ``ENDINGS``; the same figure, the same bytes.
-
-    Raises:
-        UsageError: if the file cannot be written.
-    """
-    write_output(path, render(figure, path.suffix.lower().removeprefix(".")))
-
-
-def render(figure: "Figure", kind: str) -> bytes:
-    """The bytes of a figure as ``png``, ``svg`` or ``pdf``, without dates or random ids."""
-    buffer = io.BytesIO()
-    with fixed_style():
-        figure.savefig(buffer, format=kind, metadata=NO_DATES[kind])
-    return buffer.getvalue()

@@ -4,10 +4,10 @@ import math
 import textwrap
 from types import ModuleType
 
-from lenetcli.analysis.curves import CurveSeries, Metric
+from lenetcli.analysis.curves import CurveSeries
 from lenetcli.analysis.runtimes import RuntimeSeries
 from lenetcli.errors import UsageError
-from lenetcli.output.figures.axes import MAPS, choose_axis, choose_kind, write_tick
+from lenetcli.output.figures.axes import MAPS, choose_axis, write_tick
 from lenetcli.words import plural
 
 MARKS = "*+ox#@%&=$svzuw"
@@ -58,19 +58,17 @@ def draw_terminal(
 
 
 def _draw_curves(plotext: ModuleType, series: CurveSeries) -> None:
-    kind = choose_kind(*series.limits, series.metric is Metric.VAL_ACCURACY)
-    transform = MAPS[kind][0] if kind in MAPS else float
+    transform = MAPS[series.scale][0] if series.scale in MAPS else float
     for index, curve in enumerate(series.curves):
         epochs, heights = list(range(1, len(curve.mean) + 1)), [transform(mean) for mean in curve.mean]
         plotext.plot(epochs, heights, marker=MARKS[index % len(MARKS)])
-    if kind in MAPS:
-        _set_ticks(plotext, "y", series.limits, kind)
+    if series.scale in MAPS:
+        _set_ticks(plotext, "y", series.limits, series.scale)
     plotext.xlabel("epoch")
     plotext.xticks(list(range(1, series.epochs + 1, max(1, series.epochs // 10))))
 
 
 def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries) -> None:
-    points = [point for device in series.devices for point in device.points]
     for index, device in enumerate(series.devices):
         mark = MARKS[index % len(MARKS)]
         xs = [math.log10(point.parameters) for point in device.points]
@@ -78,7 +76,7 @@ def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries) -> None:
         plotext.scatter(xs, ys, marker=mark)
         for x, y, point in zip(xs, ys, device.points, strict=True):
             plotext.text(f"{mark}{point.filters}", x, y, alignment="left")
-    xs, ys = [point.parameters for point in points], [point.seconds for point in points]
+    xs, ys = [point.parameters for point in series.points], [point.seconds for point in series.points]
     _set_ticks(plotext, "x", (min(xs), max(xs) * 1.3), "log")
     _set_ticks(plotext, "y", (min(ys), max(ys)), "log")
     plotext.xlabel("parameters")

@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from lenetcli.errors import NotFoundError, UsageError
-from lenetcli.output.report.facts import Evidence, Facts, choose_sweeps
-from lenetcli.output.report.report import ATTACHMENT, FORMAT, collect_facts, render_report, write_facts
+from lenetcli.output.report.contents import Evidence
+from lenetcli.output.report.facts import FORMAT
+from lenetcli.output.report.report import ATTACHMENT, make
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+OLDER_FORMAT = 2
+"""The format of earlier reports, whose facts are compared as far as they mean the same."""
+
+SECTIONS = ("learning_rates", "filters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +27,13 @@ class Verification:
 
     ``rendered`` says whether the same versions of the software made the report, so that the bytes of the
     document were compared too unless its facts differ. It is False if a sweep of the report is gone.
+    ``older`` says that the facts have the form of an older version: statements, tables, set-up and runs are
+    compared.
     """
 
     differences: tuple[str, ...]
     rendered: bool
+    older: bool
 
 
 def verify(evidence: Evidence, path: Path) -> Verification:
@@ -33,26 +45,31 @@ def verify(evidence: Evidence, path: Path) -> Verification:
 
     Raises:
         NotFoundError: if there is no such file.
-        UsageError: if the file cannot be read, or is not a report of this format.
+        UsageError: if the file cannot be read, or is not a report of this format or the one before.
     """
     document = _read_document(path)
     stated = _extract_facts(document, path)
+    older = stated["format"] == OLDER_FORMAT
     try:
-        stated_options = stated["options"]
-        sweeps = choose_sweeps(evidence, stated_options["sweeps"])
-        options = {name: stated_options[name] for name in ("title", "author", "store")}
-    except NotFoundError as error:
-        return Verification((error.problem,), False)
+        options = {name: stated["options"][name] for name in ("title", "author", "store")}
+        sweeps = list(stated["options"]["sweeps"])
     except (KeyError, TypeError) as error:
         raise _not_a_report(path) from error
-    facts = collect_facts(evidence, sweeps, options)
-    computed = json.loads(write_facts(facts))
-    same_versions = stated.get("versions") == computed.pop("versions")
-    stated.pop("versions", None)
+    try:
+        report = make(evidence, sweeps=sweeps, **options)
+    except NotFoundError as error:
+        return Verification((error.problem,), False, older)
+    computed = json.loads(report.facts.to_json())
+    same_versions = not older and stated.get("versions") == computed["versions"]
+    if older:
+        computed = _to_older(computed)
+        stated = _restrict(stated, computed)
+    else:
+        stated["versions"] = computed["versions"]
     differences = list(_compare("", stated, computed))
-    if same_versions and not differences and render_report(sweeps, facts).pdf() != document:
+    if same_versions and not differences and report.pdf() != document:
         differences.append("the text or the figures of the document are not those that the store gives")
-    return Verification(tuple(differences), same_versions)
+    return Verification(tuple(differences), same_versions, older)
 
 
 def _read_document(path: Path) -> bytes:
@@ -70,7 +87,7 @@ def _read_document(path: Path) -> bytes:
         ) from error
 
 
-def _extract_facts(document: bytes, path: Path) -> Facts:
+def _extract_facts(document: bytes, path: Path) -> Json:
     """The facts attached to a PDF."""
     import logging
 
@@ -82,7 +99,7 @@ def _extract_facts(document: bytes, path: Path) -> Facts:
         facts = json.loads(attached[0])
     except Exception as error:  # a damaged PDF can raise almost any exception
         raise _not_a_report(path) from error
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+    if not isinstance(facts, dict) or facts.get("format") not in (OLDER_FORMAT, FORMAT):
         raise _not_a_report(path)
     return facts
 
@@ -92,6 +109,32 @@ def _not_a_report(path: Path) -> UsageError:
         f"{path} is not a report that this lenetcli can check.",
         "Name a PDF that `lenetcli report` has written.",
     )
+
+
+def _to_older(facts: Json) -> Json:
+    """What these facts have in common with those of ``OLDER_FORMAT``, in that form."""
+    older: Json = {
+        "setup": facts["setup"],
+        "missing": {name: facts[name]["missing"] for name in SECTIONS},
+        "runs": [run["record"] for run in facts["runs"]],
+    }
+    for name in SECTIONS:
+        table = facts[name]["table"]
+        older[name] = table and {
+            "header": table["header"],
+            "rows": [[cell["text"] for cell in row] for row in table["rows"]],
+            "statements": facts[name]["statements"],
+        }
+    if older["filters"]:
+        older["filters"]["parameters"] = facts["filters"]["introduction"]
+    return older
+
+
+def _restrict(stated: Any, computed: Any) -> Any:
+    """The part of a JSON value that has the names of another one."""
+    if isinstance(stated, dict) and isinstance(computed, dict):
+        return {name: _restrict(stated.get(name), value) for name, value in computed.items()}
+    return stated
 
 
 def _compare(location: str, stated: Any, computed: Any) -> Iterator[str]:

@@ -1,0 +1,343 @@
+"""The contents of a report, computed from a store: its sweeps, their tables and statements, its runs."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Protocol
+
+from lenetcli.analysis.conclusions import conclude_learning_rates, conclude_unfinished
+from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
+from lenetcli.analysis.curves import sweep_curves
+from lenetcli.analysis.ranking import Predictions
+from lenetcli.analysis.runtimes import RuntimePoint, RuntimeSeries, newest_filters, runtime_series
+from lenetcli.analysis.statements import Statement
+from lenetcli.errors import NotFoundError
+from lenetcli.experiment.architecture import parameter_law
+from lenetcli.experiment.config import DeviceKind, Request
+from lenetcli.experiment.exercise import FILTERS_COMMANDS, LEARNING_RATES_COMMAND
+from lenetcli.experiment.parameters import describe_config
+from lenetcli.experiment.run import Attempt, Run, RunState
+from lenetcli.experiment.sweep import Group, Sweep, write_command
+from lenetcli.output.records import run_fields
+from lenetcli.output.report.facts import Cell, Facts, Figure, Options, RunFacts, Section, Table
+from lenetcli.version import __version__
+from lenetcli.words import (
+    NONE,
+    join_words,
+    name_all,
+    name_dataset,
+    name_values,
+    plural,
+    write_accuracy,
+    write_seconds,
+)
+
+SOFTWARE = {"onednn": "oneDNN’s setting", "python": "Python", "tensorflow": "TensorFlow"}
+"""The name in the report of each recorded version whose own name does not serve."""
+
+
+class Evidence(Predictions, Protocol):
+    """The source of a report; a ``Store`` is one."""
+
+    @property
+    def name(self) -> str:
+        """The path of the store as it appears in the report."""
+
+    def sweeps(self) -> Sequence[Sweep]:
+        """All sweeps, the last requested first; the run of each cell is cut to the epochs of the sweep."""
+
+
+def choose_sweeps(evidence: Evidence, ids: Sequence[str] | None = None) -> list[Sweep]:
+    """The sweeps of a report: the newest over learning rates, and over filters for each kind of device.
+
+    Args:
+        evidence: the store.
+        ids: the full ids of the sweeps to choose instead; None for the newest.
+
+    Raises:
+        NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
+    """
+    sweeps = evidence.sweeps()
+    if ids is not None:
+        sweeps_by_id = {sweep.id: sweep for sweep in sweeps}
+        missing = [sweep_id for sweep_id in ids if sweep_id not in sweeps_by_id]
+        if missing:
+            raise NotFoundError(
+                f"{evidence.name} has no sweep {missing[0][:12]}.",
+                "`lenetcli sweeps list` shows those there are.",
+            )
+        return [sweeps_by_id[sweep_id] for sweep_id in ids]
+    rates = [sweep for sweep in sweeps if sweep.parameter == "lr" and any(run.curve for run in sweep.runs)]
+    selection = [*rates[:1], *newest_filters(sweeps)]
+    if not selection:
+        raise NotFoundError(
+            f"{evidence.name} has no finished epoch of a sweep over learning rates or filters to report on.",
+            f"Train one first: {LEARNING_RATES_COMMAND}",
+        )
+    return selection
+
+
+def gather(evidence: Evidence, sweeps: Sequence[Sweep], title: str, author: str | None, store: str) -> Facts:
+    """The facts of a report on these sweeps.
+
+    Args:
+        evidence: the store.
+        sweeps: the sweeps.
+        title: the title.
+        author: the line below the title; None for no line.
+        store: the path of the store as it appears in the report.
+    """
+    return Facts(
+        options=Options(title, author, store, tuple(sweep.id for sweep in sweeps)),
+        versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
+        setup=_describe_setup(sweeps),
+        learning_rates=_describe_rates(evidence, [sweep for sweep in sweeps if sweep.parameter == "lr"]),
+        filters=_describe_filters([sweep for sweep in sweeps if sweep.parameter == "filters"]),
+        runs=_list_runs(sweeps),
+    )
+
+
+def _describe_setup(sweeps: Sequence[Sweep]) -> tuple[tuple[str, str], ...]:
+    """The set-up as pairs of a heading and its text."""
+    configs = [cell.config for sweep in sweeps for cell in sweep.cells]
+    attempts = [a for sweep in sweeps for run in sweep.runs for a in run.attempts]
+    kernels = join_words([f"{k}×{k}" for k in sorted({c.kernel_size for c in configs})])
+    units = name_values(sorted({c.hidden_units for c in configs}))
+    network = (
+        f"Two convolutions (kernel {kernels}, stride 1, same padding), each followed by ReLU and 2×2 max "
+        f"pooling; a fully connected layer of {units} units; a softmax layer of ten classes. "
+        "Both convolutions have the same number of filters."
+    )
+    datasets = {sweep.base.data: name_dataset(sweep.dataset_name) for sweep in sweeps}
+    data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in datasets.items())
+    training = "; ".join(dict.fromkeys(map(_describe_training, sweeps)))
+    machines = join_words(list(dict.fromkeys(map(_describe_machine, attempts)))) or "not recorded"
+    versions: dict[str, dict[str, None]] = {}
+    for attempt in attempts:
+        for name, number in attempt.versions.items():
+            versions.setdefault(name, {})[number] = None
+    software = ", ".join(
+        f"{SOFTWARE.get(name, name)} {'/'.join(numbers)}" for name, numbers in sorted(versions.items())
+    )
+    return (
+        ("Network", network),
+        ("Data", f"{data}; validation after each epoch, the test set kept apart for the end."),
+        ("Training", f"Stochastic gradient descent on the cross-entropy; {training}."),
+        ("Machine", f"{machines}."),
+        ("Software", f"{software or 'not recorded'}."),
+    )
+
+
+def _describe_training(sweep: Sweep) -> str:
+    """The setting that all runs of a sweep share, and its seeds."""
+    noun = (
+        "learning rates" if sweep.parameter == "lr" else f"{sweep.parameter} ({sweep.device.value.upper()})"
+    )
+    in_network = {"filters", "kernel_size", "hidden_units"}
+    shared = describe_config(sweep.base, without={sweep.parameter, "seed"} | in_network)
+    return f"{noun}: {plural(sweep.epochs, 'epoch')}, {shared}, {name_all('seed', sweep.seeds)}"
+
+
+def _describe_machine(attempt: Attempt) -> str:
+    """The device of an attempt, the processor if it is another one, the threads and the host."""
+    processor = "" if attempt.processor == attempt.device_name else f" beside {attempt.processor}"
+    return f"{attempt.device_name}{processor}, {plural(attempt.threads, 'thread')} (host {attempt.host})"
+
+
+def _describe_rates(evidence: Evidence, sweeps: Sequence[Sweep]) -> Section:
+    """The section on learning rates."""
+    if not sweeps:
+        text = "No sweep over learning rates has been trained."
+        return Section(missing=(Statement("missing", text, command=LEARNING_RATES_COMMAND),))
+    sweep = sweeps[0]
+    series = sweep_curves(sweep)
+    rows = tuple(map(_rate_row, sweep.groups("lr")))
+    axis = (
+        " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
+        if series.scale == "logit"
+        else ""
+    )
+    deviations = any("deviation" in cell.numbers for row in rows for cell in row)
+    return Section(
+        figure=Figure(
+            "learning_rates.svg",
+            "Validation accuracy after each epoch, a curve for each learning rate; "
+            f"{series.dataset}, {series.setting}.{axis}{_write_notes(series.notes)}",
+            series,
+        ),
+        table=Table(
+            ("rate", "best", "in epoch", f"after epoch {sweep.epochs}", "test", "seeds", "state"),
+            rows,
+            f"Accuracies by learning rate, {series.dataset}"
+            f"{'; mean ± standard deviation over the seeds' if deviations else ''}.",
+        ),
+        statements=tuple(conclude_learning_rates(sweep, evidence)),
+    )
+
+
+def _rate_row(group: Group) -> tuple[Cell, ...]:
+    """The row of a learning rate in the table: means ± standard deviations over the finished seeds."""
+    finished, planned = group.whole, len(group.cells)
+    states = dict.fromkeys(cell.run.state.value if cell.run else "not begun" for cell in group.cells)
+    peaks = [max(run.curve, key=lambda point: point.val_accuracy) for run in finished]
+    tests = [run.test_accuracy for run in finished if run.test_accuracy is not None]
+    epochs = sorted(peak.epoch for peak in peaks)
+    ends = {"first": epochs[0], "last": epochs[-1]} if epochs else {}
+    return (
+        Cell(group.name, group.point),
+        _mean_cell([peak.val_accuracy for peak in peaks]),
+        Cell("–".join(map(str, dict.fromkeys(ends.values()))) or NONE, ends),
+        _mean_cell([run.curve[-1].val_accuracy for run in finished]),
+        _mean_cell(tests if len(tests) == len(finished) else []),
+        Cell(
+            f"{len(finished)} of {planned}" if len(finished) < planned else str(planned),
+            {"finished": len(finished), "planned": planned},
+        ),
+        Cell(", ".join(states)),
+    )
+
+
+def _mean_cell(accuracies: Sequence[float]) -> Cell:
+    """The mean ± the sample standard deviation; of one accuracy, the accuracy alone."""
+    if not accuracies:
+        return Cell(NONE)
+    mean = statistics.fmean(accuracies)
+    if len(accuracies) == 1:
+        return Cell(write_accuracy(mean), {"mean": mean})
+    deviation = statistics.stdev(accuracies)
+    return Cell(
+        f"{write_accuracy(mean)} ± {write_accuracy(deviation)}", {"mean": mean, "deviation": deviation}
+    )
+
+
+def _describe_filters(sweeps: Sequence[Sweep]) -> Section:
+    """The section on filters, parameters and runtime."""
+    missing = tuple(_missing_devices(sweeps))
+    if not sweeps:
+        return Section(missing=missing)
+    series = runtime_series(sweeps)
+    points = [point for device in series.devices for point in device.points]
+    sizes = sorted({point.filters for point in points})
+    networks = {parameter_law(device.config): device.config for device in series.devices}
+    rows = tuple(_filters_row(series, size) for size in sizes)
+    duration = "an epoch" if series.epochs == 1 else plural(series.epochs, "epoch")
+    most_seeds = max(len(point.runs) for point in points)
+    seeds = f" of {most_seeds} seeds" if most_seeds > 1 else ""
+    setting = ", ".join(word for word in (series.dataset, series.setting) if word)
+    fitted = any(device.law for device in series.devices)
+    law = " Lines: overhead plus time in proportion to the arithmetic, fitted." if fitted else ""
+    doubt = "; * in doubt, hollow in the figure: the sweep with --remeasure measures again"
+    return Section(
+        introduction=tuple(conclude_parameters(config, sizes) for config in networks.values()),
+        figure=Figure(
+            "runtime.svg",
+            f"Parameters against the training time of {duration} (median epoch{seeds}; bars: quartiles of "
+            f"the epochs), a point for each number of filters; {setting}.{law}{_write_notes(series.notes)}",
+            series,
+        ),
+        table=Table(
+            ("filters", "parameters", *(device.label for device in series.devices)),
+            rows,
+            f"Training time of {duration} in seconds, with the quartiles of the epochs"
+            f"{doubt if any(point.doubt for point in points) else ''}.",
+        ),
+        statements=(
+            *conclude_runtimes(series),
+            *(statement for sweep in sweeps for statement in conclude_unfinished(sweep)),
+        ),
+        missing=missing,
+    )
+
+
+def _filters_row(series: RuntimeSeries, size: int) -> tuple[Cell, ...]:
+    """The row of a number of filters in the table: the parameters, and the runtime on each device."""
+    points = [
+        next((point for point in device.points if point.filters == size), None) for device in series.devices
+    ]
+    parameters = {
+        device.label: point.parameters for device, point in zip(series.devices, points, strict=True) if point
+    }
+    return (
+        Cell(str(size), {"filters": size}),
+        Cell(" / ".join(f"{count:,}" for count in dict.fromkeys(parameters.values())), parameters),
+        *map(_runtime_cell, points),
+    )
+
+
+def _runtime_cell(point: RuntimePoint | None) -> Cell:
+    """The runtime in seconds with its quartiles, and an asterisk if it is in doubt."""
+    if point is None:
+        return Cell(NONE)
+    quartiles = f" ({write_seconds(point.low)}–{write_seconds(point.high)})"
+    return Cell(
+        write_seconds(point.seconds) + quartiles + ("*" if point.doubt else ""),
+        {"seconds": point.seconds, "low": point.low, "high": point.high},
+    )
+
+
+def _write_notes(notes: Sequence[str]) -> str:
+    """Notes as sentences of a caption, each after a blank."""
+    return "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
+
+
+def _missing_devices(sweeps: Sequence[Sweep]) -> list[Statement]:
+    """A statement for each kind of device on which no filters have been timed, with the command for it."""
+    timed = {sweep.device for sweep in sweeps}
+    return [
+        Statement(
+            "missing",
+            f"No sweep over filters on a {kind.value.upper()} has been timed.",
+            command=_filters_command(kind, sweeps),
+        )
+        for kind in (DeviceKind.GPU, DeviceKind.CPU)
+        if kind not in timed
+    ]
+
+
+def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:
+    """The command that times filters on a kind of device, in the setting of the sweeps over filters."""
+    for sweep in sweeps:
+        request = replace(sweep.request, device=kind.value)
+        if sweep.dataset_name == "mnist":  # every machine finds or downloads it, whatever the path here
+            request = replace(request, data=None)
+        if request != Request(device=kind.value) or len(sweep.seeds) > 1:
+            return write_command(replace(sweep, request=request))
+    return FILTERS_COMMANDS[kind]
+
+
+def _list_runs(sweeps: Sequence[Sweep]) -> tuple[RunFacts, ...]:
+    """The facts of every run, cut to the epochs of its sweep; once for each such number of epochs.
+
+    The rows show as many digits of the ids as tell them apart, at least 8.
+    """
+    runs = {(run.id, sweep.epochs): run for sweep in sweeps for run in sweep.runs}
+    ids = {id for id, _ in runs}
+    digits = next(count for count in range(8, 65) if len({id[:count] for id in ids}) == len(ids))
+    return tuple(_run_facts(run, epochs, digits) for (_, epochs), run in runs.items())
+
+
+def _run_facts(run: Run, epochs: int, digits: int) -> RunFacts:
+    """The facts of a run of which a sweep requests ``epochs`` epochs."""
+    fields = run_fields(run)
+    del fields["created_at"], fields["target_epochs"]  # they say nothing about the results
+    diverged = run.state is RunState.DIVERGED
+    row = (
+        run.id[:digits],
+        f"{run.config.lr:g}",
+        str(run.config.filters),
+        str(run.config.seed),
+        run.config.device.value,
+        str(epochs) if run.epochs >= epochs else f"{run.epochs} of {epochs}",
+        "diverged" if diverged else write_accuracy(run.val_accuracy),
+        write_seconds(run.typical_runtime),
+    )
+    record = fields | {
+        "data": run.config.data,
+        "recipe": run.config.recipe,
+        "asked_epochs": epochs,
+        "val_accuracy": None if diverged else run.val_accuracy,
+        "typical_runtime": run.typical_runtime,
+        "curve": [[point.train_loss, point.val_loss, point.val_accuracy] for point in run.curve],
+    }
+    return RunFacts(row, record)
