@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from lenetcli.analysis.inference import mcnemar, mean_difference, sampling_error
 from lenetcli.analysis.ranking import Entry, Predictions, Ranking, rank
-from lenetcli.analysis.statements import Statement
+from lenetcli.analysis.statements import Statement, cite
 from lenetcli.analysis.trends import (
     conclude_chance,
     conclude_convergence,
@@ -90,7 +90,7 @@ def _conclude_best(ranking: Ranking, evidence: Predictions) -> list[Statement]:
             f"{write_accuracy(peak.best - peak.final)} below its best: {peak.name} reaches "
             f"{_write_accuracies(peak)}, and {first.name} {_write_accuracies(first)}."
         )
-        return [Statement("winners differ", text, (*peak.ids, *first.ids), numbers), lead]
+        return [Statement("winners differ", text, cite(peak, first), numbers), lead]
     leaders = [e.rate for e in ranking.entries if (e.final, e.best) == (first.final, first.best)]
     if significant and all_seeds:
         topic, claim = "best", f"{first.name} works best: it has"
@@ -150,7 +150,7 @@ def _conclude_lead(ranking: Ranking, evidence: Predictions) -> tuple[bool, State
     else:
         topic, text = "lead", f"The lead is larger than the {noise}"
     text = f"{text}: after the last epoch {nearest.phrase}.{caveat}"
-    return not close_comparisons, Statement(topic, text, (*first.ids, *nearest.other.ids), nearest.numbers)
+    return not close_comparisons, Statement(topic, text, cite(first, nearest.other), nearest.numbers)
 
 
 def _compare_seeds(first: Entry, other: Entry, ranking: Ranking) -> _Comparison:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from lenetcli.analysis.inference import fit_exponent
 from lenetcli.analysis.runtimes import DeviceSeries, RuntimePoint, RuntimeSeries
-from lenetcli.analysis.statements import Statement
+from lenetcli.analysis.statements import Statement, cite
 from lenetcli.experiment.architecture import dense_share, filters_at, parameter_law
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.words import join_words, name_values, plural, write_number
@@ -92,7 +92,7 @@ def _conclude_growth(device: DeviceSeries) -> list[Statement]:
         text += (
             f". Fitted as one power of the filters, the exponent is {power.slope:.2f} ± {margin:.2f} (95%)"
         )
-    growth = Statement("growth", f"{text}.", _ids(points), numbers)
+    growth = Statement("growth", f"{text}.", cite(*points), numbers)
     return [growth, *_conclude_overhead(device)]
 
 
@@ -106,7 +106,7 @@ def _conclude_overhead(device: DeviceSeries) -> list[Statement]:
             f"{device.label}: a fixed overhead plus time in proportion to the arithmetic does not describe "
             "these runtimes, so that where overhead ends cannot be read from them."
         )
-        return [Statement("overhead unknown", text, _ids(points))]
+        return [Statement("overhead unknown", text, cite(*points))]
     turn = filters_at(device.config, law.overhead / law.rate)
     numbers = {"overhead": law.overhead, "turn": turn, "misfit": law.misfit}
     if turn < points[0].filters:
@@ -119,7 +119,7 @@ def _conclude_overhead(device: DeviceSeries) -> list[Statement]:
         f"{device.label}: {phrase}, by a fit of overhead plus time in proportion to multiply-adds that meets "
         f"every point within {max(1, math.ceil(100 * law.misfit))}%."
     )
-    return [Statement("overhead", text, _ids(points), numbers)]
+    return [Statement("overhead", text, cite(*points), numbers)]
 
 
 def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
@@ -147,7 +147,7 @@ def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
     if ratios[-1] > 1.1 * ratios[0] and all(before <= after for before, after in pairwise(ratios)):
         text += " The speed-up grows with the size, as the CPU’s curve is the steeper one."
     numbers = {f"speed-up {size}": ratio for size, ratio in speedups.items()}
-    return Statement("speed-up", text, _ids([point for pair in pairs for point in pair]), numbers)
+    return Statement("speed-up", text, cite(*(point for pair in pairs for point in pair)), numbers)
 
 
 def _is_faster(one: RuntimePoint, other: RuntimePoint) -> bool:
@@ -158,8 +158,3 @@ def _is_faster(one: RuntimePoint, other: RuntimePoint) -> bool:
 def _comparable_config(config: Config) -> Config:
     """The configuration with fixed values for the fields that may differ in a comparison of devices."""
     return replace(config, filters=1, seed=0, shards=1, device=DeviceKind.CPU)
-
-
-def _ids(points: Sequence[RuntimePoint]) -> tuple[str, ...]:
-    """The ids of the runs of several points, without repeats."""
-    return tuple(dict.fromkeys(id for point in points for id in point.runs))

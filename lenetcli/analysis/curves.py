@@ -1,7 +1,7 @@
 """Learning curves as plain numbers: the mean over the seeds and its range, for each value of a sweep."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -15,9 +15,6 @@ from lenetcli.words import join_words, name_dataset, name_value, plural
 
 Row = tuple[Any, ...]
 """A row of a table of plotted numbers."""
-
-Family = tuple[str, Any, list[Run]]
-"""The label, the value and the runs of a curve."""
 
 
 class Metric(StrEnum):
@@ -106,23 +103,18 @@ def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSer
     Raises:
         NotFoundError: if no run of the sweep has finished an epoch.
     """
-    groups = [(group.name, group.point[sweep.parameter], list(group.runs)) for group in sweep.groups()]
-    diverged = all(cell.run and cell.run.state is RunState.DIVERGED for cell in sweep.cells)
-    advice = f"Train it with: {write_command(sweep)}"
-    curves, notes = _make_curves(
-        groups, metric, "All its runs diverged: train with smaller learning rates." if diverged else advice
-    )
-    untrained_labels = [
-        label for label, _, runs in groups if not any(r.curve or r.state.is_finished() for r in runs)
-    ]
-    return CurveSeries(
-        metric=metric,
+    groups = sweep.groups()
+    diverged = all(len(group.diverged) == len(group.cells) for group in groups)
+    advice = "All its runs diverged: train with smaller learning rates."
+    return _make_series(
+        [(group.name, group.point[sweep.parameter], group.runs) for group in groups],
+        metric,
         subject=name_parameter(sweep.parameter),
         dataset=name_dataset(sweep.dataset_name),
         setting=describe_config(sweep.base, without={sweep.parameter, "seed"}),
         epochs=sweep.epochs,
-        curves=curves,
-        notes=(*notes, f"not yet trained: {join_words(untrained_labels)}") if untrained_labels else notes,
+        advice=advice if diverged else f"Train it with: {write_command(sweep)}",
+        untrained=[g.name for g in groups if not any(r.curve or r.state.is_finished() for r in g.runs)],
     )
 
 
@@ -135,63 +127,78 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
     families: dict[Config, dict[str, Run]] = {}
     for run in runs:
         families.setdefault(replace(run.config, seed=0), {})[run.key] = run
-    differing_fields = [
-        f.name for f in fields(Config) if len({getattr(config, f.name) for config in families}) > 1
-    ]
+    differing = [f.name for f in fields(Config) if len({getattr(config, f.name) for config in families}) > 1]
     # The default number of shards follows from other fields: it is a label only if nothing else differs.
-    label_fields = [name for name in differing_fields if name != "shards"] or differing_fields
-    groups = []
-    for index, (config, family) in enumerate(families.items()):
-        members = list(family.values())
+    label_fields = [name for name in differing if name != "shards"] or differing
+    labelled = []
+    for index, members in enumerate(map(list, map(dict.values, families.values()))):
         words = [
             name_dataset(members[0].dataset_name)
             if name == "data"
-            else f"{name_parameter(name)} {name_value(getattr(config, name))}"
+            else f"{name_parameter(name)} {name_value(getattr(members[0].config, name))}"
             for name in label_fields
         ]
-        groups.append((", ".join(words) or members[0].id[:8], index, members))
-    advice = "Choose runs that have finished an epoch; `lenetcli runs list` shows them."
-    curves, notes = _make_curves(groups, metric, advice)
-    return CurveSeries(
-        metric=metric,
+        labelled.append((", ".join(words) or members[0].id[:8], index, members))
+    return _make_series(
+        labelled,
+        metric,
         subject="run",
         dataset=" and ".join(dict.fromkeys(name_dataset(run.dataset_name) for run in runs)),
-        setting=describe_config(runs[0].config, without={*differing_fields, "seed"}),
+        setting=describe_config(runs[0].config, without={*differing, "seed"}),
         epochs=max(run.epochs for run in runs),
-        curves=curves,
-        notes=notes,
+        advice="Choose runs that have finished an epoch; `lenetcli runs list` shows them.",
     )
 
 
-def _make_curves(
-    groups: Sequence[Family], metric: Metric, advice: str
-) -> tuple[tuple[Curve, ...], tuple[str, ...]]:
-    """The curves of the groups with a finished epoch, and the notes on seeds and on runs without a curve.
+def _make_series(
+    families: Iterable[tuple[str, Any, Sequence[Run]]],
+    metric: Metric,
+    *,
+    advice: str,
+    untrained: Sequence[str] = (),
+    **texts: Any,
+) -> CurveSeries:
+    """The series of families of runs, each with its label and value, and its notes on what it does not show.
 
     Raises:
         NotFoundError: if no run has finished an epoch; with ``advice``.
     """
     curves, notes = [], []
-    for label, value, runs in groups:
+    for label, value, runs in families:
         members = _longest_runs(runs)
         diverged = sum(run.state is RunState.DIVERGED for run in runs)
         if members:
-            curves.append(_mean_curve((label, value, members), diverged, metric))
+            columns = [
+                list(map(metric.of, points)) for points in zip(*(r.curve for r in members), strict=True)
+            ]
+            curves.append(
+                Curve(
+                    label=label,
+                    value=value,
+                    mean=tuple(map(statistics.fmean, columns)),
+                    low=tuple(map(min, columns)),
+                    high=tuple(map(max, columns)),
+                    seeds=len(members),
+                    diverged=diverged,
+                    ends_diverged=members[0].state is RunState.DIVERGED,
+                    runs=tuple(run.id for run in members),
+                )
+            )
         elif diverged:
             notes.append(f"diverged in epoch 1: {label}")
-        length = members[0].epochs if members else 0
         others = [r for r in runs if r.state is not RunState.DIVERGED and r not in members and r.epochs]
         if others:
-            notes.append(
-                f"left out, with fewer than {length} epochs: {label} ({plural(len(others), 'seed')})"
-            )
+            length, seeds = members[0].epochs, plural(len(others), "seed")
+            notes.append(f"left out, with fewer than {length} epochs: {label} ({seeds})")
     if not curves:
         raise NotFoundError("There is no finished epoch to draw yet.", advice)
     least, most = min(curve.seeds for curve in curves), max(curve.seeds for curve in curves)
     if most > 1:
-        seeds = f"{most}" if least == most else f"{least} to {most}"
-        notes.insert(0, f"line: mean over {seeds} seeds; band: lowest to highest seed")
-    return tuple(curves), tuple(notes)
+        counts = f"{most}" if least == most else f"{least} to {most}"
+        notes.insert(0, f"line: mean over {counts} seeds; band: lowest to highest seed")
+    if untrained:
+        notes.append(f"not yet trained: {join_words(untrained)}")
+    return CurveSeries(metric=metric, curves=tuple(curves), notes=tuple(notes), **texts)
 
 
 def _longest_runs(runs: Sequence[Run]) -> list[Run]:
@@ -202,22 +209,3 @@ def _longest_runs(runs: Sequence[Run]) -> list[Run]:
     candidates = undiverged_runs or [run for run in runs if run.curve]
     length = max((run.epochs for run in candidates), default=0)
     return [run for run in candidates if run.epochs == length]
-
-
-def _mean_curve(group: Family, diverged: int, metric: Metric) -> Curve:
-    """The curve of a group of runs, all with the same number of epochs."""
-    label, value, runs = group
-    columns = [
-        [metric.of(point) for point in points] for points in zip(*(r.curve for r in runs), strict=True)
-    ]
-    return Curve(
-        label=label,
-        value=value,
-        mean=tuple(statistics.fmean(column) for column in columns),
-        low=tuple(map(min, columns)),
-        high=tuple(map(max, columns)),
-        seeds=len(runs),
-        diverged=diverged,
-        ends_diverged=runs[0].state is RunState.DIVERGED,
-        runs=tuple(run.id for run in runs),
-    )

@@ -37,22 +37,19 @@ class Entry:
         return tuple(run.id for run in self.runs)
 
     @property
-    def mean(self) -> list[float]:
-        """The validation accuracy after each epoch, averaged over the seeds."""
-        return [
-            statistics.fmean(point.val_accuracy for point in points)
-            for points in zip(*(run.curve for run in self.runs), strict=True)
-        ]
+    def curves(self) -> list[list[float]]:
+        """The validation accuracy after each epoch, a list per seed."""
+        return [[point.val_accuracy for point in run.curve] for run in self.runs]
 
     @property
-    def starts(self) -> list[float]:
-        """The validation accuracy after the first epoch, one number per seed."""
-        return [run.curve[0].val_accuracy for run in self.runs]
+    def mean(self) -> list[float]:
+        """The validation accuracy after each epoch, averaged over the seeds."""
+        return list(map(statistics.fmean, zip(*self.curves, strict=True)))
 
     @property
     def finals(self) -> list[float]:
         """The validation accuracy after the last epoch, one number per seed."""
-        return [run.curve[-1].val_accuracy for run in self.runs]
+        return [curve[-1] for curve in self.curves]
 
     @property
     def final(self) -> float:
@@ -62,7 +59,7 @@ class Entry:
     @property
     def bests(self) -> list[float]:
         """The highest validation accuracy of any epoch, one number per seed."""
-        return [max(point.val_accuracy for point in run.curve) for run in self.runs]
+        return list(map(max, self.curves))
 
     @property
     def best(self) -> float:
@@ -94,17 +91,15 @@ def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
     """
     # A mean over the seeds that did not diverge would describe the lucky ones alone: a rate that is unstable
     # with one seed cannot be ranked by the others.
-    finished_runs: dict[float, dict[int, Run]] = {
-        group.point["lr"]: {run.config.seed: run for run in group.whole}
-        for group in sweep.groups("lr")
-        if group.whole and not group.diverged
-    }
+    groups = [group for group in sweep.groups("lr") if group.whole and not group.diverged]
     # The seed decides the initial weights and the order of the images: over common seeds, a difference of two
     # means is due to the rates, not to easier seeds. The price is that one unfinished run removes its seed
     # from all rates.
-    seeds = [seed for seed in sweep.seeds if all(seed in runs for runs in finished_runs.values())]
+    seeds = set(sweep.seeds).intersection(*({run.config.seed for run in group.whole} for group in groups))
     entries = [
-        Entry(rate, tuple(runs[seed] for seed in seeds)) for rate, runs in finished_runs.items() if seeds
+        Entry(group.point["lr"], tuple(run for run in group.whole if run.config.seed in seeds))
+        for group in groups
+        if seeds
     ]
     entries.sort(key=lambda entry: (entry.final, entry.best), reverse=True)
     labels = evidence.validation_labels(sweep.base.data) or b""

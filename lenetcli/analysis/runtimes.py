@@ -26,8 +26,8 @@ GOOD_FIT = 0.2
 class RuntimePoint:
     """The runtime of one number of filters on one device.
 
-    ``seconds`` is the median training time of an epoch, over the ``timings`` timed epochs of all ``runs``
-    (their ids), times the ``epochs`` of the series; ``low`` and ``high`` are the quartiles, times the same.
+    ``seconds`` is the median training time of an epoch, over the ``timings`` timed epochs of the runs
+    with the ``ids``, times the ``epochs`` of the series; ``low`` and ``high`` are the quartiles, times the same.
     ``work`` is the number of multiply-adds of the forward pass of an image. ``doubt`` is the reason why the
     point may be wrong, empty without one.
     """
@@ -39,7 +39,7 @@ class RuntimePoint:
     low: float
     high: float
     doubt: str
-    runs: tuple[str, ...]
+    ids: tuple[str, ...]
     timings: int
 
 
@@ -90,16 +90,8 @@ class RuntimeSeries:
     notes: tuple[str, ...]
 
     HEADER = (
-        "device",
-        "device_name",
-        "filters",
-        "parameters",
-        "epochs",
-        "seconds",
-        "low",
-        "high",
-        "doubt",
-        "runs",
+        *("device", "device_name", "filters", "parameters", "epochs"),
+        *("seconds", "low", "high", "doubt", "runs"),
     )
 
     @property
@@ -118,7 +110,7 @@ class RuntimeSeries:
         return [
             (
                 *(d.kind.value, d.name, p.filters, p.parameters, self.epochs),
-                *(p.seconds, p.low, p.high, p.doubt, " ".join(p.runs)),
+                *(p.seconds, p.low, p.high, p.doubt, " ".join(p.ids)),
             )
             for d in self.devices
             for p in d.points
@@ -177,26 +169,18 @@ def _assemble_series(groups: Sequence[tuple[Sequence[Run], int]], lengths: set[i
             "There is no measured run of a sweep over filters.",
             f"Train one with: {FILTERS_COMMANDS[DeviceKind.CPU]}",
         )
-    datasets = list(dict.fromkeys(device.dataset for device in devices))
-    if len(datasets) > 1:
-        devices = [replace(device, label=f"{device.label}, {device.dataset}") for device in devices]
-    settings = list(dict.fromkeys(map(_describe_setting, devices)))
-    if len(settings) > 1:
-        devices = [
-            replace(device, label=f"{device.label}, {_describe_setting(device)}") for device in devices
-        ]
+    datasets = [device.dataset for device in devices]
+    settings = [describe_config(device.config, without={"filters", "seed"}) for device in devices]
+    for texts in (datasets, settings):
+        if len(set(texts)) > 1:
+            devices = [replace(d, label=f"{d.label}, {text}") for d, text in zip(devices, texts, strict=True)]
     return RuntimeSeries(
-        dataset=" and ".join(datasets),
-        setting=settings[0] if len(settings) == 1 else "",
+        dataset=" and ".join(dict.fromkeys(datasets)),
+        setting=settings[0] if len(set(settings)) == 1 else "",
         epochs=epochs,
         devices=tuple(devices),
         notes=tuple(note for device in devices for note in _write_doubts(device)),
     )
-
-
-def _describe_setting(device: DeviceSeries) -> str:
-    """The setting of a series in words, apart from filters and seed."""
-    return describe_config(device.config, without={"filters", "seed"})
 
 
 def _write_doubts(device: DeviceSeries) -> list[str]:
@@ -229,11 +213,9 @@ def _device_series(runs: Sequence[Run], planned: int, epochs: int) -> list[Devic
         kind = members[0].config.device
         ambiguous = names.count(name) > 1 and kind is DeviceKind.CPU
         suffix = f", {plural(threads, 'thread')}" if ambiguous else ""
-        sizes = sorted({run.config.filters for run in members})
-        points = [
-            _runtime_point([r for r in members if r.config.filters == size], planned, epochs)
-            for size in sizes
-        ]
+        sizes: dict[int, list[Run]] = {}
+        for run in sorted(members, key=lambda run: run.config.filters):
+            sizes.setdefault(run.config.filters, []).append(run)
         series.append(
             DeviceSeries(
                 kind=kind,
@@ -241,7 +223,7 @@ def _device_series(runs: Sequence[Run], planned: int, epochs: int) -> list[Devic
                 label=f"{kind.value.upper()} ({name}{suffix})",
                 dataset=name_dataset(members[0].dataset_name),
                 config=members[0].config,
-                points=tuple(points),
+                points=tuple(_runtime_point(runs, planned, epochs) for runs in sizes.values()),
             )
         )
     return series
@@ -276,7 +258,7 @@ def _runtime_point(runs: Sequence[Run], planned: int, epochs: int) -> RuntimePoi
         low=low,
         high=high,
         doubt="" if clean_runs else _write_doubt(runs[0], planned),
-        runs=tuple(run.id for run in selection),
+        ids=tuple(run.id for run in selection),
         timings=len(seconds),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,16 @@ class Statement:
     runs: tuple[str, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict)
     command: str = ""
+
+
+class Source(Protocol):
+    """What a statement rests on; it has the ids of its runs."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the runs."""
+
+
+def cite(*sources: Source) -> tuple[str, ...]:
+    """The ids of the runs of several sources, without repeats."""
+    return tuple(dict.fromkeys(id for source in sources for id in source.ids))

@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 
 from lenetcli.analysis.inference import fit_line, sampling_error
 from lenetcli.analysis.ranking import Entry, Ranking
-from lenetcli.analysis.statements import Statement
+from lenetcli.analysis.statements import Statement, cite
 from lenetcli.experiment.architecture import CLASSES
 from lenetcli.experiment.run import Run
 from lenetcli.words import join_words, name_values, plural, write_accuracy
@@ -40,26 +40,23 @@ def conclude_order(ranking: Ranking) -> list[Statement]:
         f"from {write_accuracy(last.final)} at {last.name} to {write_accuracy(first.final)} at {first.name}. "
         f"Since the {edge} rate leads, the best one may lie beyond the range."
     )
-    runs = tuple(id for entry in entries for id in entry.ids)
-    return [Statement("order", text, runs, {"first": first.final, "last": last.final})]
+    return [Statement("order", text, cite(*entries), {"first": first.final, "last": last.final})]
 
 
 def conclude_speed(ranking: Ranking) -> list[Statement]:
     """The statement on rates that stay below the leader's first epoch by more than the sampling error."""
     first, *others = ranking.entries
-    slow_entries = [entry for entry in others if _exceeds(first.starts, entry.bests, ranking.images)]
+    starts, start = [curve[0] for curve in first.curves], first.mean[0]
+    slow_entries = [entry for entry in others if _exceeds(starts, entry.bests, ranking.images)]
     if not slow_entries or ranking.epochs < 2:
         return []
-    limits = join_words(
-        [f"{entry.name} (at most {write_accuracy(max(entry.bests))})" for entry in slow_entries]
-    )
+    bests = {entry.name: max(entry.bests) for entry in slow_entries}
+    limits = join_words([f"{name} (at most {write_accuracy(best)})" for name, best in bests.items()])
     text = (
-        f"The first epoch at {first.name} ({write_accuracy(first.mean[0])}) already reaches more than "
+        f"The first epoch at {first.name} ({write_accuracy(start)}) already reaches more than "
         f"{ranking.epochs} epochs at {limits}."
     )
-    runs = tuple(id for entry in (first, *slow_entries) for id in entry.ids)
-    numbers = {"start": first.mean[0], **{entry.name: max(entry.bests) for entry in slow_entries}}
-    return [Statement("speed", text, runs, numbers)]
+    return [Statement("speed", text, cite(first, *slow_entries), {"start": start, **bests})]
 
 
 def _exceeds(better: Sequence[float], worse: Sequence[float], images: int) -> bool:
@@ -109,14 +106,14 @@ def conclude_convergence(ranking: Ranking) -> list[Statement]:
             )
         numbers = {f"slope {name}": slope for name, slope in slopes.items()}
         numbers |= {f"more epochs {name}": float(count) for name, count in more_epochs.items()}
-        statements.append(Statement("not converged", f"{text}.", _ids(rising_entries), numbers))
+        statements.append(Statement("not converged", f"{text}.", cite(*rising_entries), numbers))
     if plateaus:
         names, verb = name_values(entry.rate for entry in plateaus), "shows" if len(plateaus) == 1 else "show"
         text = (
             f"Over the last {window} epochs {names} {verb} no rise that is clear of the scatter and of "
             f"at least {LEAST_GAIN:g} an epoch."
         )
-        statements.append(Statement("level", text, _ids(plateaus)))
+        statements.append(Statement("level", text, cite(*plateaus)))
     return statements
 
 
@@ -181,7 +178,7 @@ def conclude_chance(ranking: Ranking) -> list[Statement]:
         f"{name_values(entry.rate for entry in chance_entries)}: the accuracy never rises clearly above what "
         f"guessing among {CLASSES} classes reaches, {1 / CLASSES:g}: next to nothing has been learned."
     )
-    return [Statement("chance", text, _ids(chance_entries))]
+    return [Statement("chance", text, cite(*chance_entries))]
 
 
 def conclude_test(ranking: Ranking) -> list[Statement]:
@@ -194,8 +191,3 @@ def conclude_test(ranking: Ranking) -> list[Statement]:
     seeds = f" (mean over {ranking.seeds} seeds)" if ranking.seeds > 1 else ""
     text = f"On the test set, which played no part in this choice, {leader.name} reaches "
     return [Statement("test", f"{text}{write_accuracy(mean)}{seeds}.", leader.ids, {"test_accuracy": mean})]
-
-
-def _ids(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """The ids of the runs of several entries."""
-    return tuple(id for entry in entries for id in entry.ids)

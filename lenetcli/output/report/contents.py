@@ -222,7 +222,7 @@ def _describe_filters(sweeps: Sequence[Sweep]) -> Section:
     networks = {parameter_law(device.config): device.config for device in series.devices}
     rows = tuple(_filters_row(series, size) for size in sizes)
     duration = "an epoch" if series.epochs == 1 else plural(series.epochs, "epoch")
-    most_seeds = max(len(point.runs) for point in points)
+    most_seeds = max(len(point.ids) for point in points)
     seeds = f" of {most_seeds} seeds" if most_seeds > 1 else ""
     setting = ", ".join(word for word in (series.dataset, series.setting) if word)
     fitted = any(device.law for device in series.devices)
