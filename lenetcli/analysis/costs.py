@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from lenetcli.analysis.inference import fit_exponent
-from lenetcli.analysis.runtimes import DeviceSeries, RuntimePoint, RuntimeSeries
+from lenetcli.analysis.runtimes import DeviceSeries, RuntimeSeries
 from lenetcli.analysis.statements import Statement, cite
 from lenetcli.experiment.architecture import dense_share, filters_at, parameter_law
 from lenetcli.experiment.config import Config, DeviceKind
@@ -21,11 +21,9 @@ NEARLY_LINEAR = 0.1
 
 
 def conclude_parameters(config: Config, sizes: Sequence[int]) -> Statement:
-    """The statement on the number of parameters as a polynomial in the filters.
+    """The statement on the number of parameters of a network as a polynomial in its filters.
 
-    Args:
-        config: the network; its filters do not matter.
-        sizes: the numbers of filters measured, ascending, at least one.
+    ``sizes`` are the numbers of filters measured, ascending, at least one.
     """
     law = parameter_law(config)
     small, large = sizes[0], sizes[-1]
@@ -136,7 +134,9 @@ def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
         return Statement("no common size", text)
     speedups = {g.filters: c.seconds / g.seconds for g, c in pairs}
     listing = join_words([f"{write_number(ratio)} ({size} filters)" for size, ratio in speedups.items()])
-    faster_sizes = [g.filters for g, c in pairs if _is_faster(g, c)]
+    faster_sizes = [
+        g.filters for g, c in pairs if min(g.timings, c.timings) >= LEAST_TIMINGS and g.high < c.low
+    ]
     place = f"at {name_values(faster_sizes)} filters" if faster_sizes else "at none of these sizes"
     text = (
         f"Speed-up of the {gpu.label} over the {cpu.label}: {listing}. Beyond the spread of the epochs, "
@@ -148,11 +148,6 @@ def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
         text += " The speed-up grows with the size, as the CPU’s curve is the steeper one."
     numbers = {f"speed-up {size}": ratio for size, ratio in speedups.items()}
     return Statement("speed-up", text, cite(*(point for pair in pairs for point in pair)), numbers)
-
-
-def _is_faster(one: RuntimePoint, other: RuntimePoint) -> bool:
-    """Whether the quartiles of one lie below those of the other, with enough timed epochs on both sides."""
-    return min(one.timings, other.timings) >= LEAST_TIMINGS and one.high < other.low
 
 
 def _comparable_config(config: Config) -> Config:

@@ -158,10 +158,9 @@ def _make_series(
     untrained: Sequence[str] = (),
     **texts: Any,
 ) -> CurveSeries:
-    """The series of families of runs, each with its label and value, and its notes on what it does not show.
+    """The series of families of runs, each with its label and value, and notes on what it does not show.
 
-    Raises:
-        NotFoundError: if no run has finished an epoch; with ``advice``.
+    ``advice`` is that of the error if no run has finished an epoch.
     """
     curves, notes = [], []
     for label, value, runs in families:

@@ -30,11 +30,8 @@ class Cost:
 def fit_cost(works: Sequence[float], seconds: Sequence[float]) -> Cost | None:
     """The law that minimises the sum of the squared relative deviations, with an overhead of 0 or more.
 
-    None if all works are equal, or if time does not grow with the work.
-
-    Args:
-        works: the multiply-adds of each point.
-        seconds: the positive runtime of each point.
+    The works are in multiply-adds, the seconds positive. None if all works are equal, or if time does not
+    grow with the work.
     """
     # Runtimes span orders of magnitude and their noise is proportional to them. Absolute deviations would fit
     # the largest networks alone, and the overhead shows in the smallest. Divided by its time, each equation
@@ -74,11 +71,7 @@ def size_of(config: Config) -> Size:
 def estimate_epoch(size: Size, paces: Mapping[Size, float]) -> float | None:
     """The estimated seconds of an epoch: those of the same size, or from the law through at least two sizes.
 
-    None if neither exists.
-
-    Args:
-        size: the size of the epoch.
-        paces: the seconds of an epoch of other sizes.
+    ``paces`` are the seconds of an epoch of other sizes. None if neither exists.
     """
     if size in paces:
         return paces[size]

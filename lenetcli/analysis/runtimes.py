@@ -26,8 +26,8 @@ GOOD_FIT = 0.2
 class RuntimePoint:
     """The runtime of one number of filters on one device.
 
-    ``seconds`` is the median training time of an epoch, over the ``timings`` timed epochs of the runs
-    with the ``ids``, times the ``epochs`` of the series; ``low`` and ``high`` are the quartiles, times the same.
+    ``seconds`` is the median training time of an epoch, over the ``timings`` timed epochs of the runs with
+    the ``ids``, times the ``epochs`` of the series; ``low`` and ``high`` are the quartiles, times the same.
     ``work`` is the number of multiply-adds of the forward pass of an image. ``doubt`` is the reason why the
     point may be wrong, empty without one.
     """
@@ -118,11 +118,7 @@ class RuntimeSeries:
 
 
 def newest_filters(sweeps: Iterable[Sweep]) -> tuple[Sweep, ...]:
-    """The newest sweep over filters with a timed run, for each kind of device that has one.
-
-    Args:
-        sweeps: any sweeps, newest first.
-    """
+    """For each kind of device the newest sweep over filters with a timed run, of sweeps newest first."""
     newest: dict[DeviceKind, Sweep] = {}
     for sweep in sweeps:
         if sweep.parameter == "filters" and any(run.newest_timings for run in sweep.runs):
@@ -158,9 +154,6 @@ def _assemble_series(groups: Sequence[tuple[Sequence[Run], int]], lengths: set[i
     """The series of several groups of runs, each of one setting and with its planned number of epochs.
 
     The seconds are those of the only number of epochs in ``lengths``, or of one epoch if there are several.
-
-    Raises:
-        NotFoundError: if no run has been timed.
     """
     epochs = lengths.pop() if len(lengths) == 1 else 1
     devices = [device for runs, planned in groups for device in _device_series(runs, planned, epochs)]

@@ -13,13 +13,8 @@ MOST_TICKS = 10
 """The number of ticks above which a logarithmic axis has powers of ten only."""
 
 
-def logit(share: float) -> float:
-    """The log-odds of a share between 0 and 1, both excluded."""
-    return math.log(share / (1 - share))
-
-
 MAPS: dict[str, tuple[Map, Map]] = {
-    "logit": (logit, lambda odds: 1 / (1 + math.exp(-odds))),
+    "logit": (lambda share: math.log(share / (1 - share)), lambda odds: 1 / (1 + math.exp(-odds))),
     "log": (math.log10, lambda power: 10.0**power),
 }
 """For each kind of axis, the transform from numbers to positions and its inverse."""
@@ -28,17 +23,16 @@ MAPS: dict[str, tuple[Map, Map]] = {
 def choose_axis(low: float, high: float, kind: str) -> tuple[float, float, list[float]]:
     """The lower limit, the upper limit and the round ticks of an axis that shows ``low`` to ``high``.
 
-    There are at most 15 ticks, in ascending order, within the limits, and not crowded.
-
-    Args:
-        low: the smallest number.
-        high: the largest number; it may equal ``low``.
-        kind: ``logit`` or ``log``.
+    ``high`` may equal ``low``; ``kind`` is ``logit`` or ``log``. There are at most 15 ticks, in ascending
+    order, within the limits, and not crowded.
     """
     # Distances are measured after the transform, as they appear on the page: a margin of 4 % of the range
     # on either side, or 0.3 if there is no range.
     transform, invert = MAPS[kind]
-    candidates = _tick_candidates(low, high, kind)
+    candidates = list(LOGIT_TICKS)
+    if kind == "log":
+        decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+        candidates = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
     margin = 0.04 * (transform(high) - transform(low)) or 0.3
     bottom, top = invert(transform(low) - margin), invert(transform(high) + margin)
     inside = [tick for tick in candidates if bottom <= tick <= top]
@@ -61,14 +55,6 @@ def choose_axis(low: float, high: float, kind: str) -> tuple[float, float, list[
     return bottom, top, ticks
 
 
-def _tick_candidates(low: float, high: float, kind: str) -> list[float]:
-    """Round numbers in ascending order; on a log axis 1, 2 and 5 times the powers of ten around the range."""
-    if kind == "logit":
-        return list(LOGIT_TICKS)
-    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
-    return [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
-
-
 def write_tick(value: float) -> str:
     """The label of a tick: ``0.995``, ``20``, ``50k``, ``2M``."""
     for unit, letter in ((1e6, "M"), (1e3, "k")):
@@ -80,9 +66,7 @@ def write_tick(value: float) -> str:
 def spread_labels(ideal: Sequence[float], gap: float) -> list[float]:
     """The heights of labels between 0 and 1, close to the ideal ones but no two closer than ``gap``.
 
-    Args:
-        ideal: the ideal heights; the order of the labels along the axis is kept.
-        gap: the least distance. If there is not room for all labels, they are evenly spaced instead.
+    The order along the axis is kept. If there is not room for all labels, they are evenly spaced instead.
     """
     # This is the pool-adjacent-violators algorithm of isotonic regression: from the bottom upwards, a label
     # that overlaps the block of labels below is merged with it. The labels of a block are exactly one gap

@@ -50,12 +50,15 @@ def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled:
 
     axes = figure.add_subplot()
     order = sorted(range(len(series.curves)), key=lambda index: _colour_key(series.curves[index], index))
-    colours = dict(zip(order, colormaps["viridis"](_palette_positions(len(order))), strict=True))
+    # From dark to light, without the yellow end of the palette, which is faint on paper.
+    palette = colormaps["viridis"]([0.8 * index / max(len(order) - 1, 1) for index in range(len(order))])
+    colours = dict(zip(order, palette, strict=True))
     for index, curve in enumerate(series.curves):
         _draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
     for curve in series.curves:
         if curve.ends_diverged:
-            _mark_divergence(axes, curve)
+            end, red = (len(curve.mean), curve.mean[-1]), "#b00020"
+            axes.plot(*end, "x", color=red, markersize=8, markeredgewidth=2, clip_on=False, zorder=4)
     if series.scale != "linear" and log is not False:
         set_axis(axes, "y", *series.limits, series.scale)
     margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # below 1: there is no epoch 0
@@ -75,11 +78,6 @@ def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled:
         _label_ends(figure, axes, series, colours)
     else:
         add_legend_beside(figure, handles, names)
-
-
-def _palette_positions(count: int) -> list[float]:
-    """Positions in the palette from dark to light, without the yellow end, which is faint on paper."""
-    return [0.8 * index / max(count - 1, 1) for index in range(count)]
 
 
 def _colour_key(curve: Curve, index: int) -> tuple[bool, Any]:
@@ -107,12 +105,6 @@ def _draw_curve(axes: "Axes", curve: Curve, colour: Colour, index: int, dense: b
     )
     if curve.seeds > 1:
         axes.fill_between(epochs, curve.low, curve.high, color=colour, alpha=0.22, linewidth=0)
-
-
-def _mark_divergence(axes: "Axes", curve: Curve) -> None:
-    """Draw a red cross at the end of a curve."""
-    end = ([len(curve.mean)], [curve.mean[-1]])
-    axes.plot(*end, "x", color="#b00020", markersize=8, markeredgewidth=2, clip_on=False, zorder=4)
 
 
 def _full_label(curve: Curve) -> str:

@@ -30,13 +30,10 @@ def draw(
     titled: bool = True,
     size: tuple[float, float] = (6.4, 4.2),
 ) -> "Figure":
-    """Draw learning curves, or runtime by number of parameters.
+    """The figure of learning curves, or of runtimes, ``size`` inches wide and tall.
 
-    Args:
-        series: the numbers.
-        log: False for linear axes, True for logarithmic ones of runtimes; None: the scale of the series.
-        titled: add title, setting and notes; figures of a report have captions instead.
-        size: the width and height in inches.
+    Its axes have the scale of the series unless ``log`` says otherwise: False for linear axes, True for
+    logarithmic ones of runtimes. Without a title it has no setting and notes either, for a caption elsewhere.
     """
     with fixed_style():
         from matplotlib.figure import Figure

@@ -88,15 +88,10 @@ def _import_matplotlib() -> None:
 def annotate_figure(
     figure: "Figure", axes: "Axes", title: str | None, setting: str, notes: Sequence[str], legend_lines: int
 ) -> None:
-    """Add title, setting and notes to a figure, and reserve space for a legend above the axes.
+    """Add title, setting (a line below it) and notes (below the axes), and reserve space for a legend.
 
-    Args:
-        figure: the figure.
-        axes: its axes.
-        title: the title; None for a figure with a caption elsewhere, which gets no setting and notes either.
-        setting: a line below the title.
-        notes: sentences below the axes.
-        legend_lines: the number of names in the legend, a line each; 0 for no legend above the axes.
+    A figure with a caption elsewhere has the title None, and gets no setting and notes either.
+    ``legend_lines`` is the number of names in a legend above the axes, 0 without one.
     """
     # Only the padding of the title reserves the space: setting and legend are excluded from the layout, since
     # their width would make the axes narrower. A blank title serves a figure without one.
@@ -139,15 +134,7 @@ def _shorten(names: Sequence[str]) -> list[str]:
 
 
 def set_axis(axes: "Axes", which: str, low: float, high: float, kind: str) -> None:
-    """Scale the x-axis or the y-axis to show ``low`` to ``high``, with round ticks.
-
-    Args:
-        axes: the axes.
-        which: ``x`` or ``y``.
-        low: the smallest number to show.
-        high: the largest number to show.
-        kind: ``logit`` or ``log``.
-    """
+    """Scale the axis ``x`` or ``y`` to show ``low`` to ``high`` with round ticks; ``logit`` or ``log``."""
     bottom, top, ticks = choose_axis(low, high, kind)
     axes.set(**{f"{which}scale": kind})
     axes.minorticks_off()

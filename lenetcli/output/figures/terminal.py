@@ -11,6 +11,9 @@ from lenetcli.output.figures.axes import MAPS, choose_axis, write_tick
 from lenetcli.words import plural
 
 MARKS = "*+ox#@%&=$svzuw"
+ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼", "-|+++++++++")
+"""The lines of the frame in ASCII."""
+
 BLANK = "\N{NO-BREAK SPACE}"
 """Between mark and name in the legend, so that no line breaks there."""
 
@@ -20,11 +23,7 @@ def draw_terminal(
 ) -> str:
     """A figure as ``height`` lines of at most ``width`` characters, without control codes.
 
-    Args:
-        series: learning curves or runtimes.
-        width: the most characters of a line.
-        height: the number of lines.
-        ascii_only: use ASCII characters only; others appear as question marks.
+    With ``ascii_only``, other characters appear as question marks.
 
     Raises:
         UsageError: if plotext is not installed.
@@ -54,7 +53,9 @@ def draw_terminal(
     plotext.plot_size(width, height - len(heading))
     text = "\n".join([*heading, plotext.uncolorize(plotext.build())]).replace(BLANK, " ")
     plotext.clear_figure()
-    return "\n".join(line.rstrip() for line in (_to_ascii(text) if ascii_only else text).splitlines())
+    if ascii_only:
+        text = text.translate(ASCII_FRAME).encode("ascii", "replace").decode()
+    return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def _draw_curves(plotext: ModuleType, series: CurveSeries) -> None:
@@ -89,9 +90,3 @@ def _set_ticks(plotext: ModuleType, axis: str, limits: tuple[float, float], kind
     set_limits, set_ticks = getattr(plotext, f"{axis}lim"), getattr(plotext, f"{axis}ticks")
     set_limits(transform(bottom), transform(top))
     set_ticks([transform(tick) for tick in ticks], [write_tick(tick) for tick in ticks])
-
-
-def _to_ascii(text: str) -> str:
-    """The text with ASCII characters for the lines of the frame, and question marks for other characters."""
-    frame = str.maketrans("─│┌┐└┘├┤┬┴┼", "-|+++++++++")
-    return text.translate(frame).encode("ascii", "replace").decode()

@@ -51,9 +51,7 @@ class Evidence(Predictions, Protocol):
 def choose_sweeps(evidence: Evidence, ids: Sequence[str] | None = None) -> list[Sweep]:
     """The sweeps of a report: the newest over learning rates, and over filters for each kind of device.
 
-    Args:
-        evidence: the store.
-        ids: the full ids of the sweeps to choose instead; None for the newest.
+    Full ``ids`` choose other ones.
 
     Raises:
         NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
@@ -79,15 +77,7 @@ def choose_sweeps(evidence: Evidence, ids: Sequence[str] | None = None) -> list[
 
 
 def gather(evidence: Evidence, sweeps: Sequence[Sweep], title: str, author: str | None, store: str) -> Facts:
-    """The facts of a report on these sweeps.
-
-    Args:
-        evidence: the store.
-        sweeps: the sweeps.
-        title: the title.
-        author: the line below the title; None for no line.
-        store: the path of the store as it appears in the report.
-    """
+    """The facts of a report on these sweeps; ``store`` is the path of the store as it appears there."""
     return Facts(
         options=Options(title, author, store, tuple(sweep.id for sweep in sweeps)),
         versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},

@@ -112,15 +112,10 @@ def make(
     store: str | None = None,
     sweeps: Sequence[str] | None = None,
 ) -> Report:
-    """The report of a store.
+    """The report of a store, with the author below the title.
 
-    Args:
-        evidence: the store.
-        title: the title of the report.
-        author: the line below the title; None for no line.
-        store: the path of the store as it appears in the report; None for its name.
-        sweeps: the full ids of the sweeps to report on; None for the newest over learning rates and
-            the newest over filters of each kind of device.
+    ``store`` is the path of the store as it appears in the report, by default its name. ``sweeps`` are the
+    full ids of the sweeps to report on, by default those that ``choose_sweeps`` selects.
 
     Raises:
         NotFoundError: if no sweep has a result to report on, or one of ``sweeps`` is not in the store.

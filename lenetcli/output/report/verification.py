@@ -37,11 +37,7 @@ class Verification:
 
 
 def verify(evidence: Evidence, path: Path) -> Verification:
-    """Verify a report: compute its facts again, and with the same versions the document itself.
-
-    Args:
-        evidence: the store.
-        path: the PDF.
+    """Verify the PDF of a report: compute its facts again, and with the same versions the document itself.
 
     Raises:
         NotFoundError: if there is no such file.
