@@ -1,6 +1,7 @@
 """Conclusions from a sweep over learning rates: the best rate, its significance, and the missing runs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lenetcli.analysis.inference import mcnemar, mean_difference, sampling_error
@@ -14,6 +15,8 @@ from lenetcli.analysis.trends import (
     conclude_steadiness,
     conclude_test,
 )
+from lenetcli.experiment.config import DeviceKind, Request
+from lenetcli.experiment.exercise import FILTERS_COMMANDS
 from lenetcli.experiment.parameters import name_parameter
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Sweep, write_command
@@ -25,16 +28,20 @@ SIGNIFICANT = 0.05
 
 def conclude_learning_rates(sweep: Sweep, evidence: Predictions) -> list[Statement]:
     """All statements that the curves of a sweep over learning rates support, the most important first."""
-    unfinished = conclude_unfinished(sweep)
+    return [*_conclude_ranking(sweep, evidence), *conclude_unfinished(sweep)]
+
+
+def _conclude_ranking(sweep: Sweep, evidence: Predictions) -> list[Statement]:
+    """The statements on the finished runs of a sweep over learning rates."""
     if len({replace(cell.config, lr=1.0, seed=0, shards=1) for cell in sweep.cells}) > 1:
         text = "The learning rates are not ranked: their runs differ in more than the rate."
-        return [Statement("unlike", text), *unfinished]
+        return [Statement("unlike", text)]
     ranking = rank(sweep, evidence)
     if not ranking.entries:
-        return [Statement("nothing ranked", "No learning rate can be ranked."), *unfinished]
+        return [Statement("nothing ranked", "No learning rate can be ranked.")]
     chance = conclude_chance(ranking)
     if chance and ranking.entries[0].ids[0] in chance[0].runs:
-        return [*chance, *unfinished]  # among networks that guess there is no best one
+        return chance  # among networks that guess there is no best one
     return [
         *_conclude_best(ranking, evidence),
         *conclude_order(ranking),
@@ -43,7 +50,6 @@ def conclude_learning_rates(sweep: Sweep, evidence: Predictions) -> list[Stateme
         *conclude_steadiness(ranking),
         *chance,
         *conclude_test(ranking),
-        *unfinished,
     ]
 
 
@@ -72,6 +78,34 @@ def conclude_unfinished(sweep: Sweep) -> list[Statement]:
     return statements
 
 
+def conclude_missing(sweeps: Sequence[Sweep]) -> list[Statement]:
+    """A statement for each kind of device on which no filters have been timed, with the command for it.
+
+    The command has the setting of ``sweeps``, those over filters.
+    """
+    timed = {sweep.device for sweep in sweeps}
+    return [
+        Statement(
+            "missing",
+            f"No sweep over filters on a {kind.value.upper()} has been timed.",
+            command=_filters_command(kind, sweeps),
+        )
+        for kind in (DeviceKind.GPU, DeviceKind.CPU)
+        if kind not in timed
+    ]
+
+
+def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:
+    """The command that times filters on a kind of device, in the setting of the sweeps over filters."""
+    for sweep in sweeps:
+        request = replace(sweep.request, device=kind.value)
+        if sweep.dataset_name == "mnist":  # every machine finds or downloads it, whatever the path here
+            request = replace(request, data=None)
+        if request != Request(device=kind.value) or len(sweep.seeds) > 1:
+            return write_command(replace(sweep, request=request))
+    return FILTERS_COMMANDS[kind]
+
+
 def _conclude_best(ranking: Ranking, evidence: Predictions) -> list[Statement]:
     """Statements on the rates with the highest best and final accuracy, and on whether the lead is chance."""
     first, *others = ranking.entries
@@ -80,7 +114,7 @@ def _conclude_best(ranking: Ranking, evidence: Predictions) -> list[Statement]:
     if not others:
         text = f"Only the learning rate {first.name} is finished, with a validation accuracy of "
         return [Statement("only", f"{text}{_write_accuracies(first)}.", first.ids, numbers)]
-    significant, lead = _conclude_lead(ranking, evidence)
+    lead = _conclude_lead(ranking, evidence)
     all_seeds = ranking.seeds == ranking.planned
     text = f"Of the learning rates {name_values(sorted((e.rate for e in ranking.entries), reverse=True))}, "
     text += "" if all_seeds else f"over the {plural(ranking.seeds, 'seed')} that all of them have finished, "
@@ -92,7 +126,7 @@ def _conclude_best(ranking: Ranking, evidence: Predictions) -> list[Statement]:
         )
         return [Statement("winners differ", text, cite(peak, first), numbers), lead]
     leaders = [e.rate for e in ranking.entries if (e.final, e.best) == (first.final, first.best)]
-    if significant and all_seeds:
+    if lead.topic == "lead" and all_seeds:
         topic, claim = "best", f"{first.name} works best: it has"
     else:
         topic, claim = "highest", f"{name_values(leaders)} {'shows' if len(leaders) == 1 else 'show'}"
@@ -123,8 +157,8 @@ class _Comparison:
     numbers: dict[str, float]
 
 
-def _conclude_lead(ranking: Ranking, evidence: Predictions) -> tuple[bool, Statement]:
-    """Whether the leader differs significantly from every other rate, and the statement on that."""
+def _conclude_lead(ranking: Ranking, evidence: Predictions) -> Statement:
+    """The statement on whether the leader differs significantly from every other rate: topic ``lead``."""
     # With several seeds, their spread shows what another initialisation would change. With one seed no spread
     # is known, and only the sampling error of the images can be tested: for classifiers trained once,
     # Dietterich (Neural Computation 1998) recommends McNemar's test.
@@ -141,7 +175,7 @@ def _conclude_lead(ranking: Ranking, evidence: Predictions) -> tuple[bool, State
                 f"Whether the lead of {first.name} after the last epoch is more than chance cannot be said "
                 "here: the predictions or the labels to compare image by image are not at hand."
             )
-            return False, Statement("lead unknown", text, first.ids)
+            return Statement("lead unknown", text, first.ids)
     close_comparisons = [comparison for comparison in comparisons if not comparison.significant]
     nearest = (close_comparisons or comparisons)[0]  # in the order of the ranking: the smallest lead
     if close_comparisons:
@@ -150,7 +184,7 @@ def _conclude_lead(ranking: Ranking, evidence: Predictions) -> tuple[bool, State
     else:
         topic, text = "lead", f"The lead is larger than the {noise}"
     text = f"{text}: after the last epoch {nearest.phrase}.{caveat}"
-    return not close_comparisons, Statement(topic, text, cite(first, nearest.other), nearest.numbers)
+    return Statement(topic, text, cite(first, nearest.other), nearest.numbers)
 
 
 def _compare_seeds(first: Entry, other: Entry, ranking: Ranking) -> _Comparison:

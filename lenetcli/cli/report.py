@@ -20,13 +20,14 @@ def report(
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write the report of the exercise, computed from the store (report.pdf; -o FILE.typ for its source)."""
-    from lenetcli.output.report import report, verification
+    from lenetcli.output.report import contents, report, verification
     from lenetcli.store.store import Store
 
     target = options.parse_output("report.pdf" if output is None else output)
     if verify is None:
         check_output(target, report.ENDINGS)
-        document = report.make(Store.open(address), title=title or report.TITLE, author=author)
+        facts = contents.gather(Store.open(address), title=title or contents.TITLE, author=author)
+        document = report.Report(facts)
         document.write(target)
         console.print_message(f"Wrote {target}")
         for sentence in document.missing():

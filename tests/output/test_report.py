@@ -21,11 +21,16 @@ from pypdf import PdfReader, PdfWriter
 
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import DeviceKind
-from lenetcli.output.report.report import make
+from lenetcli.output.report.contents import gather
+from lenetcli.output.report.report import Report
 from lenetcli.output.report.verification import Verification, verify
 
 SMALL = MadeUpEvidence([rates_sweep({0.1: [0.9]})])
 HOSTILE = "Ada #Lovelace $x$ _y_ *z* @a <b> [c] \\ ` \" ' // /* 1. -- ... ~ é Zürich кот"
+
+
+def make(evidence, **options):
+    return Report(gather(evidence, **options))
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,10 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Protocol
 
-from lenetcli.analysis.conclusions import conclude_learning_rates, conclude_unfinished
+from lenetcli.analysis.conclusions import conclude_learning_rates, conclude_missing, conclude_unfinished
 from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
 from lenetcli.analysis.curves import sweep_curves
 from lenetcli.analysis.ranking import Predictions
@@ -14,11 +13,10 @@ from lenetcli.analysis.runtimes import RuntimePoint, RuntimeSeries, newest_filte
 from lenetcli.analysis.statements import Statement
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import parameter_law
-from lenetcli.experiment.config import DeviceKind, Request
-from lenetcli.experiment.exercise import FILTERS_COMMANDS, LEARNING_RATES_COMMAND
+from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
 from lenetcli.experiment.parameters import describe_config
 from lenetcli.experiment.run import Attempt, Run, RunState
-from lenetcli.experiment.sweep import Group, Sweep, write_command
+from lenetcli.experiment.sweep import Group, Sweep
 from lenetcli.output.records import run_fields
 from lenetcli.output.report.facts import Cell, Facts, Figure, Options, RunFacts, Section, Table
 from lenetcli.version import __version__
@@ -33,6 +31,7 @@ from lenetcli.words import (
     write_seconds,
 )
 
+TITLE = "A small LeNet: learning rates, filters, runtime"
 SOFTWARE = {"onednn": "oneDNN’s setting", "python": "Python", "tensorflow": "TensorFlow"}
 """The name in the report of each recorded version whose own name does not serve."""
 
@@ -48,14 +47,36 @@ class Evidence(Predictions, Protocol):
         """All sweeps, the last requested first; the run of each cell is cut to the epochs of the sweep."""
 
 
-def choose_sweeps(evidence: Evidence, ids: Sequence[str] | None = None) -> list[Sweep]:
-    """The sweeps of a report: the newest over learning rates, and over filters for each kind of device.
+def gather(
+    evidence: Evidence,
+    *,
+    title: str = TITLE,
+    author: str | None = None,
+    store: str | None = None,
+    ids: Sequence[str] | None = None,
+) -> Facts:
+    """The facts of a report, with the author below the title.
 
-    Full ``ids`` choose other ones.
+    ``store`` is the path of the store as it appears in the report, by default its name. ``ids`` are the full
+    ids of the sweeps to report on, by default the newest over learning rates, and over filters for each kind
+    of device.
 
     Raises:
         NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
     """
+    sweeps = _choose_sweeps(evidence, ids)
+    return Facts(
+        options=Options(title, author, store or evidence.name, tuple(sweep.id for sweep in sweeps)),
+        versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
+        setup=_describe_setup(sweeps),
+        learning_rates=_describe_rates(evidence, [sweep for sweep in sweeps if sweep.parameter == "lr"]),
+        filters=_describe_filters([sweep for sweep in sweeps if sweep.parameter == "filters"]),
+        runs=_list_runs(sweeps),
+    )
+
+
+def _choose_sweeps(evidence: Evidence, ids: Sequence[str] | None) -> list[Sweep]:
+    """The sweeps of a report, those over learning rates first."""
     sweeps = evidence.sweeps()
     if ids is not None:
         sweeps_by_id = {sweep.id: sweep for sweep in sweeps}
@@ -74,18 +95,6 @@ def choose_sweeps(evidence: Evidence, ids: Sequence[str] | None = None) -> list[
             f"Train one first: {LEARNING_RATES_COMMAND}",
         )
     return selection
-
-
-def gather(evidence: Evidence, sweeps: Sequence[Sweep], title: str, author: str | None, store: str) -> Facts:
-    """The facts of a report on these sweeps; ``store`` is the path of the store as it appears there."""
-    return Facts(
-        options=Options(title, author, store, tuple(sweep.id for sweep in sweeps)),
-        versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
-        setup=_describe_setup(sweeps),
-        learning_rates=_describe_rates(evidence, [sweep for sweep in sweeps if sweep.parameter == "lr"]),
-        filters=_describe_filters([sweep for sweep in sweeps if sweep.parameter == "filters"]),
-        runs=_list_runs(sweeps),
-    )
 
 
 def _describe_setup(sweeps: Sequence[Sweep]) -> tuple[tuple[str, str], ...]:
@@ -190,29 +199,23 @@ def _rate_row(group: Group) -> tuple[Cell, ...]:
 
 def _mean_cell(accuracies: Sequence[float]) -> Cell:
     """The mean ± the sample standard deviation; of one accuracy, the accuracy alone."""
-    if not accuracies:
-        return Cell(NONE)
-    mean = statistics.fmean(accuracies)
-    if len(accuracies) == 1:
-        return Cell(write_accuracy(mean), {"mean": mean})
-    deviation = statistics.stdev(accuracies)
-    return Cell(
-        f"{write_accuracy(mean)} ± {write_accuracy(deviation)}", {"mean": mean, "deviation": deviation}
-    )
+    numbers = {"mean": statistics.fmean(accuracies)} if accuracies else {}
+    if len(accuracies) > 1:
+        numbers["deviation"] = statistics.stdev(accuracies)
+    return Cell(" ± ".join(map(write_accuracy, numbers.values())) or NONE, numbers)
 
 
 def _describe_filters(sweeps: Sequence[Sweep]) -> Section:
     """The section on filters, parameters and runtime."""
-    missing = tuple(_missing_devices(sweeps))
+    missing = tuple(conclude_missing(sweeps))
     if not sweeps:
         return Section(missing=missing)
+    unfinished = [statement for sweep in sweeps for statement in conclude_unfinished(sweep)]
     series = runtime_series(sweeps)
-    points = [point for device in series.devices for point in device.points]
-    sizes = sorted({point.filters for point in points})
+    sizes = sorted({point.filters for point in series.points})
     networks = {parameter_law(device.config): device.config for device in series.devices}
-    rows = tuple(_filters_row(series, size) for size in sizes)
     duration = "an epoch" if series.epochs == 1 else plural(series.epochs, "epoch")
-    most_seeds = max(len(point.ids) for point in points)
+    most_seeds = max(len(point.ids) for point in series.points)
     seeds = f" of {most_seeds} seeds" if most_seeds > 1 else ""
     setting = ", ".join(word for word in (series.dataset, series.setting) if word)
     fitted = any(device.law for device in series.devices)
@@ -228,26 +231,19 @@ def _describe_filters(sweeps: Sequence[Sweep]) -> Section:
         ),
         table=Table(
             ("filters", "parameters", *(device.label for device in series.devices)),
-            rows,
+            tuple(_filters_row(series, size) for size in sizes),
             f"Training time of {duration} in seconds, with the quartiles of the epochs"
-            f"{doubt if any(point.doubt for point in points) else ''}.",
+            f"{doubt if any(point.doubt for point in series.points) else ''}.",
         ),
-        statements=(
-            *conclude_runtimes(series),
-            *(statement for sweep in sweeps for statement in conclude_unfinished(sweep)),
-        ),
+        statements=(*conclude_runtimes(series), *unfinished),
         missing=missing,
     )
 
 
 def _filters_row(series: RuntimeSeries, size: int) -> tuple[Cell, ...]:
     """The row of a number of filters in the table: the parameters, and the runtime on each device."""
-    points = [
-        next((point for point in device.points if point.filters == size), None) for device in series.devices
-    ]
-    parameters = {
-        device.label: point.parameters for device, point in zip(series.devices, points, strict=True) if point
-    }
+    points = [{point.filters: point for point in device.points}.get(size) for device in series.devices]
+    parameters = {d.label: p.parameters for d, p in zip(series.devices, points, strict=True) if p}
     return (
         Cell(str(size), {"filters": size}),
         Cell(" / ".join(f"{count:,}" for count in dict.fromkeys(parameters.values())), parameters),
@@ -269,31 +265,6 @@ def _runtime_cell(point: RuntimePoint | None) -> Cell:
 def _write_notes(notes: Sequence[str]) -> str:
     """Notes as sentences of a caption, each after a blank."""
     return "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
-
-
-def _missing_devices(sweeps: Sequence[Sweep]) -> list[Statement]:
-    """A statement for each kind of device on which no filters have been timed, with the command for it."""
-    timed = {sweep.device for sweep in sweeps}
-    return [
-        Statement(
-            "missing",
-            f"No sweep over filters on a {kind.value.upper()} has been timed.",
-            command=_filters_command(kind, sweeps),
-        )
-        for kind in (DeviceKind.GPU, DeviceKind.CPU)
-        if kind not in timed
-    ]
-
-
-def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:
-    """The command that times filters on a kind of device, in the setting of the sweeps over filters."""
-    for sweep in sweeps:
-        request = replace(sweep.request, device=kind.value)
-        if sweep.dataset_name == "mnist":  # every machine finds or downloads it, whatever the path here
-            request = replace(request, data=None)
-        if request != Request(device=kind.value) or len(sweep.seeds) > 1:
-            return write_command(replace(sweep, request=request))
-    return FILTERS_COMMANDS[kind]
 
 
 def _list_runs(sweeps: Sequence[Sweep]) -> tuple[RunFacts, ...]:

@@ -1,7 +1,7 @@
 """The report as a document: a PDF with its facts attached, or its Typst source."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -9,11 +9,9 @@ from typing import Any
 
 from lenetcli.errors import UsageError
 from lenetcli.files import check_output, write_output
-from lenetcli.output.report.contents import Evidence, choose_sweeps, gather
 from lenetcli.output.report.facts import Facts
 
 ENDINGS = (".pdf", ".typ")
-TITLE = "A small LeNet: learning rates, filters, runtime"
 ATTACHMENT = "facts.json"
 FIGURES = "report_figures"
 """The folder of figures and facts while a PDF is made."""
@@ -102,23 +100,3 @@ def _source(folder: str) -> bytes:
     """The Typst source of a report whose figures and facts are in ``folder``."""
     template = resources.files(__package__).joinpath("report.typ").read_text("utf-8")
     return f"#let folder = {json.dumps(folder, ensure_ascii=False)}\n{template}".encode(errors="replace")
-
-
-def make(
-    evidence: Evidence,
-    *,
-    title: str = TITLE,
-    author: str | None = None,
-    store: str | None = None,
-    sweeps: Sequence[str] | None = None,
-) -> Report:
-    """The report of a store, with the author below the title.
-
-    ``store`` is the path of the store as it appears in the report, by default its name. ``sweeps`` are the
-    full ids of the sweeps to report on, by default those that ``choose_sweeps`` selects.
-
-    Raises:
-        NotFoundError: if no sweep has a result to report on, or one of ``sweeps`` is not in the store.
-    """
-    selection = choose_sweeps(evidence, sweeps)
-    return Report(gather(evidence, selection, title, author, evidence.name if store is None else store))

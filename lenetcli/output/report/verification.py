@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lenetcli.errors import NotFoundError, UsageError
-from lenetcli.output.report.contents import Evidence
+from lenetcli.output.report.contents import Evidence, gather
 from lenetcli.output.report.facts import FORMAT
-from lenetcli.output.report.report import ATTACHMENT, make
+from lenetcli.output.report.report import ATTACHMENT, Report
 
 Json = dict[str, Any]
 """A JSON object."""
@@ -48,14 +48,14 @@ def verify(evidence: Evidence, path: Path) -> Verification:
     older = stated["format"] == OLDER_FORMAT
     try:
         options = {name: stated["options"][name] for name in ("title", "author", "store")}
-        sweeps = list(stated["options"]["sweeps"])
+        ids = list(stated["options"]["sweeps"])
     except (KeyError, TypeError) as error:
         raise _not_a_report(path) from error
     try:
-        report = make(evidence, sweeps=sweeps, **options)
+        facts = gather(evidence, ids=ids, **options)
     except NotFoundError as error:
         return Verification((error.problem,), False, older)
-    computed = json.loads(report.facts.to_json())
+    computed = json.loads(facts.to_json())
     same_versions = not older and stated.get("versions") == computed["versions"]
     if older:
         computed = _to_older(computed)
@@ -63,7 +63,7 @@ def verify(evidence: Evidence, path: Path) -> Verification:
     else:
         stated["versions"] = computed["versions"]
     differences = list(_compare("", stated, computed))
-    if same_versions and not differences and report.pdf() != document:
+    if same_versions and not differences and Report(facts).pdf() != document:
         differences.append("the text or the figures of the document are not those that the store gives")
     return Verification(tuple(differences), same_versions, older)
 
