@@ -139,8 +139,7 @@ def _write_accuracies(entry: Entry) -> str:
     best, final = write_accuracy(entry.best), write_accuracy(entry.final)
     if len(entry.runs) > 1:
         return f"{best} at its best and {final} at the end (mean over {len(entry.runs)} seeds)"
-    curve = entry.runs[0].curve
-    epoch = max(curve, key=lambda point: point.val_accuracy).epoch
+    epoch = 1 + entry.curves[0].index(entry.best)
     return f"{best} at its best in epoch {epoch} and {final} at the end"
 
 

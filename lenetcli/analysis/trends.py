@@ -9,7 +9,6 @@ from lenetcli.analysis.inference import fit_line, sampling_error
 from lenetcli.analysis.ranking import Entry, Ranking
 from lenetcli.analysis.statements import Statement, cite
 from lenetcli.experiment.architecture import CLASSES
-from lenetcli.experiment.run import Run
 from lenetcli.words import join_words, name_values, plural, write_accuracy
 
 LEAST_EPOCHS = 4
@@ -71,10 +70,8 @@ def conclude_convergence(ranking: Ranking) -> list[Statement]:
     A curve that rises steadily gets the number of epochs after which its line would meet the leader.
     """
     if ranking.epochs < LEAST_EPOCHS:
-        epochs = plural(ranking.epochs, "epoch")
-        return [
-            Statement("convergence unknown", f"{epochs} cannot show which learning rates have converged.")
-        ]
+        text = f"{plural(ranking.epochs, 'epoch')} cannot show which learning rates have converged."
+        return [Statement("convergence unknown", text)]
     window = max(LEAST_EPOCHS, math.ceil(ranking.epochs / 2))
     lines = {entry.name: fit_line(range(window), entry.mean[-window:]) for entry in ranking.entries}
     # A steady trend needs size and significance: over many epochs even a negligible slope is significant, and
@@ -132,8 +129,8 @@ def conclude_steadiness(ranking: Ranking) -> list[Statement]:
     """Statements on rates whose accuracy falls in an epoch by more than three times the sampling error."""
     statements = []
     for entry in ranking.entries:
-        changes = [_large_changes(run, ranking.images) for run in entry.runs]
-        dips = [(-change, epoch) for run in changes for change, epoch in run if change < 0]
+        changes = [_large_changes(curve, ranking.images) for curve in entry.curves]
+        dips = [(-change, epoch) for seed in changes for change, epoch in seed if change < 0]
         if not dips:
             continue
         depth, epoch = max(dips)
@@ -149,21 +146,20 @@ def conclude_steadiness(ranking: Ranking) -> list[Statement]:
     return statements
 
 
-def _large_changes(run: Run, images: int) -> list[tuple[float, int]]:
+def _large_changes(curve: Sequence[float], images: int) -> list[tuple[float, int]]:
     """The changes from epoch to epoch beyond three times the sampling error, as (change, epoch)."""
-    # Every step of every run is examined, which needs a higher threshold than a single comparison: at two
+    # Every step of every seed is examined, which needs a higher threshold than a single comparison: at two
     # standard errors, long runs would show falls by chance. Close to an accuracy of 1 the binomial error
     # vanishes, hence the fixed minimum.
-    changes = []
-    for before, after in pairwise(run.curve):
-        change = after.val_accuracy - before.val_accuracy
-        if abs(change) > max(3 * sampling_error(before.val_accuracy, images), 0.002):
-            changes.append((change, after.epoch))
-    return changes
+    return [
+        (after - before, epoch)
+        for epoch, (before, after) in enumerate(pairwise(curve), 2)
+        if abs(after - before) > max(3 * sampling_error(before, images), 0.002)
+    ]
 
 
 def _oscillates(changes: Sequence[tuple[float, int]]) -> bool:
-    """Whether a run falls, recovers and falls again."""
+    """Whether a curve falls, recovers and falls again."""
     # A single fall, or a decline in several steps, has no recovery between: consecutive falls count as one.
     directions = [falls for falls, _ in groupby(changes, lambda change: change[0] < 0)]
     return directions.count(True) > 1
