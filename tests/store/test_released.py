@@ -84,6 +84,7 @@ def test_the_released_report_follows_from_it():
     [
         (b"works best|shows the highest", b"has the highest", "learning_rates.statements[1].text"),
         (b'"lead": 0.0999', b'"lead": 0.0998', "learning_rates.statements[2].numbers.lead"),
+        (b'"margin": 0.9588', b'"margin": 0.9598', "learning_rates.statements[2].numbers.margin"),
         (rb"0.0711 \(", b"0.0712 (", "filters.rows[1][3]"),
         (b'"id": "309169e5', b'"id": "309169e6', "runs[1].id"),
         (b"AMD EPYC, 2 threads", b"AMD EPYC, 4 threads", "setup[4][2]"),
