@@ -84,8 +84,5 @@ def spread_labels(ideal: Sequence[float], gap: float) -> list[float]:
             count += lower_count
             start = min(max(start, 0.0), 1 - (count - 1) * gap)
         blocks.append((start, count))
-    heights = [0.0] * len(order)
-    sorted_heights = [start + step * gap for start, count in blocks for step in range(count)]
-    for index, height in zip(order, sorted_heights, strict=True):
-        heights[index] = height
-    return heights
+    heights = [start + step * gap for start, count in blocks for step in range(count)]
+    return [height for _, height in sorted(zip(order, heights, strict=True))]

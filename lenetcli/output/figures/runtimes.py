@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from lenetcli.analysis.runtimes import DeviceSeries, RuntimeSeries
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 
-DEVICE_COLOURS = {
-    DeviceKind.CPU: ("#0072b2", "#56b4e9", "#004468"),
-    DeviceKind.GPU: ("#d55e00", "#e69f00", "#8a3d00"),
+DEVICE_STYLES = {
+    DeviceKind.CPU: (("#0072b2", "o"), ("#56b4e9", "^"), ("#004468", "v")),
+    DeviceKind.GPU: (("#d55e00", "s"), ("#e69f00", "D"), ("#8a3d00", "P")),
 }
-DEVICE_MARKERS = {DeviceKind.CPU: "o^v", DeviceKind.GPU: "sDP"}
+"""The colours and markers of the devices of each kind, in the order in which they are drawn."""
+
 SIDES = (
     ("right", "bottom", (-4, 3)),
     ("left", "top", (4, -3)),
@@ -48,11 +50,8 @@ def draw_runtimes(figure: "Figure", series: RuntimeSeries, log: bool | None, tit
     """
     axes = figure.add_subplot()
     points, xs = series.points, [point.parameters for point in series.points]
-    counts = dict.fromkeys(DeviceKind, 0)
-    handles = []
-    for device in series.devices:
-        handles.append(_draw_device(axes, device, series.epochs, counts[device.kind]))
-        counts[device.kind] += 1
+    styles = {kind: cycle(styles) for kind, styles in DEVICE_STYLES.items()}
+    handles = [_draw_device(axes, device, *next(styles[device.kind])) for device in series.devices]
     if (series.scale == "log" if log is None else log) and min(p.low for p in points) > 0:
         set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
         set_axis(axes, "y", min(p.low for p in points) / 1.15, max(p.high for p in points) * 1.15, "log")
@@ -69,13 +68,8 @@ def draw_runtimes(figure: "Figure", series: RuntimeSeries, log: bool | None, tit
     _label_points(figure, axes, series)
 
 
-def _draw_device(axes: "Axes", device: DeviceSeries, epochs: int, index: int) -> "Line2D":
-    """Draw the points of a device and its fitted law; returns the handle for the legend.
-
-    ``index`` is the number of devices of the same kind that were drawn before.
-    """
-    colours, markers = DEVICE_COLOURS[device.kind], DEVICE_MARKERS[device.kind]
-    colour, marker = colours[index % len(colours)], markers[index % len(markers)]
+def _draw_device(axes: "Axes", device: DeviceSeries, colour: str, marker: str) -> "Line2D":
+    """Draw the points of a device and its fitted law; returns the handle for the legend."""
     for point in device.points:
         bars = [[point.seconds - point.low], [point.high - point.seconds]]
         axes.errorbar(
