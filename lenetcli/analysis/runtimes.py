@@ -121,7 +121,7 @@ def newest_filters(sweeps: Iterable[Sweep]) -> tuple[Sweep, ...]:
     """For each kind of device the newest sweep over filters with a timed run, of sweeps newest first."""
     newest: dict[DeviceKind, Sweep] = {}
     for sweep in sweeps:
-        if sweep.parameter == "filters" and any(run.newest_timings for run in sweep.runs):
+        if sweep.parameter == "filters" and any(run.timings for run in sweep.runs):
             newest.setdefault(sweep.device, sweep)
     return tuple(newest[kind] for kind in DeviceKind if kind in newest)
 
@@ -146,7 +146,7 @@ def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
     groups: dict[Config, list[Run]] = {}
     for run in {run.key: run for run in runs}.values():
         groups.setdefault(replace(run.config, filters=1, seed=0, shards=1), []).append(run)
-    lengths = {run.epochs for run in runs if run.newest_timings}
+    lengths = {run.epochs for run in runs if run.timings}
     return _assemble_series([(group, 0) for group in groups.values()], lengths)
 
 
@@ -227,10 +227,9 @@ def _timed_devices(run: Run) -> list[tuple[str, int]]:
 
     The threads of a GPU are 0: they do not matter there.
     """
-    attempts = {attempt.number: attempt for attempt in run.attempts}
-    owners = [attempts.get(timing.attempt) for timing in run.newest_timings]
     gpu = run.config.device is DeviceKind.GPU
-    return list(dict.fromkeys((a.device_name, 0 if gpu else a.threads) for a in owners if a)) or [UNKNOWN]
+    devices = ((attempt.device_name, 0 if gpu else attempt.threads) for attempt, _ in run.measurement)
+    return list(dict.fromkeys(devices)) or [UNKNOWN]
 
 
 def _runtime_point(runs: Sequence[Run], planned: int, epochs: int) -> RuntimePoint:
@@ -240,7 +239,7 @@ def _runtime_point(runs: Sequence[Run], planned: int, epochs: int) -> RuntimePoi
     # measured, where the exclusive one would extrapolate from few epochs.
     clean_runs = [run for run in runs if not _write_doubt(run, planned)]
     selection = clean_runs or runs
-    seconds = [timing.train_seconds * epochs for run in selection for timing in run.newest_timings]
+    seconds = [timing.train_seconds * epochs for run in selection for timing in run.timings]
     low, middle, high = quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
     config = runs[0].config
     return RuntimePoint(
@@ -266,6 +265,6 @@ def _write_doubt(run: Run, planned: int) -> str:
         return f"only {run.epochs} of {plural(planned, 'epoch')} finished"
     if len(_timed_devices(run)) > 1:
         return "measured on several devices"
-    if any(timing.contended for timing in run.newest_timings):
+    if any(timing.contended for timing in run.timings):
         return "others used the machine"
     return "the clock was set" if run.contended else ""  # `run.contended` covers both disturbances

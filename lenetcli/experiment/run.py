@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import KEY_TAG, Config
 
 
@@ -40,9 +41,12 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """The wall-clock seconds that an attempt spent on one epoch, on the device of the attempt."""
+    """The wall-clock seconds that an attempt spent on one epoch, on the device of the attempt.
 
-    attempt: int
+    ``train_seconds`` is the difference of ``time.time()`` before and after the training part, which ends with
+    a synchronisation of the device.
+    """
+
     epoch: int
     train_seconds: float
     eval_seconds: float
@@ -56,9 +60,23 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """The work of one process on a run: machine, device, versions, outcome and set-up times in seconds.
+class Trained:
+    """A finished epoch: its point of the curve, its timing, and the checkpoint after it.
 
+    ``predictions`` holds the predicted class of each validation image, one byte per image.
+    """
+
+    point: CurvePoint
+    timing: Timing
+    checkpoint: Checkpoint
+    predictions: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """The work of one process on a run: machine, device, versions, outcome and times.
+
+    ``timings`` has the epochs that it trained, the other times are those of its set-up in seconds.
     ``remeasure`` marks an attempt that trained a finished run again for its timings alone.
     """
 
@@ -77,6 +95,7 @@ class Attempt:
     data_seconds: float | None = None
     trace_seconds: float | None = None
     warmup_seconds: float | None = None
+    timings: tuple[Timing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +116,6 @@ class Run:
     parameters: int
     created_at: datetime
     curve: tuple[CurvePoint, ...] = ()
-    timings: tuple[Timing, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     id_digits: int = 8
 
@@ -132,33 +150,34 @@ class Run:
         return self.curve[-1].test_accuracy if self.curve else None
 
     @property
-    def newest_timings(self) -> tuple[Timing, ...]:
-        """The timings that count, one per epoch and all of one measurement, in the order of the epochs.
+    def measurement(self) -> tuple[tuple[Attempt, Timing], ...]:
+        """The timings that count, one per epoch in their order, each with its attempt.
 
         The attempts that trained the run form one measurement, and each attempt that measured it again is
         another. The newest complete measurement without a disturbed epoch counts; if there is none, the
         newest complete one; if there is none either, that of the training, as far as it goes.
         """
-        remeasurements = {attempt.number for attempt in self.attempts if attempt.remeasure}
-        # Attempt numbers begin at 1: 0 stands for all attempts that trained. An epoch that was trained twice
-        # (its weights were lost) keeps the timing of the later attempt.
-        measurements: dict[int, dict[int, Timing]] = {0: {}}
-        for timing in sorted(self.timings, key=lambda timing: timing.attempt):
-            number = timing.attempt if timing.attempt in remeasurements else 0
-            measurements.setdefault(number, {})[timing.epoch] = timing
+        # An epoch that was trained twice (its weights were lost) keeps the timing of the later attempt.
+        trained = {t.epoch: (a, t) for a in self.attempts if not a.remeasure for t in a.timings}
+        again = [{t.epoch: (a, t) for t in a.timings} for a in self.attempts if a.remeasure]
 
-        def rank(timings: dict[int, Timing]) -> tuple[bool, int]:
-            undisturbed = not any(timing.disturbed for timing in timings.values())
-            return undisturbed, max((timing.attempt for timing in timings.values()), default=0)
+        def rank(timed: dict[int, tuple[Attempt, Timing]]) -> tuple[bool, int]:
+            undisturbed = not any(timing.disturbed for _, timing in timed.values())
+            return undisturbed, max((attempt.number for attempt, _ in timed.values()), default=0)
 
-        complete = [timings for timings in measurements.values() if len(timings) >= self.epochs]
-        best = max(complete, key=rank) if complete else measurements[0]
+        complete = [timed for timed in (trained, *again) if len(timed) >= self.epochs]
+        best = max(complete, key=rank, default=trained)
         return tuple(best[epoch] for epoch in sorted(best))
+
+    @property
+    def timings(self) -> tuple[Timing, ...]:
+        """The timings of ``measurement``."""
+        return tuple(timing for _, timing in self.measurement)
 
     @property
     def _train_seconds(self) -> list[float]:
         """The training time of each epoch; empty if an epoch has no timing."""
-        timings = self.newest_timings
+        timings = self.timings
         return [timing.train_seconds for timing in timings] if len(timings) >= self.epochs else []
 
     @property
@@ -178,15 +197,13 @@ class Run:
     @property
     def contended(self) -> bool:
         """Whether a timing that counts was disturbed."""
-        return any(timing.disturbed for timing in self.newest_timings)
+        return any(timing.disturbed for timing in self.timings)
 
     @property
     def device_name(self) -> str | None:
         """The device of the last timing that counts, else of the newest attempt; None without an attempt."""
-        names = {attempt.number: attempt.device_name for attempt in self.attempts}
-        timings = self.newest_timings
-        last = timings[-1].attempt if timings else max(names, default=0)
-        return names.get(last)
+        attempts = [attempt for attempt, _ in self.measurement] or self.attempts
+        return attempts[-1].device_name if attempts else None
 
     def at(self, epochs: int) -> Self:
         """The run as a request for ``epochs`` epochs sees it: later epochs are cut off.
@@ -203,7 +220,10 @@ class Run:
         return replace(
             self,
             curve=self.curve[:epochs],
-            timings=tuple(timing for timing in self.timings if timing.epoch <= epochs),
+            attempts=tuple(
+                replace(attempt, timings=tuple(t for t in attempt.timings if t.epoch <= epochs))
+                for attempt in self.attempts
+            ),
             target_epochs=epochs,
             state=RunState.COMPLETED if reached else self.state,
         )

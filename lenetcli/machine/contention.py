@@ -97,42 +97,39 @@ def compare_readings(begin: Reading, end: Reading, gap: float = 0.0) -> Span:
 
 
 class ContentionWatch:
-    """Detects disturbances of timed spans: ``start()``, the work, ``stop()``, any number of times.
+    """A context that detects the disturbances of the work in it; ``span`` has them at its end.
 
     A thread that wakes four times a second notices when the whole process was stopped (Ctrl-Z, SIGSTOP, a
     frozen container, a paused virtual machine) for more than a second. Shorter stops, the load of other
     processes on a GPU, on memory and on caches, and a throttled processor are not detected.
     """
 
-    def __init__(self) -> None:
-        self._end_event = threading.Event()
+    span: Span
 
-    def start(self) -> None:
-        """Start a span; an earlier one that was not stopped is discarded."""
-        self._end_event.set()
-        self._end_event = threading.Event()
+    def __enter__(self) -> Self:
+        self._ended = threading.Event()
         self._gap = 0.0
-        self._thread = threading.Thread(target=self._measure_gap, args=(self._end_event,), daemon=True)
+        self._thread = threading.Thread(target=self._measure_gap, daemon=True)
         self._thread.start()
         self._begin = Reading.now()
+        return self
 
-    def stop(self) -> Span:
-        """End the span and return it with its disturbances."""
+    def __exit__(self, *_error: object) -> None:
         end = Reading.now()
-        self._end_event.set()
+        self._ended.set()
         self._thread.join()
-        return compare_readings(self._begin, end, self._gap)
+        self.span = compare_readings(self._begin, end, self._gap)
 
-    def _measure_gap(self, end_event: threading.Event) -> None:
-        """Wake periodically until the event is set, and record the longest delay of a wake-up."""
+    def _measure_gap(self) -> None:
+        """Wake periodically until the context ends, and record the longest delay of a wake-up."""
         pause = GAP / 4
         before = time.monotonic()
         while True:
-            is_last = end_event.wait(pause)
+            is_last = self._ended.wait(pause)
             now = time.monotonic()
             self._gap = max(self._gap, now - before - pause)
             before = now
-            if is_last:  # after the measurement: a stop that lasted until ``stop()`` was called counts
+            if is_last:  # after the measurement: a stop that lasted until the end counts
                 return
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetcli.experiment.parameters import COLUMNS
-from lenetcli.experiment.run import Run
+from lenetcli.experiment.run import Attempt, Run, Timing
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.files import write_output
 
@@ -39,17 +39,25 @@ def run_fields(run: Run) -> dict[str, Any]:
 def full_run_fields(run: Run, sha256: str | None) -> dict[str, Any]:
     """The JSON object of a run in ``runs show --json``, with datetimes; ``sha256`` is that of its weights."""
     seconds = ("train_seconds", "eval_seconds")
-    timings = {timing.epoch: timing for timing in run.newest_timings}
+    timings = {timing.epoch: timing for timing in run.timings}
     return run_fields(run) | {
         "config": asdict(run.config),
         "curve": [
             asdict(point) | {name: getattr(timings.get(point.epoch), name, None) for name in seconds}
             for point in run.curve
         ],
-        "attempts": [asdict(attempt) for attempt in run.attempts],
-        "timings": [asdict(timing) for timing in run.timings],
+        "attempts": [_fields(attempt, "timings") for attempt in run.attempts],
+        "timings": [
+            {"attempt": attempt.number} | _fields(timing)
+            for attempt in run.attempts
+            for timing in attempt.timings
+        ],
         "weights_sha256": sha256,
     }
+
+
+def _fields(record: Attempt | Timing, *without: str) -> dict[str, Any]:
+    return {name: value for name, value in asdict(record).items() if name not in without}
 
 
 def sweep_fields(sweep: Sweep) -> dict[str, Any]:

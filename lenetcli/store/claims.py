@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from lenetcli.errors import LostClaimError, StoreError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind
-from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
+from lenetcli.experiment.run import Attempt, Run, RunState, Timing, Trained
 from lenetcli.machine import process, processor, system
 from lenetcli.store.queries import holder_is_alive
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
@@ -169,7 +169,7 @@ def _next_number(connection: Connection, run_id: int) -> int:
 
 def _add_attempt(connection: Connection, run_id: int, attempt: Attempt) -> int:
     """Insert the row of an attempt of this process; returns its id."""
-    values = asdict(attempt) | {
+    values = {name: value for name, value in asdict(attempt).items() if name != "timings"} | {
         "run_id": run_id,
         "identity": process.this_process().to_json(),
         "computer": process.this_process().to_json(),
@@ -258,10 +258,7 @@ def _update_run(connection: Connection, claim: Claim, **values: object) -> None:
 def record_epoch(
     connection: Connection,
     claim: Claim,
-    point: CurvePoint,
-    timing: Timing,
-    predictions: bytes,
-    checkpoint: Checkpoint,
+    trained: Trained,
 ) -> None:
     """Record an epoch with its timing, and its checkpoint in place of the one before.
 
@@ -269,9 +266,11 @@ def record_epoch(
         LostClaimError: if another attempt has taken the run over.
     """
     _update_run(connection, claim)
-    connection.execute(insert(EPOCHS).values(run_id=claim.run_id, predictions=predictions, **asdict(point)))
-    record_timing(connection, claim.attempt_id, timing)
-    values = checkpoint._asdict()
+    connection.execute(
+        insert(EPOCHS).values(run_id=claim.run_id, predictions=trained.predictions, **asdict(trained.point))
+    )
+    record_timing(connection, claim.attempt_id, trained.timing)
+    values = trained.checkpoint._asdict()
     connection.execute(
         upsert(WEIGHTS)
         .values(run_id=claim.run_id, **values)
@@ -281,9 +280,7 @@ def record_epoch(
 
 def record_timing(connection: Connection, attempt_id: int, timing: Timing) -> None:
     """Record the timing of an epoch."""
-    values = asdict(timing)
-    del values["attempt"]  # the row refers to the attempt by its id
-    connection.execute(insert(TIMINGS).values(attempt_id=attempt_id, **values))
+    connection.execute(insert(TIMINGS).values(attempt_id=attempt_id, **asdict(timing)))
 
 
 def record_test(connection: Connection, claim: Claim, epoch: int, accuracy: float | None) -> None:

@@ -49,7 +49,7 @@ SORT_FIELDS: dict[str, Any] = {
 SORT_FIELDS |= {row.name: RUNS.c[row.name] for row in COLUMNS if row.name not in SORT_FIELDS}
 """The column or subquery of each field that ``runs list --sort`` accepts.
 
-None for the runtime: ``Run.newest_timings`` decides which timings count, so these runs are sorted in Python.
+None for the runtime: ``Run.measurement`` decides which timings count, so these runs are sorted in Python.
 """
 
 DOWNWARDS = frozenset(
@@ -173,19 +173,19 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
         .order_by(EPOCHS.c.run_id, EPOCHS.c.epoch)
     ):
         curves[row.run_id].append(_build(CurvePoint, row))
+    timings: dict[int, list[Timing]] = defaultdict(list)
+    for row in connection.execute(
+        select(TIMINGS)
+        .join(ATTEMPTS, ATTEMPTS.c.id == TIMINGS.c.attempt_id)
+        .where(ATTEMPTS.c.run_id.in_(ids))
+        .order_by(TIMINGS.c.attempt_id, TIMINGS.c.epoch)
+    ):
+        timings[row.attempt_id].append(_build(Timing, row))
     attempts: dict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(
         select(ATTEMPTS).where(ATTEMPTS.c.run_id.in_(ids)).order_by(ATTEMPTS.c.number)
     ):
         attempts[row.run_id].append(row)
-    timings: dict[int, list[Timing]] = defaultdict(list)
-    for row in connection.execute(
-        select(TIMINGS, ATTEMPTS.c.run_id, ATTEMPTS.c.number)
-        .join(ATTEMPTS, ATTEMPTS.c.id == TIMINGS.c.attempt_id)
-        .where(ATTEMPTS.c.run_id.in_(ids))
-        .order_by(ATTEMPTS.c.number, TIMINGS.c.epoch)
-    ):
-        timings[row.run_id].append(_build(Timing, row, attempt=row.number))
     return [
         _build(
             Run,
@@ -194,8 +194,10 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             config=_build(Config, row, precision=Precision(row.precision), device=DeviceKind(row.device)),
             state=_state_as_seen(row, attempts[row.id]),
             curve=tuple(curves[row.id]),
-            timings=tuple(timings[row.id]),
-            attempts=tuple(_build(Attempt, entry, outcome=_outcome(entry)) for entry in attempts[row.id]),
+            attempts=tuple(
+                _build(Attempt, attempt, outcome=_outcome(attempt), timings=tuple(timings[attempt.id]))
+                for attempt in attempts[row.id]
+            ),
             id_digits=_count_digits(connection, row.key),
         )
         for row in rows

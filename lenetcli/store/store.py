@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from lenetcli.errors import StoreBusyError, UsageError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind, Request
-from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
+from lenetcli.experiment.run import Attempt, Run, RunState, Timing, Trained
 from lenetcli.experiment.sweep import Axis, Sweep
 from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.claims import Busy, Claim, Done, Measurement
@@ -197,10 +197,7 @@ class Store:
     def record_epoch(
         self,
         claim: Claim,
-        point: CurvePoint,
-        timing: Timing,
-        predictions: bytes,
-        checkpoint: Checkpoint,
+        trained: Trained,
         *,
         outcome: RunState | None = None,
     ) -> None:
@@ -210,7 +207,7 @@ class Store:
             LostClaimError: if another process has taken the run over.
         """
         with self._database.write() as connection:
-            claims.record_epoch(connection, claim, point, timing, predictions, checkpoint)
+            claims.record_epoch(connection, claim, trained)
             if outcome is not None:
                 claims.end_attempt(connection, claim, outcome)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config
-from lenetcli.experiment.run import CurvePoint, RunState
+from lenetcli.experiment.run import CurvePoint, RunState, Trained
 from lenetcli.experiment.sweep import Cell
 
 
@@ -30,24 +30,6 @@ class Progressed:
     images: int
     total: int
     loss: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """A finished epoch: its point of the curve, the checkpoint after it, and its times in seconds.
-
-    ``predictions`` holds the predicted class of each validation image, one byte per image. ``train_seconds``
-    is the difference of ``time.time()`` before and after the training part, which ends with a synchronisation
-    of the device.
-    """
-
-    point: CurvePoint
-    checkpoint: Checkpoint
-    predictions: bytes
-    train_seconds: float
-    eval_seconds: float
-    contended: bool = False
-    clock_set: bool = False
 
 
 class Trainer(Protocol):

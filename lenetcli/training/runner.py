@@ -10,14 +10,14 @@ from typing import Any, ParamSpec, TypeVar
 from lenetcli.data.sources import Arrays
 from lenetcli.errors import LenetError, LostClaimError, StoreBusyError, StoreError
 from lenetcli.experiment.checkpoint import Checkpoint
-from lenetcli.experiment.run import Attempt, Run, RunState, Timing
+from lenetcli.experiment.run import Attempt, Run, RunState, Trained
 from lenetcli.experiment.sweep import Cell, Sweep
 from lenetcli.machine import limits
 from lenetcli.machine.devices import Device
 from lenetcli.store.claims import Busy, Claim, Measurement
 from lenetcli.store.store import Store
 from lenetcli.training.attempt import HeartbeatWatch, begin_attempt, send_heartbeats
-from lenetcli.training.events import Diverged, Fate, Observer, Stopped, Trained, Trainer
+from lenetcli.training.events import Diverged, Fate, Observer, Stopped, Trainer
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
 
@@ -177,17 +177,10 @@ class Runner:
     def _train_epochs(self, cell: Cell, claim: Claim) -> RunState:
         """Train the missing epochs; each is stored before the next one begins."""
         try:
-            for trained, timing in self._epochs_of(cell, claim, claim.checkpoint, claim.epochs + 1):
-                self._persist(
-                    self._store.record_epoch,
-                    claim,
-                    trained.point,
-                    timing,
-                    trained.predictions,
-                    trained.checkpoint,
-                    outcome=RunState.COMPLETED if timing.epoch == self._epochs else None,
-                )
-                self._observer.finished_epoch(trained.point, trained.train_seconds)
+            for trained in self._epochs_of(cell, claim, claim.checkpoint, claim.epochs + 1):
+                outcome = RunState.COMPLETED if trained.point.epoch == self._epochs else None
+                self._persist(self._store.record_epoch, claim, trained, outcome=outcome)
+                self._observer.finished_epoch(trained.point, trained.timing.train_seconds)
         except Diverged:
             self._persist(self._store.end, claim, RunState.DIVERGED)
             return RunState.DIVERGED
@@ -206,15 +199,16 @@ class Runner:
         measurement = self._persist(self._store.begin_measurement, run, self._begin_attempt())
         difference = None
         with self._own(cell, measurement):
-            for trained, timing in self._epochs_of(cell, measurement, None, 1):
-                self._persist(self._store.record_timing, measurement, timing)
-                self._observer.finished_epoch(trained.point, trained.train_seconds)
-                point = replace(run.curve[timing.epoch - 1], test_accuracy=trained.point.test_accuracy)
+            for trained in self._epochs_of(cell, measurement, None, 1):
+                self._persist(self._store.record_timing, measurement, trained.timing)
+                self._observer.finished_epoch(trained.point, trained.timing.train_seconds)
+                epoch = trained.point.epoch
+                point = replace(run.curve[epoch - 1], test_accuracy=trained.point.test_accuracy)
                 same = point == trained.point
-                if stored is not None and stored.epoch == timing.epoch:
+                if stored is not None and stored.epoch == epoch:
                     same &= stored.sha256 == trained.checkpoint.sha256
                 if not same and difference is None:
-                    difference = f"the bits of epoch {timing.epoch} are not the stored ones"
+                    difference = f"the bits of epoch {epoch} are not the stored ones"
             self._persist(self._store.end, measurement, RunState.COMPLETED, difference)
             fate = Fate.MEASURED
             if difference is not None:
@@ -227,24 +221,15 @@ class Runner:
 
     def _epochs_of(
         self, cell: Cell, owner: Claim | Measurement, checkpoint: Checkpoint | None, first: int
-    ) -> Iterator[tuple[Trained, Timing]]:
-        """Train the epochs from ``first`` on; yields each with its timing."""
+    ) -> Iterator[Trained]:
+        """Train the epochs from ``first`` on; an epoch beside other attempts of this store is contended."""
         trainer = self._prepare(cell, owner, first)
         epochs = range(first, self._epochs + 1)
         start = datetime.now(UTC)
         for trained in trainer.train(cell.config, checkpoint, epochs, self._observer.progressed, self._stop):
             crowded = self._persist(self._store.others_at_work, owner, start)
-            yield (
-                trained,
-                Timing(
-                    attempt=owner.number,
-                    epoch=trained.point.epoch,
-                    train_seconds=trained.train_seconds,
-                    eval_seconds=trained.eval_seconds,
-                    contended=trained.contended or crowded,
-                    clock_set=trained.clock_set,
-                ),
-            )
+            timing = replace(trained.timing, contended=trained.timing.contended or crowded)
+            yield replace(trained, timing=timing)
             start = datetime.now(UTC)
 
     def _prepare(self, cell: Cell, owner: Claim | Measurement, first: int) -> Trainer:

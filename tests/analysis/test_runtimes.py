@@ -51,12 +51,10 @@ def test_contended_and_mixed_runs_are_in_doubt_and_named():
     sweep = filters_sweep(DeviceKind.CPU, {8: 1.0, 16: 2.0})
     busy = make_run(sweep.cells[0].config, RATES[0.1][:5], contended=True)
     moved = make_run(sweep.cells[1].config, RATES[0.1][:5])
-    second = replace(moved.attempts[0], number=2, threads=8)
-    moved = replace(
-        moved,
-        attempts=(*moved.attempts, second),
-        timings=(*moved.timings[:4], Timing(attempt=2, epoch=5, train_seconds=1.0, eval_seconds=0.1)),
-    )
+    first = replace(moved.attempts[0], timings=moved.timings[:4])
+    last = Timing(epoch=5, train_seconds=1.0, eval_seconds=0.1)
+    second = replace(first, number=2, threads=8, timings=(last,))
+    moved = replace(moved, attempts=(first, second))
     cells = tuple(replace(cell, run=run) for cell, run in zip(sweep.cells, (busy, moved), strict=True))
     series = runtime_series([replace(sweep, cells=cells)])
     doubts = [point.doubt for device in series.devices for point in device.points]
@@ -69,7 +67,8 @@ def test_a_clock_that_was_set_and_a_diverged_run_are_doubts_of_their_own():
     sweep = filters_sweep(DeviceKind.CPU, {8: 1.0, 16: 2.0})
     first, second = sweep.cells
     timings = (replace(first.run.timings[0], clock_set=True), *first.run.timings[1:])
-    runs = (replace(first.run, timings=timings), replace(second.run, state=RunState.DIVERGED))
+    attempt = replace(first.run.attempts[0], timings=timings)
+    runs = (replace(first.run, attempts=(attempt,)), replace(second.run, state=RunState.DIVERGED))
     (device,) = run_runtimes(runs).devices
     assert [point.doubt for point in device.points] == ["the clock was set", "diverged"]
 

@@ -64,7 +64,7 @@ def measure(threads: int) -> None:
             trainer = Trainer(part, device, threads)
             trainer.prepare(config)
             epochs = trainer.train(config, None, range(1, EPOCHS + 1), lambda news: None, lambda: False)
-            seconds = min([trained.train_seconds for trained in epochs][1:])
+            seconds = min([trained.timing.train_seconds for trained in epochs][1:])
             point = {"panel": panel, "value": value, "threads": threads, "seconds": seconds / count}
             print(json.dumps(point), flush=True)
 

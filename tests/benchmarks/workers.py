@@ -131,7 +131,7 @@ def train_lenetcli(path: str, filters: int) -> Iterator[dict[str, float]]:
         begun, worked = time.perf_counter(), time.process_time()
         trained = next(epochs)
         yield {
-            "train": trained.train_seconds,
+            "train": trained.timing.train_seconds,
             "whole": time.perf_counter() - begun,
             "cpu": time.process_time() - worked,
         }

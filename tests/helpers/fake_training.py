@@ -9,10 +9,10 @@ from helpers.made_up import BASE, DATA, NOW
 from lenetcli.data.sources import Arrays, Examples
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import DeviceKind, Request
-from lenetcli.experiment.run import CurvePoint
+from lenetcli.experiment.run import CurvePoint, Timing, Trained
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
 from lenetcli.machine.devices import Device
-from lenetcli.training.events import Diverged, Progressed, Stopped, Trained
+from lenetcli.training.events import Diverged, Progressed, Stopped
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
 from lenetcli.training.runner import Runner
@@ -93,9 +93,9 @@ class FakeTrainer:
                 point=point(bits, epoch, last=epoch == epochs[-1]),
                 checkpoint=Checkpoint(epoch, bits.hex(), bits),
                 predictions=bytes(IMAGES),
-                train_seconds=self.seconds,
-                eval_seconds=0.1,
-                contended=self.contended,
+                timing=Timing(
+                    epoch=epoch, train_seconds=self.seconds, eval_seconds=0.1, contended=self.contended
+                ),
             )
 
     def test(self, config, checkpoint):

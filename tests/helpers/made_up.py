@@ -78,10 +78,6 @@ def make_run(
             )
             for number, accuracy in enumerate(accuracies, 1)
         ),
-        timings=tuple(
-            Timing(attempt=1, epoch=n, train_seconds=s, eval_seconds=0.2, contended=contended)
-            for n, s in enumerate(seconds[:count], 1)
-        ),
         attempts=(
             Attempt(
                 number=1,
@@ -92,6 +88,10 @@ def make_run(
                 threads=threads,
                 versions=VERSIONS,
                 outcome=state,
+                timings=tuple(
+                    Timing(epoch=n, train_seconds=s, eval_seconds=0.2, contended=contended)
+                    for n, s in enumerate(seconds[:count], 1)
+                ),
             ),
         ),
     )

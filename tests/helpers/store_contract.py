@@ -9,7 +9,7 @@ from helpers.made_up import BASE
 from lenetcli.errors import LostClaimError, NotFoundError, StoreError, UsageError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import DeviceKind
-from lenetcli.experiment.run import CurvePoint, RunState, Timing
+from lenetcli.experiment.run import CurvePoint, RunState, Timing, Trained
 from lenetcli.machine import system
 from lenetcli.store.claims import Busy, Claim, Done
 from lenetcli.store.store import SORT_FIELDS, Store
@@ -29,8 +29,13 @@ def checkpoint_after(epoch):
 
 def record(store, claim, epoch, checkpoint=None, **options):
     point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
-    timing = Timing(attempt=claim.number, epoch=epoch, train_seconds=1.0, eval_seconds=0.1)
-    store.record_epoch(claim, point, timing, bytes(12), checkpoint or checkpoint_after(epoch), **options)
+    trained = Trained(
+        point=point,
+        timing=Timing(epoch=epoch, train_seconds=1.0, eval_seconds=0.1),
+        checkpoint=checkpoint or checkpoint_after(epoch),
+        predictions=bytes(12),
+    )
+    store.record_epoch(claim, trained, **options)
 
 
 class StoreContract:
@@ -114,7 +119,7 @@ class StoreContract:
         with pytest.raises(StoreError):
             record(store, claim, 1, checkpoint_after(2))  # the epoch is there
         assert store.checkpoint(BASE.key) == checkpoint_after(1)
-        assert len(store.run(BASE.key).timings) == 1
+        assert len(store.run(BASE.key).attempts[0].timings) == 1
 
     def test_ids_are_unique_prefixes(self, store):
         carry_out(store, [0.1, 0.01, 0.001], 1)
@@ -138,7 +143,12 @@ class StoreContract:
         carry_out(store, [0.1, 0.01], 2)
         carry_out(store, [0.1], 5, single=True)
         run = store.sweeps()[0].cells[0].run
-        assert (run.epochs, run.state, run.target_epochs, len(run.timings)) == (2, RunState.COMPLETED, 2, 2)
+        assert (run.epochs, run.state, run.target_epochs, len(run.attempts[0].timings)) == (
+            2,
+            RunState.COMPLETED,
+            2,
+            2,
+        )
         assert run.test_accuracy == curve_of(replace(BASE, lr=0.1), 2)[-1].test_accuracy
         assert store.run(run.key).epochs == 5
 

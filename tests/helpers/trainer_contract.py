@@ -50,7 +50,7 @@ class TrainerContract:
             assert math.isfinite(trained.point.train_loss + trained.point.val_loss)
             assert 0 <= trained.point.val_accuracy <= 1
             assert len(trained.predictions) == images
-            assert trained.train_seconds > 0 and trained.eval_seconds >= 0
+            assert trained.timing.train_seconds > 0 and trained.timing.eval_seconds >= 0
 
     def test_the_same_run_has_the_same_bits(self, trainer, config):
         once, again = (train(trainer, config, range(1, 3)) for _ in range(2))

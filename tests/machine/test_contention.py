@@ -67,10 +67,9 @@ def test_a_gap_of_more_than_a_second_is_a_suspension():
 
 
 def watch_for(seconds):
-    watch = ContentionWatch()
-    watch.start()
-    time.sleep(seconds)
-    return watch.stop()
+    with ContentionWatch() as watch:
+        time.sleep(seconds)
+    return watch.span
 
 
 def test_busy_processes_of_others_are_contention():
@@ -117,16 +116,15 @@ def test_the_work_of_ones_own_threads_is_not_foreign():
     pytest.fail(f"threads of one's own were taken for foreign load: {added}")
 
 
-def test_a_watch_can_be_used_again_and_forgets_a_span_that_was_never_stopped():
+def test_a_watch_leaves_no_thread_behind_and_can_be_used_again():
     watch = ContentionWatch()
     threads = threading.active_count()
     for _ in range(3):
-        watch.start()
-    time.sleep(0.05)
-    assert watch.stop().wall_seconds > 0
-    watch.start()
-    watch.stop()
-    time.sleep(0.05)
+        with watch:
+            time.sleep(0.05)
+        assert watch.span.wall_seconds > 0
+    with pytest.raises(KeyError), watch:
+        raise KeyError
     assert threading.active_count() == threads
 
 
@@ -135,11 +133,9 @@ def test_a_stopped_process_sees_afterwards_that_it_was_stopped():
     code = """if True:
         import os, signal
         from lenetcli.machine.contention import ContentionWatch
-        watch = ContentionWatch()
-        watch.start()
-        os.kill(os.getpid(), signal.SIGSTOP)
-        span = watch.stop()
-        print(span.suspended, span.wall_seconds > 1.3)
+        with ContentionWatch() as watch:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        print(watch.span.suspended, watch.span.wall_seconds > 1.3)
     """
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     while Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TZ":

@@ -215,7 +215,7 @@ def print_run(run: Run, sha256: str | None) -> None:
 
 
 def _print_curve(run: Run) -> None:
-    timings = {timing.epoch: timing for timing in run.newest_timings}
+    timings = {timing.epoch: timing for timing in run.timings}
 
     def of_timing(write: Callable[[Timing], str]) -> Callable[[CurvePoint], str]:
         return lambda point: write(timings[point.epoch]) if point.epoch in timings else NONE

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from lenetcli.data.sources import Arrays
 from lenetcli.experiment.checkpoint import Checkpoint, pack, state_shapes, unpack
 from lenetcli.experiment.config import Config
-from lenetcli.experiment.run import CurvePoint
+from lenetcli.experiment.run import CurvePoint, Timing, Trained
 from lenetcli.machine.contention import ContentionWatch
 from lenetcli.machine.devices import Device
 from lenetcli.training.engine import backend
 from lenetcli.training.engine.lenet import initial_state
 from lenetcli.training.engine.network import Network, place
-from lenetcli.training.events import Diverged, Progressed, Stopped, Trained
+from lenetcli.training.events import Diverged, Progressed, Stopped
 
 
 def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
@@ -77,7 +77,6 @@ def train(
 ) -> Iterator[Trained]:
     """Train epochs from a state; after each, validate; after the last, test. See ``Trainer.train``."""
     network.load(config, state)
-    watch = ContentionWatch()
     count = len(network.labels)
 
     def check() -> None:
@@ -94,12 +93,8 @@ def train(
 
         check()
         order = permutation(config.seed, epoch, count)
-        watch.start()
-        try:
+        with ContentionWatch() as watch:
             train_loss = network.train_epoch(order, report)
-        finally:
-            span = watch.stop()
-
         start = time.time()
         val_loss, val_accuracy, predictions = network.evaluate(network.validation, check)
         eval_seconds = time.time() - start
@@ -120,10 +115,13 @@ def train(
                 val_accuracy=val_accuracy,
                 test_accuracy=test_accuracy,
             ),
+            timing=Timing(
+                epoch=epoch,
+                train_seconds=watch.span.wall_seconds,
+                eval_seconds=eval_seconds,
+                contended=watch.span.contended or watch.span.suspended,
+                clock_set=watch.span.clock_set,
+            ),
             checkpoint=pack(epoch, state),
             predictions=predictions,
-            train_seconds=span.wall_seconds,
-            eval_seconds=eval_seconds,
-            contended=span.contended or span.suspended,
-            clock_set=span.clock_set,
         )
