@@ -78,6 +78,7 @@ def _run(request: Request, axes: Sequence[Axis], address: str, *, wait: bool, re
     from lenetcli.cli.screen import tables
     from lenetcli.cli.screen.display import Display
     from lenetcli.store.store import Store
+    from lenetcli.training.events import Noted
     from lenetcli.training.plan import make_plan
     from lenetcli.training.runner import Runner
 
@@ -88,11 +89,11 @@ def _run(request: Request, axes: Sequence[Axis], address: str, *, wait: bool, re
         for note in plan.notes:
             console.print_message(note, "bold yellow")
         with Display(plan.sweep) as display:
-            runner = Runner(store, plan, _make_trainer, display, wait=wait)
+            runner = Runner(store, plan, _make_trainer, display.show, wait=wait)
 
             def abandon() -> None:
                 runner.abandon()
-                display.note(f"Stopped. {RESUME}")
+                display.show(Noted(f"Stopped. {RESUME}"))
                 display.close()
 
             result, stop = run_stoppably(runner.run, abandon, display.restore)

@@ -73,6 +73,23 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A process that trains runs: its machine, device, versions, and the seconds that it took to load.
+
+    ``fingerprint`` is what of its processor determines the bits; ``threads`` run operations side by side.
+    """
+
+    host: str
+    device_name: str
+    processor: str
+    fingerprint: str
+    threads: int
+    versions: Mapping[str, str]
+    import_seconds: float | None = None
+    data_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """The work of one process on a run: machine, device, versions, outcome and times.
 

@@ -5,7 +5,7 @@ having that number. A process that was suspended for an hour, and whose run anot
 meanwhile, gets ``LostClaimError`` and changes nothing.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +15,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from lenetcli.errors import LostClaimError, StoreError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind
-from lenetcli.experiment.run import Attempt, Run, RunState, Timing, Trained
-from lenetcli.machine import process, processor, system
+from lenetcli.experiment.run import Run, RunState, Timing, Trained, Worker
+from lenetcli.machine import process, system
 from lenetcli.store.queries import holder_is_alive
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
@@ -70,7 +70,7 @@ class Done:
 def claim_run(
     connection: Connection,
     config: Config,
-    attempt: Attempt,
+    worker: Worker,
     *,
     dataset_name: str,
     epochs: int,
@@ -105,10 +105,10 @@ def claim_run(
         connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
         connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(completed_epochs=0))
         stored = 0
-    note = _compare_machines(connection, run_id, attempt) if stored else None
+    note = _compare_machines(connection, run_id, worker) if stored else None
     return Claim(
         run_id=run_id,
-        attempt_id=_add_attempt(connection, run_id, replace(attempt, number=number, note=note)),
+        attempt_id=_add_attempt(connection, run_id, worker, number=number, note=note),
         number=number,
         epochs=stored,
         checkpoint=checkpoint if stored else None,
@@ -116,13 +116,13 @@ def claim_run(
     )
 
 
-def begin_measurement(connection: Connection, run: Run, attempt: Attempt) -> Measurement:
+def begin_measurement(connection: Connection, run: Run, worker: Worker) -> Measurement:
     """Record an attempt that trains a finished run again; see ``Store.begin_measurement``."""
     run_id = connection.execute(select(RUNS.c.id).where(RUNS.c.key == run.key)).scalar_one()
-    note = _compare_machines(connection, run_id, attempt)
+    note = _compare_machines(connection, run_id, worker)
     number = _next_number(connection, run_id)
-    attempt = replace(attempt, number=number, remeasure=True, note=note)
-    return Measurement(attempt_id=_add_attempt(connection, run_id, attempt), number=number, note=note)
+    attempt_id = _add_attempt(connection, run_id, worker, number=number, note=note, remeasure=True)
+    return Measurement(attempt_id=attempt_id, number=number, note=note)
 
 
 def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: int) -> int:
@@ -167,14 +167,25 @@ def _next_number(connection: Connection, run_id: int) -> int:
     return int(connection.execute(query).scalar_one()) + 1
 
 
-def _add_attempt(connection: Connection, run_id: int, attempt: Attempt) -> int:
-    """Insert the row of an attempt of this process; returns its id."""
-    values = {name: value for name, value in asdict(attempt).items() if name != "timings"} | {
+def _add_attempt(
+    connection: Connection,
+    run_id: int,
+    worker: Worker,
+    *,
+    number: int,
+    note: str | None,
+    remeasure: bool = False,
+) -> int:
+    """Insert the row of an attempt, which this process records and a worker makes; returns its id."""
+    values = asdict(worker) | {
         "run_id": run_id,
+        "number": number,
+        "started_at": datetime.now(UTC),
         "identity": process.this_process().to_json(),
         "computer": process.this_process().to_json(),
-        "recorder_host": attempt.host,
-        "fingerprint": processor.processor_fingerprint(),
+        "recorder_host": system.host_name(),
+        "note": note,
+        "remeasure": remeasure,
     }
     return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]
 
@@ -206,8 +217,8 @@ def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None
     return None if row is None else Checkpoint(*row)
 
 
-def _compare_machines(connection: Connection, run_id: int, attempt: Attempt) -> str | None:
-    """Why an attempt may compute other bits than the attempts that trained the stored epochs; None if not."""
+def _compare_machines(connection: Connection, run_id: int, worker: Worker) -> str | None:
+    """Why a worker may compute other bits than the attempts that trained the stored epochs; None if not."""
     # Timings tell which attempts trained epochs. Of the processor the fingerprint counts, whatever its name;
     # the device name counts on a GPU alone.
     rows = connection.execute(
@@ -221,14 +232,14 @@ def _compare_machines(connection: Connection, run_id: int, attempt: Attempt) -> 
     ).all()
     changes = []
     for change, before, now in (
-        ("kind of processor", {row.fingerprint for row in rows}, processor.processor_fingerprint()),
-        ("GPU", {row.device_name for row in rows if row.device == DeviceKind.GPU}, attempt.device_name),
+        ("kind of processor", {row.fingerprint for row in rows}, worker.fingerprint),
+        ("GPU", {row.device_name for row in rows if row.device == DeviceKind.GPU}, worker.device_name),
         (
             "version of TensorFlow",
             {row.versions.get("tensorflow") for row in rows},
-            attempt.versions.get("tensorflow"),
+            worker.versions.get("tensorflow"),
         ),
-        ("setting of oneDNN", {row.versions.get("onednn") for row in rows}, attempt.versions.get("onednn")),
+        ("setting of oneDNN", {row.versions.get("onednn") for row in rows}, worker.versions.get("onednn")),
     ):
         if before - {now}:
             changes.append(change)
@@ -255,11 +266,7 @@ def _update_run(connection: Connection, claim: Claim, **values: object) -> None:
         )
 
 
-def record_epoch(
-    connection: Connection,
-    claim: Claim,
-    trained: Trained,
-) -> None:
+def record_epoch(connection: Connection, claim: Claim, trained: Trained) -> None:
     """Record an epoch with its timing, and its checkpoint in place of the one before.
 
     Raises:

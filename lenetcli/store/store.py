@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from lenetcli.errors import StoreBusyError, UsageError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind, Request
-from lenetcli.experiment.run import Attempt, Run, RunState, Timing, Trained
+from lenetcli.experiment.run import Run, RunState, Timing, Trained, Worker
 from lenetcli.experiment.sweep import Axis, Sweep
 from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.claims import Busy, Claim, Done, Measurement
@@ -166,13 +166,13 @@ class Store:
     def claim(
         self,
         config: Config,
-        attempt: Attempt,
+        worker: Worker,
         *,
         dataset_name: str,
         epochs: int,
         presumed_dead: tuple[int, int] | None = None,
     ) -> Claim | Busy | Done:
-        """Claim a run for an attempt to train it up to ``epochs``; a run of a dead process is taken over.
+        """Claim a run for a worker to train it up to ``epochs``; a run of a dead process is taken over.
 
         ``presumed_dead`` is the number and heartbeat of an attempt whose heartbeat has stood still too long.
 
@@ -183,16 +183,20 @@ class Store:
             return claims.claim_run(
                 connection,
                 config,
-                attempt,
+                worker,
                 dataset_name=dataset_name,
                 epochs=epochs,
                 presumed_dead=presumed_dead,
             )
 
-    def record_setup(self, owner: Claim | Measurement, **seconds: float) -> None:
-        """Record set-up times of an attempt in seconds, by the names of the fields of ``Attempt``."""
+    def record_setup(self, owner: Claim | Measurement, trace_seconds: float, warmup_seconds: float) -> None:
+        """Record the times that it took to trace and to warm up the network of an attempt, in seconds."""
         with self._database.write() as connection:
-            connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.id == owner.attempt_id).values(**seconds))
+            connection.execute(
+                update(ATTEMPTS)
+                .where(ATTEMPTS.c.id == owner.attempt_id)
+                .values(trace_seconds=trace_seconds, warmup_seconds=warmup_seconds)
+            )
 
     def record_epoch(
         self,
@@ -255,10 +259,10 @@ class Store:
 
     # Measuring again
 
-    def begin_measurement(self, run: Run, attempt: Attempt) -> Measurement:
-        """Record an attempt of this process that trains a finished run again, for its timings alone."""
+    def begin_measurement(self, run: Run, worker: Worker) -> Measurement:
+        """Record an attempt that trains a finished run again, for its timings alone."""
         with self._database.write() as connection:
-            return claims.begin_measurement(connection, run, attempt)
+            return claims.begin_measurement(connection, run, worker)
 
     def record_timing(self, measurement: Measurement, timing: Timing) -> None:
         """Record the timing of an epoch that was trained again."""

@@ -1,4 +1,4 @@
-"""Attempts: the description of this process' work on a run, its heartbeat, and the heartbeats of others."""
+"""Attempts: the process that trains, its heartbeat, and the heartbeats of others."""
 
 import os
 import subprocess
@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from lenetcli.errors import StoreError
-from lenetcli.experiment.run import Attempt
+from lenetcli.experiment.run import Worker
 from lenetcli.machine import processor, system
 from lenetcli.machine.devices import Device
 from lenetcli.version import __version__
@@ -29,23 +27,26 @@ LONGEST_GAP = 5.0
 """The most that counts between two observations of a heartbeat, in seconds."""
 
 
-def begin_attempt(device: Device, threads: int, setup: dict[str, Any]) -> Attempt:
-    """A new attempt of this process; its number is assigned by the store.
+def describe_worker(
+    device: Device,
+    threads: int,
+    *,
+    data_seconds: float | None = None,
+    import_seconds: float | None = None,
+) -> Worker:
+    """This process as a worker on a device, with a number of inter-op threads.
 
-    Args:
-        device: the device it trains on.
-        threads: the number of inter-op threads.
-        setup: the set-up times known so far, in seconds, by the names of the fields.
+    ``data_seconds`` and ``import_seconds`` are the times that it took to read the data and load TensorFlow.
     """
-    return Attempt(
-        number=0,
-        started_at=datetime.now(UTC),
+    return Worker(
         host=system.host_name(),
         device_name=device.name,
         processor=processor.processor_name(),
+        fingerprint=processor.processor_fingerprint(),
         threads=threads,
         versions=_versions(),
-        **setup,
+        data_seconds=data_seconds,
+        import_seconds=import_seconds,
     )
 
 

@@ -1,6 +1,8 @@
-"""The contracts between the trainer, the runner and the display, without TensorFlow.
+"""The events of training and the contract of a trainer, without TensorFlow.
 
-``engine.loop.Trainer`` is the trainer of the product; tests use a fake that satisfies the same contract.
+Events name their run by its key, since several runs may be in training at once, and can be pickled, since
+these may be in other processes. ``engine.loop.Trainer`` is the trainer of the product; tests use a fake that
+satisfies the same contract.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +13,6 @@ from typing import Protocol
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.run import CurvePoint, RunState, Trained
-from lenetcli.experiment.sweep import Cell
 
 
 class Stopped(Exception):  # noqa: N818 -- a request, not an error
@@ -22,14 +23,77 @@ class Diverged(Exception):  # noqa: N818 -- a result, not an error
     """The loss or a weight is not finite."""
 
 
+class Fate(StrEnum):
+    """What a command did with a cell.
+
+    ``KEPT``: nothing, it was done. ``TRAINED`` and ``CONTINUED``: trained here from the first epoch, or from
+    a checkpoint. ``MEASURED``: trained again for its timings. ``ELSEWHERE``: finished by another process
+    meanwhile. ``LEFT``: not done, because of a stop or in the hands of another process. ``FAILED``: ended by
+    an error.
+    """
+
+    KEPT = "kept"
+    TRAINED = "trained"
+    CONTINUED = "continued"
+    MEASURED = "measured again"
+    ELSEWHERE = "trained elsewhere"
+    LEFT = "left"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A message for the user."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A slow step without progress of its own begins."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The training of a run begins: its epochs ``first`` to ``last``."""
+
+    key: str
+    first: int
+    last: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed:
     """The progress within an epoch: the images trained so far, and the mean of their losses."""
 
+    key: str
     epoch: int
     images: int
     total: int
     loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An epoch is stored; ``seconds`` is its training time."""
+
+    key: str
+    point: CurvePoint
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The work on a run is over; if it is ``Fate.LEFT``, it may begin again."""
+
+    key: str
+    state: RunState
+    fate: Fate
+
+
+Event = Noted | Loading | Began | Progressed | Stored | Ended
 
 
 class Trainer(Protocol):
@@ -64,43 +128,3 @@ class Trainer(Protocol):
 
     def test(self, config: Config, checkpoint: Checkpoint) -> float | None:
         """The test accuracy of a checkpoint of a prepared configuration; None without a test set."""
-
-
-class Fate(StrEnum):
-    """What a command did with a cell.
-
-    ``KEPT``: nothing, it was done. ``TRAINED`` and ``CONTINUED``: trained here from the first epoch, or from
-    a checkpoint. ``MEASURED``: trained again for its timings. ``ELSEWHERE``: finished by another process
-    meanwhile. ``LEFT``: not done, because of a stop or in the hands of another process. ``FAILED``: ended by
-    an error.
-    """
-
-    KEPT = "kept"
-    TRAINED = "trained"
-    CONTINUED = "continued"
-    MEASURED = "measured again"
-    ELSEWHERE = "trained elsewhere"
-    LEFT = "left"
-    FAILED = "failed"
-
-
-class Observer(Protocol):
-    """Receives the events of a runner."""
-
-    def note(self, text: str) -> None:
-        """A message for the user."""
-
-    def loading(self, what: str) -> None:
-        """A slow step without progress of its own begins."""
-
-    def began(self, cell: Cell, first: int, last: int) -> None:
-        """The training of a cell begins: its epochs ``first`` to ``last``."""
-
-    def progressed(self, progress: Progressed) -> None:
-        """Progress within an epoch of that cell."""
-
-    def finished_epoch(self, point: CurvePoint, seconds: float) -> None:
-        """An epoch of that cell is stored; ``seconds`` is its training time."""
-
-    def ended(self, cell: Cell, state: RunState, fate: Fate) -> None:
-        """The work on a cell is over."""

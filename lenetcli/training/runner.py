@@ -5,19 +5,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from lenetcli.data.sources import Arrays
 from lenetcli.errors import LenetError, LostClaimError, StoreBusyError, StoreError
 from lenetcli.experiment.checkpoint import Checkpoint
-from lenetcli.experiment.run import Attempt, Run, RunState, Trained
+from lenetcli.experiment.run import Run, RunState, Trained, Worker
 from lenetcli.experiment.sweep import Cell, Sweep
 from lenetcli.machine import limits
 from lenetcli.machine.devices import Device
 from lenetcli.store.claims import Busy, Claim, Measurement
 from lenetcli.store.store import Store
-from lenetcli.training.attempt import HeartbeatWatch, begin_attempt, send_heartbeats
-from lenetcli.training.events import Diverged, Fate, Observer, Stopped, Trainer
+from lenetcli.training.attempt import HeartbeatWatch, describe_worker, send_heartbeats
+from lenetcli.training.events import (
+    Began,
+    Diverged,
+    Ended,
+    Event,
+    Fate,
+    Loading,
+    Noted,
+    Stopped,
+    Stored,
+    Trainer,
+)
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
 
@@ -56,28 +67,33 @@ class Runner:
     """Carries out a plan: ``run`` in a worker thread, ``abandon`` in the main thread."""
 
     def __init__(
-        self, store: Store, plan: Plan, make_trainer: MakeTrainer, observer: Observer, *, wait: bool = True
+        self,
+        store: Store,
+        plan: Plan,
+        make_trainer: MakeTrainer,
+        emit: Callable[[Event], None],
+        *,
+        wait: bool = True,
     ) -> None:
         self._store = store
         self._plan = plan
         self._epochs = plan.sweep.epochs
         self._make_trainer = make_trainer
-        self._observer = observer
+        self._emit = emit
         self._wait = wait
         self._trainer: Trainer | None = None
-        self._setup: dict[str, Any] = {}
+        self._worker: Worker | None = None
         self._owner: Claim | Measurement | None = None  # of the attempt that is under way
         self._fates: dict[str, Fate] = {}
         self._failure: str | None = None
         self._heartbeats = HeartbeatWatch()
-        self._threads = plan.sweep.request.threads or limits.usable_cores()
 
     def run(self, stop: Stop) -> Result:
         """Train the open cells; those that other processes train are waited for, unless ``wait`` is False.
 
         Raises:
             LenetError: if the data or the store cannot be used.
-            BrokenPipeError: if the observer writes to a pipe that nobody reads; the run is recorded as
+            BrokenPipeError: if ``emit`` writes to a pipe that nobody reads; the run is recorded as
                 interrupted.
         """
         self._stop = stop
@@ -88,7 +104,7 @@ class Runner:
             open_keys = {cell.config.key for cell in self._plan.open_cells}
             for cell in sweep.cells:
                 if cell.run is not None and cell.config.key not in open_keys:
-                    self._end(cell, cell.run.state, Fate.KEPT)
+                    self._end(cell.config.key, cell.run.state, Fate.KEPT)
             pending = [cell for cell in sweep.cells if cell.config.key in open_keys]
             if pending:
                 self._load()
@@ -117,7 +133,7 @@ class Runner:
         """Read the data and load TensorFlow."""
         source, device = self._plan.source, self._plan.device
         assert source is not None and device is not None
-        self._observer.loading(f"Reading {source.name}")
+        self._emit(Loading(f"Reading {source.name}"))
         start = time.monotonic()
         arrays = source.load()
         counts = (source.train_images, source.validation_images, source.test_images)
@@ -125,26 +141,30 @@ class Runner:
         loaded = time.monotonic()
         if self._stop():
             raise Stopped
-        self._observer.loading("Loading TensorFlow")
-        self._trainer = self._make_trainer(arrays, device, self._threads)
-        self._setup = {"data_seconds": loaded - start, "import_seconds": time.monotonic() - loaded}
+        self._emit(Loading("Loading TensorFlow"))
+        threads = self._plan.sweep.request.threads or limits.usable_cores()
+        self._trainer = self._make_trainer(arrays, device, threads)
+        self._worker = describe_worker(
+            device, threads, data_seconds=loaded - start, import_seconds=time.monotonic() - loaded
+        )
 
     def _work_on(self, cell: Cell) -> bool:
         """Train a cell unless another process is training it; returns whether the work on it is over."""
         if self._stop():
             raise Stopped
+        assert self._worker is not None
         key = cell.config.key
         answer = self._persist(
             self._store.claim,
             cell.config,
-            self._begin_attempt(),
+            self._worker,
             dataset_name=self._plan.sweep.dataset_name,
             epochs=self._epochs,
             presumed_dead=self._heartbeats.find_dead(key),
         )
         if isinstance(answer, Busy):
             if self._heartbeats.observe(key, answer.number, answer.heartbeat):
-                self._observer.note(f"A run is in the hands of another process on {answer.host}.")
+                self._emit(Noted(f"A run is in the hands of another process on {answer.host}."))
             return False
         if isinstance(answer, Claim):
             return self._train(cell, answer)
@@ -152,25 +172,22 @@ class Runner:
         if self._plan.remeasure and run.state is RunState.COMPLETED:
             self._measure(cell, run)
         else:
-            self._end(cell, run.state, Fate.KEPT if self._plan.remeasure else Fate.ELSEWHERE)
+            self._end(key, run.state, Fate.KEPT if self._plan.remeasure else Fate.ELSEWHERE)
         return True
-
-    def _begin_attempt(self) -> Attempt:
-        assert self._plan.device is not None
-        return begin_attempt(self._plan.device, self._threads, self._setup)
 
     def _train(self, cell: Cell, claim: Claim) -> bool:
         """Train a claimed run; returns False if another process has taken it over."""
         if claim.note:
-            self._observer.note(f"{claim.note[0].upper()}{claim.note[1:]}.")
+            self._emit(Noted(f"{claim.note[0].upper()}{claim.note[1:]}."))
         try:
             with self._own(cell, claim):
                 if claim.epochs < self._epochs:
                     state = self._train_epochs(cell, claim)
                 else:  # it was interrupted exactly here, where no request ended then
                     state = self._test(cell, claim)
-                self._end(cell, state, Fate.CONTINUED if claim.epochs else Fate.TRAINED)
+                self._end(cell.config.key, state, Fate.CONTINUED if claim.epochs else Fate.TRAINED)
         except LostClaimError:
+            self._end(cell.config.key, RunState.RUNNING, Fate.LEFT)
             return False
         return True
 
@@ -180,7 +197,7 @@ class Runner:
             for trained in self._epochs_of(cell, claim, claim.checkpoint, claim.epochs + 1):
                 outcome = RunState.COMPLETED if trained.point.epoch == self._epochs else None
                 self._persist(self._store.record_epoch, claim, trained, outcome=outcome)
-                self._observer.finished_epoch(trained.point, trained.timing.train_seconds)
+                self._emit(Stored(cell.config.key, trained.point, trained.timing.train_seconds))
         except Diverged:
             self._persist(self._store.end, claim, RunState.DIVERGED)
             return RunState.DIVERGED
@@ -196,12 +213,13 @@ class Runner:
     def _measure(self, cell: Cell, run: Run) -> None:
         """Train a finished run again: record the timings, and compare the bits with the stored ones."""
         stored = self._persist(self._store.checkpoint, run.key)
-        measurement = self._persist(self._store.begin_measurement, run, self._begin_attempt())
+        assert self._worker is not None
+        measurement = self._persist(self._store.begin_measurement, run, self._worker)
         difference = None
         with self._own(cell, measurement):
             for trained in self._epochs_of(cell, measurement, None, 1):
                 self._persist(self._store.record_timing, measurement, trained.timing)
-                self._observer.finished_epoch(trained.point, trained.timing.train_seconds)
+                self._emit(Stored(cell.config.key, trained.point, trained.timing.train_seconds))
                 epoch = trained.point.epoch
                 point = replace(run.curve[epoch - 1], test_accuracy=trained.point.test_accuracy)
                 same = point == trained.point
@@ -213,11 +231,11 @@ class Runner:
             fate = Fate.MEASURED
             if difference is not None:
                 reason = f" ({measurement.note})" if measurement.note else ""
-                self._observer.note(f"Run {run.short_id}: {difference}{reason}.")
+                self._emit(Noted(f"Run {run.short_id}: {difference}{reason}."))
                 if not measurement.note:
                     self._failure = f"Run {run.short_id} was measured again, and {difference}"
                     fate = Fate.FAILED
-            self._end(cell, run.state, fate)
+            self._end(run.key, run.state, fate)
 
     def _epochs_of(
         self, cell: Cell, owner: Claim | Measurement, checkpoint: Checkpoint | None, first: int
@@ -226,7 +244,7 @@ class Runner:
         trainer = self._prepare(cell, owner, first)
         epochs = range(first, self._epochs + 1)
         start = datetime.now(UTC)
-        for trained in trainer.train(cell.config, checkpoint, epochs, self._observer.progressed, self._stop):
+        for trained in trainer.train(cell.config, checkpoint, epochs, self._emit, self._stop):
             crowded = self._persist(self._store.others_at_work, owner, start)
             timing = replace(trained.timing, contended=trained.timing.contended or crowded)
             yield replace(trained, timing=timing)
@@ -235,9 +253,9 @@ class Runner:
     def _prepare(self, cell: Cell, owner: Claim | Measurement, first: int) -> Trainer:
         """The trainer, prepared for a cell."""
         assert self._trainer is not None
-        self._observer.began(cell, first, self._epochs)
+        self._emit(Began(cell.config.key, first, self._epochs))
         trace, warmup = self._trainer.prepare(cell.config)
-        self._persist(self._store.record_setup, owner, trace_seconds=trace, warmup_seconds=warmup)
+        self._persist(self._store.record_setup, owner, trace, warmup)
         return self._trainer
 
     @contextmanager
@@ -262,7 +280,7 @@ class Runner:
             if isinstance(error, LenetError):
                 raise
             self._failure = f"A run failed with {note}"
-            self._end(cell, RunState.FAILED, Fate.FAILED)
+            self._end(cell.config.key, RunState.FAILED, Fate.FAILED)
         finally:
             self._owner = None
 
@@ -270,9 +288,9 @@ class Runner:
         with suppress(StoreError, Stopped):  # if it cannot be written, the run is seen as interrupted later
             self._persist(self._store.end, owner, outcome, note)
 
-    def _end(self, cell: Cell, state: RunState, fate: Fate) -> None:
-        self._fates[cell.config.key] = fate
-        self._observer.ended(cell, state, fate)
+    def _end(self, key: str, state: RunState, fate: Fate) -> None:
+        self._fates[key] = fate
+        self._emit(Ended(key, state, fate))
 
     def _persist(self, operation: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """The result of an operation on the store, which is repeated while another program holds the lock."""
@@ -284,6 +302,6 @@ class Runner:
                 if self._stop():
                     raise Stopped from error
                 if not noted:
-                    self._observer.note("The store is locked by another program; waiting for it.")
+                    self._emit(Noted("The store is locked by another program; waiting for it."))
                     noted = True
                 time.sleep(0.1)

@@ -146,6 +146,7 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
     from lenetcli.experiment.config import Request
     from lenetcli.store.store import Store
     from lenetcli.training.engine.loop import Trainer
+    from lenetcli.training.events import Began, Stored
     from lenetcli.training.interrupts import run_stoppably
     from lenetcli.training.plan import make_plan
     from lenetcli.training.runner import Runner
@@ -160,19 +161,14 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
     answered: queue.Queue[dict[str, float]] = queue.Queue()
 
     class Watched(Display):
-        def began(self, *cell):
-            super().began(*cell)
-            self.wait()
-
-        def finished_epoch(self, point, seconds):
-            super().finished_epoch(point, seconds)
-            whole, cpu = time.perf_counter() - self.begun, time.process_time() - self.worked
-            answered.put({"train": seconds, "whole": whole, "cpu": cpu})
-            self.wait()
-
-        def wait(self):
-            asked.get()
-            self.begun, self.worked = time.perf_counter(), time.process_time()
+        def show(self, event):
+            super().show(event)
+            if isinstance(event, Stored):
+                whole, cpu = time.perf_counter() - self.begun, time.process_time() - self.worked
+                answered.put({"train": event.seconds, "whole": whole, "cpu": cpu})
+            if isinstance(event, Began | Stored):
+                asked.get()
+                self.begun, self.worked = time.perf_counter(), time.process_time()
 
     store = Store.open(str(Path(path).with_name("recorded.db")), write=True)
     request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, device="cpu", data=path)
@@ -186,7 +182,7 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
 
     threading.Thread(target=answer, daemon=True).start()
     with Watched(plan.sweep) as display:
-        runner = Runner(store, plan, Trainer, display)
+        runner = Runner(store, plan, Trainer, display.show)
         run_stoppably(runner.run, runner.abandon)
     yield {}
 

@@ -106,6 +106,7 @@ from lenetcli.data import sources
 from lenetcli.experiment.config import Precision
 from lenetcli.store.store import Store
 from lenetcli.training.engine.loop import Trainer
+from lenetcli.training.events import Stored
 
 folder, tiny, epochs = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 source = sources.find("auto", tiny, offline=True)
@@ -116,8 +117,9 @@ class Cut(BaseException):
     pass
 
 class Scissors(Listener):
-    def finished_epoch(self, point, seconds):
-        raise Cut
+    def __call__(self, event):
+        if isinstance(event, Stored):
+            raise Cut
 
 def result(store):
     (run,) = store.runs()

@@ -12,7 +12,7 @@ from lenetcli.experiment.config import DeviceKind, Request
 from lenetcli.experiment.run import CurvePoint, Timing, Trained
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
 from lenetcli.machine.devices import Device
-from lenetcli.training.events import Diverged, Progressed, Stopped
+from lenetcli.training.events import Diverged, Noted, Progressed, Stopped
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
 from lenetcli.training.runner import Runner
@@ -86,7 +86,7 @@ class FakeTrainer:
             self.hook(config, epoch)
             if self.diverges.get(config.lr) == epoch:
                 raise Diverged
-            on_progress(Progressed(epoch=epoch, images=IMAGES, total=IMAGES, loss=1.0))
+            on_progress(Progressed(key=config.key, epoch=epoch, images=IMAGES, total=IMAGES, loss=1.0))
             bits = next_bits(bits, epoch)
             self.trained.append((config.key, epoch))
             yield Trained(
@@ -107,25 +107,14 @@ class Listener:
     """Records the events of a runner."""
 
     def __init__(self):
-        self.notes, self.epochs, self.ends = [], [], []
+        self.events = []
 
-    def note(self, text):
-        self.notes.append(text)
+    def __call__(self, event):
+        self.events.append(event)
 
-    def loading(self, what):
-        pass
-
-    def began(self, cell, first, last):
-        self.first = first
-
-    def progressed(self, progress):
-        pass
-
-    def finished_epoch(self, point, seconds):
-        self.epochs.append(point.epoch)
-
-    def ended(self, cell, state, fate):
-        self.ends.append((cell.config.lr, state, fate))
+    @property
+    def notes(self):
+        return [event.text for event in self.events if isinstance(event, Noted)]
 
 
 def make_plan(store, rates, epochs, *, single=False, remeasure=False, seeds=(0,)):

@@ -22,6 +22,7 @@ from sqlalchemy import Engine, event
 from lenetcli.errors import LenetError, StoreError
 from lenetcli.store.store import Store
 from lenetcli.training import attempt, runner
+from lenetcli.training.events import Stored
 
 LONG = os.environ.get("LENETCLI_LONG") == "1"
 PATIENCE = 300
@@ -73,11 +74,9 @@ class Log(Listener):
         super().__init__()
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    def began(self, cell, first, last):
-        self.key = cell.config.key
-
-    def finished_epoch(self, point, seconds):
-        os.write(self._file, f"{self.key} {point.epoch}\n".encode())
+    def __call__(self, event):
+        if isinstance(event, Stored):
+            os.write(self._file, f"{event.key} {event.point.epoch}\n".encode())
 
 
 def sweep(store, rates, epochs, log, pause=0.0, wait=True):

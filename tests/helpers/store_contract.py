@@ -13,13 +13,13 @@ from lenetcli.experiment.run import CurvePoint, RunState, Timing, Trained
 from lenetcli.machine import system
 from lenetcli.store.claims import Busy, Claim, Done
 from lenetcli.store.store import SORT_FIELDS, Store
-from lenetcli.training.attempt import begin_attempt
+from lenetcli.training.attempt import describe_worker
 
 LABELS = bytes(range(12))
 
 
 def take(store, config=BASE, epochs=3):
-    return store.claim(config, begin_attempt(DEVICE, 1, {}), dataset_name="fake", epochs=epochs)
+    return store.claim(config, describe_worker(DEVICE, 1), dataset_name="fake", epochs=epochs)
 
 
 def checkpoint_after(epoch):

@@ -172,9 +172,7 @@ def test_a_store_that_fails_ends_the_command(store):
 def claim_elsewhere(store, rate, epochs=2, alive=True):
     """A claim of another live process (this one's parent stands for it)."""
     store.add_dataset(BASE.data, (12, 12, 12), bytes(12))
-    claim = store.claim(
-        config(rate), attempt.begin_attempt(DEVICE, 1, {}), dataset_name="fake", epochs=epochs
-    )
+    claim = store.claim(config(rate), attempt.describe_worker(DEVICE, 1), dataset_name="fake", epochs=epochs)
     if alive is None:
         edit_identity(store.name, host="elsewhere", machine="x", boot_id="y")
     return claim
@@ -227,7 +225,7 @@ def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(s
 def test_a_heart_that_beat_while_we_trained_another_cell_counts(store):
     """What was seen long ago is no reason to take a run over."""
     claim = claim_elsewhere(store, 0.1, alive=None)
-    ours = attempt.begin_attempt(DEVICE, 1, {})
+    ours = attempt.describe_worker(DEVICE, 1)
     seen = store.claim(config(0.1), ours, dataset_name="fake", epochs=2)
     store.beat(claim)
     assert (seen.number, seen.heartbeat) == (1, 0)

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from types import TracebackType
+from dataclasses import dataclass
 from typing import Self
 
 from rich.console import RenderableType
@@ -13,9 +13,9 @@ from rich.text import Text
 
 from lenetcli.analysis.estimates import Outlook
 from lenetcli.cli.screen.console import Console, sparkline
-from lenetcli.experiment.run import CurvePoint, RunState
+from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
-from lenetcli.training.events import Fate, Progressed
+from lenetcli.training.events import Began, Ended, Event, Fate, Loading, Noted, Progressed, Stored
 from lenetcli.words import name_value, write_duration
 
 BARS_FROM = 60
@@ -33,8 +33,22 @@ class _Bars(Progress):
         yield Text(self.details, style="dim", no_wrap=True, overflow="ellipsis")
 
 
+@dataclass(slots=True, kw_only=True)
+class _Row:
+    """What is shown of a run in training; ``epochs`` counts those that are done, with a fraction."""
+
+    cell: Cell
+    last: int
+    accuracies: list[float]
+    epochs: float
+    bar: TaskID | None = None
+    details: str = ""
+    start: tuple[float, float] | None = None  # a time, and the epochs done by then
+    remaining: float | None = None
+
+
 class Display:
-    """Shows the progress of a sweep on stderr; implements ``events.Observer``.
+    """Shows the progress of the runs of a sweep on stderr, from the events of their training.
 
     A terminal gets moving bars, and a line for each run that has ended. Anything else gets a plain line for
     each epoch as soon as that is stored, without control codes.
@@ -46,12 +60,11 @@ class Display:
         self.console = Console(file=self._stream, highlight=False, soft_wrap=False)
         self._live = self.console.is_terminal and not self.console.is_dumb_terminal
         self._sweep = sweep
+        self._cells = {cell.config.key: cell for cell in sweep.cells}
+        self._names = _name_cells(sweep, aligned=self._live)
+        self._rows: dict[str, _Row] = {}  # the runs in training, by key
         self._ended_keys: set[str] = set()
-        self._accuracies: list[float] = []  # the validation accuracies of the run in training
-        self._cell: Cell | None = None  # the cell in training
-        self._last_epoch = 0
         self._outlook = Outlook(sweep)
-        self._rate_start: tuple[float, float] | None = None  # a time, and the epochs done by then
         bars: list[ProgressColumn] = [BarColumn(None)] if self.console.width >= BARS_FROM else []
         self._bars = _Bars(
             TextColumn("{task.description}", markup=False),
@@ -64,15 +77,13 @@ class Display:
             expand=True,
         )
         self._total_bar: TaskID | None = None
-        self._run_bar: TaskID | None = None
+        self._loading_bar: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._bars.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -87,155 +98,162 @@ class Display:
             # the descriptor takes no lock, so that it neither waits nor fails for that reason.
             os.write(self._stream.fileno(), b"\x1b[?25h\n")
 
-    def note(self, text: str) -> None:
-        """Print a message for the user."""
-        self._print_line(text, "yellow")
+    def show(self, event: Event) -> None:
+        """Show an event of training."""
+        match event:
+            case Noted(text):
+                self._print_line(text, "yellow")
+            case Loading(what):
+                self._show_loading(f"{what} ...")
+            case Began():
+                self._begin(event)
+            case Progressed():
+                self._progress(event)
+            case Stored():
+                self._store(event)
+            case Ended():
+                self._end(event)
 
-    def loading(self, what: str) -> None:
-        """Show that a slow step begins; on a terminal until the next event."""
-        if not self._live:
-            self._print_line(f"{what} ...")
-        else:
-            self._replace_run(f"{what} ...")
-
-    def began(self, cell: Cell, first: int, last: int) -> None:
-        """Show that the training of a cell begins, with its epochs ``first`` to ``last``."""
-        self._cell, self._last_epoch = cell, last
-        self._accuracies = [point.val_accuracy for point in cell.run.curve[: first - 1]] if cell.run else []
-        self._rate_start = None
-        self._outlook.remove(cell.config)
-        if first > 1:
-            self._print_line(f"{self._name(cell)}  goes on after epoch {first - 1}")
-        if self._live:
-            if self._total_bar is None and len(self._sweep.cells) > 1:
-                epochs = len(self._sweep.cells) * self._sweep.epochs
-                # Bars appear in the order in which they are added, and that of the sweep is to be on top.
-                self._replace_run(None)
-                self._total_bar = self._bars.add_task(self._position(), total=epochs, remaining="")
-            self._replace_run(f"{self._name(cell)}  getting ready ...")
-            self._update_total(first - 1)
-
-    def progressed(self, progress: Progressed) -> None:
-        """Show the progress within an epoch, with the rate and the remaining time."""
-        if not self._live or self._run_bar is None or self._cell is None:
+    def _show_loading(self, text: str | None) -> None:
+        """Show that a slow step is under way, on a terminal in a bar of unknown length; None removes that."""
+        if text is not None and not self._live:
+            self._print_line(text)
             return
-        done = progress.epoch - 1 + progress.images / progress.total
+        if self._loading_bar is not None:
+            self._bars.remove_task(self._loading_bar)
+        self._loading_bar = None if text is None else self._bars.add_task(text, total=None, remaining="")
+
+    def _begin(self, event: Began) -> None:
+        cell, name = self._cells[event.key], self._names[event.key]
+        curve = cell.run.curve[: event.first - 1] if cell.run else ()
+        accuracies = [point.val_accuracy for point in curve]
+        row = _Row(cell=cell, last=event.last, accuracies=accuracies, epochs=event.first - 1)
+        self._rows[event.key] = row
+        self._outlook.remove(cell.config)
+        if event.first > 1:
+            self._print_line(f"{name}  goes on after epoch {event.first - 1}")
+        if self._live:
+            self._show_loading(None)
+            if self._total_bar is None and len(self._cells) > 1:
+                # Bars appear in the order in which they are added, and that of the sweep is to be on top.
+                epochs = len(self._cells) * self._sweep.epochs
+                self._total_bar = self._bars.add_task(self._position(), total=epochs, remaining="")
+            row.bar = self._bars.add_task(f"{name}  getting ready ...", total=None, remaining="")
+            self._update_total()
+
+    def _progress(self, event: Progressed) -> None:
+        """Show the progress within an epoch, with the rate and the remaining time."""
+        row = self._rows.get(event.key)
+        if row is None or row.bar is None:
+            return
+        row.epochs = event.epoch - 1 + event.images / event.total
         now = time.monotonic()
         # The rate is measured from the first event of the run on, since tracing and warm-up come before it
         # and happen only once. Validation and storing count, because every epoch includes them.
-        if self._rate_start is None:
-            self._rate_start = (now, done)
-        elapsed, gained = now - self._rate_start[0], done - self._rate_start[1]
-        parts = [f"loss {progress.loss:.4f}"]
-        parts += [f"val accuracy {self._accuracies[-1]:.4f}"] if self._accuracies else []
-        remaining = None
+        if row.start is None:
+            row.start = (now, row.epochs)
+        elapsed, gained = now - row.start[0], row.epochs - row.start[1]
+        name = self._names[event.key]
+        parts = [f"loss {event.loss:.4f}"]
+        parts += [f"val accuracy {row.accuracies[-1]:.4f}"] if row.accuracies else []
+        row.remaining = None
         if elapsed > 0.2 and gained > 0:  # over a shorter time the rate would be noise
-            parts.append(f"{gained * progress.total / elapsed:,.0f} images/s")
+            parts.append(f"{gained * event.total / elapsed:,.0f} images/s")
             pace = elapsed / gained
-            self._outlook.record(self._cell.config, pace)
-            remaining = (self._last_epoch - done) * pace
+            self._outlook.record(row.cell.config, pace)
+            row.remaining = (row.last - row.epochs) * pace
         # At Ctrl-C the terminal prints ^C after this line. In a full line that would wrap, and the next
         # refresh would miss the display by a line.
-        while len(parts) > 1 and len(" · ".join(parts)) > self.console.width - len("^C"):
+        prefix = f"{name}  " if len(self._rows) > 1 else ""
+        while len(parts) > 1 and len(prefix + " · ".join(parts)) > self.console.width - len("^C"):
             parts.pop()
-        self._bars.details = " · ".join(parts)
-        epoch = f"{progress.epoch:>{len(str(self._last_epoch))}}/{self._last_epoch}"
+        row.details = prefix + " · ".join(parts)
         self._bars.update(
-            self._run_bar,
-            description=f"{self._name(self._cell)}  epoch {epoch}",
-            total=self._last_epoch,
-            completed=done,
-            remaining=_write_remaining(remaining),
+            row.bar,
+            description=f"{name}  epoch {event.epoch:>{len(str(row.last))}}/{row.last}",
+            total=row.last,
+            completed=row.epochs,
+            remaining=_write_remaining(row.remaining),
         )
-        self._update_total(done, remaining)
+        self._update_total()
 
-    def finished_epoch(self, point: CurvePoint, seconds: float) -> None:
-        """Note an epoch that is stored; without a live display, print its line.
-
-        Args:
-            point: its point of the curve.
-            seconds: its training time.
-        """
-        self._accuracies.append(point.val_accuracy)
-        assert self._cell is not None
+    def _store(self, event: Stored) -> None:
+        """Note an epoch that is stored; without a live display, print its line."""
+        row, point = self._rows[event.key], event.point
+        row.accuracies.append(point.val_accuracy)
         if not self._live:
             test = "" if point.test_accuracy is None else f"  test accuracy {point.test_accuracy:.4f}"
             self._print_line(
-                f"{self._name(self._cell)}  epoch {point.epoch}/{self._last_epoch}"
+                f"{self._names[event.key]}  epoch {point.epoch}/{row.last}"
                 f"  train loss {point.train_loss:.4f}  val loss {point.val_loss:.4f}"
-                f"  val accuracy {point.val_accuracy:.4f}{test}  {write_duration(seconds)}"
+                f"  val accuracy {point.val_accuracy:.4f}{test}  {write_duration(event.seconds)}"
             )
 
-    def ended(self, cell: Cell, state: RunState, fate: Fate) -> None:
-        """Count a cell as ended and print its line; cells that were finished before get none."""
-        self._ended_keys.add(cell.config.key)
-        self._outlook.remove(cell.config)
-        if fate is Fate.KEPT:
-            return
-        if fate in (Fate.TRAINED, Fate.CONTINUED):
-            accuracies = self._accuracies  # ``cell.run`` is the run as it was before training
+    def _end(self, event: Ended) -> None:
+        """Remove the row of a run and, unless it is left, count it as ended and print its line."""
+        row = self._rows.pop(event.key, None)
+        self._outlook.remove(self._cells[event.key].config)
+        if event.fate is not Fate.LEFT:
+            self._ended_keys.add(event.key)
+            if event.fate is not Fate.KEPT:
+                self._print_end(event, row)
+        if row is not None and row.bar is not None:
+            self._bars.remove_task(row.bar)
+        self._show_loading(None)
+        self._update_total()
+
+    def _print_end(self, event: Ended, row: _Row | None) -> None:
+        run, name, state, fate = self._cells[event.key].run, self._names[event.key], event.state, event.fate
+        if row is not None and fate in (Fate.TRAINED, Fate.CONTINUED):
+            accuracies = row.accuracies  # ``run`` is the run as it was before training
         else:
-            accuracies = [point.val_accuracy for point in cell.run.curve] if cell.run else []
+            accuracies = [point.val_accuracy for point in run.curve] if run else []
         if self._live:
             best = (
                 f"  best {max(accuracies):.4f}  {sparkline(accuracies, self.console)}" if accuracies else ""
             )
             with_state = self.console.width >= 70 or state is not RunState.COMPLETED
-            line = Text(f"{self._name(cell)}{f'  {state}, {fate}' * with_state}{best}")
+            line = Text(f"{name}{f'  {state}, {fate}' * with_state}{best}")
             self.console.print(line, overflow="ellipsis", no_wrap=True)
         elif fate not in (Fate.TRAINED, Fate.CONTINUED) or state is not RunState.COMPLETED:
-            self._print_line(f"{self._name(cell)}  {state}, {fate}")
-        self._replace_run(None)
-        self._update_total(0.0)
+            self._print_line(f"{name}  {state}, {fate}")
 
-    def _replace_run(self, description: str | None) -> None:
-        """Replace the bar of the run in training by one of unknown length; None removes it."""
-        self._bars.details = ""
-        if self._run_bar is not None:
-            self._bars.remove_task(self._run_bar)
-        self._run_bar = (
-            None if description is None else self._bars.add_task(description, total=None, remaining="")
-        )
-
-    def _update_total(self, epochs: float, run_seconds: float | None = None) -> None:
-        """Update the bar of the sweep.
-
-        Args:
-            epochs: the epochs done of the run in training.
-            run_seconds: the remaining time of that run; None if unknown.
-        """
+    def _update_total(self) -> None:
+        """Update the bar of the sweep and the details of its runs."""
+        rows = self._rows.values()
+        self._bars.details = "\n".join(filter(None, (row.details for row in rows)))
         if self._total_bar is not None:
-            done = len(self._ended_keys) * self._sweep.epochs + epochs
-            # The remaining time is shown only if that of every run is known, the one in training and those
-            # that wait: a sum without some of them would be too small.
-            waiting_seconds = self._outlook.remaining_seconds()
-            remaining = _write_remaining(
-                None if run_seconds is None or waiting_seconds is None else run_seconds + waiting_seconds
-            )
+            done = len(self._ended_keys) * self._sweep.epochs + sum(row.epochs for row in rows)
+            # The remaining time is shown only if that of every run is known, of those in training and those
+            # that wait: a sum without some of them would be too small. Runs in training share the rest.
+            seconds = [self._outlook.remaining_seconds(), *(row.remaining for row in rows)]
+            known = [one for one in seconds if one is not None]
+            remaining = sum(known) / len(rows) if rows and len(known) == len(seconds) else None
             self._bars.update(
-                self._total_bar, description=self._position(), completed=done, remaining=remaining
+                self._total_bar,
+                description=self._position(),
+                completed=done,
+                remaining=_write_remaining(remaining),
             )
 
     def _position(self) -> str:
         """The number of the run in training among those of the sweep, in words."""
-        cells = len(self._sweep.cells)
-        return f"run {min(len(self._ended_keys) + 1, cells)} of {cells}"
-
-    def _name(self, cell: Cell) -> str:
-        """The name of a run: its values on the axes of the sweep.
-
-        On a terminal the values are padded to the width of the widest one, so that lines are aligned.
-        """
-        words = []
-        for name in name_axes(self._sweep):
-            values = {name_value(getattr(other.config, name)) for other in self._sweep.cells}
-            width = max(map(len, values)) if self._live else 0
-            words.append(f"{name.replace('_', ' ')} {name_value(getattr(cell.config, name)):<{width}}")
-        return " ".join(words)
+        return f"run {min(len(self._ended_keys) + 1, len(self._cells))} of {len(self._cells)}"
 
     def _print_line(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=not self._live)
         self._stream.flush()
+
+
+def _name_cells(sweep: Sweep, *, aligned: bool) -> dict[str, str]:
+    """The name of each run by key: its values on the axes, padded to one width if ``aligned``."""
+    names: dict[str, str] = {cell.config.key: "" for cell in sweep.cells}
+    for axis in name_axes(sweep):
+        values = {cell.config.key: name_value(getattr(cell.config, axis)) for cell in sweep.cells}
+        width = max(map(len, values.values())) if aligned else 0
+        for key, value in values.items():
+            names[key] += f" {axis.replace('_', ' ')} {value:<{width}}"
+    return {key: name.removeprefix(" ") for key, name in names.items()}
 
 
 def _write_remaining(seconds: float | None) -> str:

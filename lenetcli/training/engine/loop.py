@@ -77,7 +77,7 @@ def train(
 ) -> Iterator[Trained]:
     """Train epochs from a state; after each, validate; after the last, test. See ``Trainer.train``."""
     network.load(config, state)
-    count = len(network.labels)
+    key, count = config.key, len(network.labels)
 
     def check() -> None:
         if should_stop():
@@ -89,7 +89,8 @@ def train(
             check()
             if not math.isfinite(loss_sum):
                 raise Diverged
-            on_progress(Progressed(epoch=epoch, images=images, total=count, loss=loss_sum / images))
+            mean_loss = loss_sum / images
+            on_progress(Progressed(key=key, epoch=epoch, images=images, total=count, loss=mean_loss))
 
         check()
         order = permutation(config.seed, epoch, count)

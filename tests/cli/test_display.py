@@ -1,0 +1,110 @@
+"""The display of training, from the events of several runs at once."""
+
+import os
+import pickle
+import re
+
+import pytest
+from helpers.made_up import make_cell, make_sweep
+
+from lenetcli.cli.screen.display import Display
+from lenetcli.experiment.run import CurvePoint, RunState
+from lenetcli.training.events import Began, Ended, Fate, Noted, Progressed, Stored
+
+CELLS = [make_cell("lr", rate, None) for rate in (0.1, 0.01, 0.001)]
+SWEEP = make_sweep("lr", 4, CELLS)
+FIRST, SECOND, THIRD = (cell.config.key for cell in CELLS)
+
+
+def progressed(key, epoch, images, loss):
+    return Progressed(key=key, epoch=epoch, images=images, total=100, loss=loss)
+
+
+def stored(key, epoch, accuracy):
+    point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=2.0, val_accuracy=accuracy)
+    return Stored(key, point, 1.5)
+
+
+INTERLEAVED = (
+    Began(FIRST, 1, 4),
+    Began(SECOND, 3, 4),
+    progressed(FIRST, 1, 50, 2.5),
+    progressed(SECOND, 3, 50, 0.5),
+    stored(SECOND, 3, 0.93),
+    stored(FIRST, 1, 0.81),
+    progressed(SECOND, 4, 25, 0.25),
+    progressed(FIRST, 2, 75, 1.25),
+)
+
+
+@pytest.fixture
+def screen(monkeypatch, tmp_path):
+    """A function that shows events and returns what stands on stderr after the text of the last note."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+
+    def show(*events, live=False):
+        for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+            monkeypatch.setenv(name, "1") if live else monkeypatch.delenv(name, raising=False)
+        before, file = os.dup(2), os.open(tmp_path / "screen", os.O_CREAT | os.O_RDWR | os.O_TRUNC)
+        os.dup2(file, 2)
+        try:
+            display = Display(SWEEP)
+            with display:
+                for event in events:
+                    display.show(pickle.loads(pickle.dumps(event)))  # noqa: S301 -- our own
+                display._bars.refresh()  # a terminal gets a new frame four times a second
+                display.show(Noted("look"))
+                seen = (tmp_path / "screen").read_text("utf-8")
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            os.close(file)
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen) if live else seen
+
+    return show
+
+
+def test_lines_of_two_runs_at_once_name_their_run(screen):
+    lines = screen(*INTERLEAVED, Ended(SECOND, RunState.FAILED, Fate.FAILED)).splitlines()
+    assert lines == [
+        "lr 0.01  goes on after epoch 2",
+        "lr 0.01  epoch 3/4  train loss 1.0000  val loss 2.0000  val accuracy 0.9300  1.5 s",
+        "lr 0.1  epoch 1/4  train loss 1.0000  val loss 2.0000  val accuracy 0.8100  1.5 s",
+        "lr 0.01  failed, failed",
+        "look",
+    ]
+
+
+def frame(seen):
+    """The lines of the bars after the last note, without the bars themselves."""
+    lines = seen.rpartition("look")[2].splitlines()
+    return [" ".join(re.sub("[━╸╺]", " ", line).split()) for line in lines if line.strip()]
+
+
+def test_two_runs_at_once_have_a_bar_and_details_each(screen):
+    total, first, second, *details = frame(screen(*INTERLEAVED, live=True))
+    assert total.startswith("run 1 of 3")
+    assert first.startswith("lr 0.1 epoch 2/4")
+    assert second.startswith("lr 0.01 epoch 4/4")
+    assert [line.partition(" images")[0] for line in details] == [
+        "lr 0.1 loss 1.2500 · val accuracy 0.8100",
+        "lr 0.01 loss 0.2500 · val accuracy 0.9300",
+    ]
+
+
+def test_a_run_that_ends_takes_its_bar_and_its_own_curve_along(screen):
+    seen = screen(*INTERLEAVED, Ended(SECOND, RunState.COMPLETED, Fate.CONTINUED), live=True)
+    assert re.search(r"lr 0\.01 +completed, continued  best 0\.9300", seen)
+    total, first, *details = frame(seen)
+    assert total.startswith("run 2 of 3")
+    assert first.startswith("lr 0.1 epoch 2/4")
+    assert len(details) == 1
+
+
+def test_a_run_that_is_left_does_not_count_and_may_begin_again(screen):
+    left = Ended(SECOND, RunState.RUNNING, Fate.LEFT)
+    total, first, *_ = frame(screen(*INTERLEAVED, left, live=True))
+    assert total.startswith("run 1 of 3") and first.startswith("lr 0.1 ")
+    *_, second = frame(screen(*INTERLEAVED[1:2], left, Began(SECOND, 4, 4), live=True))
+    assert second.startswith("lr 0.01 getting ready")
