@@ -76,9 +76,11 @@ class Trained:
 class Worker:
     """A process that trains runs: its machine, device, versions, and the seconds that it took to load.
 
-    ``fingerprint`` is what of its processor determines the bits; ``threads`` run operations side by side.
+    ``process`` is its identity as JSON, ``fingerprint`` what of its processor determines the bits, and
+    ``threads`` the number of operations that run side by side.
     """
 
+    process: str
     host: str
     device_name: str
     processor: str

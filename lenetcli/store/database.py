@@ -3,10 +3,11 @@
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, make_url
 from sqlalchemy.pool import NullPool, Pool, StaticPool
@@ -17,8 +18,14 @@ from lenetcli.files import expand
 from lenetcli.store.schema import check_schema, migrate
 from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 BUSY_SECONDS = 5.0
-"""How long one statement waits for the lock of another program, in seconds; callers may try again."""
+"""How long one statement waits for the lock of another program, in seconds."""
+
+LOCK_SECONDS = 30.0
+"""How long an operation is repeated while another program holds the lock, in seconds."""
 
 MIGRATING = {"lenetcli_writes": True, "lenetcli_migrates": True}
 """The options of a transaction that changes tables."""
@@ -55,6 +62,15 @@ def parse_address(store: str) -> URL:
     return url
 
 
+OnLock = Callable[[StoreBusyError, float], None]
+"""What to do at the lock of another program after so many seconds: return to go on waiting, or raise."""
+
+
+def _give_up_in_time(error: StoreBusyError, seconds: float) -> None:
+    if seconds > LOCK_SECONDS:
+        raise error
+
+
 class Database:
     """A SQLite file, opened anew for each transaction, so that no lock is held between two of them.
 
@@ -64,11 +80,51 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         self.path = Path(str(url.database))
+        self._on_lock: OnLock = _give_up_in_time
         self._file = _make_engine(url, NullPool)
-        self._memory: Engine | None = (
-            None  # what is read in place of a file that is missing or of an older schema
-        )
+        self._memory: Engine | None = None  # read in place of a file that is missing or of an older schema
         self._missing = False
+
+    @contextmanager
+    def waiting(self, on_lock: OnLock) -> Iterator[None]:
+        """A context in which repeated operations meet the lock of another program with ``on_lock``."""
+        before, self._on_lock = self._on_lock, on_lock
+        try:
+            yield
+        finally:
+            self._on_lock = before
+
+    def repeat(self, operation: Callable[[], T]) -> T:
+        """The result of an operation, which is repeated while another program holds the lock."""
+        start = time.monotonic()
+        while True:
+            try:
+                return operation()
+            except StoreBusyError as error:
+                self._on_lock(error, time.monotonic() - start)
+                time.sleep(0.1)
+
+    def query(
+        self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs
+    ) -> T:
+        """The result of ``work`` in a transaction that reads, repeated as ``repeat`` does."""
+
+        def operation() -> T:
+            with self.read() as connection:
+                return work(connection, *arguments, **options)
+
+        return self.repeat(operation)
+
+    def change(
+        self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs
+    ) -> T:
+        """The result of ``work`` in a transaction that writes, repeated as ``repeat`` does."""
+
+        def operation() -> T:
+            with self.write() as connection:
+                return work(connection, *arguments, **options)
+
+        return self.repeat(operation)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

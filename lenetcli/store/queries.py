@@ -10,18 +10,22 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
-from lenetcli.errors import NotFoundError
+from lenetcli.errors import NotFoundError, StoreError
+from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import KEY_TAG, Config, DeviceKind, Precision
 from lenetcli.experiment.parameters import COLUMNS
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.machine.process import ProcessIdentity, is_alive
-from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS
+from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 MIN_ID_DIGITS = 8
 """The least number of digits in a short id."""
 
 MAX_ROWS = 500
 """The most runs in one statement, since SQLite limits the number of variables."""
+
+MAX_HEADER_BYTES = 65_536
+"""An upper bound of the header of our safetensors files."""
 
 STATES = frozenset(RunState)
 """The states that a row may contain; a store from elsewhere may contain other texts."""
@@ -126,6 +130,39 @@ def find_predictions(connection: Connection, key: str, epoch: int) -> bytes | No
     ).scalar_one_or_none()
 
 
+def find_checkpoint(connection: Connection, key: str) -> Checkpoint | None:
+    """The newest checkpoint of a run; None if no epoch is stored."""
+    run = find_runs(connection, [key]).get(key)
+    return read_checkpoint(connection, run.config) if run else None
+
+
+def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None:
+    """The newest checkpoint of a run; None if no epoch is stored.
+
+    Raises:
+        StoreError: if it has more bytes than the configuration allows; they are not read.
+    """
+    # A store from elsewhere may hold gigabytes here: only the length of the column is queried first.
+    of_run = RUNS.c.key == config.key
+    size = connection.execute(
+        select(func.length(WEIGHTS.c.tensors)).join(RUNS, RUNS.c.id == WEIGHTS.c.run_id).where(of_run)
+    ).scalar_one_or_none()
+    if (
+        size is not None
+        and int(size) > 4 * config.parameters * (2 if config.momentum else 1) + MAX_HEADER_BYTES
+    ):
+        raise StoreError(
+            "The stored weights of this run are larger than its configuration allows.",
+            "Restore the store from a backup.",
+        )
+    row = connection.execute(
+        select(WEIGHTS.c.epoch, WEIGHTS.c.sha256, WEIGHTS.c.tensors)
+        .join(RUNS, RUNS.c.id == WEIGHTS.c.run_id)
+        .where(of_run)
+    ).one_or_none()
+    return None if row is None else Checkpoint(*row)
+
+
 def find_validation_labels(connection: Connection, data: str) -> bytes | None:
     """The validation labels of a data set; see ``Store.validation_labels``."""
     return connection.execute(
@@ -208,7 +245,7 @@ def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
     """The state of a run, whose process may have died without recording it."""
     # A killed process leaves "running" in the row, and queries do not correct it, since they never write. The
     # state is then the one that the process would have recorded if it had been interrupted, see
-    # ``claims._end_run``. A process that cannot be seen from here (None) may be alive: its run is running.
+    # ``Claim._end``. A process that cannot be seen from here (None) may be alive: its run is running.
     state = RunState(row.state) if row.state in STATES else RunState.FAILED
     if state is not RunState.RUNNING:
         return state

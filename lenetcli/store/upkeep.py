@@ -18,7 +18,7 @@ from lenetcli.errors import StoreError, UsageError
 from lenetcli.experiment import checkpoint
 from lenetcli.experiment.run import Run
 from lenetcli.files import unwritable, write_whole
-from lenetcli.store import claims, queries, sweeps
+from lenetcli.store import queries, sweeps
 from lenetcli.store.database import Database, parse_address
 from lenetcli.store.schema import MIGRATIONS, check_schema, migrate
 from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION
@@ -111,7 +111,7 @@ def _check_run(connection: Connection, run: Run) -> Iterator[str]:
     if [point.epoch for point in run.curve] != list(range(1, run.epochs + 1)):
         yield "epochs are missing from its curve"
     try:
-        newest = claims.read_checkpoint(connection, run.config)
+        newest = queries.read_checkpoint(connection, run.config)
         if newest is None:
             if run.epochs:
                 yield "its weights are missing"

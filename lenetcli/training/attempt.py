@@ -15,6 +15,7 @@ from lenetcli.errors import StoreError
 from lenetcli.experiment.run import Worker
 from lenetcli.machine import processor, system
 from lenetcli.machine.devices import Device
+from lenetcli.machine.process import this_process
 from lenetcli.version import __version__
 
 HEARTBEAT_SECONDS = 10.0
@@ -39,6 +40,7 @@ def describe_worker(
     ``data_seconds`` and ``import_seconds`` are the times that it took to read the data and load TensorFlow.
     """
     return Worker(
+        process=this_process().to_json(),
         host=system.host_name(),
         device_name=device.name,
         processor=processor.processor_name(),

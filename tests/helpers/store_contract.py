@@ -19,7 +19,7 @@ LABELS = bytes(range(12))
 
 
 def take(store, config=BASE, epochs=3):
-    return store.claim(config, describe_worker(DEVICE, 1), dataset_name="fake", epochs=epochs)
+    return store.claim(config, describe_worker(DEVICE, 1), epochs, dataset_name="fake")
 
 
 def checkpoint_after(epoch):
@@ -27,7 +27,7 @@ def checkpoint_after(epoch):
     return Checkpoint(epoch, bits.hex(), bits)
 
 
-def record(store, claim, epoch, checkpoint=None, **options):
+def record(claim, epoch, checkpoint=None):
     point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
     trained = Trained(
         point=point,
@@ -35,7 +35,7 @@ def record(store, claim, epoch, checkpoint=None, **options):
         checkpoint=checkpoint or checkpoint_after(epoch),
         predictions=bytes(12),
     )
-    store.record_epoch(claim, trained, **options)
+    claim.record(trained)
 
 
 class StoreContract:
@@ -68,7 +68,7 @@ class StoreContract:
 
     def test_a_dead_holder_is_seen_as_interrupted_and_taken_over(self, store):
         first = take(store)
-        record(store, first, 1)
+        record(first, 1)
         self.kill(store)
         assert store.run(BASE.key).state is RunState.INTERRUPTED
         assert [run.key for run in store.runs(state=RunState.RUNNING)] == []
@@ -76,9 +76,9 @@ class StoreContract:
         second = take(store)
         assert (second.number, second.epochs, second.checkpoint) == (2, 1, checkpoint_after(1))
         for work in (
-            lambda: record(store, first, 2),
-            lambda: store.end(first, RunState.INTERRUPTED),
-            lambda: store.record_test(first, 1, 0.5),
+            lambda: record(first, 2),
+            lambda: first.end(RunState.INTERRUPTED),
+            lambda: first.test(0.5),
         ):
             with pytest.raises(LostClaimError):
                 work()
@@ -104,8 +104,8 @@ class StoreContract:
         self.execute(store, "DELETE FROM weights")
         claim = take(store, epochs=3)
         assert (claim.epochs, claim.checkpoint) == (0, None)
-        record(store, claim, 1)
-        store.end(claim, RunState.INTERRUPTED)
+        record(claim, 1)
+        claim.end(RunState.INTERRUPTED)
         assert store.run(BASE.key).state is RunState.INTERRUPTED
         assert isinstance(take(store, epochs=2), Claim)  # done once, and not any more
         self.kill(store)
@@ -115,9 +115,9 @@ class StoreContract:
 
     def test_an_epoch_is_stored_whole_or_not_at_all(self, store):
         claim = take(store)
-        record(store, claim, 1)
+        record(claim, 1)
         with pytest.raises(StoreError):
-            record(store, claim, 1, checkpoint_after(2))  # the epoch is there
+            record(claim, 1, checkpoint_after(2))  # the epoch is there
         assert store.checkpoint(BASE.key) == checkpoint_after(1)
         assert len(store.run(BASE.key).attempts[0].timings) == 1
 

@@ -120,7 +120,7 @@ def test_a_store_that_cannot_be_written_can_be_read(tmp_path, monkeypatch):
 
 def test_a_lock_that_stays_is_an_error_that_says_so(store, monkeypatch):
     carry_out(store, [0.1], 1)
-    monkeypatch.setattr("lenetcli.store.store.OPEN_SECONDS", 0.2)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0.2)
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
     with closing(sqlite3.connect(store.name, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")

@@ -191,7 +191,7 @@ def test_no_wait_leaves_what_is_in_other_hands(store):
 def test_what_is_in_other_hands_is_waited_for(store, monkeypatch):
     monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
     claim = claim_elsewhere(store, 0.1)
-    timer = threading.Timer(0.3, lambda: store.end(claim, RunState.INTERRUPTED))
+    timer = threading.Timer(0.3, lambda: claim.end(RunState.INTERRUPTED))
     timer.start()
     assert carry_out(store, [0.1], 2).fates == {config(0.1).key: Fate.TRAINED}
     timer.join()
@@ -207,7 +207,7 @@ def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(s
 
     def beat():
         while not beats.wait(0.05):
-            store.beat(claim)
+            claim.beat()
         stopped.request(15)
 
     thread = threading.Thread(target=beat)
@@ -218,7 +218,7 @@ def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(s
     assert result.fates == {config(0.1).key: Fate.LEFT}
     assert carry_out(store, [0.1], 2).fates == {config(0.1).key: Fate.TRAINED}
     with pytest.raises(LostClaimError):
-        store.end(claim, RunState.INTERRUPTED)
+        claim.end(RunState.INTERRUPTED)
     is_whole(store, 0.1, 2)
 
 
@@ -226,10 +226,10 @@ def test_a_heart_that_beat_while_we_trained_another_cell_counts(store):
     """What was seen long ago is no reason to take a run over."""
     claim = claim_elsewhere(store, 0.1, alive=None)
     ours = attempt.describe_worker(DEVICE, 1)
-    seen = store.claim(config(0.1), ours, dataset_name="fake", epochs=2)
-    store.beat(claim)
+    seen = store.claim(config(0.1), ours, 2, dataset_name="fake")
+    claim.beat()
     assert (seen.number, seen.heartbeat) == (1, 0)
-    later = store.claim(config(0.1), ours, dataset_name="fake", epochs=2, presumed_dead=(1, 0))
+    later = store.claim(config(0.1), ours, 2, dataset_name="fake", presumed_dead=(1, 0))
     assert later.heartbeat == 1  # still busy
 
 
@@ -434,6 +434,6 @@ def test_another_live_attempt_of_the_store_makes_times_contended(store):
     assert isinstance(claim, Claim)
     carry_out(store, [0.1], 1)
     assert store.run(config(0.1).key).contended
-    store.end(claim, RunState.INTERRUPTED)
+    claim.end(RunState.INTERRUPTED)
     carry_out(store, [0.001], 1)
     assert not store.run(config(0.001).key).contended
