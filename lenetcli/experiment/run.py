@@ -44,7 +44,8 @@ class Timing:
     """The wall-clock seconds that an attempt spent on one epoch, on the device of the attempt.
 
     ``train_seconds`` is the difference of ``time.time()`` before and after the training part, which ends with
-    a synchronisation of the device.
+    a synchronisation of the device. ``beside`` counts the other runs of the same store that were trained on
+    the same machine meanwhile. It and the times are None in stores that were begun with an earlier release.
     """
 
     epoch: int
@@ -52,6 +53,9 @@ class Timing:
     eval_seconds: float
     contended: bool = False
     clock_set: bool = False
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    beside: int | None = None
 
     @property
     def disturbed(self) -> bool:
@@ -95,8 +99,8 @@ class Worker:
 class Attempt:
     """The work of one process on a run: machine, device, versions, outcome and times.
 
-    ``timings`` has the epochs that it trained, the other times are those of its set-up in seconds.
-    ``remeasure`` marks an attempt that trained a finished run again for its timings alone.
+    ``timings`` has the epochs that it trained, ``seen_at`` is the time of its last heartbeat; the set-up
+    times are in seconds. ``remeasure`` marks an attempt that trained a finished run again for its timings.
     """
 
     number: int
@@ -107,6 +111,7 @@ class Attempt:
     threads: int
     versions: Mapping[str, str]
     remeasure: bool = False
+    seen_at: datetime | None = None
     ended_at: datetime | None = None
     outcome: RunState | None = None
     note: str | None = None

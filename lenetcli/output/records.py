@@ -46,9 +46,9 @@ def full_run_fields(run: Run, sha256: str | None) -> dict[str, Any]:
             asdict(point) | {name: getattr(timings.get(point.epoch), name, None) for name in seconds}
             for point in run.curve
         ],
-        "attempts": [_fields(attempt, "timings") for attempt in run.attempts],
+        "attempts": [_fields(attempt, "timings", "seen_at") for attempt in run.attempts],
         "timings": [
-            {"attempt": attempt.number} | _fields(timing)
+            {"attempt": attempt.number} | _fields(timing, "started_at", "ended_at", "beside")
             for attempt in run.attempts
             for timing in attempt.timings
         ],

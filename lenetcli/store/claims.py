@@ -5,7 +5,7 @@ having that number. A process that was suspended for an hour, and whose run anot
 meanwhile, gets ``LostClaimError`` and changes nothing.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from lenetcli.errors import LostClaimError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind
-from lenetcli.experiment.run import RunState, Trained, Worker
+from lenetcli.experiment.run import RunState, Timing, Trained, Worker
 from lenetcli.machine.process import this_process
 from lenetcli.store.database import Database
 from lenetcli.store.queries import holder_is_alive, read_checkpoint
@@ -45,13 +45,11 @@ class Claim:
     note: str | None
     remeasure: bool
     difference: str | None = None
-    since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def record_setup(self, trace_seconds: float, warmup_seconds: float) -> None:
         """Record the times that it took to trace and to warm up the network, in seconds."""
         times = {"trace_seconds": trace_seconds, "warmup_seconds": warmup_seconds}
-        self.database.change(self._update_attempt, **times)
-        self.since = datetime.now(UTC)
+        self.database.change(lambda c: self._update_attempt(c, **times))
 
     def record(self, trained: Trained) -> None:
         """Record a finished epoch with its timing and checkpoint; the last one completes the attempt.
@@ -59,8 +57,7 @@ class Claim:
         Raises:
             LostClaimError: if another process has taken the run over.
         """
-        self.difference = self.database.change(self._record, trained)
-        self.since = datetime.now(UTC)
+        self.difference = self.database.change(lambda c: self._record(c, trained))
 
     def test(self, accuracy: float | None) -> None:
         """Record the test accuracy after the last epoch, which was stored before, and complete the attempt.
@@ -68,7 +65,7 @@ class Claim:
         Raises:
             LostClaimError: if another process has taken the run over.
         """
-        self.database.change(self._test, accuracy)
+        self.database.change(lambda c: self._test(c, accuracy))
 
     def end(self, outcome: RunState, note: str | None = None, *, patience: float | None = None) -> None:
         """Record the end of the attempt and release the run; a ``note`` is appended to that of the claim.
@@ -79,7 +76,7 @@ class Claim:
             LostClaimError: if another process has taken the run over.
         """
         if patience is None:
-            self.database.change(self._end, outcome, note)
+            self.database.change(lambda c: self._end(c, outcome, note))
             return
         with self.database.write(patience) as connection:
             self._end(connection, outcome, note)
@@ -87,7 +84,8 @@ class Claim:
     def beat(self) -> None:
         """Increase the heartbeat counter of the attempt; this is tried once."""
         with self.database.write() as connection:
-            self._update_attempt(connection, heartbeat=ATTEMPTS.c.heartbeat + 1)
+            beat = {"heartbeat": ATTEMPTS.c.heartbeat + 1, "seen_at": datetime.now(UTC)}
+            self._update_attempt(connection, **beat)
 
     def _record(self, connection: Connection, trained: Trained) -> str | None:
         """Record a finished epoch; returns the new ``difference``."""
@@ -104,9 +102,10 @@ class Claim:
                 .values(run_id=self.run_id, **weights)
                 .on_conflict_do_update(index_elements=["run_id"], set_=weights)
             )
-        contended = trained.timing.contended or self._others_at_work(connection)
-        timing = asdict(replace(trained.timing, contended=contended))
-        connection.execute(insert(TIMINGS).values(attempt_id=self.attempt_id, **timing))
+        beside = self._count_others(connection, trained.timing)
+        timing = asdict(trained.timing) | {"attempt_id": self.attempt_id, "beside": beside}
+        timing["contended"] |= beside > 0
+        connection.execute(insert(TIMINGS).values(timing))
         if trained.point.epoch == self.target:
             self._end(connection, RunState.COMPLETED, difference)
         return difference
@@ -124,16 +123,17 @@ class Claim:
             return None
         return f"the bits of epoch {point.epoch} are not the stored ones"
 
-    def _others_at_work(self, connection: Connection) -> bool:
-        """Whether another attempt was under way on the host of the worker during this epoch."""
+    def _count_others(self, connection: Connection, timing: Timing) -> int:
+        """The number of other attempts that were under way on the host of the worker during an epoch."""
         rows = connection.execute(
             select(ATTEMPTS.c.identity, ATTEMPTS.c.ended_at).where(
                 ATTEMPTS.c.id != self.attempt_id,
                 ATTEMPTS.c.host == self.worker.host,
-                or_(ATTEMPTS.c.ended_at.is_(None), ATTEMPTS.c.ended_at > self.since),
+                ATTEMPTS.c.started_at < timing.ended_at,
+                or_(ATTEMPTS.c.ended_at.is_(None), ATTEMPTS.c.ended_at > timing.started_at),
             )
         ).all()
-        return any(row.ended_at is not None or holder_is_alive(row.identity) for row in rows)
+        return sum(row.ended_at is not None or holder_is_alive(row.identity) is True for row in rows)
 
     def _test(self, connection: Connection, accuracy: float | None) -> None:
         last = (EPOCHS.c.run_id == self.run_id, EPOCHS.c.epoch == self.target)
@@ -156,7 +156,7 @@ class Claim:
         notes = ATTEMPTS.c.note if note is None else func.coalesce(ATTEMPTS.c.note + "; ", "") + note
         self._update_attempt(connection, ended_at=datetime.now(UTC), outcome=outcome, note=notes)
 
-    def _update_attempt(self, connection: Connection, /, **values: object) -> None:
+    def _update_attempt(self, connection: Connection, **values: object) -> None:
         connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.id == self.attempt_id).values(**values))
 
     def _update_run(self, connection: Connection, **values: object) -> None:
@@ -234,14 +234,8 @@ def claim_run(
             values |= {"state": RunState.RUNNING, "attempt": number}
         connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(values))
     if stored and not remeasure:
-        checkpoint = read_checkpoint(connection, config)
-        if checkpoint is None or checkpoint.epoch != stored:
-            # Both are written in one transaction, so this store was damaged or edited. A curve without the
-            # weights after it cannot be continued; trained again from the start, it has the same bits.
-            connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
-            connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(completed_epochs=0))
-            stored, checkpoint = 0, None
-    note = _compare_machines(connection, run_id, worker) if stored else None
+        checkpoint = _read_newest(connection, config, run_id, stored)
+    note = _compare_machines(connection, run_id, worker) if checkpoint or remeasure else None
     attempt = {"run_id": run_id, "number": number, "remeasure": remeasure, "note": note}
     return Claim(
         database=database,
@@ -250,11 +244,23 @@ def claim_run(
         attempt_id=_add_attempt(connection, worker, attempt),
         number=number,
         target=epochs,
-        epochs=0 if remeasure else stored,
+        epochs=checkpoint.epoch if checkpoint else 0,
         checkpoint=checkpoint,
         note=note,
         remeasure=remeasure,
     )
+
+
+def _read_newest(connection: Connection, config: Config, run_id: int, stored: int) -> Checkpoint | None:
+    """The checkpoint after the last stored epoch of a run; without it, the curve is deleted, too."""
+    checkpoint = read_checkpoint(connection, config)
+    if checkpoint is not None and checkpoint.epoch == stored:
+        return checkpoint
+    # Both are written in one transaction, so this store was damaged or edited. A curve without the weights
+    # after it cannot be continued; trained again from the start, it has the same bits.
+    connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
+    connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(completed_epochs=0))
+    return None
 
 
 def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: int) -> int:

@@ -5,9 +5,9 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, make_url
 from sqlalchemy.pool import NullPool, Pool, StaticPool
@@ -18,7 +18,6 @@ from lenetcli.files import expand
 from lenetcli.store.schema import check_schema, migrate
 from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
@@ -104,27 +103,13 @@ class Database:
                 self._on_lock(error, time.monotonic() - start)
                 time.sleep(0.1)
 
-    def query(
-        self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs
-    ) -> T:
+    def query(self, work: Callable[[Connection], T]) -> T:
         """The result of ``work`` in a transaction that reads, repeated as ``repeat`` does."""
+        return self.repeat(lambda: _execute(self.read(), work))
 
-        def operation() -> T:
-            with self.read() as connection:
-                return work(connection, *arguments, **options)
-
-        return self.repeat(operation)
-
-    def change(
-        self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs
-    ) -> T:
+    def change(self, work: Callable[[Connection], T]) -> T:
         """The result of ``work`` in a transaction that writes, repeated as ``repeat`` does."""
-
-        def operation() -> T:
-            with self.write() as connection:
-                return work(connection, *arguments, **options)
-
-        return self.repeat(operation)
+        return self.repeat(lambda: _execute(self.write(), work))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -318,6 +303,11 @@ class Database:
                 primary or -1, (f"cannot be used ({error.orig})", "Restore it from a backup.")
             )
             raise StoreError(f"The store '{self.path}' {fault}.", advice) from error
+
+
+def _execute(transaction: AbstractContextManager[Connection], work: Callable[[Connection], T]) -> T:
+    with transaction as connection:
+        return work(connection)
 
 
 def _make_engine(url: URL | str, pool: type[Pool]) -> Engine:

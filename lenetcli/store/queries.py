@@ -103,8 +103,7 @@ def list_runs(
 
 def find_runs(connection: Connection, keys: Iterable[str]) -> dict[str, Run]:
     """The runs with these keys that have begun, by key."""
-    all_keys = list(keys)
-    runs: list[Run] = []
+    all_keys, runs = list(keys), list[Run]()
     for start in range(0, len(all_keys), MAX_ROWS):
         query = select(RUNS).where(RUNS.c.key.in_(all_keys[start : start + MAX_ROWS]))
         runs += _build_runs(connection, connection.execute(query).all())

@@ -85,7 +85,9 @@ class Store:
             runs = self.sweep(sweep).runs
             fit = [run for run in runs if state in (None, run.state) and device in (None, run.config.device)]
             return queries.sort_runs(fit, sort)[:limit]
-        return self._database.query(queries.list_runs, state=state, device=device, sort=sort, limit=limit)
+        return self._database.query(
+            lambda c: queries.list_runs(c, state=state, device=device, sort=sort, limit=limit)
+        )
 
     def run(self, prefix: str) -> Run:
         """The run whose id begins with ``prefix``; raises ``NotFoundError`` as ``runs`` does."""
@@ -93,7 +95,8 @@ class Store:
 
     def find(self, keys: Iterable[str]) -> dict[str, Run]:
         """The runs with these keys that have begun, by key."""
-        return self._database.query(queries.find_runs, list(keys))
+        all_keys = list(keys)  # a transaction may be repeated
+        return self._database.query(lambda c: queries.find_runs(c, all_keys))
 
     def count(self) -> int:
         """The number of runs."""
@@ -105,23 +108,23 @@ class Store:
 
     def sweep(self, prefix: str) -> Sweep:
         """The sweep whose id begins with ``prefix``; raises ``NotFoundError`` as ``runs`` does."""
-        return self._database.query(sweeps.find_sweep, prefix)
+        return self._database.query(lambda c: sweeps.find_sweep(c, prefix))
 
     def find_request(self, request: Request, axes: Sequence[Axis]) -> Sweep | None:
         """The newest sweep that the same request began, in whatever order it was typed; None without one."""
-        return self._database.query(sweeps.find_request, request, axes)
+        return self._database.query(lambda c: sweeps.find_request(c, request, axes))
 
     def predictions(self, key: str, epoch: int) -> bytes | None:
         """The predicted class of each validation image after an epoch, one byte each; None without it."""
-        return self._database.query(queries.find_predictions, key, epoch)
+        return self._database.query(lambda c: queries.find_predictions(c, key, epoch))
 
     def validation_labels(self, data: str) -> bytes | None:
         """The label of each validation image of the data with this hash, one byte each; None without it."""
-        return self._database.query(queries.find_validation_labels, data)
+        return self._database.query(lambda c: queries.find_validation_labels(c, data))
 
     def checkpoint(self, key: str) -> Checkpoint | None:
         """The newest checkpoint of a run; None if no epoch is stored."""
-        return self._database.query(queries.find_checkpoint, key)
+        return self._database.query(lambda c: queries.find_checkpoint(c, key))
 
     # Writing
 
@@ -136,7 +139,7 @@ class Store:
 
     def request_sweep(self, sweep: Sweep) -> None:
         """Record that a sweep is requested now."""
-        self._database.change(sweeps.record_request, sweep)
+        self._database.change(lambda c: sweeps.record_request(c, sweep))
 
     def claim(
         self,
@@ -157,12 +160,14 @@ class Store:
             The claim, ``Busy`` if another process holds the run, ``Done`` if there is nothing to train.
         """
         return self._database.change(
-            claims.claim_run,
-            self._database,
-            config,
-            worker,
-            epochs,
-            dataset_name=dataset_name,
-            remeasure=remeasure,
-            presumed_dead=presumed_dead,
+            lambda connection: claims.claim_run(
+                connection,
+                self._database,
+                config,
+                worker,
+                epochs,
+                dataset_name=dataset_name,
+                remeasure=remeasure,
+                presumed_dead=presumed_dead,
+            )
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import numpy as np
 from helpers.made_up import BASE, DATA, NOW
@@ -83,6 +84,7 @@ class FakeTrainer:
         for epoch in epochs:
             if should_stop():
                 raise Stopped
+            started_at = datetime.now(UTC)
             self.hook(config, epoch)
             if self.diverges.get(config.lr) == epoch:
                 raise Diverged
@@ -94,7 +96,12 @@ class FakeTrainer:
                 checkpoint=Checkpoint(epoch, bits.hex(), bits),
                 predictions=bytes(IMAGES),
                 timing=Timing(
-                    epoch=epoch, train_seconds=self.seconds, eval_seconds=0.1, contended=self.contended
+                    epoch=epoch,
+                    train_seconds=self.seconds,
+                    eval_seconds=0.1,
+                    contended=self.contended,
+                    started_at=started_at,
+                    ended_at=datetime.now(UTC),
                 ),
             )
 

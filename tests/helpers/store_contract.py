@@ -1,6 +1,7 @@
 """What the rest of the program relies on in a store: tests for every database."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from helpers.fake_training import DEVICE, FakeTrainer, bits_after, carry_out, curve_of
@@ -27,11 +28,17 @@ def checkpoint_after(epoch):
     return Checkpoint(epoch, bits.hex(), bits)
 
 
-def record(claim, epoch, checkpoint=None):
+def record(claim, epoch, checkpoint=None, started_at=None):
     point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
     trained = Trained(
         point=point,
-        timing=Timing(epoch=epoch, train_seconds=1.0, eval_seconds=0.1),
+        timing=Timing(
+            epoch=epoch,
+            train_seconds=1.0,
+            eval_seconds=0.1,
+            started_at=started_at or datetime.now(UTC),
+            ended_at=datetime.now(UTC),
+        ),
         checkpoint=checkpoint or checkpoint_after(epoch),
         predictions=bytes(12),
     )
@@ -120,6 +127,29 @@ class StoreContract:
             record(claim, 1, checkpoint_after(2))  # the epoch is there
         assert store.checkpoint(BASE.key) == checkpoint_after(1)
         assert len(store.run(BASE.key).attempts[0].timings) == 1
+
+    def test_a_timing_counts_the_runs_that_were_trained_beside(self, store):
+        others = [take(store, replace(BASE, seed=seed)) for seed in (1, 2, 3)]
+        others[0].end(RunState.INTERRUPTED)
+        begin = datetime.now(UTC)
+        others[1].end(RunState.INTERRUPTED)
+        claim = take(store)
+        record(claim, 1, started_at=begin)
+        others[2].end(RunState.INTERRUPTED)
+        record(claim, 2)
+        first, second = store.run(BASE.key).attempts[0].timings
+        assert (first.beside, first.contended) == (2, True)
+        assert (second.beside, second.contended) == (0, False)
+        assert begin == first.started_at < first.ended_at <= second.started_at
+
+    def test_a_heartbeat_tells_when_it_beat(self, store):
+        claim = take(store)
+        (attempt,) = store.run(BASE.key).attempts
+        assert attempt.seen_at is None
+        claim.beat()
+        (attempt,) = store.run(BASE.key).attempts
+        assert attempt.started_at < attempt.seen_at <= datetime.now(UTC)
+        assert take(store).heartbeat == 1
 
     def test_ids_are_unique_prefixes(self, store):
         carry_out(store, [0.1, 0.01, 0.001], 1)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from datetime import UTC
 
 import pytest
 
@@ -51,6 +52,8 @@ class TrainerContract:
             assert 0 <= trained.point.val_accuracy <= 1
             assert len(trained.predictions) == images
             assert trained.timing.train_seconds > 0 and trained.timing.eval_seconds >= 0
+        times = [time for t in epochs for time in (t.timing.started_at, t.timing.ended_at)]
+        assert times == sorted(times) and times[0].tzinfo is UTC
 
     def test_the_same_run_has_the_same_bits(self, trainer, config):
         once, again = (train(trainer, config, range(1, 3)) for _ in range(2))

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,7 @@ def train(
             on_progress(Progressed(key=key, epoch=epoch, images=images, total=count, loss=mean_loss))
 
         check()
+        started_at = datetime.now(UTC)
         order = permutation(config.seed, epoch, count)
         with ContentionWatch() as watch:
             train_loss = network.train_epoch(order, report)
@@ -103,10 +105,8 @@ def train(
         if epoch == epochs[-1] and network.test is not None:
             _, test_accuracy, _ = network.evaluate(network.test, check)
         state = network.export()
-        if not (
-            math.isfinite(train_loss + val_loss)
-            and all(np.isfinite(tensor).all() for tensor in state.values())
-        ):
+        has_finite_state = all(np.isfinite(tensor).all() for tensor in state.values())
+        if not (has_finite_state and math.isfinite(train_loss + val_loss)):
             raise Diverged
         yield Trained(
             point=CurvePoint(
@@ -122,6 +122,8 @@ def train(
                 eval_seconds=eval_seconds,
                 contended=watch.span.contended or watch.span.suspended,
                 clock_set=watch.span.clock_set,
+                started_at=started_at,
+                ended_at=datetime.now(UTC),
             ),
             checkpoint=pack(epoch, state),
             predictions=predictions,
