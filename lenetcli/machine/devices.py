@@ -13,10 +13,10 @@ from lenetcli import files
 from lenetcli.errors import DeviceError, UsageError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.machine.limits import memory_bytes
-from lenetcli.machine.nvidia import has_nvidia_gpu, query_driver, run_program, visible_gpus
+from lenetcli.machine.nvidia import has_nvidia_gpu, query_driver, visible_gpus
 from lenetcli.machine.process import this_process
-from lenetcli.machine.processor import processor_name
-from lenetcli.machine.system import ROOT
+from lenetcli.machine.processor import this_processor
+from lenetcli.machine.system import ROOT, run_program
 
 TENSORFLOW_SECONDS = 180.0
 """The time limit for TensorFlow to load, from a cold disk, and count its GPUs, in seconds."""
@@ -63,7 +63,7 @@ def list_devices() -> list[Device]:
 
 
 def _cpu() -> Device:
-    return Device(kind=DeviceKind.CPU, index=0, name=processor_name(), memory_bytes=memory_bytes())
+    return Device(kind=DeviceKind.CPU, index=0, name=this_processor().name, memory_bytes=memory_bytes())
 
 
 def choose_device(requested: str, count_gpus: Callable[[], int] | None = None) -> Device:
@@ -148,8 +148,7 @@ def tensorflow_sees_gpus(ask: Callable[[], int | None] | None = None) -> int:
     answer = (ask or _ask_tensorflow)()
     if answer is None:
         return 0
-    answers[key] = answer
-    files.write_cache(ANSWERS, dict(list(answers.items())[-REMEMBERED:]))
+    files.write_cache(ANSWERS, dict([*answers.items(), (key, answer)][-REMEMBERED:]))
     return answer
 
 

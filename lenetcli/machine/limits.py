@@ -4,36 +4,26 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from lenetcli.machine.system import ROOT, read_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The cores (1.5 is possible) and bytes of memory that control groups allow; None without a limit."""
-
-    cores: float | None
-    memory_bytes: int | None
-
-
-def cgroup_limits(root: Path = ROOT) -> Limits:
-    """The lowest limits of this process' control group and its ancestors (Linux, versions 1 and 2)."""
+def core_limit(root: Path = ROOT) -> float | None:
+    """The fewest cores (1.5 is possible) that a control group of this process allows; None: no limit."""
     quotas = (_core_quota(folder) for folder in _cgroup_folders(root, "cpu"))
-    sizes = (
-        read_text(folder / name)
-        for folder in _cgroup_folders(root, "memory")
-        for name in ("memory.max", "memory.limit_in_bytes")
-    )
-    return Limits(
-        cores=min(filter(None, quotas), default=None),
-        memory_bytes=min((int(size) for size in sizes if size.isdecimal()), default=None),
-    )
+    return min(filter(None, quotas), default=None)
+
+
+def memory_limit(root: Path = ROOT) -> int | None:
+    """The fewest bytes of memory that a control group of this process allows; None: no limit."""
+    names = ("memory.max", "memory.limit_in_bytes")
+    sizes = (read_text(folder / name) for folder in _cgroup_folders(root, "memory") for name in names)
+    return min((int(size) for size in sizes if size.isdecimal()), default=None)
 
 
 def _cgroup_folders(root: Path, controller: str) -> Iterator[Path]:
-    """Yield the folders of the control groups that limit this process, innermost first, as far as visible."""
+    """Yield the folders of this process' control groups, innermost first (Linux, versions 1 and 2)."""
     for line in read_text(root / "proc/self/cgroup").splitlines():
         controllers, _, path = line.partition(":")[2].partition(":")
         mount = root / "sys/fs/cgroup"
@@ -60,7 +50,7 @@ def _core_quota(folder: Path) -> float | None:
 def usable_cores() -> int:
     """The number of cores in the affinity of this process, at most its quota rounded up; at least 1."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    quota = cgroup_limits().cores
+    quota = core_limit()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
@@ -72,4 +62,4 @@ def memory_bytes() -> int:
         total: int = psutil.virtual_memory().total
     else:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(total, cgroup_limits().memory_bytes or total)
+    return min(total, memory_limit() or total)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lenetcli.machine.system import ROOT
+from lenetcli.machine.system import ROOT, run_program
 
 DRIVER_SECONDS = 30.0
 """The time limit for an answer of the driver in seconds: waking eight sleeping GPUs takes a dozen."""
@@ -125,27 +125,3 @@ def visible_gpus(driver: Driver) -> list[Gpu]:
             return []
         visible += matches
     return visible
-
-
-def run_program(command: list[str], seconds: float, environment: dict[str, str] | None = None) -> str:
-    """Run a program and return its standard output, decoded as UTF-8.
-
-    Args:
-        command: the program and its arguments.
-        seconds: the time limit.
-        environment: the environment variables; by default those of this process.
-
-    Raises:
-        OSError: if it cannot be started.
-        subprocess.SubprocessError: if it fails or takes longer than ``seconds``.
-    """
-    return subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=seconds,
-        check=True,
-        env=environment,
-    ).stdout

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -79,7 +78,7 @@ class Processor:
 def this_processor() -> Processor:
     """The processor of this machine; determined once per process."""
     if sys.platform == "linux":
-        return Processor.from_cpuinfo(read_text(ROOT / "proc/cpuinfo"), tuple(_data_caches()))
+        return Processor.from_cpuinfo(read_text(ROOT / "proc/cpuinfo"), _data_caches())
     if sys.platform == "darwin":
         import subprocess
 
@@ -89,11 +88,6 @@ def this_processor() -> Processor:
 
     name = platform.processor() or platform.machine() or "unknown"
     return Processor(name=name, family=name, instructions=frozenset())
-
-
-def processor_name() -> str:
-    """The manufacturer's name of the processor, with runs of blanks reduced to one."""
-    return this_processor().name
 
 
 def processor_fingerprint() -> str:
@@ -107,8 +101,7 @@ def processor_fingerprint() -> str:
     return this_processor().fingerprint + (f" | at most {printable(limit).upper()}" if limit else "")
 
 
-def _data_caches() -> Iterator[str]:
-    """Yield the sizes of the first core's data and unified caches, from L1 up (Linux)."""
-    for folder in sorted((ROOT / "sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        if read_text(folder / "type") != "Instruction":
-            yield read_text(folder / "size")
+def _data_caches() -> tuple[str, ...]:
+    """The sizes of the first core's data and unified caches, from L1 up (Linux)."""
+    folders = sorted((ROOT / "sys/devices/system/cpu/cpu0/cache").glob("index*"))
+    return tuple(read_text(path / "size") for path in folders if read_text(path / "type") != "Instruction")

@@ -1,4 +1,4 @@
-"""The host name, and texts from the files in which the system describes itself."""
+"""The system: host name, the files in which it describes itself, and running its programs."""
 
 from pathlib import Path
 
@@ -27,3 +27,29 @@ def read_text(path: Path) -> str:
         return path.read_text("utf-8", errors="replace").strip()
     except OSError:
         return ""
+
+
+def run_program(command: list[str], seconds: float, environment: dict[str, str] | None = None) -> str:
+    """Run a program and return its standard output, decoded as UTF-8.
+
+    Args:
+        command: the program and its arguments.
+        seconds: the time limit.
+        environment: the environment variables; by default those of this process.
+
+    Raises:
+        OSError: if it cannot be started.
+        subprocess.SubprocessError: if it fails or takes longer than ``seconds``.
+    """
+    import subprocess
+
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=seconds,
+        check=True,
+        env=environment,
+    ).stdout

@@ -4,11 +4,12 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
+from os.path import commonprefix
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select
 
 from lenetcli.errors import NotFoundError, StoreError
 from lenetcli.experiment.checkpoint import Checkpoint
@@ -17,6 +18,8 @@ from lenetcli.experiment.parameters import COLUMNS
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.machine.process import ProcessIdentity, is_alive
 from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS, WEIGHTS
+
+D = TypeVar("D")
 
 MIN_ID_DIGITS = 8
 """The least number of digits in a short id."""
@@ -122,11 +125,8 @@ def find_run(connection: Connection, prefix: str) -> Run:
 
 def find_predictions(connection: Connection, key: str, epoch: int) -> bytes | None:
     """The predictions of a run after an epoch; see ``Store.predictions``."""
-    return connection.execute(
-        select(EPOCHS.c.predictions)
-        .join(RUNS, RUNS.c.id == EPOCHS.c.run_id)
-        .where(RUNS.c.key == key, EPOCHS.c.epoch == epoch)
-    ).scalar_one_or_none()
+    query = select(EPOCHS.c.predictions).join(RUNS).where(RUNS.c.key == key, EPOCHS.c.epoch == epoch)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def find_checkpoint(connection: Connection, key: str) -> Checkpoint | None:
@@ -142,31 +142,23 @@ def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None
         StoreError: if it has more bytes than the configuration allows; they are not read.
     """
     # A store from elsewhere may hold gigabytes here: only the length of the column is queried first.
-    of_run = RUNS.c.key == config.key
-    size = connection.execute(
-        select(func.length(WEIGHTS.c.tensors)).join(RUNS, RUNS.c.id == WEIGHTS.c.run_id).where(of_run)
-    ).scalar_one_or_none()
-    if (
-        size is not None
-        and int(size) > 4 * config.parameters * (2 if config.momentum else 1) + MAX_HEADER_BYTES
-    ):
+    weights, of_run = WEIGHTS.join(RUNS), RUNS.c.key == config.key
+    length = select(func.length(WEIGHTS.c.tensors)).select_from(weights).where(of_run)
+    most = 4 * config.parameters * (2 if config.momentum else 1) + MAX_HEADER_BYTES
+    if int(connection.execute(length).scalar_one_or_none() or 0) > most:
         raise StoreError(
             "The stored weights of this run are larger than its configuration allows.",
             "Restore the store from a backup.",
         )
-    row = connection.execute(
-        select(WEIGHTS.c.epoch, WEIGHTS.c.sha256, WEIGHTS.c.tensors)
-        .join(RUNS, RUNS.c.id == WEIGHTS.c.run_id)
-        .where(of_run)
-    ).one_or_none()
+    columns = (WEIGHTS.c[name] for name in Checkpoint._fields)
+    row = connection.execute(select(*columns).select_from(weights).where(of_run)).one_or_none()
     return None if row is None else Checkpoint(*row)
 
 
 def find_validation_labels(connection: Connection, data: str) -> bytes | None:
     """The validation labels of a data set; see ``Store.validation_labels``."""
-    return connection.execute(
-        select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
-    ).scalar_one_or_none()
+    query = select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def find_key(connection: Connection, column: Any, prefix: str, noun: str, command: str) -> str:
@@ -187,11 +179,8 @@ def find_key(connection: Connection, column: Any, prefix: str, noun: str, comman
         raise NotFoundError(f"{prefix!r} is no {noun} id.", f"See the ids with {command}.")
     start = KEY_TAG + digits if noun == "run" else digits
     # A range, so that the index is used; "g" is the letter after the last hexadecimal digit.
-    keys = (
-        connection.execute(select(column).where(column >= start, column < start + "g").limit(2))
-        .scalars()
-        .all()
-    )
+    query = select(column).where(column >= start, column < start + "g").limit(2)
+    keys = connection.execute(query).scalars().all()
     if not keys:
         raise NotFoundError(f"There is no {noun} {prefix!r} in this store.", f"See the ids with {command}.")
     if len(keys) > 1:
@@ -202,26 +191,13 @@ def find_key(connection: Connection, column: Any, prefix: str, noun: str, comman
 def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
     """The runs of these rows, each with its curve, timings and attempts."""
     ids = [row.id for row in rows]
-    curves: dict[int, list[CurvePoint]] = defaultdict(list)
-    for row in connection.execute(
-        select(EPOCHS.c.run_id, *(EPOCHS.c[field.name] for field in fields(CurvePoint)))
-        .where(EPOCHS.c.run_id.in_(ids))
-        .order_by(EPOCHS.c.run_id, EPOCHS.c.epoch)
-    ):
-        curves[row.run_id].append(_build(CurvePoint, row))
-    timings: dict[int, list[Timing]] = defaultdict(list)
-    for row in connection.execute(
-        select(TIMINGS)
-        .join(ATTEMPTS, ATTEMPTS.c.id == TIMINGS.c.attempt_id)
-        .where(ATTEMPTS.c.run_id.in_(ids))
-        .order_by(TIMINGS.c.attempt_id, TIMINGS.c.epoch)
-    ):
-        timings[row.attempt_id].append(_build(Timing, row))
-    attempts: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(
-        select(ATTEMPTS).where(ATTEMPTS.c.run_id.in_(ids)).order_by(ATTEMPTS.c.number)
-    ):
-        attempts[row.run_id].append(row)
+    in_attempts, of_point = ATTEMPTS.c.run_id.in_(ids), (EPOCHS.c[field.name] for field in fields(CurvePoint))
+    points = select(EPOCHS.c.run_id, *of_point).where(EPOCHS.c.run_id.in_(ids)).order_by(EPOCHS.c.epoch)
+    curves = _group(connection, points, "run_id", partial(_build, CurvePoint))
+    times = select(TIMINGS).join(ATTEMPTS).where(in_attempts).order_by(TIMINGS.c.epoch)
+    timings = _group(connection, times, "attempt_id", partial(_build, Timing))
+    numbered = select(ATTEMPTS).where(in_attempts).order_by(ATTEMPTS.c.number)
+    attempts = _group(connection, numbered, "run_id", lambda row: row)
     return [
         _build(
             Run,
@@ -238,6 +214,16 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
         )
         for row in rows
     ]
+
+
+def _group(
+    connection: Connection, query: Select[Any], column: str, build: Callable[[Row[Any]], D]
+) -> dict[int, list[D]]:
+    """What is built of the rows of a query, by the value of a column."""
+    groups: dict[int, list[D]] = defaultdict(list)
+    for row in connection.execute(query):
+        groups[getattr(row, column)].append(build(row))
+    return groups
 
 
 def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
@@ -280,14 +266,9 @@ def _count_digits(connection: Connection, key: str) -> int:
     shared = 0
     for neighbour in connection.execute(_NEIGHBOURS, {"key": key}).one():
         if neighbour is not None:
-            length = next(
-                (at for at, (a, b) in enumerate(zip(key, neighbour, strict=False)) if a != b), len(key)
-            )
+            length = len(commonprefix([key, neighbour]))  # noqa: RUF071 -- these are no paths
             shared = max(shared, length - len(KEY_TAG))
     return max(MIN_ID_DIGITS, shared + 1)
-
-
-D = TypeVar("D")
 
 
 @cache

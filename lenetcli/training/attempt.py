@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -43,7 +42,7 @@ def describe_worker(
         process=this_process().to_json(),
         host=system.host_name(),
         device_name=device.name,
-        processor=processor.processor_name(),
+        processor=processor.this_processor().name,
         fingerprint=processor.processor_fingerprint(),
         threads=threads,
         versions=_versions(),
@@ -69,14 +68,6 @@ def send_heartbeats(beat: Callable[[], None]) -> Iterator[None]:
         ended.set()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Heartbeat:
-    number: int
-    count: int
-    observed_at: float
-    still_seconds: float
-
-
 class HeartbeatWatch:
     """Finds out which attempts of other hosts are dead, from how long their heartbeat counters stand still.
 
@@ -84,25 +75,23 @@ class HeartbeatWatch:
     """
 
     def __init__(self) -> None:
-        self._heartbeats: dict[str, _Heartbeat] = {}
+        # By the key of a run: attempt and counter, when they were observed, the seconds they stood still.
+        self._heartbeats: dict[str, tuple[tuple[int, int], float, float]] = {}
 
     def observe(self, key: str, number: int, count: int) -> bool:
         """Record the heartbeat counter of an attempt of a run; returns whether the run is new here."""
-        before, now = self._heartbeats.get(key), time.monotonic()
-        still = 0.0
-        if before is not None and (before.number, before.count) == (number, count):
-            # During a longer gap this process may have been stopped, or have trained another run, and the
-            # other process may have been stopped as well, or have waited for the lock of the store.
-            still = before.still_seconds + min(now - before.observed_at, LONGEST_GAP)
-        self._heartbeats[key] = _Heartbeat(number=number, count=count, observed_at=now, still_seconds=still)
+        now = time.monotonic()
+        before, observed_at, still = self._heartbeats.get(key, (None, now, 0.0))
+        # During a longer gap this process may have been stopped, or have trained another run, and the other
+        # process may have been stopped as well, or have waited for the lock of the store.
+        still = still + min(now - observed_at, LONGEST_GAP) if before == (number, count) else 0.0
+        self._heartbeats[key] = (number, count), now, still
         return before is None
 
     def find_dead(self, key: str) -> tuple[int, int] | None:
         """The number and heartbeat counter of the attempt of a run if it is presumed dead, else None."""
-        heartbeat = self._heartbeats.get(key)
-        if heartbeat is None or heartbeat.still_seconds <= DEAD_SECONDS:
-            return None
-        return heartbeat.number, heartbeat.count
+        heartbeat, _, still = self._heartbeats.get(key, (None, 0.0, 0.0))
+        return heartbeat if still > DEAD_SECONDS else None
 
 
 @cache
@@ -116,12 +105,6 @@ def _versions() -> dict[str, str]:
     checkout = Path(__file__).parents[2]
     if (checkout / ".git").exists():
         with suppress(OSError, subprocess.SubprocessError):
-            commit = subprocess.run(
-                ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=10,
-            )
-            versions["commit"] = commit.stdout.strip()
+            git = ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"]
+            versions["commit"] = system.run_program(git, 10.0).strip()
     return versions

@@ -81,11 +81,11 @@ def run_stoppably(
                 os._exit(128 + number)
         stop.request(number)
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        # nohup and background jobs ignore some; None is the handler of another library.
-        if before[number] not in (signal.SIG_IGN, None):
-            signal.signal(number, handle)
+    # nohup and background jobs ignore some; None is the handler of another library.
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: old for number, old in handlers.items() if old not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, handle)
     try:
         thread = threading.Thread(target=run, daemon=True, name="work")
         thread.start()
@@ -101,9 +101,8 @@ def run_stoppably(
                 finally:
                     os._exit(128 + stop.signal)
     finally:
-        for number, handler in before.items():
-            if handler is not None:  # None: it was not installed from Python
-                signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
     if failures:
         raise failures[0]
     return results[0], stop

@@ -130,7 +130,7 @@ def main() -> None:
     if options.output:
         options.output.write_text(json.dumps(points, indent=1))
     if options.figure:
-        title = f"One epoch of training, {processor.processor_name()}, {limits.usable_cores()} cores"
+        title = f"One epoch of training, {processor.this_processor().name}, {limits.usable_cores()} cores"
         draw(points, title, options.figure)
     return None
 

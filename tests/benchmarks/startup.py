@@ -84,7 +84,8 @@ def main(repeats: int = 10) -> None:
         lenetcli = str(Path(sys.executable).with_name("lenetcli"))
         fill_store(folder / "many.db")
         subprocess.run([lenetcli, *SWEEP.split()], cwd=folder, check=True, capture_output=True)
-        print(f"{processor.processor_name()}, {limits.usable_cores()} cores, Python {sys.version.split()[0]}")
+        name, cores = processor.this_processor().name, limits.usable_cores()
+        print(f"{name}, {cores} cores, Python {sys.version.split()[0]}")
         for title, typed, floor, goal in CASES:
             pairs = [
                 (measure(folder, [lenetcli, *typed.split()]), measure(folder, [sys.executable, "-c", floor]))

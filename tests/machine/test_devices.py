@@ -9,7 +9,7 @@ from lenetcli.errors import DeviceError, UsageError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.machine import devices, nvidia
 from lenetcli.machine.devices import choose_device, gpu_trouble, list_devices, tensorflow_sees_gpus
-from lenetcli.machine.processor import processor_name
+from lenetcli.machine.processor import this_processor
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the driver is played by a shell script")
 
@@ -85,7 +85,7 @@ def names_of_gpus():
 
 def test_without_a_driver_there_is_the_cpu_alone():
     (cpu,) = list_devices()
-    assert (cpu.kind, cpu.index, cpu.name) == (DeviceKind.CPU, 0, processor_name())
+    assert (cpu.kind, cpu.index, cpu.name) == (DeviceKind.CPU, 0, this_processor().name)
     assert cpu.memory_bytes > 2**20
 
 
@@ -250,7 +250,7 @@ def test_a_gpu_that_cannot_be_had_is_an_error_that_lists_the_devices(driver, ask
     driver(H100, L4)
     with pytest.raises(DeviceError) as caught:
         choose_device(asked, lambda: usable)
-    for text in (asked, processor_name(), "gpu:0 (NVIDIA H100)", "gpu:1 (NVIDIA L4, odd)"):
+    for text in (asked, this_processor().name, "gpu:0 (NVIDIA H100)", "gpu:1 (NVIDIA L4, odd)"):
         assert text in caught.value.problem
     assert ("lenetcli[cuda]" in caught.value.advice) == (usable == 0)
 

@@ -75,4 +75,4 @@ def write_files(root, files):
 )
 def test_the_tightest_limit_of_the_control_groups_holds(tmp_path, files, cores, memory):
     write_files(tmp_path, files)
-    assert limits.cgroup_limits(tmp_path) == limits.Limits(cores=cores, memory_bytes=memory)
+    assert (limits.core_limit(tmp_path), limits.memory_limit(tmp_path)) == (cores, memory)

@@ -116,7 +116,7 @@ def test_a_limit_set_for_onednn_is_part_of_the_fingerprint(monkeypatch):
 def test_the_fingerprint_and_name_of_this_machine_are_one_line_and_the_same_in_another_process():
     code = (
         "from lenetcli.machine import processor\n"
-        "print(processor.processor_name())\nprint(processor.processor_fingerprint())"
+        "print(processor.this_processor().name)\nprint(processor.processor_fingerprint())"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == [processor.processor_name(), processor.processor_fingerprint()]
+    assert said.splitlines() == [processor.this_processor().name, processor.processor_fingerprint()]

@@ -110,7 +110,9 @@ class Display:
             case Progressed():
                 self._progress(event)
             case Stored():
-                self._store(event)
+                self._rows[event.key].accuracies.append(event.point.val_accuracy)
+                if not self._live:
+                    self._print_epoch(event)
             case Ended():
                 self._end(event)
 
@@ -177,17 +179,14 @@ class Display:
         )
         self._update_total()
 
-    def _store(self, event: Stored) -> None:
-        """Note an epoch that is stored; without a live display, print its line."""
-        row, point = self._rows[event.key], event.point
-        row.accuracies.append(point.val_accuracy)
-        if not self._live:
-            test = "" if point.test_accuracy is None else f"  test accuracy {point.test_accuracy:.4f}"
-            self._print_line(
-                f"{self._names[event.key]}  epoch {point.epoch}/{row.last}"
-                f"  train loss {point.train_loss:.4f}  val loss {point.val_loss:.4f}"
-                f"  val accuracy {point.val_accuracy:.4f}{test}  {write_duration(event.seconds)}"
-            )
+    def _print_epoch(self, event: Stored) -> None:
+        point = event.point
+        test = "" if point.test_accuracy is None else f"  test accuracy {point.test_accuracy:.4f}"
+        self._print_line(
+            f"{self._names[event.key]}  epoch {point.epoch}/{self._rows[event.key].last}"
+            f"  train loss {point.train_loss:.4f}  val loss {point.val_loss:.4f}"
+            f"  val accuracy {point.val_accuracy:.4f}{test}  {write_duration(event.seconds)}"
+        )
 
     def _end(self, event: Ended) -> None:
         """Remove the row of a run and, unless it is left, count it as ended and print its line."""
@@ -209,9 +208,8 @@ class Display:
         else:
             accuracies = [point.val_accuracy for point in run.curve] if run else []
         if self._live:
-            best = (
-                f"  best {max(accuracies):.4f}  {sparkline(accuracies, self.console)}" if accuracies else ""
-            )
+            spark = sparkline(accuracies, self.console)
+            best = f"  best {max(accuracies):.4f}  {spark}" if accuracies else ""
             with_state = self.console.width >= 70 or state is not RunState.COMPLETED
             line = Text(f"{name}{f'  {state}, {fate}' * with_state}{best}")
             self.console.print(line, overflow="ellipsis", no_wrap=True)
@@ -228,13 +226,8 @@ class Display:
             # that wait: a sum without some of them would be too small. Runs in training share the rest.
             seconds = [self._outlook.remaining_seconds(), *(row.remaining for row in rows)]
             known = [one for one in seconds if one is not None]
-            remaining = sum(known) / len(rows) if rows and len(known) == len(seconds) else None
-            self._bars.update(
-                self._total_bar,
-                description=self._position(),
-                completed=done,
-                remaining=_write_remaining(remaining),
-            )
+            left = _write_remaining(sum(known) / len(rows) if rows and len(known) == len(seconds) else None)
+            self._bars.update(self._total_bar, description=self._position(), completed=done, remaining=left)
 
     def _position(self) -> str:
         """The number of the run in training among those of the sweep, in words."""
