@@ -17,7 +17,7 @@ from lenetcli.experiment.config import KEY_TAG, Config, DeviceKind, Precision
 from lenetcli.experiment.parameters import COLUMNS
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.machine.process import ProcessIdentity, is_alive
-from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS, WEIGHTS
+from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 D = TypeVar("D")
 
@@ -123,12 +123,6 @@ def find_run(connection: Connection, prefix: str) -> Run:
     return find_runs(connection, [key])[key]
 
 
-def find_predictions(connection: Connection, key: str, epoch: int) -> bytes | None:
-    """The predictions of a run after an epoch; see ``Store.predictions``."""
-    query = select(EPOCHS.c.predictions).join(RUNS).where(RUNS.c.key == key, EPOCHS.c.epoch == epoch)
-    return connection.execute(query).scalar_one_or_none()
-
-
 def find_checkpoint(connection: Connection, key: str) -> Checkpoint | None:
     """The newest checkpoint of a run; None if no epoch is stored."""
     run = find_runs(connection, [key]).get(key)
@@ -153,12 +147,6 @@ def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None
     columns = (WEIGHTS.c[name] for name in Checkpoint._fields)
     row = connection.execute(select(*columns).select_from(weights).where(of_run)).one_or_none()
     return None if row is None else Checkpoint(*row)
-
-
-def find_validation_labels(connection: Connection, data: str) -> bytes | None:
-    """The validation labels of a data set; see ``Store.validation_labels``."""
-    query = select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
-    return connection.execute(query).scalar_one_or_none()
 
 
 def find_key(connection: Connection, column: Any, prefix: str, noun: str, command: str) -> str:

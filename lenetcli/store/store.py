@@ -14,7 +14,7 @@ from lenetcli.experiment.sweep import Axis, Sweep
 from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.claims import Busy, Claim, Done
 from lenetcli.store.database import Database, OnLock, parse_address
-from lenetcli.store.tables import DATASETS, RUNS
+from lenetcli.store.tables import DATASETS, EPOCHS, RUNS
 
 SORT_FIELDS = tuple(queries.SORT_FIELDS)
 """The fields by which ``Store.runs`` can sort."""
@@ -116,11 +116,13 @@ class Store:
 
     def predictions(self, key: str, epoch: int) -> bytes | None:
         """The predicted class of each validation image after an epoch, one byte each; None without it."""
-        return self._database.query(lambda c: queries.find_predictions(c, key, epoch))
+        query = select(EPOCHS.c.predictions).join(RUNS).where(RUNS.c.key == key, EPOCHS.c.epoch == epoch)
+        return self._database.query(lambda c: c.execute(query).scalar_one_or_none())
 
     def validation_labels(self, data: str) -> bytes | None:
         """The label of each validation image of the data with this hash, one byte each; None without it."""
-        return self._database.query(lambda c: queries.find_validation_labels(c, data))
+        query = select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
+        return self._database.query(lambda c: c.execute(query).scalar_one_or_none())
 
     def checkpoint(self, key: str) -> Checkpoint | None:
         """The newest checkpoint of a run; None if no epoch is stored."""
@@ -130,11 +132,8 @@ class Store:
 
     def add_dataset(self, sha256: str, counts: tuple[int, int, int], validation_labels: bytes) -> None:
         """Record new data: the numbers of training, validation and test images, labels of one byte each."""
-        names = ("train_images", "validation_images", "test_images")
-        values = dict(zip(names, counts, strict=True)) | {
-            "sha256": sha256,
-            "validation_labels": validation_labels,
-        }
+        names = ("sha256", "train_images", "validation_images", "test_images", "validation_labels")
+        values = dict(zip(names, (sha256, *counts, validation_labels), strict=True))
         self._database.change(lambda c: c.execute(upsert(DATASETS).values(values).on_conflict_do_nothing()))
 
     def request_sweep(self, sweep: Sweep) -> None:

@@ -73,6 +73,35 @@ class StoreContract:
         assert isinstance(answer, Busy) and answer.host == system.host_name()
         assert store.run(BASE.key).state is RunState.RUNNING
 
+    def test_who_records_is_told_from_who_computes(self, store):
+        worker = replace(describe_worker(DEVICE, 1), host="elsewhere", process="another", fingerprint="other")
+        assert isinstance(store.claim(BASE, worker, 3, dataset_name="fake"), Claim)
+        (attempt,) = store.run(BASE.key).attempts
+        assert attempt.host == "elsewhere"
+        answer = take(store)
+        assert isinstance(answer, Busy) and answer.host == system.host_name()  # alive is who records
+
+    def test_a_run_that_is_measured_again_stays_free(self, store):
+        carry_out(store, [BASE.lr], 2)
+        before = store.run(BASE.key)
+        worker = describe_worker(DEVICE, 1)
+        claim = store.claim(BASE, worker, 2, dataset_name="fake", remeasure=True)
+        assert (claim.remeasure, claim.epochs, claim.checkpoint) == (True, 0, None)
+        assert isinstance(take(store, epochs=3), Claim)
+        record(claim, 1)
+        assert claim.difference == "the bits of epoch 1 are not the stored ones"
+        claim.end(RunState.INTERRUPTED)
+        run = store.run(BASE.key)
+        assert (run.state, run.curve) == (RunState.RUNNING, before.curve)
+        assert [attempt.outcome for attempt in run.attempts] == [
+            RunState.COMPLETED,
+            RunState.INTERRUPTED,
+            None,
+        ]
+        assert (
+            store.claim(BASE, worker, 4, dataset_name="fake", remeasure=True).number == 3
+        )  # of who holds it
+
     def test_a_dead_holder_is_seen_as_interrupted_and_taken_over(self, store):
         first = take(store)
         record(first, 1)
