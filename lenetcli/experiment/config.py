@@ -134,12 +134,17 @@ class Settings:
         most=1024,
     )
 
+    @property
+    def neutral(self) -> set[str]:
+        """The fields that came after the first release and mean what runs were without them."""
+        later = (one for one in fields(self) if one.metadata.get("later"))
+        return {one.name for one in later if getattr(self, one.name) == one.default}
+
     def to_mapping(self) -> dict[str, Any]:
-        """The fields by name, without those that came later and have their default."""
+        """The fields by name, without the neutral ones."""
         values = asdict(self)
-        for one in fields(self):
-            if one.metadata.get("later") and values[one.name] == one.default:
-                del values[one.name]
+        for name in self.neutral:
+            del values[name]
         return values
 
     @classmethod

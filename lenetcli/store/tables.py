@@ -32,9 +32,6 @@ from lenetcli.experiment.config import Config
 SCHEMA_VERSION = max(path.name[:4] for path in Path(__file__).parent.glob("migrations/versions/*.py"))
 """The newest revision of ``migrations/versions``; tests compare the tables here with what those create."""
 
-CONFIG_TYPES: dict[Any, Any] = {int: Integer, float: Double}
-"""The types of columns for fields of ``Config``; others are strings."""
-
 
 class UtcDateTime(TypeDecorator[datetime]):
     """The type of a column of aware datetimes; SQLite stores them in UTC, as text without a time zone."""
@@ -54,6 +51,21 @@ class UtcDateTime(TypeDecorator[datetime]):
 METADATA = MetaData()
 
 column = partial(Column, nullable=False)
+
+
+def _make_config_columns(*, later: bool) -> list[Column[Any]]:
+    """The columns of ``runs`` for fields of ``Config``; ``later`` ones have their neutral value by default."""
+    return [
+        column(
+            field.name,
+            {int: Integer, float: Double}.get(field.type, String),  # type: ignore[arg-type]
+            server_default=str(field.default) if later else None,
+        )
+        for field in fields(Config)
+        if field.name != "data" and field.metadata.get("later", False) is later
+    ]
+
+
 VERSION = Table(
     "lenetcli_version",
     METADATA,
@@ -81,7 +93,7 @@ RUNS = Table(
         comment="The identity: ``l1:`` and the SHA-256 of the configuration's canonical JSON.",
     ),
     column("data", String, ForeignKey("datasets.sha256")),
-    *(column(one.name, CONFIG_TYPES.get(one.type, String)) for one in fields(Config) if one.name != "data"),
+    *_make_config_columns(later=False),
     column("dataset", String, comment="The data set's name: a label."),
     column("parameters", Integer),
     column(
@@ -99,6 +111,7 @@ RUNS = Table(
     column("attempt", Integer, comment="The number of the attempt that holds the run: its fencing token."),
     column("created_at", UtcDateTime),
     column("note", String, nullable=True, comment="A remark of the user."),
+    *_make_config_columns(later=True),
     Index("runs_by_age", "created_at"),
     Index("runs_by_state", "state"),
     sqlite_autoincrement=True,

@@ -119,14 +119,14 @@ def test_a_key_does_not_depend_on_the_order_of_fields(order):
 class LaterConfig(Config):
     """A configuration with a parameter that came after the first release."""
 
-    dropout: float = parameter(0.0, "Share of units.", place=15, column=10, later=True)
+    noise: float = parameter(0.0, "How noisy images are.", place=99, column=99, later=True)
 
 
 def test_a_later_parameter_is_left_out_of_the_canonical_json_at_its_neutral_value():
     neutral = LaterConfig(**asdict(BASE))
     assert (neutral.to_json(), neutral.key) == (BASE.to_json(), BASE.key)
-    other = replace(neutral, dropout=0.5)
-    assert json.loads(other.to_json()) == {**json.loads(BASE.to_json()), "dropout": 0.5}
+    other = replace(neutral, noise=0.5)
+    assert json.loads(other.to_json()) == {**json.loads(BASE.to_json()), "noise": 0.5}
     assert LaterConfig.from_mapping(json.loads(other.to_json())) == other
 
 
@@ -135,7 +135,7 @@ def test_a_configuration_stored_before_a_parameter_came_has_its_neutral_value():
 
 
 @pytest.mark.parametrize("kind", [Config, LaterConfig])
-@pytest.mark.parametrize("name", [field.name for field in fields(Config)])
+@pytest.mark.parametrize("name", json.loads(BASE.to_json()))
 def test_a_stored_configuration_without_a_field_of_the_first_release_is_an_error(kind, name):
     stored = json.loads(BASE.to_json())
     del stored[name]
@@ -144,8 +144,8 @@ def test_a_stored_configuration_without_a_field_of_the_first_release_is_an_error
 
 
 def test_a_stored_configuration_with_an_unknown_field_is_an_error():
-    with pytest.raises(TypeError, match="dropout"):
-        Config.from_mapping({**json.loads(BASE.to_json()), "dropout": 0.5})
+    with pytest.raises(TypeError, match="noise"):
+        Config.from_mapping({**json.loads(BASE.to_json()), "noise": 0.5})
 
 
 def test_a_request_comes_back_as_it_was_stored():

@@ -351,7 +351,7 @@ def test_the_commands(capsys, tmp_path, released):
 
 def test_a_newer_schema_names_what_to_do(upgraded):
     with closing(sqlite3.connect(upgraded)) as connection, connection:
-        connection.execute("UPDATE lenetcli_version SET version_num = '0003'")
+        connection.execute("UPDATE lenetcli_version SET version_num = ?", (f"{int(SCHEMA_VERSION) + 1:04}",))
     for write in (False, True):
         with pytest.raises(StoreError, match="newer one"):
             Store.open(upgraded, write=write)
