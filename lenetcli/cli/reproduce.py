@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,8 +24,8 @@ from lenetcli.files import DEFAULT_STORE
 from lenetcli.training.interrupts import SIGNALS
 from lenetcli.words import name_value, write_duration
 
-SweepWords = tuple[str, tuple[Any, ...], str]
-"""The parameter, the values and the device of a sweep."""
+Grid = tuple[tuple[Axis, ...], str]
+"""The axes and the device of a sweep."""
 
 
 @options.with_request("seeds", "epochs", "dataset", "data", "threads")
@@ -41,14 +41,11 @@ def reproduce(
     from lenetcli.machine.devices import choose_device
 
     check_request(request)
-    sweeps: list[SweepWords] = [("lr", LEARNING_RATES, "auto")]
-    if choose_device("auto").kind is DeviceKind.GPU:
-        sweeps.append(("filters", FILTERS[DeviceKind.GPU], "gpu"))
-    sweeps.append(("filters", FILTERS[DeviceKind.CPU], "cpu"))
-    grids = [
-        (options.make_axes(parameter, values, seeds, request.seed), device)
-        for parameter, values, device in sweeps
-    ]
+    has_gpu = choose_device("auto").kind is DeviceKind.GPU
+    grids: list[Grid] = [(options.make_axes("lr", LEARNING_RATES, seeds, request.seed), "auto")]
+    for kind, sizes in FILTERS.items():
+        if kind is DeviceKind.CPU or has_gpu:
+            grids.append((options.make_axes("filters", sizes, seeds, request.seed), kind.value))
     if dry_run:
         _show(request, grids, address)
         return
@@ -56,13 +53,13 @@ def reproduce(
     words = ["--epochs", str(request.epochs), "--dataset", request.dataset, "--store", address]
     for option, value in (("--seeds", seeds), ("--data", request.data), ("--threads", request.threads)):
         words += [option, str(value)] if value is not None else []
-    for parameter, values, device in sweeps:
-        _run(["sweep", parameter, "--device", device, *map(name_value, values), *words])
+    for (axis, *_), device in grids:
+        _run(["sweep", axis.name, "--device", device, *map(name_value, axis.values), *words])
     for command in (["plot", "lr"], ["plot", "runtime"], ["report"]):
         _run([*command, "--store", address])
 
 
-def _show(request: Request, grids: Sequence[tuple[tuple[Axis, ...], str]], address: str) -> None:
+def _show(request: Request, grids: Sequence[Grid], address: str) -> None:
     """Print the runs that are left to train, each once, with their estimated training times."""
     from lenetcli.analysis.estimates import estimate_seconds
     from lenetcli.cli.screen import tables

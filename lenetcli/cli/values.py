@@ -19,16 +19,27 @@ MAX_DIGITS = 18
 """The largest length of a whole number, with its sign; each of this length fits in 64 bits."""
 
 
-def parse_float(text: str, what: str = "value") -> float:
-    """A finite decimal number: ``1e-3``, ``0.001`` and ``.001`` are the same value.
+def parse(text: str, kind: type, what: str) -> Any:
+    """A value of a kind, with white space around it ignored.
 
     Args:
-        text: the number as typed; white space around it is ignored.
-        what: the name of the number in error messages.
+        text: the value as typed.
+        kind: ``float``, ``int`` or an enum.
+        what: the name of the value in error messages.
 
     Raises:
-        UsageError: if the text is no decimal number, or if in float32 the number would overflow, or be zero
-            without being zero as typed. The message quotes the text.
+        UsageError: if the text is no such value; the message quotes it.
+    """
+    if kind is float:
+        return parse_float(text, what)
+    return parse_integer(text, what) if kind is int else parse_choice(text, kind, what)
+
+
+def parse_float(text: str, what: str = "value") -> float:
+    """A finite decimal number: ``1e-3``, ``0.001`` and ``.001`` are the same value; see ``parse``.
+
+    Raises:
+        UsageError: also if in float32 the number would overflow, or be zero without being zero as typed.
     """
     stripped = text.strip()
     if not _FLOAT.fullmatch(stripped):
@@ -44,15 +55,7 @@ def parse_float(text: str, what: str = "value") -> float:
 
 
 def parse_integer(text: str, what: str = "value") -> int:
-    """A whole number in digits.
-
-    Args:
-        text: the number as typed; white space around it is ignored.
-        what: the name of the number in error messages.
-
-    Raises:
-        UsageError: if the text is anything else, or longer than ``MAX_DIGITS``. The message quotes the text.
-    """
+    """A whole number of at most ``MAX_DIGITS`` digits; see ``parse``."""
     stripped = text.strip()
     if not _INTEGER.fullmatch(stripped):
         raise UsageError(f"The {what} {text!r} is not a whole number.", "Write it in digits, as in 16.")
@@ -62,16 +65,7 @@ def parse_integer(text: str, what: str = "value") -> int:
 
 
 def parse_choice(text: str, choices: type[E], what: str) -> E:
-    """The member of an enum with a value, in upper or lower case.
-
-    Args:
-        text: the value as typed; white space around it is ignored.
-        choices: the enum; its values are in lower case.
-        what: the name of the enum in error messages.
-
-    Raises:
-        UsageError: if there is no such member; the advice lists the values.
-    """
+    """The member of an enum whose value is the text, in upper or lower case; see ``parse``."""
     try:
         return choices(text.strip().lower())
     except ValueError:
@@ -99,22 +93,6 @@ def parse_parameter(name: str, *others: str) -> str:
     question = f" Did you mean {spellings[matches[0]].replace('_', '-')}?" if matches else ""
     choices = ", ".join((*SWEPT, *others)).replace("_", "-")
     raise UsageError(f"There is no parameter {name!r} to sweep over.{question}", f"Choose one of {choices}.")
-
-
-def parse(text: str, kind: type, what: str) -> Any:
-    """A value of a kind: a decimal number, a whole number or a member of an enum.
-
-    Args:
-        text: the value as typed.
-        kind: ``float``, ``int`` or an enum.
-        what: the name of the value in error messages.
-
-    Raises:
-        UsageError: if the text is no such value; the message quotes it.
-    """
-    if kind is float:
-        return parse_float(text, what)
-    return parse_integer(text, what) if kind is int else parse_choice(text, kind, what)
 
 
 def parse_value(parameter: str, text: str) -> Any:

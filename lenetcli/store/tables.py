@@ -54,7 +54,7 @@ column = partial(Column, nullable=False)
 
 
 def _make_config_columns(*, later: bool) -> list[Column[Any]]:
-    """The columns of ``runs`` for fields of ``Config``; ``later`` ones have their neutral value by default."""
+    """The columns of ``runs`` for fields of ``Config``; ``later`` ones are neutral by default."""
     return [
         column(
             field.name,
