@@ -281,7 +281,8 @@ def _list_runs(sweeps: Sequence[Sweep]) -> tuple[RunFacts, ...]:
 def _run_facts(run: Run, epochs: int, digits: int) -> RunFacts:
     """The facts of a run of which a sweep requests ``epochs`` epochs."""
     fields = run_fields(run)
-    del fields["created_at"], fields["target_epochs"]  # they say nothing about the results
+    for name in ("created_at", "target_epochs", *run.config.neutral):  # they say nothing about the results
+        del fields[name]
     diverged = run.state is RunState.DIVERGED
     row = (
         run.id[:digits],
