@@ -69,12 +69,8 @@ def compare_readings(begin: Reading, end: Reading, gap: float = 0.0) -> Span:
     Foreign time is the busy time of the cores less the processor time of this process; its child processes
     are foreign. ``contended`` means foreign time of more than a tenth of the cores' time plus two ticks per
     core, ``clock_set`` a difference between ``time.time()`` and the clock since boot of more than 0.1 s plus
-    1 %, ``suspended`` a machine that slept for more than 0.1 s or a gap of more than a second.
-
-    Args:
-        begin: the reading before the span.
-        end: the reading after it.
-        gap: the longest time for which no thread of this process ran, in seconds.
+    1 %, ``suspended`` a machine that slept for more than 0.1 s or a ``gap``, in which no thread of this
+    process ran, of more than a second.
     """
     wall, steady, boot = end.wall - begin.wall, end.steady - begin.steady, end.boot - begin.boot
     own = end.own - begin.own

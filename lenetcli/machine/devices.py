@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,16 +65,13 @@ def _cpu() -> Device:
     return Device(kind=DeviceKind.CPU, index=0, name=this_processor().name, memory_bytes=memory_bytes())
 
 
-def choose_device(requested: str, count_gpus: Callable[[], int] | None = None) -> Device:
-    """The device that a value of ``--device`` selects.
+def choose_device(requested: str) -> Device:
+    """The device that a value of ``--device`` selects; TensorFlow is asked only if the driver lists a GPU.
 
-    Args:
-        requested: ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu:N``, or ``gpu``: ``gpu:0``.
-        count_gpus: returns the number of GPUs that TensorFlow can use, by default ``tensorflow_sees_gpus``;
-            called only if the driver lists a GPU.
+    The values are ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu:N``, and ``gpu``: ``gpu:0``.
 
     Raises:
-        UsageError: if ``requested`` is anything else.
+        UsageError: if it is anything else.
         DeviceError: if there is no such GPU, or TensorFlow cannot use it.
     """
     match = re.fullmatch(r"auto|cpu|gpu(?::(0|[1-9][0-9]{0,3}))?", requested.strip().lower())
@@ -85,7 +81,7 @@ def choose_device(requested: str, count_gpus: Callable[[], int] | None = None) -
     if label == "cpu":
         return _cpu()
     cpu, *gpus = devices = list_devices()
-    usable = gpus[: (count_gpus or tensorflow_sees_gpus)()] if gpus else []
+    usable = gpus[: tensorflow_sees_gpus()] if gpus else []
     if label == "auto":
         return usable[0] if usable else cpu
     index = int(match[1] or 0)
@@ -93,17 +89,12 @@ def choose_device(requested: str, count_gpus: Callable[[], int] | None = None) -
         return usable[index]
     raise DeviceError(
         f"TensorFlow cannot use {label} here; this machine has {', '.join(map(str, devices))}.",
-        gpu_trouble(count_gpus) or "Use one of these, or auto.",
+        gpu_trouble() or "Use one of these, or auto.",
     )
 
 
-def gpu_trouble(count_gpus: Callable[[], int] | None = None, root: Path = ROOT) -> str | None:
-    """The reason why an NVIDIA GPU of this machine cannot be used, in one sentence; None if all can be.
-
-    Args:
-        count_gpus: as for ``choose_device``.
-        root: the root of the file system in which Linux lists the hardware.
-    """
+def gpu_trouble(root: Path = ROOT) -> str | None:
+    """The reason why an NVIDIA GPU of this machine cannot be used, in one sentence; None if all can be."""
     driver = query_driver()
     if not driver.gpus:
         if not has_nvidia_gpu(root):
@@ -117,7 +108,7 @@ def gpu_trouble(count_gpus: Callable[[], int] | None = None, root: Path = ROOT) 
         if setting is None:
             return "The NVIDIA GPU is cut into instances (MIG), but none has been made."
         return f"CUDA_VISIBLE_DEVICES={setting!r} hides every GPU of this machine."
-    count = (count_gpus or tensorflow_sees_gpus)()
+    count = tensorflow_sees_gpus()
     if count == 0:
         return (
             "The driver shows a GPU, but TensorFlow cannot use it, usually for want of its CUDA libraries: "
@@ -128,15 +119,12 @@ def gpu_trouble(count_gpus: Callable[[], int] | None = None, root: Path = ROOT) 
     return None
 
 
-def tensorflow_sees_gpus(ask: Callable[[], int | None] | None = None) -> int:
+def tensorflow_sees_gpus() -> int:
     """The number of GPUs that the installed TensorFlow can use; 0 if it is missing or does not answer.
 
     TensorFlow is not imported into this process. As loading it takes seconds, the answer is kept in the cache
     folder for as long as the driver, the GPUs and their selection, TensorFlow, the folder it is installed in
     and the boot stay the same. If the cache is damaged or cannot be written, each call counts again.
-
-    Args:
-        ask: returns the answer of TensorFlow, None if it gave none; by default from a separate process.
     """
     key = _answer_key()
     if key is None:
@@ -145,7 +133,7 @@ def tensorflow_sees_gpus(ask: Callable[[], int | None] | None = None) -> int:
     entry = answers.get(key)
     if type(entry) is int and entry >= 0:
         return entry
-    answer = (ask or _ask_tensorflow)()
+    answer = _ask_tensorflow()
     if answer is None:
         return 0
     files.write_cache(ANSWERS, dict([*answers.items(), (key, answer)][-REMEMBERED:]))

@@ -30,12 +30,7 @@ def read_text(path: Path) -> str:
 
 
 def run_program(command: list[str], seconds: float, environment: dict[str, str] | None = None) -> str:
-    """Run a program and return its standard output, decoded as UTF-8.
-
-    Args:
-        command: the program and its arguments.
-        seconds: the time limit.
-        environment: the environment variables; by default those of this process.
+    """Run a program with a time limit in seconds; returns its standard output, decoded as UTF-8.
 
     Raises:
         OSError: if it cannot be started.

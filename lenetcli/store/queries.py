@@ -150,14 +150,9 @@ def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None
 
 
 def find_key(connection: Connection, column: Any, prefix: str, noun: str, command: str) -> str:
-    """The key in a column, of a run or a sweep, that begins with the digits ``prefix``.
+    """The key in a column that begins with the hexadecimal digits ``prefix``, in either case.
 
-    Args:
-        connection: a connection in a transaction.
-        column: the column of keys.
-        prefix: hexadecimal digits, in either case.
-        noun: ``run`` or ``sweep``.
-        command: the command that lists the ids.
+    ``noun`` is what it is a key of, ``run`` or ``sweep``, ``command`` the command that lists the ids.
 
     Raises:
         NotFoundError: if ``prefix`` is not an id, or no key or more than one begins with it.

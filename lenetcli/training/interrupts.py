@@ -52,16 +52,10 @@ def exit_on_signals() -> None:
 def run_stoppably(
     work: Callable[[Stop], T], abandon: Callable[[], None], restore: Callable[[], None] = lambda: None
 ) -> tuple[T, Stop]:
-    """Run ``work`` in a thread; the first signal requests a stop, the second ends the process at once.
+    """Run ``work`` in a thread; returns its result and its ``Stop``, which the first signal requests.
 
-    Args:
-        work: calls its ``Stop`` often and returns soon after a stop is requested.
-        abandon: called if the work does not return in time, to record the interruption; the process then ends
-            with 128 + the number of the signal.
-        restore: called at the second signal, to restore the terminal.
-
-    Returns:
-        The result of ``work``, and its ``Stop``.
+    If the work does not return in time, ``abandon`` is called to record the interruption, and the process
+    ends with 128 + the number of the signal. The second signal ends it at once, after ``restore`` is called.
     """
     stop = Stop()
     results: list[T] = []

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -34,6 +35,24 @@ def one():
 
 def never():
     raise AssertionError("TensorFlow was asked")
+
+
+def choose(asked, count):
+    """The chosen device, where TensorFlow can use so many GPUs."""
+    with patch.object(devices, "tensorflow_sees_gpus", count):
+        return choose_device(asked)
+
+
+def trouble(count, **options):
+    """The reason why a GPU cannot be used, where TensorFlow can use so many."""
+    with patch.object(devices, "tensorflow_sees_gpus", count):
+        return gpu_trouble(**options)
+
+
+def answered(answer):
+    """The number of GPUs that TensorFlow sees, where it gives this answer."""
+    with patch.object(devices, "_ask_tensorflow", answer):
+        return tensorflow_sees_gpus()
 
 
 @pytest.fixture(autouse=True)
@@ -153,12 +172,12 @@ def test_an_instance_of_a_gpu_is_not_named_as_the_whole(driver, monkeypatch, vis
 
 
 def test_without_a_gpu_nothing_is_missing(tmp_path):
-    assert gpu_trouble(never, root=tmp_path) is None
+    assert trouble(never, root=tmp_path) is None
 
 
 def test_a_gpu_without_a_driver_is_told(gpu_in_the_machine):
-    assert "driver" in gpu_trouble(never, root=gpu_in_the_machine)
-    assert choose_device("auto", never).kind is DeviceKind.CPU
+    assert "driver" in trouble(never, root=gpu_in_the_machine)
+    assert choose("auto", never).kind is DeviceKind.CPU
 
 
 def test_a_driver_that_is_loaded_shows_a_gpu_too(tmp_path):
@@ -185,10 +204,10 @@ def test_a_driver_that_fails_shows_no_gpu_and_is_told(driver, monkeypatch, gpu_i
     monkeypatch.setattr(nvidia, "DRIVER_SECONDS", 0.3)
     driver(script=script)
     assert len(list_devices()) == 1
-    trouble = gpu_trouble(never, root=gpu_in_the_machine)
-    assert word in trouble
-    assert trouble.isprintable()
-    assert gpu_trouble(never, root=Path("/nowhere")) is None
+    reason = trouble(never, root=gpu_in_the_machine)
+    assert word in reason
+    assert reason.isprintable()
+    assert trouble(never, root=Path("/nowhere")) is None
 
 
 def test_a_program_that_cannot_be_run_is_no_driver(tmp_path, gpu_in_the_machine):
@@ -196,21 +215,21 @@ def test_a_program_that_cannot_be_run_is_no_driver(tmp_path, gpu_in_the_machine)
     program.write_bytes(b"\x7fELF")
     program.chmod(0o755)
     assert len(list_devices()) == 1
-    assert "cannot be run" in gpu_trouble(never, root=gpu_in_the_machine)
+    assert "cannot be run" in trouble(never, root=gpu_in_the_machine)
 
 
 def test_missing_cuda_libraries_are_told_with_the_command(driver):
     driver(H100, L4)
-    assert "pip install 'lenetcli[cuda]'" in gpu_trouble(lambda: 0)
-    assert "only 1" in gpu_trouble(one)
-    assert gpu_trouble(lambda: 2) is None
+    assert "pip install 'lenetcli[cuda]'" in trouble(lambda: 0)
+    assert "only 1" in trouble(one)
+    assert trouble(lambda: 2) is None
 
 
 def test_gpus_that_are_hidden_or_uncut_are_told(driver, monkeypatch):
     driver(CUT, listing="GPU 0: NVIDIA A100 (UUID: GPU-3333-cc)\n")
-    assert "MIG" in gpu_trouble(never)
+    assert "MIG" in trouble(never)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert "CUDA_VISIBLE_DEVICES='-1'" in gpu_trouble(never)
+    assert "CUDA_VISIBLE_DEVICES='-1'" in trouble(never)
 
 
 # Choosing
@@ -229,19 +248,19 @@ def test_without_a_gpu_no_process_is_started(monkeypatch):
 
 def test_auto_is_the_first_usable_gpu_else_the_cpu(driver):
     driver(H100, L4)
-    assert choose_device("auto", one).name == "NVIDIA H100"
-    assert choose_device("auto", lambda: 0).kind is DeviceKind.CPU
+    assert choose("auto", one).name == "NVIDIA H100"
+    assert choose("auto", lambda: 0).kind is DeviceKind.CPU
 
 
 def test_asking_for_the_cpu_does_not_wake_the_driver(driver, tmp_path):
     driver(H100)
-    assert choose_device("cpu", never).kind is DeviceKind.CPU
+    assert choose("cpu", never).kind is DeviceKind.CPU
     assert not (tmp_path / "asked").exists()
 
 
 def test_a_gpu_is_chosen_by_its_number(driver):
     driver(H100, L4)
-    chosen = [choose_device(asked, lambda: 2).index for asked in ("gpu", "gpu:0", "GPU:1")]
+    chosen = [choose(asked, lambda: 2).index for asked in ("gpu", "gpu:0", "GPU:1")]
     assert chosen == [0, 0, 1]
 
 
@@ -249,7 +268,7 @@ def test_a_gpu_is_chosen_by_its_number(driver):
 def test_a_gpu_that_cannot_be_had_is_an_error_that_lists_the_devices(driver, asked, usable):
     driver(H100, L4)
     with pytest.raises(DeviceError) as caught:
-        choose_device(asked, lambda: usable)
+        choose(asked, lambda: usable)
     for text in (asked, this_processor().name, "gpu:0 (NVIDIA H100)", "gpu:1 (NVIDIA L4, odd)"):
         assert text in caught.value.problem
     assert ("lenetcli[cuda]" in caught.value.advice) == (usable == 0)
@@ -260,7 +279,7 @@ def test_a_gpu_that_cannot_be_had_is_an_error_that_lists_the_devices(driver, ask
 )
 def test_a_malformed_device_is_a_usage_error_that_quotes_it(asked):
     with pytest.raises(UsageError) as caught:
-        choose_device(asked, never)
+        choose(asked, never)
     assert not isinstance(caught.value, DeviceError)
     assert repr(asked) in caught.value.problem
 
@@ -269,48 +288,48 @@ def test_a_malformed_device_is_a_usage_error_that_quotes_it(asked):
 
 
 def test_tensorflows_answer_is_remembered(tmp_path):
-    assert tensorflow_sees_gpus(lambda: 3) == 3
-    assert tensorflow_sees_gpus(never) == 3
+    assert answered(lambda: 3) == 3
+    assert answered(never) == 3
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["tensorflow-gpus.json"]
 
 
 def test_another_driver_or_another_choice_of_gpus_asks_anew(driver, monkeypatch):
-    assert tensorflow_sees_gpus(lambda: 0) == 0
+    assert answered(lambda: 0) == 0
     driver(H100)
-    assert tensorflow_sees_gpus(lambda: 1) == 1
+    assert answered(lambda: 1) == 1
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert tensorflow_sees_gpus(lambda: 0) == 0
+    assert answered(lambda: 0) == 0
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert tensorflow_sees_gpus(never) == 1
+    assert answered(never) == 1
 
 
 def test_no_answer_is_none_usable_and_is_not_remembered():
-    assert tensorflow_sees_gpus(lambda: None) == 0
-    assert tensorflow_sees_gpus(lambda: 2) == 2
+    assert answered(lambda: None) == 0
+    assert answered(lambda: 2) == 2
 
 
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"\xff", b"[]", b"null", b"[" * 100_000, b'{"%s": "many"}', b'{"%s": -1}']
 )
 def test_a_damaged_cache_costs_the_question_again(tmp_path, damage):
-    tensorflow_sees_gpus(lambda: 1)
+    answered(lambda: 1)
     memory = tmp_path / "cache/tensorflow-gpus.json"
     (question,) = json.loads(memory.read_bytes())
     memory.write_bytes(damage.replace(b"%s", json.dumps(question)[1:-1].encode()))
-    assert tensorflow_sees_gpus(lambda: 2) == 2
-    assert tensorflow_sees_gpus(never) == 2
+    assert answered(lambda: 2) == 2
+    assert answered(never) == 2
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert tensorflow_sees_gpus(lambda: 1) == 1
-    assert tensorflow_sees_gpus(lambda: 2) == 2
+    assert answered(lambda: 1) == 1
+    assert answered(lambda: 2) == 2
 
 
 def test_the_cache_keeps_only_the_newest_answers(tmp_path, monkeypatch):
     for number in range(devices.REMEMBERED + 3):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", str(number))
-        assert tensorflow_sees_gpus(lambda number=number: number) == number
+        assert answered(lambda number=number: number) == number
     kept = json.loads((tmp_path / "cache/tensorflow-gpus.json").read_text())
     assert list(kept.values()) == list(range(3, devices.REMEMBERED + 3))
 
