@@ -8,25 +8,15 @@ from dataclasses import dataclass
 from lenetcli.data.sources import Arrays
 from lenetcli.errors import LenetError, LostClaimError, StoreBusyError, StoreError
 from lenetcli.experiment.config import Config
-from lenetcli.experiment.run import RunState, Worker
+from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.machine import limits
 from lenetcli.machine.devices import Device
 from lenetcli.store.claims import Busy, Claim, Done
 from lenetcli.store.store import Store
+from lenetcli.training import events
 from lenetcli.training.attempt import HeartbeatWatch, describe_worker, send_heartbeats
-from lenetcli.training.events import (
-    Began,
-    Diverged,
-    Ended,
-    Event,
-    Fate,
-    Loading,
-    Noted,
-    Stopped,
-    Stored,
-    Trainer,
-)
+from lenetcli.training.events import Diverged, Event, Fate, Stopped, Trainer
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
 
@@ -42,14 +32,13 @@ MakeTrainer = Callable[[Arrays, Device, int], Trainer]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The result of a command: the sweep with its runs as stored, and the fate of each cell by key.
+    """The result of a command: the sweep with its runs as stored, and what became of it.
 
-    ``interrupted_by`` is the number of the signal that ended the work, ``failure`` the last failure in words.
+    ``fates`` has the fate of each cell by key, ``failure`` is the last failure in words.
     """
 
     sweep: Sweep
     fates: dict[str, Fate]
-    interrupted_by: int | None = None
     failure: str | None = None
 
     @property
@@ -76,8 +65,6 @@ class Runner:
         self._make_trainer = make_trainer
         self._emit = emit
         self._wait = wait
-        self._trainer: Trainer | None = None
-        self._worker: Worker | None = None
         self._claim: Claim | None = None  # that is under way
         self._fates: dict[str, Fate] = {}
         self._failure: str | None = None
@@ -101,7 +88,7 @@ class Runner:
                 self._fates.setdefault(cell.config.key, Fate.LEFT)
             with suppress(Stopped):
                 sweep = refresh(self._store, sweep)
-        return Result(sweep=sweep, fates=self._fates, interrupted_by=stop.signal, failure=self._failure)
+        return Result(sweep=sweep, fates=self._fates, failure=self._failure)
 
     def _work_through(self) -> None:
         """Record the sweep, then train its open cells; those that other processes train are tried again."""
@@ -135,7 +122,7 @@ class Runner:
         """Read the data and load TensorFlow."""
         source, device = self._plan.source, self._plan.device
         assert source is not None and device is not None
-        self._emit(Loading(f"Reading {source.name}"))
+        self._emit(events.Loading(f"Reading {source.name}"))
         start = time.monotonic()
         arrays = source.load()
         counts = (source.train_images, source.validation_images, source.test_images)
@@ -143,7 +130,7 @@ class Runner:
         loaded = time.monotonic()
         if self._stop():
             raise Stopped
-        self._emit(Loading("Loading TensorFlow"))
+        self._emit(events.Loading("Loading TensorFlow"))
         threads = self._plan.sweep.request.threads or limits.usable_cores()
         self._trainer = self._make_trainer(arrays, device, threads)
         self._worker = describe_worker(
@@ -152,7 +139,6 @@ class Runner:
 
     def _work_on(self, config: Config) -> bool:
         """Train a run unless another process is training it; returns whether the work on it is over."""
-        assert self._worker is not None
         if self._stop():
             raise Stopped
         key, remeasure = config.key, self._plan.remeasure
@@ -166,7 +152,7 @@ class Runner:
         )
         if isinstance(answer, Busy):
             if self._heartbeats.observe(key, answer.number, answer.heartbeat):
-                self._emit(Noted(f"A run is in the hands of another process on {answer.host}."))
+                self._emit(events.Noted(f"A run is in the hands of another process on {answer.host}."))
             return False
         if isinstance(answer, Done):
             self._end(key, answer.state, Fate.KEPT if remeasure else Fate.ELSEWHERE)
@@ -181,18 +167,17 @@ class Runner:
 
     def _train(self, config: Config, claim: Claim) -> None:
         """Train the missing epochs of a claimed run; each is recorded before the next one begins."""
-        assert self._trainer is not None
         if claim.note and not claim.remeasure:
-            self._emit(Noted(f"{claim.note[0].upper()}{claim.note[1:]}."))
+            self._emit(events.Noted(f"{claim.note[0].upper()}{claim.note[1:]}."))
         epochs = range(claim.epochs + 1, self._epochs + 1)
-        self._emit(Began(config.key, min(epochs.start, self._epochs), self._epochs))
+        self._emit(events.Began(config.key, min(epochs.start, self._epochs), self._epochs))
         claim.record_setup(*self._trainer.prepare(config))
         state = RunState.COMPLETED
         try:
             if epochs:
                 for trained in self._trainer.train(config, claim.checkpoint, epochs, self._emit, self._stop):
                     claim.record(trained)
-                    self._emit(Stored(config.key, trained.point, trained.timing.train_seconds))
+                    self._emit(events.Stored(config.key, trained.point, trained.timing.train_seconds))
             else:  # it was interrupted exactly here, where no request ended then
                 assert claim.checkpoint is not None
                 claim.test(self._trainer.test(config, claim.checkpoint))
@@ -213,7 +198,7 @@ class Runner:
             return Fate.MEASURED
         name = f"Run {self._store.run(key).short_id}"
         reason = f" ({claim.note})" if claim.note else ""
-        self._emit(Noted(f"{name}: {claim.difference}{reason}."))
+        self._emit(events.Noted(f"{name}: {claim.difference}{reason}."))
         if claim.note:
             return Fate.MEASURED
         self._failure = f"{name} was measured again, and {claim.difference}"
@@ -247,14 +232,14 @@ class Runner:
 
     def _end(self, key: str, state: RunState, fate: Fate) -> None:
         self._fates[key] = fate
-        self._emit(Ended(key, state, fate))
+        self._emit(events.Ended(key, state, fate))
 
     def _wait_for_lock(self, error: StoreBusyError, _seconds: float) -> None:
         """Go on waiting for the lock of the store, unless a stop is requested."""
         if self._stop():
             raise Stopped from error
         if not self._lock_is_noted:
-            self._emit(Noted("The store is locked by another program; waiting for it."))
+            self._emit(events.Noted("The store is locked by another program; waiting for it."))
             self._lock_is_noted = True
 
 
