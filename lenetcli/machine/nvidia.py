@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lenetcli.machine.system import ROOT, run_program
+from lenetcli.machine.system import ROOT, read_text, run_program
 
 DRIVER_SECONDS = 30.0
 """The time limit for an answer of the driver in seconds: waking eight sleeping GPUs takes a dozen."""
@@ -43,16 +43,11 @@ class Driver:
 
 def has_nvidia_gpu(root: Path = ROOT) -> bool:
     """Whether Linux lists an NVIDIA GPU, with or without a driver; starts no process."""
-    if any(root.glob("proc/driver/nvidia/gpus/*")):
-        return True
-    for card in root.glob("sys/bus/pci/devices/*"):
-        try:
-            vendor, kind = ((card / name).read_text().strip() for name in ("vendor", "class"))
-        except OSError:
-            continue
-        if vendor == "0x10de" and kind.startswith("0x03"):  # NVIDIA, display controller
-            return True
-    return False
+    cards = root.glob("sys/bus/pci/devices/*")  # 0x10de is NVIDIA, class 0x03 a display controller
+    return any(root.glob("proc/driver/nvidia/gpus/*")) or any(
+        read_text(card / "vendor") == "0x10de" and read_text(card / "class").startswith("0x03")
+        for card in cards
+    )
 
 
 def query_driver() -> Driver:

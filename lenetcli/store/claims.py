@@ -321,19 +321,16 @@ def _compare_machines(connection: Connection, run_id: int, worker: Worker) -> st
             ATTEMPTS.c.id.in_(select(TIMINGS.c.attempt_id)),
         )
     ).all()
-    changes = []
-    for change, before, now in (
-        ("kind of processor", {row.fingerprint for row in rows}, worker.fingerprint),
-        ("GPU", {row.device_name for row in rows if row.device == DeviceKind.GPU}, worker.device_name),
-        (
-            "version of TensorFlow",
-            {row.versions.get("tensorflow") for row in rows},
-            worker.versions.get("tensorflow"),
-        ),
-        ("setting of oneDNN", {row.versions.get("onednn") for row in rows}, worker.versions.get("onednn")),
-    ):
-        if before - {now}:
-            changes.append(change)
-    if not changes:
-        return None
-    return f"bit-identity no longer holds: another {' and '.join(changes)} than before"
+
+    def versions_of(name: str) -> tuple[set[str | None], str | None]:
+        return {row.versions.get(name) for row in rows}, worker.versions.get(name)
+
+    gpus = {row.device_name for row in rows if row.device == DeviceKind.GPU}
+    properties = {
+        "kind of processor": ({row.fingerprint for row in rows}, worker.fingerprint),
+        "GPU": (gpus, worker.device_name),
+        "version of TensorFlow": versions_of("tensorflow"),
+        "setting of oneDNN": versions_of("onednn"),
+    }
+    changes = [name for name, (before, now) in properties.items() if before - {now}]
+    return f"bit-identity no longer holds: another {' and '.join(changes)} than before" if changes else None

@@ -1,5 +1,6 @@
 """The runner, with a trainer that keeps the contract of the real one and takes no time."""
 
+import pickle
 import sqlite3
 import threading
 import time
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from lenetcli.errors import LostClaimError, StoreError
 from lenetcli.experiment.run import RunState
-from lenetcli.machine import processor
+from lenetcli.machine import process, processor
 from lenetcli.store import database
 from lenetcli.store.claims import Claim
 from lenetcli.store.store import Store
@@ -176,6 +177,14 @@ def claim_elsewhere(store, rate, epochs=2, alive=True):
     if alive is None:
         edit_identity(store.name, host="elsewhere", machine="x", boot_id="y")
     return claim
+
+
+def test_a_worker_is_this_process_and_can_be_sent_to_another():
+    worker = attempt.describe_worker(DEVICE, 2, data_seconds=1.5, import_seconds=2.5)
+    assert pickle.loads(pickle.dumps(worker)) == worker  # noqa: S301 -- our own
+    assert process.is_alive(process.ProcessIdentity.from_json(worker.process))
+    assert (worker.device_name, worker.threads) == (DEVICE.name, 2)
+    assert (worker.data_seconds, worker.import_seconds) == (1.5, 2.5)
 
 
 def test_no_wait_leaves_what_is_in_other_hands(store):
