@@ -14,9 +14,9 @@ def student_95(freedom: float) -> float:
 
     Degrees of freedom are rounded down, which gives the wider interval, to a number from 1 to 14.
     """
-    from scipy import stats
+    from scipy.special import stdtrit  # a third of the time that scipy.stats takes to import
 
-    return round(float(stats.t.ppf(0.975, min(max(math.floor(freedom), 1), LARGEST_FREEDOM))), 3)
+    return round(float(stdtrit(min(max(math.floor(freedom), 1), LARGEST_FREEDOM), 0.975)), 3)
 
 
 def sampling_error(accuracy: float, images: int) -> float:
