@@ -1,20 +1,13 @@
 """Conclusions from a sweep over learning rates: the best rate, its significance, and the missing runs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lenetcli.analysis.inference import mcnemar, mean_difference, sampling_error
 from lenetcli.analysis.ranking import Entry, Predictions, Ranking, rank
 from lenetcli.analysis.statements import Statement, cite
-from lenetcli.analysis.trends import (
-    conclude_chance,
-    conclude_convergence,
-    conclude_order,
-    conclude_speed,
-    conclude_steadiness,
-    conclude_test,
-)
+from lenetcli.analysis.trends import conclude_chance, conclude_trends
 from lenetcli.experiment.config import DeviceKind, Request
 from lenetcli.experiment.exercise import FILTERS_COMMANDS
 from lenetcli.experiment.parameters import name_parameter
@@ -22,38 +15,30 @@ from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Sweep, write_command
 from lenetcli.words import join_words, name_all, name_values, plural, write_accuracy
 
+LEAD = "lead"
+"""The topic of the statement that the leader differs significantly from every other rate."""
+
 SIGNIFICANT = 0.05
 """The level of significance of McNemar's test, after the correction for several comparisons."""
 
 
-def conclude_learning_rates(sweep: Sweep, evidence: Predictions) -> list[Statement]:
+def conclude_learning_rates(sweep: Sweep, evidence: Predictions) -> Iterator[Statement]:
     """All statements that the curves of a sweep over learning rates support, the most important first."""
-    return [*_conclude_ranking(sweep, evidence), *conclude_unfinished(sweep)]
-
-
-def _conclude_ranking(sweep: Sweep, evidence: Predictions) -> list[Statement]:
-    """The statements on the finished runs of a sweep over learning rates."""
+    ranking = rank(sweep, evidence)
     if len({replace(cell.config, lr=1.0, seed=0, shards=1) for cell in sweep.cells}) > 1:
         text = "The learning rates are not ranked: their runs differ in more than the rate."
-        return [Statement("unlike", text)]
-    ranking = rank(sweep, evidence)
-    if not ranking.entries:
-        return [Statement("nothing ranked", "No learning rate can be ranked.")]
-    chance = conclude_chance(ranking)
-    if chance and ranking.entries[0].ids[0] in chance[0].runs:
-        return chance  # among networks that guess there is no best one
-    return [
-        *_conclude_best(ranking, evidence),
-        *conclude_order(ranking),
-        *conclude_speed(ranking),
-        *conclude_convergence(ranking),
-        *conclude_steadiness(ranking),
-        *chance,
-        *conclude_test(ranking),
-    ]
+        yield Statement("unlike", text)
+    elif not ranking.entries:
+        yield Statement("nothing ranked", "No learning rate can be ranked.")
+    elif ranking.entries[0].guesses:
+        yield from conclude_chance(ranking)  # among networks that guess there is no best one
+    else:
+        yield from _conclude_best(ranking, evidence)
+        yield from conclude_trends(ranking)
+    yield from conclude_unfinished(sweep)
 
 
-def conclude_unfinished(sweep: Sweep) -> list[Statement]:
+def conclude_unfinished(sweep: Sweep) -> Iterator[Statement]:
     """Statements on unfinished values of a sweep, with the command to train them, and on diverged values."""
     noun, device = name_parameter(sweep.parameter), sweep.device.value.upper()
     missing_values, diverged_values, ids = [], [], []
@@ -68,14 +53,12 @@ def conclude_unfinished(sweep: Sweep) -> list[Statement]:
         if missing_seeds:
             seeds = f" ({name_all('seed', missing_seeds)})" if len(sweep.seeds) > 1 else ""
             missing_values.append(group.name + seeds)
-    statements = []
     if missing_values:
         text = f"Not finished on the {device} and not compared: {noun} {join_words(missing_values)}."
-        statements.append(Statement("missing", text, command=write_command(sweep)))
+        yield Statement("missing", text, command=write_command(sweep))
     if diverged_values:
         text = f"Diverged on the {device} and not compared: {noun} {join_words(diverged_values)}."
-        statements.append(Statement("diverged", text, tuple(ids)))
-    return statements
+        yield Statement("diverged", text, tuple(ids))
 
 
 def conclude_missing(sweeps: Sequence[Sweep]) -> list[Statement]:
@@ -106,32 +89,35 @@ def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:
     return FILTERS_COMMANDS[kind]
 
 
-def _conclude_best(ranking: Ranking, evidence: Predictions) -> list[Statement]:
+def _conclude_best(ranking: Ranking, evidence: Predictions) -> Iterator[Statement]:
     """Statements on the rates with the highest best and final accuracy, and on whether the lead is chance."""
     first, *others = ranking.entries
     peak = max(ranking.entries, key=lambda entry: entry.best)
     numbers = {"best": peak.best, "final": first.final}
     if not others:
         text = f"Only the learning rate {first.name} is finished, with a validation accuracy of "
-        return [Statement("only", f"{text}{_write_accuracies(first)}.", first.ids, numbers)]
+        yield Statement("only", f"{text}{_write_accuracies(first)}.", first.ids, numbers)
+        return
     lead = _conclude_lead(ranking, evidence)
-    all_seeds = ranking.seeds == ranking.planned
     text = f"Of the learning rates {name_values(sorted((e.rate for e in ranking.entries), reverse=True))}, "
-    text += "" if all_seeds else f"over the {plural(ranking.seeds, 'seed')} that all of them have finished, "
+    if not ranking.all_seeds:
+        text += f"over the {plural(ranking.seeds, 'seed')} that all of them have finished, "
     if peak.best > first.best:
         text += (
             f"best and last epoch name different winners, since {peak.name} ends "
             f"{write_accuracy(peak.best - peak.final)} below its best: {peak.name} reaches "
             f"{_write_accuracies(peak)}, and {first.name} {_write_accuracies(first)}."
         )
-        return [Statement("winners differ", text, cite(peak, first), numbers), lead]
-    leaders = [e.rate for e in ranking.entries if (e.final, e.best) == (first.final, first.best)]
-    if lead.topic == "lead" and all_seeds:
-        topic, claim = "best", f"{first.name} works best: it has"
+        yield Statement("winners differ", text, cite(peak, first), numbers)
     else:
-        topic, claim = "highest", f"{name_values(leaders)} {'shows' if len(leaders) == 1 else 'show'}"
-    text += f"{claim} the highest validation accuracy, {_write_accuracies(first)}."
-    return [Statement(topic, text, first.ids, numbers), lead]
+        leaders = [e.rate for e in ranking.entries if (e.final, e.best) == (first.final, first.best)]
+        if lead.topic == LEAD and ranking.all_seeds:
+            topic, claim = "best", f"{first.name} works best: it has"
+        else:
+            topic, claim = "highest", f"{name_values(leaders)} {'shows' if len(leaders) == 1 else 'show'}"
+        text += f"{claim} the highest validation accuracy, {_write_accuracies(first)}."
+        yield Statement(topic, text, first.ids, numbers)
+    yield lead
 
 
 def _write_accuracies(entry: Entry) -> str:
@@ -157,7 +143,7 @@ class _Comparison:
 
 
 def _conclude_lead(ranking: Ranking, evidence: Predictions) -> Statement:
-    """The statement on whether the leader differs significantly from every other rate: topic ``lead``."""
+    """The statement on whether the leader differs significantly from every other rate."""
     # With several seeds, their spread shows what another initialisation would change. With one seed no spread
     # is known, and only the sampling error of the images can be tested: for classifiers trained once,
     # Dietterich (Neural Computation 1998) recommends McNemar's test.
@@ -181,7 +167,7 @@ def _conclude_lead(ranking: Ranking, evidence: Predictions) -> Statement:
         names = name_values(comparison.other.rate for comparison in close_comparisons)
         topic, text = "not distinguishable", f"{first.name} is not distinguishable from {names}"
     else:
-        topic, text = "lead", f"The lead is larger than the {noise}"
+        topic, text = LEAD, f"The lead is larger than the {noise}"
     text = f"{text}: after the last epoch {nearest.phrase}.{caveat}"
     return Statement(topic, text, cite(first, nearest.other), nearest.numbers)
 

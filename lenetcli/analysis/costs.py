@@ -1,7 +1,7 @@
 """Statements on the growth of parameters and runtime with the number of filters."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -51,38 +51,39 @@ def conclude_parameters(config: Config, sizes: Sequence[int]) -> Statement:
     return Statement("parameters", text, (), numbers)
 
 
-def conclude_runtimes(series: RuntimeSeries) -> list[Statement]:
+def conclude_runtimes(series: RuntimeSeries) -> Iterator[Statement]:
     """Statements on the growth of runtime on each device and on speed-ups; doubtful points are left out."""
     gpus = [device for device in series.devices if device.kind is DeviceKind.GPU]
     cpus = [device for device in series.devices if device.kind is DeviceKind.CPU]
-    return [
-        *(statement for device in series.devices for statement in _conclude_growth(device)),
-        *(_conclude_speedup(gpu, cpu) for gpu in gpus for cpu in cpus),
-    ]
+    for device in series.devices:
+        yield from _conclude_growth(device)
+    for gpu in gpus:
+        for cpu in cpus:
+            yield _conclude_speedup(gpu, cpu)
 
 
-def _conclude_growth(device: DeviceSeries) -> list[Statement]:
+def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
     """Statements on the runtime of the largest against the smallest size, and on the overhead."""
     points = device.clean
     if len(points) < 2:
-        return []
+        return
     small, large = points[0], points[-1]
-    ratio, size = large.seconds / small.seconds, large.filters / small.filters
+    time_factor, size_factor = large.seconds / small.seconds, large.filters / small.filters
     # Opposite quartiles bound the ratio; it differs from proportion if both bounds are on the same side.
     if min(small.timings, large.timings) < LEAST_TIMINGS:
         verdict = "too few epochs were timed to compare that with proportion to the filters"
-    elif large.low / small.high > size:
+    elif large.low / small.high > size_factor:
         verdict = "more than in proportion to the filters"
-    elif large.high / small.low < size:
+    elif large.high / small.low < size_factor:
         verdict = "less than in proportion to the filters"
     else:
         verdict = "not distinguishable from proportion to the filters"
-    time_factor, parameter_factor = write_number(ratio), write_number(large.parameters / small.parameters)
     text = (
-        f"{device.label}: training with {large.filters} filters takes {time_factor} times as long as "
-        f"with {small.filters}, for {parameter_factor} times the parameters: {verdict}"
+        f"{device.label}: training with {large.filters} filters takes {write_number(time_factor)} times as "
+        f"long as with {small.filters}, for {write_number(large.parameters / small.parameters)} times the "
+        f"parameters: {verdict}"
     )
-    numbers = {"growth": ratio}
+    numbers = {"growth": time_factor}
     if len(points) > 2:
         power = fit_exponent([p.filters for p in points], [p.seconds for p in points])
         margin = power.margin or 0.0
@@ -90,21 +91,20 @@ def _conclude_growth(device: DeviceSeries) -> list[Statement]:
         text += (
             f". Fitted as one power of the filters, the exponent is {power.slope:.2f} ± {margin:.2f} (95%)"
         )
-    growth = Statement("growth", f"{text}.", cite(*points), numbers)
-    return [growth, *_conclude_overhead(device)]
+    yield Statement("growth", f"{text}.", cite(*points), numbers)
+    if len(points) >= LEAST_POINTS:
+        yield _conclude_overhead(device)
 
 
-def _conclude_overhead(device: DeviceSeries) -> list[Statement]:
+def _conclude_overhead(device: DeviceSeries) -> Statement:
     """The statement on the size at which fixed overhead and arithmetic take the same time."""
     points, law = device.clean, device.law
-    if len(points) < LEAST_POINTS:
-        return []
     if law is None:
         text = (
             f"{device.label}: a fixed overhead plus time in proportion to the arithmetic does not describe "
             "these runtimes, so that where overhead ends cannot be read from them."
         )
-        return [Statement("overhead unknown", text, cite(*points))]
+        return Statement("overhead unknown", text, cite(*points))
     turn = filters_at(device.config, law.overhead / law.rate)
     numbers = {"overhead": law.overhead, "turn": turn, "misfit": law.misfit}
     if turn < points[0].filters:
@@ -117,7 +117,7 @@ def _conclude_overhead(device: DeviceSeries) -> list[Statement]:
         f"{device.label}: {phrase}, by a fit of overhead plus time in proportion to multiply-adds that meets "
         f"every point within {max(1, math.ceil(100 * law.misfit))}%."
     )
-    return [Statement("overhead", text, cite(*points), numbers)]
+    return Statement("overhead", text, cite(*points), numbers)
 
 
 def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
@@ -151,5 +151,5 @@ def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
 
 
 def _comparable_config(config: Config) -> Config:
-    """The configuration with fixed values for the fields that may differ in a comparison of devices."""
+    """The configuration without what may differ in a comparison of devices."""
     return replace(config, filters=1, seed=0, shards=1, device=DeviceKind.CPU)

@@ -34,11 +34,12 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """The learning curve of a value: the mean over its seeds, with the lowest and the highest seed.
+    """A learning curve: the mean over the seeds, with the lowest and the highest seed.
 
-    ``mean``, ``low`` and ``high`` have one number per epoch, from epoch 1. ``seeds`` is the number of runs in
-    the mean, ``runs`` their ids. ``diverged`` is the number of seeds that diverged. ``ends_diverged`` marks a
-    curve of diverged runs alone; it shows those with the most epochs.
+    ``value`` decides the colour: the value of the parameter, or the place of the curve among those of any
+    runs. ``mean``, ``low`` and ``high`` have one number per epoch, from epoch 1. ``seeds`` is the number of
+    runs in the mean, ``runs`` their ids, ``diverged`` the number of seeds that diverged. ``ends_diverged``
+    marks a curve of diverged runs alone; it shows those with the most epochs.
     """
 
     label: str
@@ -104,17 +105,23 @@ def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSer
         NotFoundError: if no run of the sweep has finished an epoch.
     """
     groups = sweep.groups()
-    diverged = all(len(group.diverged) == len(group.cells) for group in groups)
-    advice = "All its runs diverged: train with smaller learning rates."
-    return _make_series(
-        [(group.name, group.point[sweep.parameter], group.runs) for group in groups],
-        metric,
+    if all(len(group.diverged) == len(group.cells) for group in groups):
+        advice = "All its runs diverged: train with smaller learning rates."
+    else:
+        advice = f"Train it with: {write_command(sweep)}"
+    families = [(group.name, group.point[sweep.parameter], group.runs) for group in groups]
+    curves, notes = _average_families(families, metric, advice)
+    untrained = [g.name for g in groups if not any(r.curve or r.state.is_finished() for r in g.runs)]
+    if untrained:
+        notes.append(f"not yet trained: {join_words(untrained)}")
+    return CurveSeries(
+        metric=metric,
         subject=name_parameter(sweep.parameter),
-        setting=describe_config(sweep.base, without={sweep.parameter, "seed"}),
         dataset=name_dataset(sweep.dataset_name),
+        setting=describe_config(sweep.base, without={sweep.parameter, "seed"}),
         epochs=sweep.epochs,
-        advice=advice if diverged else f"Train it with: {write_command(sweep)}",
-        untrained=[g.name for g in groups if not any(r.curve or r.state.is_finished() for r in g.runs)],
+        curves=tuple(curves),
+        notes=tuple(notes),
     )
 
 
@@ -124,41 +131,44 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
     Raises:
         NotFoundError: if no run has finished an epoch.
     """
-    families: dict[Config, dict[str, Run]] = {}
+    groups: dict[Config, dict[str, Run]] = {}
     for run in runs:
-        families.setdefault(replace(run.config, seed=0), {})[run.key] = run
-    differing = [f.name for f in fields(Config) if len({getattr(config, f.name) for config in families}) > 1]
+        groups.setdefault(replace(run.config, seed=0), {})[run.key] = run
+    differing = [f.name for f in fields(Config) if len({getattr(config, f.name) for config in groups}) > 1]
     # The default number of shards follows from other fields: it is a label only if nothing else differs.
     label_fields = [name for name in differing if name != "shards"] or differing
-    labelled = []
-    for index, members in enumerate(map(list, map(dict.values, families.values()))):
-        words = [
-            name_dataset(members[0].dataset_name)
-            if name == "data"
-            else f"{name_parameter(name)} {name_value(getattr(members[0].config, name))}"
-            for name in label_fields
-        ]
-        labelled.append((", ".join(words) or members[0].id[:8], index, members))
-    return _make_series(
-        labelled,
-        metric,
+    families = [
+        (_write_label(next(iter(group.values())), label_fields), place, tuple(group.values()))
+        for place, group in enumerate(groups.values())
+    ]
+    advice = "Choose runs that have finished an epoch; `lenetcli runs list` shows them."
+    curves, notes = _average_families(families, metric, advice)
+    return CurveSeries(
+        metric=metric,
         subject="run",
         dataset=" and ".join(dict.fromkeys(name_dataset(run.dataset_name) for run in runs)),
         setting=describe_config(runs[0].config, without={*differing, "seed"}),
         epochs=max(run.epochs for run in runs),
-        advice="Choose runs that have finished an epoch; `lenetcli runs list` shows them.",
+        curves=tuple(curves),
+        notes=tuple(notes),
     )
 
 
-def _make_series(
-    families: Iterable[tuple[str, Any, Sequence[Run]]],
-    metric: Metric,
-    *,
-    advice: str,
-    untrained: Sequence[str] = (),
-    **texts: Any,
-) -> CurveSeries:
-    """The series of families of runs, each with its label and value, and notes on what it does not show.
+def _write_label(run: Run, names: Sequence[str]) -> str:
+    """The values of these fields of a run, with their names; without fields, the first digits of its id."""
+    words = [
+        name_dataset(run.dataset_name)
+        if name == "data"
+        else f"{name_parameter(name)} {name_value(getattr(run.config, name))}"
+        for name in names
+    ]
+    return ", ".join(words) or run.id[:8]
+
+
+def _average_families(
+    families: Iterable[tuple[str, Any, Sequence[Run]]], metric: Metric, advice: str
+) -> tuple[list[Curve], list[str]]:
+    """The curve of each family of runs, given with its label and value, and notes on what is not shown.
 
     ``advice`` is that of the error if no run has finished an epoch.
     """
@@ -167,9 +177,8 @@ def _make_series(
         members = _longest_runs(runs)
         diverged = sum(run.state is RunState.DIVERGED for run in runs)
         if members:
-            columns = [
-                list(map(metric.of, points)) for points in zip(*(r.curve for r in members), strict=True)
-            ]
+            epochs = zip(*(run.curve for run in members), strict=True)
+            columns = [list(map(metric.of, points)) for points in epochs]
             curves.append(
                 Curve(
                     label=label,
@@ -195,9 +204,7 @@ def _make_series(
     if most > 1:
         counts = f"{most}" if least == most else f"{least} to {most}"
         notes.insert(0, f"line: mean over {counts} seeds; band: lowest to highest seed")
-    if untrained:
-        notes.append(f"not yet trained: {join_words(untrained)}")
-    return CurveSeries(metric=metric, curves=tuple(curves), notes=tuple(notes), **texts)
+    return curves, notes
 
 
 def _longest_runs(runs: Sequence[Run]) -> list[Run]:

@@ -4,6 +4,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Protocol
 
+from lenetcli.experiment.architecture import CLASSES
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.words import name_value
@@ -66,22 +67,26 @@ class Entry:
         """The highest validation accuracy of each seed, averaged over the seeds."""
         return statistics.fmean(self.bests)
 
+    @property
+    def guesses(self) -> bool:
+        """Whether the mean accuracy stays below 1.5 times the chance level."""
+        return max(self.mean) < 1.5 / CLASSES
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """The learning rates that can be compared, by final accuracy and then by best accuracy, highest first.
 
-    ``rates`` are all learning rates of the sweep, in the order requested, and ``epochs`` is its number of
-    epochs. ``images`` is the number of validation images, 0 if unknown. ``seeds`` is the number of common
-    seeds, ``planned`` the number of seeds of the sweep.
+    ``seeds`` is the number of common seeds, ``images`` that of validation images, 0 if unknown. ``all_rates``
+    and ``all_seeds`` say whether the ranking has every learning rate and every seed of the sweep.
     """
 
-    epochs: int
     entries: tuple[Entry, ...]
+    epochs: int
     images: int
-    rates: tuple[float, ...]
     seeds: int
-    planned: int
+    all_rates: bool
+    all_seeds: bool
 
 
 def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
@@ -101,6 +106,11 @@ def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
         for group in groups
         if seeds
     ]
-    entries.sort(key=lambda entry: (entry.final, entry.best), reverse=True)
-    labels = evidence.validation_labels(sweep.base.data) or b""
-    return Ranking(sweep.epochs, tuple(entries), len(labels), sweep.values, len(seeds), len(sweep.seeds))
+    return Ranking(
+        entries=tuple(sorted(entries, key=lambda entry: (entry.final, entry.best), reverse=True)),
+        epochs=sweep.epochs,
+        images=len(evidence.validation_labels(sweep.base.data) or b""),
+        seeds=len(seeds),
+        all_rates=len(entries) == len(sweep.values),
+        all_seeds=len(seeds) == len(sweep.seeds),
+    )

@@ -1,6 +1,6 @@
 """Runtimes as plain numbers: seconds against parameters, a series for each device that was measured."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import quantiles
 
@@ -15,6 +15,9 @@ from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.words import name_dataset, name_values, plural
 
+Doubted = tuple[Run, str]
+"""A run, and the reason why its runtime may be wrong, empty without one."""
+
 UNKNOWN = ("unknown", 0)
 """The name and threads of the device of a run whose attempts are not stored."""
 
@@ -28,8 +31,7 @@ class RuntimePoint:
 
     ``seconds`` is the median training time of an epoch, over the ``timings`` timed epochs of the runs with
     the ``ids``, times the ``epochs`` of the series; ``low`` and ``high`` are the quartiles, times the same.
-    ``work`` is the number of multiply-adds of the forward pass of an image. ``doubt`` is the reason why the
-    point may be wrong, empty without one.
+    ``work`` is the number of multiply-adds of the forward pass of an image. ``doubt`` is that of a run.
     """
 
     filters: int
@@ -132,9 +134,8 @@ def runtime_series(sweeps: Sequence[Sweep]) -> RuntimeSeries:
     Raises:
         NotFoundError: if no run has been timed.
     """
-    return _assemble_series(
-        [(sweep.runs, sweep.epochs) for sweep in sweeps], {sweep.epochs for sweep in sweeps}
-    )
+    groups = [[(run, _write_doubt(run, sweep.epochs)) for run in sweep.runs] for sweep in sweeps]
+    return _make_series(groups, {sweep.epochs for sweep in sweeps})
 
 
 def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
@@ -143,20 +144,20 @@ def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
     Raises:
         NotFoundError: if no run has been timed.
     """
-    groups: dict[Config, list[Run]] = {}
+    groups: dict[Config, list[Doubted]] = {}
     for run in {run.key: run for run in runs}.values():
-        groups.setdefault(replace(run.config, filters=1, seed=0, shards=1), []).append(run)
-    lengths = {run.epochs for run in runs if run.timings}
-    return _assemble_series([(group, 0) for group in groups.values()], lengths)
+        setting = replace(run.config, filters=1, seed=0, shards=1)
+        groups.setdefault(setting, []).append((run, _write_doubt(run, run.epochs)))
+    return _make_series(groups.values(), {run.epochs for run in runs if run.timings})
 
 
-def _assemble_series(groups: Sequence[tuple[Sequence[Run], int]], lengths: set[int]) -> RuntimeSeries:
-    """The series of several groups of runs, each of one setting and with its planned number of epochs.
+def _make_series(groups: Iterable[Sequence[Doubted]], lengths: set[int]) -> RuntimeSeries:
+    """The series of groups of runs, each of one setting.
 
     The seconds are those of the only number of epochs in ``lengths``, or of one epoch if there are several.
     """
-    epochs = lengths.pop() if len(lengths) == 1 else 1
-    devices = [device for runs, planned in groups for device in _device_series(runs, planned, epochs)]
+    epochs = next(iter(lengths)) if len(lengths) == 1 else 1
+    devices = [device for group in groups for device in _device_series(group, epochs)]
     if not devices:
         raise NotFoundError(
             "There is no measured run of a sweep over filters.",
@@ -172,54 +173,46 @@ def _assemble_series(groups: Sequence[tuple[Sequence[Run], int]], lengths: set[i
         setting=settings[0] if len(set(settings)) == 1 else "",
         epochs=epochs,
         devices=tuple(devices),
-        notes=tuple(note for device in devices for note in _write_doubts(device)),
+        notes=tuple(note for device in devices for note in _write_notes(device)),
     )
 
 
-def _write_doubts(device: DeviceSeries) -> list[str]:
+def _write_notes(device: DeviceSeries) -> list[str]:
     """A note for each reason for doubt, with the numbers of filters that it concerns."""
     sizes: dict[str, list[int]] = {}
     for point in device.points:
         if point.doubt:
             sizes.setdefault(point.doubt, []).append(point.filters)
     return [
-        f"hollow, in no fit or comparison: {doubt} ({name_values(f)} filters, {device.label})"
-        for doubt, f in sizes.items()
+        f"hollow, in no fit or comparison: {doubt} ({name_values(filters)} filters, {device.label})"
+        for doubt, filters in sizes.items()
     ]
 
 
-def _device_series(runs: Sequence[Run], planned: int, epochs: int) -> list[DeviceSeries]:
-    """The series of the runs of one setting, one for each device, in seconds of ``epochs`` epochs.
-
-    Runs with fewer than ``planned`` epochs are in doubt.
-    """
+def _device_series(group: Sequence[Doubted], epochs: int) -> Iterator[DeviceSeries]:
+    """The series of the runs of one setting, one for each device, in seconds of ``epochs`` epochs."""
     # Times of different devices, or of different numbers of threads, lie on different curves: one line
     # through both would show the change of the machine as an effect of the filters. A run that continued on
     # another device counts for the later one, in doubt.
-    groups: dict[tuple[str, int], list[Run]] = {}
-    for run in runs:
+    members: dict[tuple[str, int], dict[int, list[Doubted]]] = {}
+    for run, doubt in group:
         if (run.typical_runtime or 0) > 0:  # a clock that is set back can make a time zero or negative
-            groups.setdefault(_timed_devices(run)[-1], []).append(run)
-    names = [name for name, _ in groups]
-    series = []
-    for (name, threads), members in groups.items():
-        kind = members[0].config.device
+            sizes = members.setdefault(_timed_devices(run)[-1], {})
+            sizes.setdefault(run.config.filters, []).append((run, doubt))
+    names = [name for name, _ in members]
+    for (name, threads), sizes in members.items():
+        first, _ = next(iter(sizes.values()))[0]
+        kind = first.config.device
         ambiguous = names.count(name) > 1 and kind is DeviceKind.CPU
         suffix = f", {plural(threads, 'thread')}" if ambiguous else ""
-        sizes: dict[int, list[Run]] = {}
-        for run in sorted(members, key=lambda run: run.config.filters):
-            sizes.setdefault(run.config.filters, []).append(run)
-        series.append(
-            DeviceSeries(
-                kind=kind,
-                name=name,
-                label=f"{kind.value.upper()} ({name}{suffix})",
-                dataset=name_dataset(members[0].dataset_name),
-                config=members[0].config,
-                points=tuple(_runtime_point(runs, planned, epochs) for runs in sizes.values()),
-            )
+        yield DeviceSeries(
+            kind=kind,
+            name=name,
+            label=f"{kind.value.upper()} ({name}{suffix})",
+            dataset=name_dataset(first.dataset_name),
+            config=first.config,
+            points=tuple(_runtime_point(sizes[size], epochs) for size in sorted(sizes)),
         )
-    return series
 
 
 def _timed_devices(run: Run) -> list[tuple[str, int]]:
@@ -232,14 +225,14 @@ def _timed_devices(run: Run) -> list[tuple[str, int]]:
     return list(dict.fromkeys(devices)) or [UNKNOWN]
 
 
-def _runtime_point(runs: Sequence[Run], planned: int, epochs: int) -> RuntimePoint:
+def _runtime_point(group: Sequence[Doubted], epochs: int) -> RuntimePoint:
     """The point of the runs of one size on one device; doubtful runs count only if there are no others."""
     # One undisturbed seed is better evidence than a mixture; without one, the point is shown and marked.
     # Median and quartiles ignore a single slow epoch; the inclusive method keeps them within the times
     # measured, where the exclusive one would extrapolate from few epochs.
-    clean_runs = [run for run in runs if not _write_doubt(run, planned)]
-    selection = clean_runs or runs
-    seconds = [timing.train_seconds * epochs for run in selection for timing in run.timings]
+    clean_runs = [run for run, doubt in group if not doubt]
+    runs = clean_runs or [run for run, _ in group]
+    seconds = [timing.train_seconds * epochs for run in runs for timing in run.timings]
     low, middle, high = quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
     config = runs[0].config
     return RuntimePoint(
@@ -249,20 +242,20 @@ def _runtime_point(runs: Sequence[Run], planned: int, epochs: int) -> RuntimePoi
         seconds=middle,
         low=low,
         high=high,
-        doubt="" if clean_runs else _write_doubt(runs[0], planned),
-        ids=tuple(run.id for run in selection),
+        doubt="" if clean_runs else group[0][1],
+        ids=tuple(run.id for run in runs),
         timings=len(seconds),
     )
 
 
-def _write_doubt(run: Run, planned: int) -> str:
+def _write_doubt(run: Run, planned_epochs: int) -> str:
     """The reason why the runtime of a run may be wrong, in words; empty without one."""
     # The first reason that holds is given, those of the whole run before those of single epochs. A diverged
     # run ended early, as an incomplete one did: its time is extrapolated from fewer epochs than the others'.
     if run.state is RunState.DIVERGED:
         return "diverged"
-    if run.epochs < planned:
-        return f"only {run.epochs} of {plural(planned, 'epoch')} finished"
+    if run.epochs < planned_epochs:
+        return f"only {run.epochs} of {plural(planned_epochs, 'epoch')} finished"
     if len(_timed_devices(run)) > 1:
         return "measured on several devices"
     if any(timing.contended for timing in run.timings):

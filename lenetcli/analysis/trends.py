@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
 from lenetcli.analysis.inference import fit_line, sampling_error
@@ -19,43 +19,49 @@ MOST_EPOCHS = 1000
 """The largest extrapolated number of epochs that is written as a number."""
 
 
-def conclude_order(ranking: Ranking) -> list[Statement]:
+def conclude_trends(ranking: Ranking) -> Iterator[Statement]:
+    """All statements on the course of the curves of a ranking with at least one entry."""
+    yield from _conclude_order(ranking)
+    yield from _conclude_speed(ranking)
+    yield from _conclude_convergence(ranking)
+    yield from _conclude_steadiness(ranking)
+    yield from conclude_chance(ranking)
+    yield from _conclude_test(ranking)
+
+
+def _conclude_order(ranking: Ranking) -> Iterator[Statement]:
     """The statement that the final accuracy is monotonic in the rate, each step beyond the sampling error."""
     entries = ranking.entries
-    if not 3 <= len(entries) == len(ranking.rates):
-        return []
-    if not all(_exceeds(better.finals, worse.finals, ranking.images) for better, worse in pairwise(entries)):
-        return []
     rates = [entry.rate for entry in entries]
-    if rates == sorted(rates, reverse=True):
-        trend, edge = "higher", "highest"
-    elif rates == sorted(rates):
-        trend, edge = "lower", "lowest"
-    else:
-        return []
+    is_ordered = rates in (sorted(rates), sorted(rates, reverse=True))
+    if len(entries) < 3 or not ranking.all_rates or not is_ordered:
+        return
+    if not all(_exceeds(better.finals, worse.finals, ranking.images) for better, worse in pairwise(entries)):
+        return
     first, last = entries[0], entries[-1]
+    trend, edge = ("higher", "highest") if first.rate > last.rate else ("lower", "lowest")
     text = (
         f"The {trend} the learning rate, the higher the accuracy after {plural(ranking.epochs, 'epoch')}: "
         f"from {write_accuracy(last.final)} at {last.name} to {write_accuracy(first.final)} at {first.name}. "
         f"Since the {edge} rate leads, the best one may lie beyond the range."
     )
-    return [Statement("order", text, cite(*entries), {"first": first.final, "last": last.final})]
+    yield Statement("order", text, cite(*entries), {"first": first.final, "last": last.final})
 
 
-def conclude_speed(ranking: Ranking) -> list[Statement]:
+def _conclude_speed(ranking: Ranking) -> Iterator[Statement]:
     """The statement on rates that stay below the leader's first epoch by more than the sampling error."""
     first, *others = ranking.entries
     starts, start = [curve[0] for curve in first.curves], first.mean[0]
     slow_entries = [entry for entry in others if _exceeds(starts, entry.bests, ranking.images)]
     if not slow_entries or ranking.epochs < 2:
-        return []
+        return
     bests = {entry.name: max(entry.bests) for entry in slow_entries}
     limits = join_words([f"{name} (at most {write_accuracy(best)})" for name, best in bests.items()])
     text = (
         f"The first epoch at {first.name} ({write_accuracy(start)}) already reaches more than "
         f"{ranking.epochs} epochs at {limits}."
     )
-    return [Statement("speed", text, cite(first, *slow_entries), {"start": start, **bests})]
+    yield Statement("speed", text, cite(first, *slow_entries), {"start": start, **bests})
 
 
 def _exceeds(better: Sequence[float], worse: Sequence[float], images: int) -> bool:
@@ -64,14 +70,15 @@ def _exceeds(better: Sequence[float], worse: Sequence[float], images: int) -> bo
     return low - high > 2 * math.hypot(sampling_error(low, images), sampling_error(high, images))
 
 
-def conclude_convergence(ranking: Ranking) -> list[Statement]:
+def _conclude_convergence(ranking: Ranking) -> Iterator[Statement]:
     """Statements on the curves that still rise over their last epochs, and on those that do not.
 
     A curve that rises steadily gets the number of epochs after which its line would meet the leader.
     """
     if ranking.epochs < LEAST_EPOCHS:
         text = f"{plural(ranking.epochs, 'epoch')} cannot show which learning rates have converged."
-        return [Statement("convergence unknown", text)]
+        yield Statement("convergence unknown", text)
+        return
     window = max(LEAST_EPOCHS, math.ceil(ranking.epochs / 2))
     lines = {entry.name: fit_line(range(window), entry.mean[-window:]) for entry in ranking.entries}
     # A steady trend needs size and significance: over many epochs even a negligible slope is significant, and
@@ -84,7 +91,6 @@ def conclude_convergence(ranking: Ranking) -> list[Statement]:
         e for e in ranking.entries if e.name in steady_names or _has_net_gain(e, window, ranking.images)
     ]
     plateaus = [entry for entry in ranking.entries if entry not in rising_entries]
-    statements = []
     if rising_entries:
         slopes = {entry.name: lines[entry.name].slope for entry in rising_entries}
         gains = join_words([f"{write_accuracy(slope)} ({name})" for name, slope in slopes.items()])
@@ -103,15 +109,14 @@ def conclude_convergence(ranking: Ranking) -> list[Statement]:
             )
         numbers = {f"slope {name}": slope for name, slope in slopes.items()}
         numbers |= {f"more epochs {name}": float(count) for name, count in more_epochs.items()}
-        statements.append(Statement("not converged", f"{text}.", cite(*rising_entries), numbers))
+        yield Statement("not converged", f"{text}.", cite(*rising_entries), numbers)
     if plateaus:
         names, verb = name_values(entry.rate for entry in plateaus), "shows" if len(plateaus) == 1 else "show"
         text = (
             f"Over the last {window} epochs {names} {verb} no rise that is clear of the scatter and of "
             f"at least {LEAST_GAIN:g} an epoch."
         )
-        statements.append(Statement("level", text, cite(*plateaus)))
-    return statements
+        yield Statement("level", text, cite(*plateaus))
 
 
 def _has_net_gain(entry: Entry, window: int, images: int) -> bool:
@@ -125,9 +130,8 @@ def _has_net_gain(entry: Entry, window: int, images: int) -> bool:
     return curve[-1] - curve[0] > max(noise, LEAST_GAIN * (window - 1)) and not has_fall
 
 
-def conclude_steadiness(ranking: Ranking) -> list[Statement]:
+def _conclude_steadiness(ranking: Ranking) -> Iterator[Statement]:
     """Statements on rates whose accuracy falls in an epoch by more than three times the sampling error."""
-    statements = []
     for entry in ranking.entries:
         changes = [_large_changes(curve, ranking.images) for curve in entry.curves]
         dips = [(-change, epoch) for seed in changes for change, epoch in seed if change < 0]
@@ -142,8 +146,7 @@ def conclude_steadiness(ranking: Ranking) -> list[Statement]:
             f"{write_accuracy(depth)} in epoch {epoch}."
         )
         numbers = {"dips": float(len(dips)), "depth": depth, "epoch": float(epoch)}
-        statements.append(Statement(topic, text, entry.ids, numbers))
-    return statements
+        yield Statement(topic, text, entry.ids, numbers)
 
 
 def _large_changes(curve: Sequence[float], images: int) -> list[tuple[float, int]]:
@@ -165,25 +168,23 @@ def _oscillates(changes: Sequence[tuple[float, int]]) -> bool:
     return directions.count(True) > 1
 
 
-def conclude_chance(ranking: Ranking) -> list[Statement]:
-    """The statement on rates whose mean accuracy stays below 1.5 times the chance level."""
-    chance_entries = [entry for entry in ranking.entries if max(entry.mean) < 1.5 / CLASSES]
-    if not chance_entries:
-        return []
-    text = (
-        f"{name_values(entry.rate for entry in chance_entries)}: the accuracy never rises clearly above what "
-        f"guessing among {CLASSES} classes reaches, {1 / CLASSES:g}: next to nothing has been learned."
-    )
-    return [Statement("chance", text, cite(*chance_entries))]
+def conclude_chance(ranking: Ranking) -> Iterator[Statement]:
+    """The statement on rates whose accuracy stays near the chance level."""
+    entries = [entry for entry in ranking.entries if entry.guesses]
+    if entries:
+        text = (
+            f"{name_values(entry.rate for entry in entries)}: the accuracy never rises clearly above what "
+            f"guessing among {CLASSES} classes reaches, {1 / CLASSES:g}: next to nothing has been learned."
+        )
+        yield Statement("chance", text, cite(*entries))
 
 
-def conclude_test(ranking: Ranking) -> list[Statement]:
+def _conclude_test(ranking: Ranking) -> Iterator[Statement]:
     """The statement on the test accuracy of the leader; none if a run of it has no test accuracy."""
     leader = ranking.entries[0]
     accuracies = [run.test_accuracy for run in leader.runs if run.test_accuracy is not None]
-    if len(accuracies) < len(leader.runs):
-        return []
-    mean = statistics.fmean(accuracies)
-    seeds = f" (mean over {ranking.seeds} seeds)" if ranking.seeds > 1 else ""
-    text = f"On the test set, which played no part in this choice, {leader.name} reaches "
-    return [Statement("test", f"{text}{write_accuracy(mean)}{seeds}.", leader.ids, {"test_accuracy": mean})]
+    if len(accuracies) == len(leader.runs):
+        mean = statistics.fmean(accuracies)
+        seeds = f" (mean over {ranking.seeds} seeds)" if ranking.seeds > 1 else ""
+        text = f"On the test set, which played no part in this choice, {leader.name} reaches "
+        yield Statement("test", f"{text}{write_accuracy(mean)}{seeds}.", leader.ids, {"test_accuracy": mean})

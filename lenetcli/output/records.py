@@ -27,13 +27,8 @@ RUN_FIELDS = tuple(dict.fromkeys((*_FIRST_FIELDS, *(row.name for row in COLUMNS)
 
 def run_fields(run: Run) -> dict[str, Any]:
     """The flat JSON object of a run in ``runs list --json``, with the fields ``RUN_FIELDS``."""
-    converted = {"dataset": run.dataset_name, "created_at": run.created_at.isoformat()}
-    return {
-        name: converted[name]
-        if name in converted
-        else getattr(run if hasattr(run, name) else run.config, name)
-        for name in RUN_FIELDS
-    }
+    values = asdict(run.config) | {"dataset": run.dataset_name, "created_at": run.created_at.isoformat()}
+    return {name: values[name] if name in values else getattr(run, name) for name in RUN_FIELDS}
 
 
 def full_run_fields(run: Run, sha256: str | None) -> dict[str, Any]:
@@ -62,7 +57,6 @@ def _fields(record: Attempt | Timing, *without: str) -> dict[str, Any]:
 
 def sweep_fields(sweep: Sweep) -> dict[str, Any]:
     """The JSON object of a sweep in ``sweeps list --json``, with datetimes."""
-    names = ("id", "parameter", "values", "seeds", "epochs")
     cells = [
         {
             "value": getattr(cell.config, sweep.parameter),
@@ -72,12 +66,9 @@ def sweep_fields(sweep: Sweep) -> dict[str, Any]:
         }
         for cell in sweep.cells
     ]
-    return {
-        **{name: getattr(sweep, name) for name in names},
-        "dataset": sweep.dataset_name,
-        **{name: getattr(sweep, name) for name in ("device", "done", "created_at", "last_requested")},
-        "cells": cells,
-    }
+    names = ("id", "parameter", "values", "seeds", "epochs", "dataset", "device", "done")
+    values = {name: getattr(sweep, "dataset_name" if name == "dataset" else name) for name in names}
+    return values | {"created_at": sweep.created_at, "last_requested": sweep.last_requested, "cells": cells}
 
 
 def write_csv(series: "CurveSeries | RuntimeSeries", path: Path) -> None:

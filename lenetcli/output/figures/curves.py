@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from lenetcli.analysis.curves import Curve, CurveSeries, Metric
 from lenetcli.output.figures.axes import spread_labels
 from lenetcli.output.figures.sheet import (
-    add_legend_above,
     add_legend_beside,
     add_text_above,
     annotate_figure,
@@ -17,6 +16,7 @@ from lenetcli.output.figures.sheet import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Colour = Sequence[float]
 """Red, green, blue and opacity, each from 0 to 1."""
@@ -52,13 +52,11 @@ def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled:
     order = sorted(range(len(series.curves)), key=lambda index: _colour_key(series.curves[index], index))
     # From dark to light, without the yellow end of the palette, which is faint on paper.
     palette = colormaps["viridis"]([0.8 * index / max(len(order) - 1, 1) for index in range(len(order))])
-    colours = dict(zip(order, palette, strict=True))
-    for index, curve in enumerate(series.curves):
+    colours = [palette[order.index(index)] for index in range(len(order))]
+    handles = [
         _draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
-    for curve in series.curves:
-        if curve.ends_diverged:
-            end, red = (len(curve.mean), curve.mean[-1]), "#b00020"
-            axes.plot(*end, "x", color=red, markersize=8, markeredgewidth=2, clip_on=False, zorder=4)
+        for index, curve in enumerate(series.curves)
+    ]
     if series.scale != "linear" and log is not False:
         set_axis(axes, "y", *series.limits, series.scale)
     margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # below 1: there is no epoch 0
@@ -67,17 +65,13 @@ def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled:
     axes.set_xlabel("epoch")
     axes.set_ylabel(METRICS[series.metric].lower())
     names = [_full_label(curve) for curve in series.curves]
-    few = len(names) < LEGEND_FROM
-    long = few and max(map(len, names)) > LABEL_WIDTH
+    many, long = len(names) >= LEGEND_FROM, max(map(len, names)) > LABEL_WIDTH
     title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}" if titled else None
-    annotate_figure(figure, axes, title, series.setting, series.notes, len(names) if long else 0)
-    handles = axes.lines[: len(names)]
-    if long:
-        add_legend_above(axes, handles, names)
-    elif few:
-        _label_ends(figure, axes, series, colours)
-    else:
+    annotate_figure(figure, axes, series, title, handles, names if long and not many else [])
+    if many:
         add_legend_beside(figure, handles, names)
+    elif not long:
+        _label_ends(figure, axes, series, colours, names)
 
 
 def _colour_key(curve: Curve, index: int) -> tuple[bool, Any]:
@@ -86,25 +80,23 @@ def _colour_key(curve: Curve, index: int) -> tuple[bool, Any]:
     return (not numeric, -curve.value if numeric else index)
 
 
-def _draw_curve(axes: "Axes", curve: Curve, colour: Colour, index: int, dense: bool) -> None:
-    """Draw the mean over the seeds as a line, and the range of the seeds as a band.
+def _draw_curve(axes: "Axes", curve: Curve, colour: Colour, index: int, dense: bool) -> "Line2D":
+    """Draw the mean over the seeds as a line, the range of the seeds as a band, and a cross at a divergence.
 
-    With ``dense``, only about twelve epochs have markers.
+    With ``dense``, only about twelve epochs have markers. Returns the line.
     """
     epochs = range(1, len(curve.mean) + 1)
-    marker_step = max(1, len(epochs) // 12) if dense else 1
-    axes.plot(
-        epochs,
-        curve.mean,
-        color=colour,
-        marker=MARKERS[index % len(MARKERS)],
+    (line,) = axes.plot(
+        epochs, curve.mean, color=colour, clip_on=False, zorder=3,
+        marker=MARKERS[index % len(MARKERS)], markevery=max(1, len(epochs) // 12) if dense else 1,
         linestyle=DASHES[index % len(DASHES)],
-        markevery=marker_step,
-        clip_on=False,
-        zorder=3,
-    )
+    )  # fmt: skip
     if curve.seeds > 1:
         axes.fill_between(epochs, curve.low, curve.high, color=colour, alpha=0.22, linewidth=0)
+    if curve.ends_diverged:
+        end, red = (epochs[-1], curve.mean[-1]), "#b00020"
+        axes.plot(*end, "x", color=red, markersize=8, markeredgewidth=2, clip_on=False, zorder=4)
+    return line
 
 
 def _full_label(curve: Curve) -> str:
@@ -117,7 +109,9 @@ def _full_label(curve: Curve) -> str:
     return f"{curve.label} ({curve.diverged} diverged)"
 
 
-def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: dict[int, Colour]) -> None:
+def _label_ends(
+    figure: "Figure", axes: "Axes", series: CurveSeries, colours: Sequence[Colour], names: Sequence[str]
+) -> None:
     """Label each curve to the right of the axes, at the height of its end unless labels would overlap."""
     # How far labels must be moved apart depends on the height of the axes, hence on the layout, and the
     # layout depends on the widths of the labels. So the labels are added at a provisional height, the layout
@@ -125,28 +119,14 @@ def _label_ends(figure: "Figure", axes: "Axes", series: CurveSeries, colours: di
     # dotted if the curve ends before the last epoch, so that it does not look like a part of the curve.
     ends = [(len(curve.mean), curve.mean[-1]) for curve in series.curves]
     texts = []
-    for index, (curve, end) in enumerate(zip(series.curves, ends, strict=True)):
-        texts.append(
-            axes.annotate(
-                _full_label(curve),
-                xy=end,
-                xytext=(1.03, 0.5),
-                textcoords="axes fraction",
-                color=[0.7 * channel for channel in colours[index][:3]],  # light text is hard to read
-                fontsize=LABEL_SIZE,
-                va="center",
-                annotation_clip=False,
-                arrowprops={
-                    "arrowstyle": "-",
-                    "relpos": (0, 0.5),
-                    "linewidth": 0.5,
-                    "color": colours[index],
-                    "linestyle": ":" if end[0] < series.epochs else "-",
-                    "shrinkA": 1,
-                    "shrinkB": 4,
-                },
-            )
-        )
+    for name, end, colour in zip(names, ends, colours, strict=True):
+        dark = [0.7 * channel for channel in colour[:3]]  # light text is hard to read
+        style = {"arrowstyle": "-", "relpos": (0, 0.5), "linewidth": 0.5, "shrinkA": 1, "shrinkB": 4}
+        line = style | {"color": colour, "linestyle": ":" if end[0] < series.epochs else "-"}
+        texts.append(axes.annotate(
+            name, xy=end, xytext=(1.03, 0.5), textcoords="axes fraction", arrowprops=line,
+            color=dark, fontsize=LABEL_SIZE, va="center", annotation_clip=False,
+        ))  # fmt: skip
     add_text_above(axes, 1.03, series.subject, 8)
     freeze_layout(figure)
     end_heights = [height for _, height in (axes.transData - axes.transAxes).transform(ends)]

@@ -9,12 +9,7 @@ from lenetcli.analysis.runtimes import DeviceSeries, RuntimeSeries
 from lenetcli.experiment.architecture import multiply_adds, parameter_law
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.output.figures.axes import write_tick
-from lenetcli.output.figures.sheet import (
-    add_legend_above,
-    annotate_figure,
-    freeze_layout,
-    set_axis,
-)
+from lenetcli.output.figures.sheet import annotate_figure, freeze_layout, set_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,8 +58,7 @@ def draw_runtimes(figure: "Figure", series: RuntimeSeries, log: bool | None, tit
     axes.set_ylabel("training time of an epoch / s" if series.epochs == 1
                     else f"training time of {series.epochs} epochs / s")  # fmt: skip
     title = f"Runtime by number of filters: {series.dataset}" if titled else None
-    annotate_figure(figure, axes, title, series.setting, series.notes, len(handles))
-    add_legend_above(axes, handles, [device.label for device in series.devices])
+    annotate_figure(figure, axes, series, title, handles, [device.label for device in series.devices])
     _label_points(figure, axes, series)
 
 
@@ -101,13 +95,9 @@ def _label_points(figure: "Figure", axes: "Axes", series: RuntimeSeries) -> None
     obstacles = [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3) for x, y in pixels]
     for point in series.points:
         text = axes.annotate(
-            str(point.filters),
-            xy=(point.parameters, point.seconds),
-            xytext=(0, 0),
-            textcoords="offset points",
-            fontsize=8,
-            annotation_clip=False,
-        )
+            str(point.filters), xy=(point.parameters, point.seconds), xytext=(0, 0),
+            textcoords="offset points", fontsize=8, annotation_clip=False,
+        )  # fmt: skip
         _choose_side(text, obstacles, frame)
         obstacles.append(text.get_window_extent())
 

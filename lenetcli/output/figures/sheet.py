@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lenetcli.analysis.curves import CurveSeries
+from lenetcli.analysis.runtimes import RuntimeSeries
 from lenetcli.output.figures.axes import choose_axis, write_tick
 
 if TYPE_CHECKING:
@@ -86,25 +88,35 @@ def _import_matplotlib() -> None:
 
 
 def annotate_figure(
-    figure: "Figure", axes: "Axes", title: str | None, setting: str, notes: Sequence[str], legend_lines: int
+    figure: "Figure",
+    axes: "Axes",
+    series: CurveSeries | RuntimeSeries,
+    title: str | None,
+    handles: Sequence["Line2D"],
+    names: Sequence[str],
 ) -> None:
-    """Add title, setting (a line below it) and notes (below the axes), and reserve space for a legend.
+    """Add title, setting (a line below it), a legend (above the axes) and notes (below the axes).
 
-    A figure with a caption elsewhere has the title None, and gets no setting and notes either.
-    ``legend_lines`` is the number of names in a legend above the axes, 0 without one.
+    A figure with a caption elsewhere has the title None, and gets no setting and notes either. Without names
+    there is no legend.
     """
     # Only the padding of the title reserves the space: setting and legend are excluded from the layout, since
     # their width would make the axes narrower. A blank title serves a figure without one.
-    legend_height = LEGEND_LINE * legend_lines
-    if title is None:
-        if legend_height:
-            axes.set_title(" ", pad=legend_height - 8)
-        return
-    axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + legend_height)
-    add_text_above(axes, 0, setting, 8 + legend_height).set_in_layout(False)
-    lines = [line for note in notes for line in textwrap.wrap(note, int(figure.get_figwidth() * 17))]
-    if lines:
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7, color="#444444")
+    legend_height = LEGEND_LINE * len(names)
+    if title is not None:
+        axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + legend_height)
+        add_text_above(axes, 0, series.setting, 8 + legend_height).set_in_layout(False)
+        width = int(figure.get_figwidth() * 17)
+        lines = [line for note in series.notes for line in textwrap.wrap(note, width)]
+        if lines:
+            figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7, color="#444444")
+    elif names:
+        axes.set_title(" ", pad=legend_height - 8)
+    if names:
+        legend = axes.legend(
+            handles, _shorten(names), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
+        )
+        legend.set_in_layout(False)
 
 
 def add_text_above(axes: "Axes", x: float, text: str, height: float) -> "Annotation":
@@ -113,14 +125,6 @@ def add_text_above(axes: "Axes", x: float, text: str, height: float) -> "Annotat
         text, xy=(x, 1), xycoords="axes fraction", xytext=(0, height), textcoords="offset points",
         fontsize=8, color="#444444", annotation_clip=False,
     )  # fmt: skip
-
-
-def add_legend_above(axes: "Axes", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
-    """Add a legend above the axes, in the space that ``annotate_figure`` reserved."""
-    legend = axes.legend(
-        handles, _shorten(names), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
-    )
-    legend.set_in_layout(False)
 
 
 def add_legend_beside(figure: "Figure", handles: Sequence["Line2D"], names: Sequence[str]) -> None:

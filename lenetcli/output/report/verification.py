@@ -15,20 +15,18 @@ from lenetcli.output.report.report import ATTACHMENT, Report
 Json = dict[str, Any]
 """A JSON object."""
 
+ADVICE = "Name a PDF that `lenetcli report` has written."
 OLDER_FORMAT = 2
 """The format of earlier reports, whose facts are compared as far as they mean the same."""
-
-SECTIONS = ("learning_rates", "filters")
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
     """The result of a verification: a sentence for each difference.
 
-    ``rendered`` says whether the same versions of the software made the report, so that the bytes of the
-    document were compared too unless its facts differ. It is False if a sweep of the report is gone.
-    ``older`` says that the facts have the form of an older version: statements, tables, set-up and runs are
-    compared.
+    ``rendered`` says whether the bytes of the document were compared too: if its facts do not differ and the
+    same versions of the software made it. ``older`` says that the facts have the form of an older version:
+    statements, tables, set-up and runs are compared.
     """
 
     differences: tuple[str, ...]
@@ -54,18 +52,18 @@ def verify(evidence: Evidence, path: Path) -> Verification:
     try:
         facts = gather(evidence, ids=ids, **options)
     except NotFoundError as error:
-        return Verification((error.problem,), False, older)
+        return Verification((error.problem,), rendered=False, older=older)
     computed = json.loads(facts.to_json())
-    same_versions = not older and stated.get("versions") == computed["versions"]
+    # Another version of the software may draw otherwise, but states the same.
+    same_versions = stated.pop("versions", None) == computed.pop("versions")
     if older:
         computed = _to_older(computed)
         stated = _restrict(stated, computed)
-    else:
-        stated["versions"] = computed["versions"]
     differences = list(_compare("", stated, computed))
-    if same_versions and not differences and Report(facts).pdf() != document:
+    rendered = same_versions and not older and not differences
+    if rendered and Report(facts).pdf() != document:
         differences.append("the text or the figures of the document are not those that the store gives")
-    return Verification(tuple(differences), same_versions, older)
+    return Verification(tuple(differences), rendered, older)
 
 
 def _read_document(path: Path) -> bytes:
@@ -74,13 +72,10 @@ def _read_document(path: Path) -> bytes:
             raise _not_a_report(path)
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise NotFoundError(
-            f"There is no file {path}.", "Name a PDF that `lenetcli report` has written."
-        ) from error
+        raise NotFoundError(f"There is no file {path}.", ADVICE) from error
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}.", "Name a PDF that can be read."
-        ) from error
+        problem = f"{path} cannot be read: {error.strerror}."
+        raise UsageError(problem, "Name a PDF that can be read.") from error
 
 
 def _extract_facts(document: bytes, path: Path) -> Json:
@@ -101,25 +96,19 @@ def _extract_facts(document: bytes, path: Path) -> Json:
 
 
 def _not_a_report(path: Path) -> UsageError:
-    return UsageError(
-        f"{path} is not a report that this lenetcli can check.",
-        "Name a PDF that `lenetcli report` has written.",
-    )
+    return UsageError(f"{path} is not a report that this lenetcli can check.", ADVICE)
 
 
 def _to_older(facts: Json) -> Json:
     """What these facts have in common with those of ``OLDER_FORMAT``, in that form."""
-    older: Json = {
-        "setup": facts["setup"],
-        "missing": {name: facts[name]["missing"] for name in SECTIONS},
-        "runs": [run["record"] for run in facts["runs"]],
-    }
-    for name in SECTIONS:
-        table = facts[name]["table"]
+    older: Json = {"setup": facts["setup"], "runs": [run["record"] for run in facts["runs"]], "missing": {}}
+    for name in ("learning_rates", "filters"):
+        section, table = facts[name], facts[name]["table"]
+        older["missing"][name] = section["missing"]
         older[name] = table and {
             "header": table["header"],
             "rows": [[cell["text"] for cell in row] for row in table["rows"]],
-            "statements": facts[name]["statements"],
+            "statements": section["statements"],
         }
     if older["filters"]:
         older["filters"]["parameters"] = facts["filters"]["introduction"]
@@ -139,10 +128,9 @@ def _compare(location: str, stated: Any, computed: Any) -> Iterator[str]:
     # instead of showing a whole table. Items of lists of different lengths cannot be matched; those are shown
     # whole. The types count as well: True == 1 == 1.0 in Python, but JSON writes them differently.
     if isinstance(stated, dict) and isinstance(computed, dict):
+        prefix = f"{location}." if location else ""
         for name in sorted(stated.keys() | computed.keys()):
-            yield from _compare(
-                f"{location}.{name}" if location else name, stated.get(name), computed.get(name)
-            )
+            yield from _compare(prefix + name, stated.get(name), computed.get(name))
     elif isinstance(stated, list) and isinstance(computed, list) and len(stated) == len(computed):
         for number, (left, right) in enumerate(zip(stated, computed, strict=True), 1):
             yield from _compare(f"{location}[{number}]", left, right)
