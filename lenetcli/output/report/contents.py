@@ -55,7 +55,7 @@ def gather(
     store: str | None = None,
     ids: Sequence[str] | None = None,
 ) -> Facts:
-    """The facts of a report, with the author below the title.
+    """The facts of a report.
 
     ``store`` is the path of the store as it appears in the report, by default its name. ``ids`` are the full
     ids of the sweeps to report on, by default the newest over learning rates, and over filters for each kind
@@ -80,13 +80,11 @@ def _choose_sweeps(evidence: Evidence, ids: Sequence[str] | None) -> list[Sweep]
     sweeps = evidence.sweeps()
     if ids is not None:
         sweeps_by_id = {sweep.id: sweep for sweep in sweeps}
-        missing = [sweep_id for sweep_id in ids if sweep_id not in sweeps_by_id]
-        if missing:
-            raise NotFoundError(
-                f"{evidence.name} has no sweep {missing[0][:12]}.",
-                "`lenetcli sweeps list` shows those there are.",
-            )
-        return [sweeps_by_id[sweep_id] for sweep_id in ids]
+        for id in ids:
+            if id not in sweeps_by_id:
+                problem = f"{evidence.name} has no sweep {id[:12]}."
+                raise NotFoundError(problem, "`lenetcli sweeps list` shows those there are.")
+        return [sweeps_by_id[id] for id in ids]
     rates = [sweep for sweep in sweeps if sweep.parameter == "lr" and any(run.curve for run in sweep.runs)]
     selection = [*rates[:1], *newest_filters(sweeps)]
     if not selection:
@@ -112,12 +110,11 @@ def _describe_setup(sweeps: Sequence[Sweep]) -> tuple[tuple[str, str], ...]:
     data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in datasets.items())
     training = "; ".join(dict.fromkeys(map(_describe_training, sweeps)))
     machines = join_words(list(dict.fromkeys(map(_describe_machine, attempts)))) or "not recorded"
-    versions: dict[str, dict[str, None]] = {}
-    for attempt in attempts:
-        for name, number in attempt.versions.items():
-            versions.setdefault(name, {})[number] = None
+    versions: dict[str, list[str]] = {}
+    for name, number in dict.fromkeys(item for attempt in attempts for item in attempt.versions.items()):
+        versions.setdefault(name, []).append(number)
     software = ", ".join(
-        f"{SOFTWARE.get(name, name)} {'/'.join(numbers)}" for name, numbers in sorted(versions.items())
+        f"{SOFTWARE.get(name, name)} {'/'.join(versions[name])}" for name in sorted(versions)
     )
     return (
         ("Network", network),
@@ -130,11 +127,10 @@ def _describe_setup(sweeps: Sequence[Sweep]) -> tuple[tuple[str, str], ...]:
 
 def _describe_training(sweep: Sweep) -> str:
     """The setting that all runs of a sweep share, and its seeds."""
-    noun = (
-        "learning rates" if sweep.parameter == "lr" else f"{sweep.parameter} ({sweep.device.value.upper()})"
-    )
-    in_network = {"filters", "kernel_size", "hidden_units"}
-    shared = describe_config(sweep.base, without={sweep.parameter, "seed"} | in_network)
+    on_device = f"{sweep.parameter} ({sweep.device.value.upper()})"
+    noun = "learning rates" if sweep.parameter == "lr" else on_device
+    network = {"filters", "kernel_size", "hidden_units"}
+    shared = describe_config(sweep.base, without={sweep.parameter, "seed"} | network)
     return f"{noun}: {plural(sweep.epochs, 'epoch')}, {shared}, {name_all('seed', sweep.seeds)}"
 
 
