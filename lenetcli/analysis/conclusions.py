@@ -61,21 +61,16 @@ def conclude_unfinished(sweep: Sweep) -> Iterator[Statement]:
         yield Statement("diverged", text, tuple(ids))
 
 
-def conclude_missing(sweeps: Sequence[Sweep]) -> list[Statement]:
+def conclude_missing(sweeps: Sequence[Sweep]) -> Iterator[Statement]:
     """A statement for each kind of device on which no filters have been timed, with the command for it.
 
     The command has the setting of ``sweeps``, those over filters.
     """
     timed = {sweep.device for sweep in sweeps}
-    return [
-        Statement(
-            "missing",
-            f"No sweep over filters on a {kind.value.upper()} has been timed.",
-            command=_filters_command(kind, sweeps),
-        )
-        for kind in (DeviceKind.GPU, DeviceKind.CPU)
-        if kind not in timed
-    ]
+    for kind in (DeviceKind.GPU, DeviceKind.CPU):
+        if kind not in timed:
+            text = f"No sweep over filters on a {kind.value.upper()} has been timed."
+            yield Statement("missing", text, command=_filters_command(kind, sweeps))
 
 
 def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:
@@ -131,10 +126,7 @@ def _write_accuracies(entry: Entry) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """The comparison of the leader with another rate.
-
-    ``significant`` says whether the lead is more than chance, ``phrase`` and ``numbers`` give the evidence.
-    """
+    """The comparison of the leader with another rate, with the evidence as a phrase and as numbers."""
 
     other: Entry
     significant: bool
@@ -188,18 +180,14 @@ def _compare_seeds(first: Entry, other: Entry, ranking: Ranking) -> _Comparison:
         f"{first.name} leads {other.name} by {write_accuracy(lead)} ± {write_accuracy(margin)} "
         f"(95%, {ranking.seeds} seeds each)"
     )
-    return _Comparison(
-        other, significant, phrase, {"lead": lead, "margin": margin, "seeds": float(ranking.seeds)}
-    )
+    numbers = {"lead": lead, "margin": margin, "seeds": float(ranking.seeds)}
+    return _Comparison(other, significant, phrase, numbers)
 
 
 def _compare_images(
     first: Entry, other: Entry, ranking: Ranking, evidence: Predictions
 ) -> _Comparison | None:
-    """Compare two rates by McNemar's exact test on the same images, corrected for the number of comparisons.
-
-    None if the predictions or the labels are missing, or contradict a curve.
-    """
+    """Compare two rates by McNemar's exact test on the same images; None if what is right is not known."""
     # Both networks see the same images, so that their accuracies are not independent: only images on which
     # they disagree say which is better. The leader was chosen on these images too, and each comparison is one
     # more chance of a difference by luck: the p-value is multiplied by their number (Bonferroni).

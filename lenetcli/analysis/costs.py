@@ -124,7 +124,7 @@ def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
     """The statement on the speed-up at each size measured on both, and on the sizes at which the GPU pays."""
     # A ratio of runtimes describes the devices only if data, settings and size are equal. A point in doubt
     # would make a disturbance of one machine appear as a difference of the devices.
-    if _comparable_config(gpu.config) != _comparable_config(cpu.config):
+    if len({replace(d.config, filters=1, seed=0, shards=1, device=DeviceKind.CPU) for d in (gpu, cpu)}) > 1:
         text = f"{gpu.label} and {cpu.label} are not compared: their data or settings differ."
         return Statement("unlike", text)
     cpu_points = {point.filters: point for point in cpu.clean}
@@ -148,8 +148,3 @@ def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
         text += " The speed-up grows with the size, as the CPU’s curve is the steeper one."
     numbers = {f"speed-up {size}": ratio for size, ratio in speedups.items()}
     return Statement("speed-up", text, cite(*(point for pair in pairs for point in pair)), numbers)
-
-
-def _comparable_config(config: Config) -> Config:
-    """The configuration without what may differ in a comparison of devices."""
-    return replace(config, filters=1, seed=0, shards=1, device=DeviceKind.CPU)

@@ -13,9 +13,6 @@ from lenetcli.experiment.run import CurvePoint, Run, RunState
 from lenetcli.experiment.sweep import Sweep, write_command
 from lenetcli.words import join_words, name_dataset, name_value, plural
 
-Row = tuple[Any, ...]
-"""A row of a table of plotted numbers."""
-
 
 class Metric(StrEnum):
     """The quantity on the vertical axis of a learning curve."""
@@ -89,7 +86,7 @@ class CurveSeries:
             return "linear"
         return "logit" if accuracy else "log"
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[tuple[Any, ...]]:
         """The plotted numbers: one row per curve and epoch, with the columns of ``HEADER``."""
         return [
             (curve.label, epoch, *numbers, curve.seeds, curve.diverged, " ".join(curve.runs))

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import quantiles
+from typing import Any
 
-from lenetcli.analysis.curves import Row
 from lenetcli.analysis.estimates import Cost, fit_cost
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import multiply_adds
@@ -17,9 +17,6 @@ from lenetcli.words import name_dataset, name_values, plural
 
 Doubted = tuple[Run, str]
 """A run, and the reason why its runtime may be wrong, empty without one."""
-
-UNKNOWN = ("unknown", 0)
-"""The name and threads of the device of a run whose attempts are not stored."""
 
 GOOD_FIT = 0.2
 """The largest relative deviation of a point at which the law of overhead and arithmetic is accepted."""
@@ -107,7 +104,7 @@ class RuntimeSeries:
         xs, ys = [point.parameters for point in self.points], [point.seconds for point in self.points]
         return "log" if max(xs) > 20 * min(xs) or max(ys) > 20 * min(ys) else "linear"
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[tuple[Any, ...]]:
         """The plotted numbers: one row per point, with the columns of ``HEADER``."""
         return [
             (
@@ -218,11 +215,11 @@ def _device_series(group: Sequence[Doubted], epochs: int) -> Iterator[DeviceSeri
 def _timed_devices(run: Run) -> list[tuple[str, int]]:
     """The devices of the timings that count, as (name, threads), in the order of their first epochs.
 
-    The threads of a GPU are 0: they do not matter there.
+    The threads of a GPU are 0: they do not matter there. Without attempts the device is unknown.
     """
     gpu = run.config.device is DeviceKind.GPU
     devices = ((attempt.device_name, 0 if gpu else attempt.threads) for attempt, _ in run.measurement)
-    return list(dict.fromkeys(devices)) or [UNKNOWN]
+    return list(dict.fromkeys(devices)) or [("unknown", 0)]
 
 
 def _runtime_point(group: Sequence[Doubted], epochs: int) -> RuntimePoint:

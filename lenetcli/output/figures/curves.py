@@ -25,10 +25,8 @@ MARKERS = "os^Dv<P>hX"
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 LABEL_SIZE = 8.5
 """The font size of labels, in points."""
-
 LABEL_WIDTH = 30
 """The longest label at a curve's end, in characters."""
-
 LEGEND_FROM = 13
 """The number of curves from which on a legend replaces labels."""
 

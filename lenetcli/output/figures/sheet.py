@@ -48,7 +48,6 @@ STYLE = {
 }
 TITLE_WIDTH, NAME_WIDTH = 72, 90
 """The longest line of a title, and the longest name in a legend, in characters."""
-
 LEGEND_LINE = 12.5
 """The height of a name in a legend above the axes, in points."""
 

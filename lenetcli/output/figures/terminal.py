@@ -13,7 +13,6 @@ from lenetcli.words import plural
 MARKS = "*+ox#@%&=$svzuw"
 ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼", "-|+++++++++")
 """The lines of the frame in ASCII."""
-
 BLANK = "\N{NO-BREAK SPACE}"
 """Between mark and name in the legend, so that no line breaks there."""
 

@@ -96,7 +96,6 @@ def _choose_sweeps(evidence: Evidence, ids: Sequence[str] | None) -> list[Sweep]
 
 
 def _describe_setup(sweeps: Sequence[Sweep]) -> tuple[tuple[str, str], ...]:
-    """The set-up as pairs of a heading and its text."""
     configs = [cell.config for sweep in sweeps for cell in sweep.cells]
     attempts = [a for sweep in sweeps for run in sweep.runs for a in run.attempts]
     kernels = join_words([f"{k}×{k}" for k in sorted({c.kernel_size for c in configs})])
@@ -141,18 +140,15 @@ def _describe_machine(attempt: Attempt) -> str:
 
 
 def _describe_rates(evidence: Evidence, sweeps: Sequence[Sweep]) -> Section:
-    """The section on learning rates."""
     if not sweeps:
         text = "No sweep over learning rates has been trained."
         return Section(missing=(Statement("missing", text, command=LEARNING_RATES_COMMAND),))
     sweep = sweeps[0]
     series = sweep_curves(sweep)
     rows = tuple(map(_rate_row, sweep.groups("lr")))
-    axis = (
-        " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
-        if series.scale == "logit"
-        else ""
-    )
+    axis = ""
+    if series.scale == "logit":
+        axis = " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
     deviations = any("deviation" in cell.numbers for row in rows for cell in row)
     return Section(
         figure=Figure(
@@ -202,7 +198,6 @@ def _mean_cell(accuracies: Sequence[float]) -> Cell:
 
 
 def _describe_filters(sweeps: Sequence[Sweep]) -> Section:
-    """The section on filters, parameters and runtime."""
     missing = tuple(conclude_missing(sweeps))
     if not sweeps:
         return Section(missing=missing)
@@ -276,9 +271,8 @@ def _list_runs(sweeps: Sequence[Sweep]) -> tuple[RunFacts, ...]:
 
 def _run_facts(run: Run, epochs: int, digits: int) -> RunFacts:
     """The facts of a run of which a sweep requests ``epochs`` epochs."""
-    fields = run_fields(run)
-    for name in ("created_at", "target_epochs", *run.config.neutral):  # they say nothing about the results
-        del fields[name]
+    unsaid = {"created_at", "target_epochs", *run.config.neutral}  # they say nothing about the results
+    fields = {name: value for name, value in run_fields(run).items() if name not in unsaid}
     diverged = run.state is RunState.DIVERGED
     row = (
         run.id[:digits],

@@ -15,10 +15,8 @@ ENDINGS = (".pdf", ".typ")
 ATTACHMENT = "facts.json"
 FIGURES = "report_figures"
 """The folder of figures and facts while a PDF is made."""
-
 WIDTH = 6.69
 """The width of the figures in inches: that of the text."""
-
 HEIGHTS = (3.4, 2.8, 2.2)
 """The possible heights of the figures in inches, the tallest first."""
 
@@ -42,8 +40,7 @@ class Report:
         from lenetcli.output.figures.figure import draw, render
 
         facts = {ATTACHMENT: self.facts.to_json()}
-        sections = (self.facts.learning_rates, self.facts.filters)
-        figures = [section.figure for section in sections if section.figure]
+        figures = [s.figure for s in (self.facts.learning_rates, self.facts.filters) if s.figure]
 
         # Only typesetting shows how many pages a report has; blank figures serve for that.
         def count_pages(height: float) -> int:
@@ -79,9 +76,8 @@ class Report:
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise UsageError(
-                f"{folder} cannot be made: {error.strerror}.", "Choose another file with -o."
-            ) from error
+            problem = f"{folder} cannot be made: {error.strerror}."
+            raise UsageError(problem, "Choose another file with -o.") from error
         for name, content in self.files().items():
             write_output(folder / name, content)
         write_output(path, _source(folder.name))

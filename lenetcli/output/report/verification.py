@@ -79,7 +79,6 @@ def _read_document(path: Path) -> bytes:
 
 
 def _extract_facts(document: bytes, path: Path) -> Json:
-    """The facts attached to a PDF."""
     import logging
 
     from pypdf import PdfReader
