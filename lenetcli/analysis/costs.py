@@ -71,17 +71,17 @@ def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
     time_factor, size_factor = large.seconds / small.seconds, large.filters / small.filters
     # Opposite quartiles bound the ratio; it differs from proportion if both bounds are on the same side.
     if min(small.timings, large.timings) < LEAST_TIMINGS:
-        verdict = "too few epochs were timed to compare that with proportion to the filters"
+        verdict = "too few epochs were timed to compare that with"
     elif large.low / small.high > size_factor:
-        verdict = "more than in proportion to the filters"
+        verdict = "more than in"
     elif large.high / small.low < size_factor:
-        verdict = "less than in proportion to the filters"
+        verdict = "less than in"
     else:
-        verdict = "not distinguishable from proportion to the filters"
+        verdict = "not distinguishable from"
     text = (
         f"{device.label}: training with {large.filters} filters takes {write_number(time_factor)} times as "
         f"long as with {small.filters}, for {write_number(large.parameters / small.parameters)} times the "
-        f"parameters: {verdict}"
+        f"parameters: {verdict} proportion to the filters"
     )
     numbers = {"growth": time_factor}
     if len(points) > 2:
