@@ -66,9 +66,8 @@ def conclude_missing(sweeps: Sequence[Sweep]) -> Iterator[Statement]:
 
     The command has the setting of ``sweeps``, those over filters.
     """
-    timed = {sweep.device for sweep in sweeps}
     for kind in (DeviceKind.GPU, DeviceKind.CPU):
-        if kind not in timed:
+        if kind not in {sweep.device for sweep in sweeps}:
             text = f"No sweep over filters on a {kind.value.upper()} has been timed."
             yield Statement("missing", text, command=_filters_command(kind, sweeps))
 

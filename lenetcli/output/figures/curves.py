@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-Colour = Sequence[float]
-"""Red, green, blue and opacity, each from 0 to 1."""
-
 MARKERS = "os^Dv<P>hX"
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 LABEL_SIZE = 8.5
@@ -78,7 +75,7 @@ def _colour_key(curve: Curve, index: int) -> tuple[bool, Any]:
     return (not numeric, -curve.value if numeric else index)
 
 
-def _draw_curve(axes: "Axes", curve: Curve, colour: Colour, index: int, dense: bool) -> "Line2D":
+def _draw_curve(axes: "Axes", curve: Curve, colour: Sequence[float], index: int, dense: bool) -> "Line2D":
     """Draw the mean over the seeds as a line, the range of the seeds as a band, and a cross at a divergence.
 
     With ``dense``, only about twelve epochs have markers. Returns the line.
@@ -108,7 +105,11 @@ def _full_label(curve: Curve) -> str:
 
 
 def _label_ends(
-    figure: "Figure", axes: "Axes", series: CurveSeries, colours: Sequence[Colour], names: Sequence[str]
+    figure: "Figure",
+    axes: "Axes",
+    series: CurveSeries,
+    colours: Sequence[Sequence[float]],
+    names: Sequence[str],
 ) -> None:
     """Label each curve to the right of the axes, at the height of its end unless labels would overlap."""
     # How far labels must be moved apart depends on the height of the axes, hence on the layout, and the

@@ -6,7 +6,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from lenetcli.analysis.runtimes import DeviceSeries, RuntimeSeries
-from lenetcli.experiment.architecture import multiply_adds, parameter_law
+from lenetcli.experiment.architecture import multiply_adds
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.output.figures.axes import write_tick
 from lenetcli.output.figures.sheet import annotate_figure, freeze_layout, set_axis
@@ -44,12 +44,13 @@ def draw_runtimes(figure: "Figure", series: RuntimeSeries, log: bool | None, tit
     if a quartile is not positive. ``titled`` adds title, setting and notes.
     """
     axes = figure.add_subplot()
-    points, xs = series.points, [point.parameters for point in series.points]
+    xs = [point.parameters for point in series.points]
+    low, high = min(point.low for point in series.points), max(point.high for point in series.points)
     styles = {kind: cycle(styles) for kind, styles in DEVICE_STYLES.items()}
     handles = [_draw_device(axes, device, *next(styles[device.kind])) for device in series.devices]
-    if (series.scale == "log" if log is None else log) and min(p.low for p in points) > 0:
+    if (series.scale == "log" if log is None else log) and low > 0:
         set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
-        set_axis(axes, "y", min(p.low for p in points) / 1.15, max(p.high for p in points) * 1.15, "log")
+        set_axis(axes, "y", low / 1.15, high * 1.15, "log")
     else:
         axes.set_xlim(0, 1.06 * axes.dataLim.x1)
         axes.set_ylim(0, 1.06 * axes.dataLim.y1)
@@ -71,14 +72,12 @@ def _draw_device(axes: "Axes", device: DeviceSeries, colour: str, marker: str) -
             markerfacecolor="white" if point.doubt else colour, capsize=2.5, elinewidth=0.8, zorder=3,
         )  # fmt: skip
     if device.law:
-        law = parameter_law(device.config)
         first, last = device.points[0].filters, device.points[-1].filters
         # Evenly spaced on a logarithmic axis; a network has a whole number of filters.
         filters = [round(first * (last / first) ** (step / 60)) for step in range(61)]
-        seconds = [
-            device.law.seconds(multiply_adds(replace(device.config, filters=count))) for count in filters
-        ]
-        axes.plot([law(count) for count in filters], seconds, color=colour, linewidth=0.8, zorder=2)
+        configs = [replace(device.config, filters=count) for count in filters]
+        seconds = [device.law.seconds(multiply_adds(config)) for config in configs]
+        axes.plot([c.parameters for c in configs], seconds, color=colour, linewidth=0.8, zorder=2)
     return axes.plot([], [], marker=marker, color=colour, linewidth=0.8, markersize=5.5)[0]
 
 
