@@ -50,14 +50,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A timed span and its disturbances, as ``compare_readings`` defines them.
-
-    ``wall_seconds`` is the difference of ``time.time()``, ``foreign_share`` the share of the processors (0 to
-    1) that other processes used.
-    """
+    """A timed span (the difference of ``time.time()``) and its disturbances; see ``compare_readings``."""
 
     wall_seconds: float
-    foreign_share: float
     contended: bool
     clock_set: bool
     suspended: bool
@@ -69,24 +64,18 @@ def compare_readings(begin: Reading, end: Reading, gap: float = 0.0) -> Span:
     Foreign time is the busy time of the cores less the processor time of this process; its child processes
     are foreign. ``contended`` means foreign time of more than a tenth of the cores' time plus two ticks per
     core, ``clock_set`` a difference between ``time.time()`` and the clock since boot of more than 0.1 s plus
-    1 %, ``suspended`` a machine that slept for more than 0.1 s or a ``gap``, in which no thread of this
-    process ran, of more than a second.
+    1 %, ``suspended`` a machine that slept for more than 0.1 s or a ``gap``, the longest time for which no
+    thread of this process ran, of more than a second.
     """
     wall, steady, boot = end.wall - begin.wall, end.steady - begin.steady, end.boot - begin.boot
-    own = end.own - begin.own
-    capacity = end.cores * max(steady, TICK)
-    foreign = max(0.0, end.busy - begin.busy - own)
+    foreign = end.busy - begin.busy - (end.own - begin.own)
     # The kernel counts busy time in ticks, so each of the two readings may be wrong by a tick on each core.
     # Without an allowance of two ticks per core, rounding alone would mark short quiet spans; with it, a span
-    # of 0.1 s is contended from a foreign share of 0.3 on, one of 10 s from 0.102 on.
-    #
-    # During sleep, ``wall`` and ``boot`` run on together and ``steady`` stands still; setting the clock moves
-    # ``wall`` alone. So ``clock_set`` compares ``wall`` with ``boot``, and ``suspended`` compares ``boot``
-    # with ``steady``. A clock that is slewed until it is right stays within the 1 %.
+    # of 0.1 s is contended from a foreign share of 0.3 on, one of 10 s from 0.102 on. A clock that is slewed
+    # until it is right stays within the 1 %.
     return Span(
         wall_seconds=wall,
-        foreign_share=min(1.0, foreign / capacity),
-        contended=foreign > FOREIGN_SHARE * capacity + 2 * TICK * end.cores,
+        contended=foreign > (FOREIGN_SHARE * max(steady, TICK) + 2 * TICK) * end.cores,
         clock_set=abs(wall - boot) > 0.1 + 0.01 * boot,
         suspended=boot - steady > 0.1 or gap > GAP,
     )
@@ -120,13 +109,12 @@ class ContentionWatch:
         """Wake periodically until the context ends, and record the longest delay of a wake-up."""
         pause = GAP / 4
         before = time.monotonic()
-        while True:
-            is_last = self._ended.wait(pause)
+        has_ended = False
+        while not has_ended:  # measures once more at the end: a stop that lasted until then counts
+            has_ended = self._ended.wait(pause)
             now = time.monotonic()
             self._gap = max(self._gap, now - before - pause)
             before = now
-            if is_last:  # after the measurement: a stop that lasted until the end counts
-                return
 
 
 def _busy_seconds() -> tuple[float, int]:

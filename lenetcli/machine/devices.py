@@ -15,7 +15,7 @@ from lenetcli.machine.limits import memory_bytes
 from lenetcli.machine.nvidia import has_nvidia_gpu, query_driver, visible_gpus
 from lenetcli.machine.process import this_process
 from lenetcli.machine.processor import this_processor
-from lenetcli.machine.system import ROOT, run_program
+from lenetcli.machine.system import run_program
 
 TENSORFLOW_SECONDS = 180.0
 """The time limit for TensorFlow to load, from a cold disk, and count its GPUs, in seconds."""
@@ -25,9 +25,6 @@ ANSWERS = "tensorflow-gpus.json"
 
 REMEMBERED = 32
 """The number of answers kept there."""
-
-COUNT_GPUS = "import tensorflow as tf; print('GPUs:', len(tf.config.list_physical_devices('GPU')))"
-"""The program that prints how many GPUs TensorFlow can use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +63,10 @@ def _cpu() -> Device:
 
 
 def choose_device(requested: str) -> Device:
-    """The device that a value of ``--device`` selects; TensorFlow is asked only if the driver lists a GPU.
-
-    The values are ``auto`` (the first usable GPU, else the CPU), ``cpu``, ``gpu:N``, and ``gpu``: ``gpu:0``.
+    """The device that a value of ``--device`` selects; ``auto``: the first usable GPU, else the CPU.
 
     Raises:
-        UsageError: if it is anything else.
+        UsageError: if ``requested`` is not ``auto``, ``cpu``, ``gpu:N`` or ``gpu``, which is ``gpu:0``.
         DeviceError: if there is no such GPU, or TensorFlow cannot use it.
     """
     match = re.fullmatch(r"auto|cpu|gpu(?::(0|[1-9][0-9]{0,3}))?", requested.strip().lower())
@@ -93,11 +88,11 @@ def choose_device(requested: str) -> Device:
     )
 
 
-def gpu_trouble(root: Path = ROOT) -> str | None:
+def gpu_trouble() -> str | None:
     """The reason why an NVIDIA GPU of this machine cannot be used, in one sentence; None if all can be."""
     driver = query_driver()
     if not driver.gpus:
-        if not has_nvidia_gpu(root):
+        if not has_nvidia_gpu():
             return None
         if driver.complaint:
             return f"The driver of the NVIDIA GPU does not answer: {driver.complaint}."
@@ -133,11 +128,10 @@ def tensorflow_sees_gpus() -> int:
     entry = answers.get(key)
     if type(entry) is int and entry >= 0:
         return entry
-    answer = _ask_tensorflow()
-    if answer is None:
-        return 0
-    files.write_cache(ANSWERS, dict([*answers.items(), (key, answer)][-REMEMBERED:]))
-    return answer
+    answer = ask_tensorflow()
+    if answer is not None:
+        files.write_cache(ANSWERS, dict([*answers.items(), (key, answer)][-REMEMBERED:]))
+    return answer or 0
 
 
 def _answer_key() -> str | None:
@@ -157,11 +151,12 @@ def _answer_key() -> str | None:
     return json.dumps([driver.version, gpus, tensorflow.version, *state, *variables])
 
 
-def _ask_tensorflow() -> int | None:
+def ask_tensorflow() -> int | None:
     """The number of GPUs that TensorFlow counts in a separate process; None if that fails."""
+    program = "import tensorflow as tf; print('GPUs:', len(tf.config.list_physical_devices('GPU')))"
     environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:  # -P: a file in the current folder that has the name of a module is not imported
-        output = run_program([sys.executable, "-P", "-c", COUNT_GPUS], TENSORFLOW_SECONDS, environment)
+        output = run_program([sys.executable, "-P", "-c", program], TENSORFLOW_SECONDS, environment)
     except (OSError, subprocess.SubprocessError):
         return None
     match = re.search(r"^GPUs: ([0-9]+)$", output, re.MULTILINE)

@@ -9,24 +9,24 @@ from pathlib import Path
 from lenetcli.machine.system import ROOT, read_text
 
 
-def core_limit(root: Path = ROOT) -> float | None:
+def core_limit() -> float | None:
     """The fewest cores (1.5 is possible) that a control group of this process allows; None: no limit."""
-    quotas = (_core_quota(folder) for folder in _cgroup_folders(root, "cpu"))
+    quotas = (_core_quota(folder) for folder in _cgroup_folders("cpu"))
     return min(filter(None, quotas), default=None)
 
 
-def memory_limit(root: Path = ROOT) -> int | None:
+def memory_limit() -> int | None:
     """The fewest bytes of memory that a control group of this process allows; None: no limit."""
     names = ("memory.max", "memory.limit_in_bytes")
-    sizes = (read_text(folder / name) for folder in _cgroup_folders(root, "memory") for name in names)
+    sizes = (read_text(folder / name) for folder in _cgroup_folders("memory") for name in names)
     return min((int(size) for size in sizes if size.isdecimal()), default=None)
 
 
-def _cgroup_folders(root: Path, controller: str) -> Iterator[Path]:
+def _cgroup_folders(controller: str) -> Iterator[Path]:
     """Yield the folders of this process' control groups, innermost first (Linux, versions 1 and 2)."""
-    for line in read_text(root / "proc/self/cgroup").splitlines():
+    for line in read_text(ROOT / "proc/self/cgroup").splitlines():
         controllers, _, path = line.partition(":")[2].partition(":")
-        mount = root / "sys/fs/cgroup"
+        mount = ROOT / "sys/fs/cgroup"
         if controller in controllers.split(","):  # version 1 mounts each controller separately
             mount /= controller
         elif controllers:
@@ -56,10 +56,7 @@ def usable_cores() -> int:
 
 def memory_bytes() -> int:
     """The memory that this process may use, in bytes: the machine's, at most that of its control groups."""
-    if sys.platform == "win32":
-        import psutil
+    import psutil
 
-        total: int = psutil.virtual_memory().total
-    else:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total = psutil.virtual_memory().total
     return min(total, memory_limit() or total)

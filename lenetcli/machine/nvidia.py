@@ -6,18 +6,11 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from lenetcli.machine.system import ROOT, read_text, run_program
 
 DRIVER_SECONDS = 30.0
 """The time limit for an answer of the driver in seconds: waking eight sleeping GPUs takes a dozen."""
-
-QUERY = (
-    "--query-gpu=uuid,memory.total,mig.mode.current,driver_version,name",
-    "--format=csv,noheader,nounits",
-)
-"""The options of ``nvidia-smi`` that print one line per GPU; memory in MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +34,27 @@ class Driver:
     complaint: str = ""
 
 
-def has_nvidia_gpu(root: Path = ROOT) -> bool:
+def has_nvidia_gpu() -> bool:
     """Whether Linux lists an NVIDIA GPU, with or without a driver; starts no process."""
-    cards = root.glob("sys/bus/pci/devices/*")  # 0x10de is NVIDIA, class 0x03 a display controller
-    return any(root.glob("proc/driver/nvidia/gpus/*")) or any(
+    cards = ROOT.glob("sys/bus/pci/devices/*")  # 0x10de is NVIDIA, class 0x03 a display controller
+    return any(ROOT.glob("proc/driver/nvidia/gpus/*")) or any(
         read_text(card / "vendor") == "0x10de" and read_text(card / "class").startswith("0x03")
         for card in cards
     )
 
 
-def query_driver() -> Driver:
-    """The report of the driver; empty if ``nvidia-smi`` is not installed."""
-    program = shutil.which("nvidia-smi")
-    return _run_query(program) if program else Driver()
-
-
 @cache
-def _run_query(program: str) -> Driver:
-    """The report of a given ``nvidia-smi``, which is run once per process."""
+def query_driver() -> Driver:
+    """The report of the driver, asked once per process; empty if ``nvidia-smi`` is not installed."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return Driver()
+    fields = "--query-gpu=uuid,memory.total,mig.mode.current,driver_version,name"  # memory in MiB
     try:
+        table = run_program([program, fields, "--format=csv,noheader,nounits"], DRIVER_SECONDS)
         # The name is the last field and keeps its commas. ``nvidia-smi`` prints error messages on standard
         # output, too: only lines that begin with a UUID are rows.
-        rows = [line.split(", ", 4) for line in run_program([program, *QUERY], DRIVER_SECONDS).splitlines()]
+        rows = [line.split(", ", 4) for line in table.splitlines()]
         rows = [row for row in rows if len(row) == 5 and row[0].startswith("GPU-")]
         if not rows:
             return Driver(complaint="nvidia-smi lists no GPU")

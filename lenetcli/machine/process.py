@@ -1,13 +1,14 @@
 """The identity of processes across machines, boots and containers, and whether they are alive."""
 
+import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from lenetcli.machine.system import MAX_TEXT, ROOT, host_name, read_text
+from lenetcli.machine.system import ROOT, host_name, printable, read_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,27 +42,25 @@ class ProcessIdentity:
             ValueError: if the string is not an identity.
         """
         try:
-            values: Any = json.loads(text)
-        except RecursionError:
+            identity = cls(**json.loads(text))
+        except (RecursionError, TypeError):  # TypeError: no object, or one with other fields
             raise ValueError("not a process identity") from None
-        if not isinstance(values, dict) or set(values) != {field.name for field in fields(cls)}:
+        texts = asdict(identity)
+        pid = texts.pop("pid")
+        is_pid = type(pid) is int and 0 < pid < 2**31
+        if not is_pid or any(type(t) is not str or t != printable(t) for t in texts.values()):
             raise ValueError("not a process identity")
-        pid = values.pop("pid")
-        if type(pid) is not int or not 0 < pid < 2**31:
-            raise ValueError("not a process identity: bad pid")
-        for value in values.values():
-            if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
-                raise ValueError("not a process identity: bad text")
-        return cls(pid=pid, **values)
+        return identity
 
 
 def this_process() -> ProcessIdentity:
     """The identity of the calling process; not cached, since a fork changes it."""
     pid = os.getpid()
     linux = sys.platform == "linux"
+    machine_id = read_text(ROOT / "etc/machine-id")  # confidential itself (machine-id(5))
     return ProcessIdentity(
         host=host_name(),
-        machine=_machine_hash(),
+        machine=hashlib.sha256(f"lenetcli:{machine_id}".encode()).hexdigest()[:16] if machine_id else "",
         boot_id=read_text(ROOT / "proc/sys/kernel/random/boot_id"),
         pid_namespace=str(Path("/proc/self/ns/pid").readlink()) if linux else "",
         pid=pid,
@@ -129,11 +128,3 @@ def _linux_state(pid: str) -> tuple[str, str]:
     # proc(5): "pid (name) state …"; the name may contain blanks and brackets; field 22 is the start time.
     values = Path("/proc", pid, "stat").read_bytes().rpartition(b")")[2].decode("ascii").split()
     return "zombie" if values[0] in "ZXx" else "running", values[19]
-
-
-def _machine_hash() -> str:
-    """A hash of the machine id, which is confidential itself (machine-id(5)); empty without one."""
-    import hashlib
-
-    machine_id = read_text(ROOT / "etc/machine-id")
-    return hashlib.sha256(f"lenetcli:{machine_id}".encode()).hexdigest()[:16] if machine_id else ""

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
-from lenetcli.machine.system import ROOT, printable, read_text
-
-BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-"""The instruction sets that compute in bfloat16 (x86, x86, ARM)."""
+from lenetcli.machine.system import ROOT, printable, read_text, run_program
 
 INSTRUCTIONS = (
     *("sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"),
@@ -71,19 +68,18 @@ class Processor:
     @property
     def has_bfloat16(self) -> bool:
         """Whether it computes in bfloat16; elsewhere TensorFlow emulates it, slowly."""
-        return not BFLOAT16.isdisjoint(self.instructions)
+        return not self.instructions.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 @cache
 def this_processor() -> Processor:
     """The processor of this machine; determined once per process."""
     if sys.platform == "linux":
-        return Processor.from_cpuinfo(read_text(ROOT / "proc/cpuinfo"), _data_caches())
+        folders = sorted((ROOT / "sys/devices/system/cpu/cpu0/cache").glob("index*"))
+        caches = (read_text(path / "size") for path in folders if read_text(path / "type") != "Instruction")
+        return Processor.from_cpuinfo(read_text(ROOT / "proc/cpuinfo"), tuple(caches))
     if sys.platform == "darwin":
-        import subprocess
-
-        result = subprocess.run(["/usr/sbin/sysctl", "machdep.cpu", "hw"], capture_output=True, text=True)
-        return Processor.from_sysctl(result.stdout)
+        return Processor.from_sysctl(run_program(["/usr/sbin/sysctl", "machdep.cpu", "hw"], 10))
     import platform
 
     name = platform.processor() or platform.machine() or "unknown"
@@ -99,9 +95,3 @@ def processor_fingerprint() -> str:
     """
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA")
     return this_processor().fingerprint + (f" | at most {printable(limit).upper()}" if limit else "")
-
-
-def _data_caches() -> tuple[str, ...]:
-    """The sizes of the first core's data and unified caches, from L1 up (Linux)."""
-    folders = sorted((ROOT / "sys/devices/system/cpu/cpu0/cache").glob("index*"))
-    return tuple(read_text(path / "size") for path in folders if read_text(path / "type") != "Instruction")

@@ -1,8 +1,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
@@ -29,39 +27,43 @@ GPU 2: NVIDIA A100-SXM4-40GB (UUID: GPU-4444-dd)
 """
 
 
-def one():
-    return 1
-
-
-def never():
-    raise AssertionError("TensorFlow was asked")
-
-
-def choose(asked, count):
-    """The chosen device, where TensorFlow can use so many GPUs."""
-    with patch.object(devices, "tensorflow_sees_gpus", count):
-        return choose_device(asked)
-
-
-def trouble(count, **options):
-    """The reason why a GPU cannot be used, where TensorFlow can use so many."""
-    with patch.object(devices, "tensorflow_sees_gpus", count):
-        return gpu_trouble(**options)
-
-
-def answered(answer):
-    """The number of GPUs that TensorFlow sees, where it gives this answer."""
-    with patch.object(devices, "_ask_tensorflow", answer):
-        return tensorflow_sees_gpus()
-
-
 @pytest.fixture(autouse=True)
 def bare_machine(tmp_path, monkeypatch):
-    """No driver, no choice among GPUs, a cache of the test's own."""
+    """No hardware, no driver, no choice among GPUs, a cache of the test's own."""
+    monkeypatch.setattr(nvidia, "ROOT", tmp_path / "root")
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("LENETCLI_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    nvidia.query_driver.cache_clear()
+    yield
+    nvidia.query_driver.cache_clear()
+
+
+@pytest.fixture
+def tensorflow(monkeypatch):
+    """Sets the number of GPUs that TensorFlow counts; until then, or without one, it must not be asked."""
+
+    def answer(count=None):
+        def count_gpus():
+            assert count is not None, "TensorFlow was asked"
+            return count
+
+        monkeypatch.setattr(devices, "tensorflow_sees_gpus", count_gpus)
+
+    answer()
+    return answer
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """What ``tensorflow_sees_gpus`` returns if TensorFlow counts so many; without a number, it is not asked."""
+
+    def ask(*counts):
+        monkeypatch.setattr(devices, "ask_tensorflow", lambda: counts[0])
+        return tensorflow_sees_gpus()
+
+    return ask
 
 
 @pytest.fixture
@@ -75,13 +77,14 @@ def driver(tmp_path):
         program = tmp_path / "bin" / "nvidia-smi"
         program.write_text(f"#!/bin/sh\necho asked >> '{tmp_path}/asked'\n{script or answer}\n")
         program.chmod(0o755)
+        nvidia.query_driver.cache_clear()
 
     return install
 
 
 @pytest.fixture
 def gpu_in_the_machine(tmp_path):
-    """A root folder whose PCI bus holds an NVIDIA GPU and other cards."""
+    """A PCI bus that holds an NVIDIA GPU and other cards."""
     cards = {
         "00:01.0": ("0x8086", "0x030000"),
         "00:02.0": ("0x10de", "0x030200"),
@@ -92,7 +95,6 @@ def gpu_in_the_machine(tmp_path):
         folder.mkdir(parents=True)
         (folder / "vendor").write_text(vendor + "\n")
         (folder / "class").write_text(kind + "\n")
-    return tmp_path / "root"
 
 
 def names_of_gpus():
@@ -171,19 +173,19 @@ def test_an_instance_of_a_gpu_is_not_named_as_the_whole(driver, monkeypatch, vis
 # What is missing
 
 
-def test_without_a_gpu_nothing_is_missing(tmp_path):
-    assert trouble(never, root=tmp_path) is None
+def test_without_a_gpu_nothing_is_missing(tensorflow):
+    assert gpu_trouble() is None
 
 
-def test_a_gpu_without_a_driver_is_told(gpu_in_the_machine):
-    assert "driver" in trouble(never, root=gpu_in_the_machine)
-    assert choose("auto", never).kind is DeviceKind.CPU
+def test_a_gpu_without_a_driver_is_told(tensorflow, gpu_in_the_machine):
+    assert "driver" in gpu_trouble()
+    assert choose_device("auto").kind is DeviceKind.CPU
 
 
 def test_a_driver_that_is_loaded_shows_a_gpu_too(tmp_path):
-    (tmp_path / "proc/driver/nvidia/gpus/0000:00:1e.0").mkdir(parents=True)
-    assert nvidia.has_nvidia_gpu(tmp_path)
-    assert not nvidia.has_nvidia_gpu(tmp_path / "empty")
+    assert not nvidia.has_nvidia_gpu()
+    (tmp_path / "root/proc/driver/nvidia/gpus/0000:00:1e.0").mkdir(parents=True)
+    assert nvidia.has_nvidia_gpu()
 
 
 @pytest.mark.parametrize(
@@ -200,36 +202,42 @@ def test_a_driver_that_is_loaded_shows_a_gpu_too(tmp_path):
         ("exec /bin/sleep 30", "more than 0.3 s"),
     ],
 )
-def test_a_driver_that_fails_shows_no_gpu_and_is_told(driver, monkeypatch, gpu_in_the_machine, script, word):
+def test_a_driver_that_fails_shows_no_gpu_and_is_told(
+    driver, tensorflow, tmp_path, monkeypatch, gpu_in_the_machine, script, word
+):
     monkeypatch.setattr(nvidia, "DRIVER_SECONDS", 0.3)
     driver(script=script)
     assert len(list_devices()) == 1
-    reason = trouble(never, root=gpu_in_the_machine)
-    assert word in reason
-    assert reason.isprintable()
-    assert trouble(never, root=Path("/nowhere")) is None
+    trouble = gpu_trouble()
+    assert word in trouble
+    assert trouble.isprintable()
+    monkeypatch.setattr(nvidia, "ROOT", tmp_path / "nowhere")
+    assert gpu_trouble() is None
 
 
-def test_a_program_that_cannot_be_run_is_no_driver(tmp_path, gpu_in_the_machine):
+def test_a_program_that_cannot_be_run_is_no_driver(tmp_path, tensorflow, gpu_in_the_machine):
     program = tmp_path / "bin/nvidia-smi"
     program.write_bytes(b"\x7fELF")
     program.chmod(0o755)
     assert len(list_devices()) == 1
-    assert "cannot be run" in trouble(never, root=gpu_in_the_machine)
+    assert "cannot be run" in gpu_trouble()
 
 
-def test_missing_cuda_libraries_are_told_with_the_command(driver):
+def test_missing_cuda_libraries_are_told_with_the_command(driver, tensorflow):
     driver(H100, L4)
-    assert "pip install 'lenetcli[cuda]'" in trouble(lambda: 0)
-    assert "only 1" in trouble(one)
-    assert trouble(lambda: 2) is None
+    tensorflow(0)
+    assert "pip install 'lenetcli[cuda]'" in gpu_trouble()
+    tensorflow(1)
+    assert "only 1" in gpu_trouble()
+    tensorflow(2)
+    assert gpu_trouble() is None
 
 
-def test_gpus_that_are_hidden_or_uncut_are_told(driver, monkeypatch):
+def test_gpus_that_are_hidden_or_uncut_are_told(driver, tensorflow, monkeypatch):
     driver(CUT, listing="GPU 0: NVIDIA A100 (UUID: GPU-3333-cc)\n")
-    assert "MIG" in trouble(never)
+    assert "MIG" in gpu_trouble()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert "CUDA_VISIBLE_DEVICES='-1'" in trouble(never)
+    assert "CUDA_VISIBLE_DEVICES='-1'" in gpu_trouble()
 
 
 # Choosing
@@ -246,29 +254,32 @@ def test_without_a_gpu_no_process_is_started(monkeypatch):
         choose_device("gpu")
 
 
-def test_auto_is_the_first_usable_gpu_else_the_cpu(driver):
+def test_auto_is_the_first_usable_gpu_else_the_cpu(driver, tensorflow):
     driver(H100, L4)
-    assert choose("auto", one).name == "NVIDIA H100"
-    assert choose("auto", lambda: 0).kind is DeviceKind.CPU
+    tensorflow(1)
+    assert choose_device("auto").name == "NVIDIA H100"
+    tensorflow(0)
+    assert choose_device("auto").kind is DeviceKind.CPU
 
 
-def test_asking_for_the_cpu_does_not_wake_the_driver(driver, tmp_path):
+def test_asking_for_the_cpu_does_not_wake_the_driver(driver, tensorflow, tmp_path):
     driver(H100)
-    assert choose("cpu", never).kind is DeviceKind.CPU
+    assert choose_device("cpu").kind is DeviceKind.CPU
     assert not (tmp_path / "asked").exists()
 
 
-def test_a_gpu_is_chosen_by_its_number(driver):
+def test_a_gpu_is_chosen_by_its_number(driver, tensorflow):
     driver(H100, L4)
-    chosen = [choose(asked, lambda: 2).index for asked in ("gpu", "gpu:0", "GPU:1")]
-    assert chosen == [0, 0, 1]
+    tensorflow(2)
+    assert [choose_device(asked).index for asked in ("gpu", "gpu:0", "GPU:1")] == [0, 0, 1]
 
 
 @pytest.mark.parametrize(("asked", "usable"), [("gpu:2", 2), ("gpu:1", 1), ("gpu", 0)])
-def test_a_gpu_that_cannot_be_had_is_an_error_that_lists_the_devices(driver, asked, usable):
+def test_a_gpu_that_cannot_be_had_is_an_error_that_lists_the_devices(driver, tensorflow, asked, usable):
     driver(H100, L4)
+    tensorflow(usable)
     with pytest.raises(DeviceError) as caught:
-        choose(asked, lambda: usable)
+        choose_device(asked)
     for text in (asked, this_processor().name, "gpu:0 (NVIDIA H100)", "gpu:1 (NVIDIA L4, odd)"):
         assert text in caught.value.problem
     assert ("lenetcli[cuda]" in caught.value.advice) == (usable == 0)
@@ -277,9 +288,9 @@ def test_a_gpu_that_cannot_be_had_is_an_error_that_lists_the_devices(driver, ask
 @pytest.mark.parametrize(
     "asked", ["", "tpu", "gpu:", "gpu:x", "gpu:-1", "gpu:01", "gpu:1:2", "gpu 1", "gpu:¹", "cpu:0"]
 )
-def test_a_malformed_device_is_a_usage_error_that_quotes_it(asked):
+def test_a_malformed_device_is_a_usage_error_that_quotes_it(tensorflow, asked):
     with pytest.raises(UsageError) as caught:
-        choose(asked, never)
+        choose_device(asked)
     assert not isinstance(caught.value, DeviceError)
     assert repr(asked) in caught.value.problem
 
@@ -287,49 +298,49 @@ def test_a_malformed_device_is_a_usage_error_that_quotes_it(asked):
 # What TensorFlow sees
 
 
-def test_tensorflows_answer_is_remembered(tmp_path):
-    assert answered(lambda: 3) == 3
-    assert answered(never) == 3
+def test_tensorflows_answer_is_remembered(tmp_path, answer):
+    assert answer(3) == 3
+    assert answer() == 3
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["tensorflow-gpus.json"]
 
 
-def test_another_driver_or_another_choice_of_gpus_asks_anew(driver, monkeypatch):
-    assert answered(lambda: 0) == 0
+def test_another_driver_or_another_choice_of_gpus_asks_anew(driver, answer, monkeypatch):
+    assert answer(0) == 0
     driver(H100)
-    assert answered(lambda: 1) == 1
+    assert answer(1) == 1
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert answered(lambda: 0) == 0
+    assert answer(0) == 0
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert answered(never) == 1
+    assert answer() == 1
 
 
-def test_no_answer_is_none_usable_and_is_not_remembered():
-    assert answered(lambda: None) == 0
-    assert answered(lambda: 2) == 2
+def test_no_answer_is_none_usable_and_is_not_remembered(answer):
+    assert answer(None) == 0
+    assert answer(2) == 2
 
 
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"\xff", b"[]", b"null", b"[" * 100_000, b'{"%s": "many"}', b'{"%s": -1}']
 )
-def test_a_damaged_cache_costs_the_question_again(tmp_path, damage):
-    answered(lambda: 1)
+def test_a_damaged_cache_costs_the_question_again(tmp_path, answer, damage):
+    answer(1)
     memory = tmp_path / "cache/tensorflow-gpus.json"
     (question,) = json.loads(memory.read_bytes())
     memory.write_bytes(damage.replace(b"%s", json.dumps(question)[1:-1].encode()))
-    assert answered(lambda: 2) == 2
-    assert answered(never) == 2
+    assert answer(2) == 2
+    assert answer() == 2
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, answer):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert answered(lambda: 1) == 1
-    assert answered(lambda: 2) == 2
+    assert answer(1) == 1
+    assert answer(2) == 2
 
 
-def test_the_cache_keeps_only_the_newest_answers(tmp_path, monkeypatch):
+def test_the_cache_keeps_only_the_newest_answers(tmp_path, answer, monkeypatch):
     for number in range(devices.REMEMBERED + 3):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", str(number))
-        assert answered(lambda number=number: number) == number
+        assert answer(number) == number
     kept = json.loads((tmp_path / "cache/tensorflow-gpus.json").read_text())
     assert list(kept.values()) == list(range(3, devices.REMEMBERED + 3))
 

@@ -73,6 +73,7 @@ def write_files(root, files):
         ({"proc/self/cgroup": "nonsense\n0::/\n", "sys/fs/cgroup/cpu.max": "1 0\n"}, None, None),
     ],
 )
-def test_the_tightest_limit_of_the_control_groups_holds(tmp_path, files, cores, memory):
+def test_the_tightest_limit_of_the_control_groups_holds(tmp_path, monkeypatch, files, cores, memory):
     write_files(tmp_path, files)
-    assert (limits.core_limit(tmp_path), limits.memory_limit(tmp_path)) == (cores, memory)
+    monkeypatch.setattr(limits, "ROOT", tmp_path)
+    assert (limits.core_limit(), limits.memory_limit()) == (cores, memory)
