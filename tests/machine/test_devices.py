@@ -57,7 +57,7 @@ def tensorflow(monkeypatch):
 
 @pytest.fixture
 def answer(monkeypatch):
-    """What ``tensorflow_sees_gpus`` returns if TensorFlow counts so many; without a number, it is not asked."""
+    """What ``tensorflow_sees_gpus`` returns if TensorFlow counts so many; without a number, nobody asks."""
 
     def ask(*counts):
         monkeypatch.setattr(devices, "ask_tensorflow", lambda: counts[0])

@@ -23,28 +23,21 @@ def arrays(tmp_path_factory):
 
 
 @pytest.fixture
-def make_network(engine, arrays, monkeypatch):
+def make_trainer(engine, arrays, monkeypatch):
     from lenetcli.machine.devices import choose_device
 
     monkeypatch.setattr(engine.network, "WARMUP_SECONDS", 0.0)
-    return lambda config: engine.network.Network(config, engine.network.place(arrays, choose_device("cpu")))
+    return lambda: engine.loop.Trainer(arrays, choose_device("cpu"), 2)
+
+
+def train(trainer, config, epochs=range(1, 3), checkpoint=None, on_progress=lambda news: None):
+    trainer.prepare(config)
+    return list(trainer.train(config, checkpoint, epochs, on_progress, lambda: False))
 
 
 @pytest.fixture
-def run(engine, make_network):
-    def train(config, epochs=range(1, 3), state=None, network=None, **callbacks):
-        network = network or make_network(config)
-        state = engine.lenet.initial_state(config) if state is None else state
-        callbacks = {"on_progress": lambda news: None, "should_stop": lambda: False} | callbacks
-        return list(engine.loop.train(network, config, state, epochs, **callbacks))
-
-    return train
-
-
-def unpack(engine, config, trained):
-    from lenetcli.experiment import checkpoint
-
-    return checkpoint.unpack(trained.checkpoint, checkpoint.state_shapes(config))
+def run(make_trainer):
+    return lambda config, *args, **options: train(make_trainer(), config, *args, **options)
 
 
 @contextmanager
@@ -89,13 +82,13 @@ def test_an_epoch_changes_the_weights_as_keras_does_in_double_precision(engine, 
 
     for epoch in (1, 2, 3):
         before = state()
-        (trained,) = run(
-            config, range(epoch, epoch + 1), state={n: v.astype("f4") for n, v in before.items()}
-        )
+        start = checkpoint.pack(epoch - 1, {name: value.astype("f4") for name, value in before.items()})
+        (trained,) = run(config, range(epoch, epoch + 1), start)
         order = engine.loop.permutation(config.seed, epoch, TRAIN)
         for batch in (order[:300], order[300:]):
             model.train_on_batch(arrays.train.images[batch][..., None] / 255.0, arrays.train.labels[batch])
-        after, ours = state(), unpack(engine, config, trained)
+        after = state()
+        ours = checkpoint.unpack(trained.checkpoint, checkpoint.state_shapes(config))
         for name, value in after.items():
             change = np.linalg.norm(value - before[name])
             assert np.linalg.norm(ours[name] - value) < ONE_IMAGE * change, (epoch, name)
@@ -125,11 +118,9 @@ def test_every_image_counts_once_whatever_the_batch_size(engine, arrays, batch_s
     before = engine.network.WARMUP_SECONDS
     engine.network.WARMUP_SECONDS = 0.0
     try:
-        network = engine.network.Network(config, engine.network.place(all_train, choose_device("cpu")))
+        (trained,) = train(engine.loop.Trainer(all_train, choose_device("cpu"), 2), config, range(1, 2))
     finally:
         engine.network.WARMUP_SECONDS = before
-    state = engine.lenet.initial_state(config)
-    (trained,) = engine.loop.train(network, config, state, range(1, 2), lambda news: None, lambda: False)
     assert trained.point.train_loss == pytest.approx(trained.point.val_loss, rel=TRAIN * 2.0**-24)
 
 
@@ -162,30 +153,32 @@ def test_bits_do_not_depend_on_where_an_epoch_is_cut(engine, run, monkeypatch):
         {"batch_size": 83, "shards": 4},  # a rest of 2 images, fewer than the shards
     ],
 )
-def test_a_run_in_two_halves_is_the_run_in_one(engine, run, values):
+def test_a_run_in_two_halves_is_the_run_in_one(run, values):
     config = make_config(filters=4, **values)
     whole = run(config, range(1, 4))
     first = run(config, range(1, 2))
-    rest = run(config, range(2, 4), state=unpack(engine, config, first[0]))
+    rest = run(config, range(2, 4), first[0].checkpoint)
     assert [t.checkpoint.sha256 for t in first + rest] == [t.checkpoint.sha256 for t in whole]
     assert [t.point.train_loss for t in first + rest] == [t.point.train_loss for t in whole]
     assert rest[-1].point == whole[-1].point
 
 
-def test_each_run_starts_from_its_own_seed_whatever_ran_before(run, make_network):
+def test_each_run_starts_from_its_own_seed_whatever_ran_before(run, make_trainer):
     configs = [make_config(filters=4, seed=seed, lr=lr) for seed, lr in ((0, 0.1), (1, 0.1), (0, 0.01))]
-    network = make_network(configs[0])
-    assert all(network.fits(config) for config in configs)
+    trainer = make_trainer()
+    trainer.prepare(configs[0])
+    assert all(trainer.prepare(config) == (0.0, 0.0) for config in configs)  # one network fits them all
     alone = [run(config)[-1].checkpoint.sha256 for config in configs]
-    shared = [run(config, network=network)[-1].checkpoint.sha256 for config in reversed(configs)]
+    shared = [train(trainer, config)[-1].checkpoint.sha256 for config in reversed(configs)]
     assert alone == shared[::-1]
     assert len(set(alone)) == 3
 
 
-def test_a_network_fits_only_what_it_was_traced_for(make_network):
-    network = make_network(make_config(filters=4))
+def test_a_network_fits_only_what_it_was_traced_for(make_trainer):
+    trainer = make_trainer()
     for other in ({"filters": 5}, {"batch_size": 32}, {"momentum": 0.9}, {"shards": 1}):
-        assert not network.fits(make_config(**({"filters": 4} | other)))
+        trainer.prepare(make_config(filters=4))
+        assert trainer.prepare(make_config(**({"filters": 4} | other))) > (0.0, 0.0)
 
 
 def test_progress_counts_images_and_their_loss(run):
@@ -251,12 +244,8 @@ def require_mnist():
 def test_mnist_is_learned_as_far_as_the_rate_allows(engine, lr, epochs, low, high):
     from lenetcli.machine.devices import choose_device
 
-    config = make_config(lr=lr)
-    network = engine.network.Network(config, engine.network.place(require_mnist(), choose_device("cpu")))
-    state = engine.lenet.initial_state(config)
-    trained = list(
-        engine.loop.train(network, config, state, range(1, epochs + 1), lambda news: None, lambda: False)
-    )
+    trainer = engine.loop.Trainer(require_mnist(), choose_device("cpu"), 2)
+    trained = train(trainer, make_config(lr=lr), range(1, epochs + 1))
     assert low <= max(t.point.val_accuracy for t in trained) <= high
 
 

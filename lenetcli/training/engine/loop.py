@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import numpy as np
@@ -57,74 +57,66 @@ class Trainer:
         should_stop: Callable[[], bool],
     ) -> Iterator[Trained]:
         """Train the epochs of a prepared configuration and yield each when it is finished."""
-        assert self._network is not None
-        state = initial_state(config) if checkpoint is None else unpack(checkpoint, state_shapes(config))
-        yield from train(self._network, config, state, epochs, on_progress, should_stop)
+        network = self._load(config, checkpoint)
+        key, count = config.key, len(network.labels)
+
+        def check() -> None:
+            if should_stop():
+                raise Stopped
+
+        for epoch in epochs:
+
+            def report(images: int, loss_sum: float, epoch: int = epoch) -> None:
+                check()
+                if not math.isfinite(loss_sum):
+                    raise Diverged
+                loss = loss_sum / images
+                on_progress(Progressed(key=key, epoch=epoch, images=images, total=count, loss=loss))
+
+            check()
+            started_at = datetime.now(UTC)
+            order = permutation(config.seed, epoch, count)
+            with ContentionWatch() as watch:
+                train_loss = network.train_epoch(order, report)
+            start = time.time()
+            val_loss, val_accuracy, predictions = network.evaluate(network.validation, check)
+            eval_seconds = time.time() - start
+            test_accuracy = None
+            if epoch == epochs[-1] and network.test is not None:
+                _, test_accuracy, _ = network.evaluate(network.test, check)
+            state = network.export()
+            has_finite_state = all(np.isfinite(tensor).all() for tensor in state.values())
+            if not (has_finite_state and math.isfinite(train_loss + val_loss)):
+                raise Diverged
+            yield Trained(
+                point=CurvePoint(
+                    epoch=epoch,
+                    train_loss=train_loss,
+                    val_loss=val_loss,
+                    val_accuracy=val_accuracy,
+                    test_accuracy=test_accuracy,
+                ),
+                timing=Timing(
+                    epoch=epoch,
+                    train_seconds=watch.span.wall_seconds,
+                    eval_seconds=eval_seconds,
+                    contended=watch.span.contended or watch.span.suspended,
+                    clock_set=watch.span.clock_set,
+                    started_at=started_at,
+                    ended_at=datetime.now(UTC),
+                ),
+                checkpoint=pack(epoch, state),
+                predictions=predictions,
+            )
 
     def test(self, config: Config, checkpoint: Checkpoint) -> float | None:
         """The test accuracy of a checkpoint of a prepared configuration; None without a test set."""
+        network = self._load(config, checkpoint)
+        return network.evaluate(network.test, lambda: None)[1] if network.test else None
+
+    def _load(self, config: Config, checkpoint: Checkpoint | None) -> Network:
+        """The prepared network in the state of a checkpoint, or in the initial one."""
         assert self._network is not None
-        self._network.load(config, unpack(checkpoint, state_shapes(config)))
-        return self._network.evaluate(self._network.test, lambda: None)[1] if self._network.test else None
-
-
-def train(
-    network: Network,
-    config: Config,
-    state: Mapping[str, NDArray[np.float32]],
-    epochs: range,
-    on_progress: Callable[[Progressed], None],
-    should_stop: Callable[[], bool],
-) -> Iterator[Trained]:
-    """Train epochs from a state; after each, validate; after the last, test. See ``Trainer.train``."""
-    network.load(config, state)
-    key, count = config.key, len(network.labels)
-
-    def check() -> None:
-        if should_stop():
-            raise Stopped
-
-    for epoch in epochs:
-
-        def report(images: int, loss_sum: float, epoch: int = epoch) -> None:
-            check()
-            if not math.isfinite(loss_sum):
-                raise Diverged
-            mean_loss = loss_sum / images
-            on_progress(Progressed(key=key, epoch=epoch, images=images, total=count, loss=mean_loss))
-
-        check()
-        started_at = datetime.now(UTC)
-        order = permutation(config.seed, epoch, count)
-        with ContentionWatch() as watch:
-            train_loss = network.train_epoch(order, report)
-        start = time.time()
-        val_loss, val_accuracy, predictions = network.evaluate(network.validation, check)
-        eval_seconds = time.time() - start
-        test_accuracy = None
-        if epoch == epochs[-1] and network.test is not None:
-            _, test_accuracy, _ = network.evaluate(network.test, check)
-        state = network.export()
-        has_finite_state = all(np.isfinite(tensor).all() for tensor in state.values())
-        if not (has_finite_state and math.isfinite(train_loss + val_loss)):
-            raise Diverged
-        yield Trained(
-            point=CurvePoint(
-                epoch=epoch,
-                train_loss=train_loss,
-                val_loss=val_loss,
-                val_accuracy=val_accuracy,
-                test_accuracy=test_accuracy,
-            ),
-            timing=Timing(
-                epoch=epoch,
-                train_seconds=watch.span.wall_seconds,
-                eval_seconds=eval_seconds,
-                contended=watch.span.contended or watch.span.suspended,
-                clock_set=watch.span.clock_set,
-                started_at=started_at,
-                ended_at=datetime.now(UTC),
-            ),
-            checkpoint=pack(epoch, state),
-            predictions=predictions,
-        )
+        state = initial_state(config) if checkpoint is None else unpack(checkpoint, state_shapes(config))
+        self._network.load(config, state)
+        return self._network

@@ -72,6 +72,8 @@ class Network:
         config: the configuration it was traced for.
         images, labels: the training data.
         validation, test: images and labels; ``test`` is None without a test set.
+        batches: the number of full batches in an epoch.
+        rest: the number of images in its last, smaller batch; 0 if all batches are full.
         trace_seconds, warmup_seconds: the time that tracing and warm-up took.
     """
 
@@ -79,6 +81,7 @@ class Network:
         self.config = config
         self.images, self.labels = data.train
         self.validation, self.test = data.validation, data.test
+        self.batches, self.rest = divmod(len(self.labels), config.batch_size)
         start = time.monotonic()
         with tf.device(data.device):
             self.state = {
@@ -99,20 +102,13 @@ class Network:
         same = replace(self.config, lr=config.lr, seed=config.seed, momentum=config.momentum)
         return same == config and bool(self.config.momentum) == bool(config.momentum)
 
-    @property
-    def batches(self) -> int:
-        """The number of full batches in an epoch."""
-        return len(self.labels) // self.config.batch_size
-
-    @property
-    def rest(self) -> int:
-        """The number of images in the last, smaller batch of an epoch; 0 if all batches are full."""
-        return len(self.labels) % self.config.batch_size
+    def _read_weights(self) -> dict[str, Any]:
+        """The weights as tensors: a tape can watch them, and all shards read the same values."""
+        return {name: tf.identity(self.state[name]) for name in shapes(self.config)}
 
     def _step(self, start: Any, size: int) -> None:
         """One step of SGD on ``size`` images, beginning at position ``start`` of the order of the epoch."""
-        # Tensors in place of variables: the tape watches them, and all shards read the same values.
-        parameters = {name: tf.identity(self.state[name]) for name in shapes(self.config)}
+        weights = self._read_weights()
         batch = tf.slice(self.order, [start], [size])
         # At most as many shards as images: an empty one would abort the process in oneDNN.
         shards = np.array_split(np.arange(size), min(self.config.shards, size))
@@ -121,14 +117,14 @@ class Network:
             indices = batch[int(shard[0]) : int(shard[-1]) + 1]
             images, labels = tf.gather(self.images, indices), tf.gather(self.labels, indices)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(parameters)
-                scores = logits(parameters, images, self.config.precision)
+                tape.watch(weights)
+                scores = logits(weights, images, self.config.precision)
                 loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores))
                 share = loss * (1.0 / size)  # every image has the same weight in a smaller batch, too
             losses.append(loss)
-            gradients.append(tape.gradient(share, parameters))
+            gradients.append(tape.gradient(share, weights))
         self.loss_sum.assign_add(tf.cast(tf.add_n(losses), tf.float64))
-        for name in parameters:
+        for name in weights:
             gradient = tf.add_n([shard[name] for shard in gradients])
             handle = self.state[name].handle
             if self.config.momentum:
@@ -163,11 +159,11 @@ class Network:
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def evaluate_block(images: Any, labels: Any) -> tuple[Any, Any]:
-            parameters = {name: tf.identity(self.state[name]) for name in shapes(self.config)}
+            weights = self._read_weights()
             bounds = np.linspace(0, images.shape[0], EVALUATION_PIECES + 1).astype(int)
             losses, classes = [], []
             for begin, end in pairwise(np.unique(bounds)):
-                scores = logits(parameters, images[begin:end], self.config.precision)
+                scores = logits(weights, images[begin:end], self.config.precision)
                 loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels[begin:end], scores)
                 losses.append(tf.reduce_sum(tf.cast(loss, tf.float64)))
                 classes.append(tf.cast(tf.argmax(scores, axis=1), tf.uint8))
