@@ -8,12 +8,7 @@ def describe_error(error: BaseException) -> str:
 
 
 class LenetError(Exception):
-    """The base class of the errors that are explained to the user and end the command.
-
-    Args:
-        problem: a sentence that says what is wrong.
-        advice: a sentence that says what to do about it.
-    """
+    """An error that ends the command: a sentence that says what is wrong, and one that says what to do."""
 
     exit_code = 1
 
@@ -25,8 +20,6 @@ class LenetError(Exception):
 
 class RunFailedError(LenetError):
     """A run failed or is left to another process, a check found a difference, or output was lost."""
-
-    exit_code = 1
 
 
 class UsageError(LenetError):

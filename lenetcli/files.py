@@ -26,21 +26,14 @@ def cache_folder() -> Path:
 
 def expand(text: str) -> Path:
     """A path as typed, with a leading ``~`` expanded if that home folder exists."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return Path(text)
+    return Path(os.path.expanduser(text))  # noqa: PTH111 -- the method raises if there is no such home
 
 
 def check_output(path: Path, endings: Sequence[str]) -> None:
-    """Check that a file can be written, before any work is done.
-
-    Args:
-        path: the file; it is left as it is.
-        endings: the endings allowed, with their dots, in lower case; any if empty.
+    """Check that a file can be written, before any work is done; it is left as it is.
 
     Raises:
-        UsageError: if the ending is another one, or no file can be written there.
+        UsageError: if it has none of these endings (".png"; any if empty), or cannot be written.
     """
     if endings and path.suffix.lower() not in endings:
         raise UsageError(
@@ -50,8 +43,7 @@ def check_output(path: Path, endings: Sequence[str]) -> None:
     try:
         target = path.resolve()
         existed = target.exists()
-        with target.open("ab"):
-            pass
+        target.open("ab").close()
         if not existed:
             target.unlink()
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
@@ -76,12 +68,8 @@ def write_output(path: Path, content: bytes) -> None:
 def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
     """Write a file under another name, and give it its own when it is complete.
 
-    Symbolic links are followed. A file that is replaced leaves its mode to the new one.
-
-    Args:
-        path: the file.
-        write: called with the temporary path, in the same file system.
-        replace: whether an existing file is replaced.
+    ``write`` gets the temporary path. Symbolic links are followed. A file that is replaced leaves its mode to
+    the new one.
 
     Raises:
         FileExistsError: if there is a file, without ``replace``; it may also have appeared meanwhile.

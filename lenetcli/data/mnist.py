@@ -44,28 +44,24 @@ def list_places(cache: Path) -> tuple[Path, Path]:
 
 
 def fetch(cache: Path, report: Report | None = None) -> Path:
-    """Download MNIST into the cache and return its npz or folder, one of ``list_places``.
+    """Download MNIST into the cache, verify it, and return its npz or folder, one of ``list_places``.
 
-    Files are verified before they are moved there.
-
-    Args:
-        cache: the cache folder, which need not exist.
-        report: called with the progress; an exception from it stops the download and leaves nothing behind.
+    An exception from ``report`` stops the download and leaves nothing behind.
 
     Raises:
         DataError: if no mirror delivers MNIST, or the cache cannot be written.
     """
     container, folder = list_places(cache)
-    mirrors = (
-        (container, {container: CONTAINER_URL}),
-        (folder, {folder / f"{name}.gz": f"{FILES_URL}{name}.gz" for name in CHECKSUMS}),
-    )
+    mirrors = {
+        container: {container: CONTAINER_URL},
+        folder: {folder / f"{name}.gz": f"{FILES_URL}{name}.gz" for name in CHECKSUMS},
+    }
     reasons = []
     try:
         cache.mkdir(parents=True, exist_ok=True)
         _remove_stale(cache)
         with tempfile.TemporaryDirectory(prefix="download-", dir=cache, ignore_cleanup_errors=True) as name:
-            for place, urls in mirrors:
+            for place, urls in mirrors.items():
                 try:
                     files = [_download(url, Path(name, file.name), report) for file, url in urls.items()]
                 except _MirrorError as error:
@@ -121,14 +117,10 @@ class _Progress:
 
 
 def _retrieve(url: str, file: Path, sha256: str | None, report: Report | None) -> Path:
-    """Download a file and return its path.
+    """Download a file with this SHA-256 (any, if None) and return its path.
 
     The download runs in a thread of its own, since the look-up of a host name has no time limit and cannot be
     interrupted by a signal.
-
-    Raises:
-        _MirrorError: if the mirror does not deliver a file with this SHA-256 (any, if None).
-        OSError: if the file cannot be written.
     """
     import pooch
 

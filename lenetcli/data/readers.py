@@ -29,21 +29,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_IMAGES: Final = 10_000_000
-"""The most images in a part, 7.84 GB in memory: more than any published set of this form has.
+"""The most images in a part, 7.84 GB in memory: the largest set, Infinite MNIST, has 8.1 million."""
 
-The largest, Infinite MNIST, has 8.1 million.
-"""
+KEYS: Final = {
+    "train-images-idx3-ubyte": "x_train",
+    "train-labels-idx1-ubyte": "y_train",
+    "t10k-images-idx3-ubyte": "x_test",
+    "t10k-labels-idx1-ubyte": "y_test",
+}
+"""The names of the parts of a data set, those of the published files, and their names in Keras' npz."""
 
-NAMES: Final = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-"""The names of the parts of a data set: those of the published files."""
-
-KEYS: Final = dict(zip(NAMES, ("x_train", "y_train", "x_test", "y_test"), strict=True))
-"""The names of the same parts in an npz, as Keras writes it."""
+NAMES: Final = tuple(KEYS)
 
 _BLOCK: Final = 1 << 20  # bytes read at once
 
@@ -61,10 +57,12 @@ _COPY_ADVICE: Final = "Get the file again from where it came, or give other data
 _FORM_ADVICE: Final = (
     "Data must have MNIST's form: 28 by 28 grey images in unsigned bytes, and labels from 0 to 9."
 )
-# What the standard library raises for damaged files; of the last three, KeyError stands for a member that is
-# missing, RuntimeError for one that is encrypted, NotImplementedError for an unknown compression.
-_DAMAGE: Final = (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error, zipfile.BadZipFile)
-_ZIP_DAMAGE: Final = (KeyError, RuntimeError, NotImplementedError)
+# What the standard library raises for damaged files; KeyError stands for a member that is missing,
+# RuntimeError for one that is encrypted or packed in an unknown way.
+_DAMAGE: Final = (
+    *(OSError, EOFError, ValueError, OverflowError, KeyError, RuntimeError),
+    *(zlib.error, struct.error, zipfile.BadZipFile),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,23 +124,18 @@ def read(part: Part) -> "tuple[NDArray[np.uint8], Digest]":
         except MemoryError:
             problem = f"{part} holds {count:,} {part.kind}, more than this machine's memory takes."
             raise DataError(problem, "Use fewer images.") from None
-        return array, _digest(part, count, _copy(blocks, array.reshape(-1).data))
+        values, start = array.reshape(-1).data, 0
+        for block in blocks:
+            values[start : start + len(block)] = block
+            start += len(block)
+        return array, _digest(part, count, [values])
 
 
-def _digest(part: Part, count: int, blocks: Iterable[bytes]) -> Digest:
+def _digest(part: Part, count: int, blocks: Iterable[bytes | memoryview]) -> Digest:
     total = hashlib.sha256(encode_head((count, *part.sides)))
     for block in blocks:
         total.update(block)
     return Digest(count=count, sha256=total.hexdigest())
-
-
-def _copy(blocks: Iterable[bytes], target: memoryview) -> Iterator[bytes]:
-    """Yield the blocks, copied one after another into ``target``."""
-    start = 0
-    for block in blocks:
-        target[start : start + len(block)] = block
-        start += len(block)
-        yield block
 
 
 def encode_head(shape: tuple[int, ...]) -> bytes:
@@ -191,7 +184,7 @@ def _open_file(file: Path, part: Part | None = None) -> Iterator[IO[bytes]]:
     with stream:
         try:
             yield stream
-        except (*_DAMAGE, *_ZIP_DAMAGE) as error:
+        except _DAMAGE as error:
             raise DataError(f"{name} is damaged: {describe_error(error)}.", _COPY_ADVICE) from error
 
 
@@ -201,9 +194,7 @@ def _open_idx(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
     # The content decides, not the ending: downloads are often decompressed, or not, under the wrong name.
     is_gzip = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    stream: IO[bytes] = file
-    if is_gzip:
-        stream = cast("IO[bytes]", io.BufferedReader(gzip.GzipFile(fileobj=file)))
+    stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_gzip else file
     expected = encode_head((0, *part.sides))
     head = stream.read(len(expected))
     if head[:4] != expected[:4]:
@@ -224,19 +215,13 @@ def _open_member(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
     stream = archive.open(member)
     dtype, shape = _read_npy_head(part, stream)
     if dtype.kind not in "iu" or (part.has_images and dtype.str != "|u1"):
-        content = (
-            "Python objects (a pickle, which is never opened)"
-            if dtype.hasobject
-            else f"the type '{dtype.str[1:]}'"
-        )
+        pickle = "Python objects (a pickle, which is never opened)"
+        content = pickle if dtype.hasobject else f"the type '{dtype.str[1:]}'"
         wanted = "unsigned bytes" if part.has_images else "whole numbers"
         raise _refuse(part, f"holds {content}, not {wanted}", _FORM_ADVICE)
-    # The archive itself claims the first two sizes; only that of the file is certain.
-    limit = min(
-        member.file_size,
-        member.compress_size * _DEFLATE_LIMIT,
-        os.fstat(file.fileno()).st_size * _DEFLATE_LIMIT,
-    )
+    # The archive itself claims the sizes of the member; only that of the file is certain.
+    packed = min(member.compress_size, os.fstat(file.fileno()).st_size)
+    limit = min(member.file_size, packed * _DEFLATE_LIMIT)
     length = _check_shape(part, shape, dtype.itemsize, limit)
     return shape[0], _read_values(part, stream, length, dtype.itemsize, bigendian=dtype.str[0] == ">")
 
@@ -296,11 +281,7 @@ def _narrow_labels(part: Part, block: bytes, width: int, *, bigendian: bool) -> 
 def _check_shape(part: Part, shape: tuple[int, ...], width: int, limit: int) -> int:
     """Check the shape that a header announces, and return the number of bytes of its values.
 
-    Args:
-        part: the part.
-        shape: the shape; its first number is the count.
-        width: the bytes of a value.
-        limit: the most bytes that the file can hold.
+    A value has ``width`` bytes, and the file can hold ``limit`` bytes at most.
     """
     if len(shape) != 1 + len(part.sides):
         raise _refuse(part, f"has the shape {shape}, which is not that of {part.kind}", _FORM_ADVICE)

@@ -1,11 +1,10 @@
 """The data that a run trains on: its search, its identification by content, and its loading and split."""
 
-import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -32,8 +31,6 @@ VALIDATION_SHARE: Final = 6  # the last sixth of the training images
 
 _exists = os.path.exists  # unlike that of ``Path``, it never raises
 
-_PUBLISHED: Final = {MNIST: mnist.CHECKSUMS, SYNTHETIC: digits.CHECKSUMS}
-
 
 class Examples(NamedTuple):
     """Images (n, 28, 28) and their labels (n,), both C-contiguous uint8."""
@@ -54,20 +51,33 @@ class Arrays(NamedTuple):
 class DataSource:
     """A data set that has been identified, but not loaded.
 
-    ``checksums`` are the SHA-256 of the decoded IDX files, independent of their container; ``sha256`` is one
-    hash over all of them, which identifies the data in a configuration. The counts are those after the split.
-    ``warning`` explains why this is not MNIST, and what to do; None if it is the requested data.
+    ``checksums`` are the SHA-256 of the decoded IDX files, independent of their container. ``images`` counts
+    those for training and validation. ``warning`` explains why this is not MNIST, and what to do; None if it
+    is the requested data.
     """
 
     name: str
-    sha256: str
     checksums: Mapping[str, str]
     origin: str
-    train_images: int
-    validation_images: int
+    images: int
     test_images: int
     warning: str | None = None
-    parts: tuple[Part, ...] = field(default=(), repr=False)
+    parts: tuple[Part, ...]
+
+    @property
+    def sha256(self) -> str:
+        """One hash over all checksums, which identifies the data in a configuration."""
+        return hashlib.sha256(json.dumps(dict(self.checksums), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def validation_images(self) -> int:
+        """The number of images that validate."""
+        return self.images // VALIDATION_SHARE
+
+    @property
+    def train_images(self) -> int:
+        """The number of images that train."""
+        return self.images - self.validation_images
 
     def load(self) -> Arrays:
         """Read the data, verify it against the checksums, and split it.
@@ -83,7 +93,13 @@ class DataSource:
             if self.name != SYNTHETIC:
                 raise
             arrays = _make_synthetic()
-        return _split(arrays, self.train_images)
+        images, labels, *test = arrays.values()
+        split = self.train_images
+        return Arrays(
+            Examples(images[:split], labels[:split]),
+            Examples(images[split:], labels[split:]),
+            Examples(*test) if test else None,
+        )
 
 
 def find(
@@ -100,7 +116,7 @@ def find(
     digits are the last resort.
 
     Args:
-        dataset: "auto", "mnist" or "synthetic".
+        dataset: one of ``DATASETS``.
         data: a folder with IDX files, or an npz; by default ``LENETCLI_DATA``.
         report: called in this thread with the progress of a download; an exception from it stops that.
         offline: never use the network.
@@ -160,11 +176,8 @@ def _find_mnist(report: mnist.Report | None, *, offline: bool) -> DataSource:
     # copy that is damaged or has other content does not end the search, but the final error mentions it.
     reasons = []
     cache = files.cache_folder()
-    places = list(mnist.list_places(cache))
-    with contextlib.suppress(RuntimeError):  # there is no home folder
-        home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-        places.append(Path(home, "datasets", "mnist.npz"))
-    for place in filter(_exists, places):
+    keras = os.environ.get("KERAS_HOME") or files.expand("~/.keras")
+    for place in filter(_exists, (*mnist.list_places(cache), Path(keras, "datasets", "mnist.npz"))):
         try:
             source = _inspect(place.absolute())
         except DataError as error:
@@ -197,39 +210,35 @@ def _inspect(place: Path) -> DataSource:
             f"Give at least {MIN_IMAGES}; a sixth of them validates.",
         )
     checksums = {name: digest.sha256 for name, digest in digests.items()}
-    test = digests[readers.NAMES[2]].count if len(parts) > 2 else 0
-    return _make_source(_choose_name(place, checksums), checksums, str(place), total, test, parts)
+    return DataSource(
+        name=_choose_name(place, checksums),
+        checksums=checksums,
+        origin=str(place),
+        images=total,
+        test_images=digests[readers.NAMES[2]].count if len(parts) > 2 else 0,
+        parts=parts,
+    )
 
 
 def _describe_synthetic() -> DataSource:
     """The synthetic digits, whose checksums are known before they are made."""
     folder = (files.cache_folder() / SYNTHETIC).absolute()
-    parts = tuple(Part(name=name, file=folder / name) for name in readers.NAMES)
-    counts = digits.TRAIN_IMAGES, digits.TEST_IMAGES
-    return _make_source(SYNTHETIC, digits.CHECKSUMS, "made by lenetcli", *counts, parts)
-
-
-def _make_source(
-    name: str, checksums: Mapping[str, str], origin: str, total: int, test: int, parts: tuple[Part, ...]
-) -> DataSource:
-    validation = total // VALIDATION_SHARE
     return DataSource(
-        name=name,
-        sha256=hashlib.sha256(json.dumps(dict(checksums), sort_keys=True).encode()).hexdigest(),
-        checksums=dict(checksums),
-        origin=origin,
-        train_images=total - validation,
-        validation_images=validation,
-        test_images=test,
-        parts=parts,
+        name=SYNTHETIC,
+        checksums=digits.CHECKSUMS,
+        origin="made by lenetcli",
+        images=digits.TRAIN_IMAGES,
+        test_images=digits.TEST_IMAGES,
+        parts=tuple(Part(name=name, file=folder / name) for name in readers.NAMES),
     )
 
 
 def _choose_name(place: Path, checksums: Mapping[str, str]) -> str:
     """The name of a data set: that of published data, else that of its folder or file."""
-    for name, published in _PUBLISHED.items():
-        if checksums == published:
-            return name
+    if checksums == mnist.CHECKSUMS:
+        return MNIST
+    if checksums == digits.CHECKSUMS:
+        return SYNTHETIC
     path = place.resolve() if place.name == ".." else place
     name = path.name if path.is_dir() else path.stem
     # A file name may contain bytes that are not text, and line breaks.
@@ -240,8 +249,8 @@ def _choose_name(place: Path, checksums: Mapping[str, str]) -> str:
 def _list_parts(place: Path) -> tuple[Part, ...]:
     """The images and labels of the training set, then those of the test set if there is one."""
     if place.is_dir():
-        candidates = {name: _list_files(place, name) for name in readers.NAMES}
-        parts = {name: Part(name=name, file=paths[0]) for name, paths in candidates.items() if paths}
+        found = ((name, _list_files(place, name)) for name in readers.NAMES)
+        parts = {name: Part(name=name, file=paths[0]) for name, paths in found if paths}
     else:
         keys = readers.list_keys(place)
         parts = {
@@ -317,13 +326,3 @@ def _make_synthetic() -> "dict[str, NDArray[np.uint8]]":
             raise DataError("The synthetic digits came out wrong on this machine.", "Please report it.")
         files.write_cache_file(f"{SYNTHETIC}/{name}", content)
     return arrays
-
-
-def _split(arrays: "dict[str, NDArray[np.uint8]]", start: int) -> Arrays:
-    """Split the training images from ``start`` on off for validation."""
-    images, labels, *test = (arrays[name] for name in readers.NAMES if name in arrays)
-    return Arrays(
-        Examples(images[:start], labels[:start]),
-        Examples(images[start:], labels[start:]),
-        Examples(*test) if test else None,
-    )
