@@ -65,20 +65,15 @@ _UNIFORM = 2  # so many parameters at the beginning are uniformly distributed, t
 
 
 def make_all() -> "dict[str, NDArray[np.uint8]]":
-    """The whole data set by the names of MNIST's files: images (n, 28, 28) and labels (n,), both uint8.
-
-    On every machine it has the hashes of ``CHECKSUMS``.
-    """
+    """The whole data set by the names of MNIST's files: images (n, 28, 28) and labels (n,), both uint8."""
     parts = (*make(TRAIN_IMAGES, 0), *make(TEST_IMAGES, 1))
     return dict(zip(CHECKSUMS, parts, strict=True))
 
 
 def make(count: int, stream: int) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]]":
-    """Images (count, 28, 28) and their labels (count,), both uint8.
+    """The first images (count, 28, 28) of a random stream and their labels (count,), both uint8.
 
-    Args:
-        count: the number of images; the first images of a stream are the same for every count.
-        stream: the number of the random stream: 0 for the training set, 1 for the test set.
+    Stream 0 is the training set, stream 1 the test set.
     """
     import numpy as np
 

@@ -174,9 +174,8 @@ def _open_file(file: Path, part: Part | None = None) -> Iterator[IO[bytes]]:
     name = str(part or f"'{file}'")
     try:
         if not stat.S_ISREG(file.stat().st_mode):  # to open a pipe could block forever
-            raise DataError(
-                f"{name} is not an ordinary file.", "Give a folder with the IDX files, or an npz."
-            )
+            problem = f"{name} is not an ordinary file."
+            raise DataError(problem, "Give a folder with the IDX files, or an npz.")
         stream = file.open("rb")
     except (OSError, ValueError) as error:
         problem = f"{name} cannot be read: {describe_error(error)}."

@@ -103,23 +103,13 @@ class DataSource:
 
 
 def find(
-    dataset: str = AUTO,
-    data: str | None = None,
-    *,
-    report: mnist.Report | None = None,
-    offline: bool = False,
+    dataset: str = AUTO, data: str | None = None, *, report: mnist.Report | None = None, offline: bool = False
 ) -> DataSource:
     """The data set that ``--dataset`` and ``--data`` select; files that were read before are not read again.
 
     Without ``data`` and ``LENETCLI_DATA``, MNIST is searched for in lenetcli's cache, then in that of Keras,
     then on the network, unless ``offline`` or ``LENETCLI_OFFLINE`` forbids it. With "auto", the synthetic
-    digits are the last resort.
-
-    Args:
-        dataset: one of ``DATASETS``.
-        data: a folder with IDX files, or an npz; by default ``LENETCLI_DATA``.
-        report: called in this thread with the progress of a download; an exception from it stops that.
-        offline: never use the network.
+    digits are the last resort. ``report`` is called in this thread; an exception from it stops a download.
 
     Raises:
         UsageError: if ``dataset`` is unknown, or if it is "synthetic" and ``data`` is given.
@@ -132,9 +122,8 @@ def find(
         )
     if dataset == SYNTHETIC:
         if data is not None:
-            raise UsageError(
-                "The synthetic digits are made, not read.", "Leave out --data or --dataset synthetic."
-            )
+            problem = "The synthetic digits are made, not read."
+            raise UsageError(problem, "Leave out --data or --dataset synthetic.")
         return _describe_synthetic()
     # A path given by the user is the only candidate: if one with a typing error led on to the cache or to the
     # synthetic digits, a run would train on other data than its user believes.

@@ -7,9 +7,6 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-FOREIGN_SHARE = 0.1
-"""The share of the processors (0 to 1) above which the load of other processes counts as a disturbance."""
-
 TICK = 0.01
 """The resolution of the kernel's counters of processor time, in seconds."""
 
@@ -75,7 +72,7 @@ def compare_readings(begin: Reading, end: Reading, gap: float = 0.0) -> Span:
     # until it is right stays within the 1 %.
     return Span(
         wall_seconds=wall,
-        contended=foreign > (FOREIGN_SHARE * max(steady, TICK) + 2 * TICK) * end.cores,
+        contended=foreign > (0.1 * max(steady, TICK) + 2 * TICK) * end.cores,
         clock_set=abs(wall - boot) > 0.1 + 0.01 * boot,
         suspended=boot - steady > 0.1 or gap > GAP,
     )

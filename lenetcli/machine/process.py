@@ -64,7 +64,7 @@ def this_process() -> ProcessIdentity:
         boot_id=read_text(ROOT / "proc/sys/kernel/random/boot_id"),
         pid_namespace=str(Path("/proc/self/ns/pid").readlink()) if linux else "",
         pid=pid,
-        started=_linux_state("self")[1] if linux else _state(pid)[1],
+        started=_start_on_linux("self") if linux else _start(pid),
     )
 
 
@@ -88,19 +88,18 @@ def is_alive(identity: ProcessIdentity) -> bool | None:
         return None
     # Pids are reused: only a process of the same start time is the same one.
     try:
-        state, started = _state(identity.pid)
+        return _start(identity.pid) == identity.started
     except ProcessLookupError:
         return False
     except PermissionError:
         return None
-    return state != "zombie" and started == identity.started
 
 
-def _state(pid: int) -> tuple[str, str]:
-    """The state of a process, ``zombie`` or another word, and its start time as in ``ProcessIdentity``.
+def _start(pid: int) -> str:
+    """The start time of a process as in ``ProcessIdentity``.
 
     Raises:
-        ProcessLookupError: if there is no such process.
+        ProcessLookupError: if there is no such process, or only its zombie.
         PermissionError: if this process may not see it.
     """
     if sys.platform == "linux":
@@ -108,7 +107,7 @@ def _state(pid: int) -> tuple[str, str]:
         if str(Path("/proc/self").readlink()) != str(os.getpid()):
             raise PermissionError("/proc shows the processes of another container")
         try:
-            return _linux_state(str(pid))
+            return _start_on_linux(str(pid))
         except FileNotFoundError:
             os.kill(pid, 0)  # sends no signal, but fails with ProcessLookupError if the process is gone
             raise PermissionError("/proc hides this process") from None
@@ -116,15 +115,19 @@ def _state(pid: int) -> tuple[str, str]:
 
     try:
         process = psutil.Process(pid)
-        return process.status(), repr(process.create_time())
+        if process.status() == psutil.STATUS_ZOMBIE:
+            raise ProcessLookupError
+        return repr(process.create_time())
     except psutil.NoSuchProcess as error:
         raise ProcessLookupError from error
     except psutil.AccessDenied as error:
         raise PermissionError from error
 
 
-def _linux_state(pid: str) -> tuple[str, str]:
-    """The same from ``/proc/PID/stat``; the start time in ticks since boot."""
+def _start_on_linux(pid: str) -> str:
+    """The same from ``/proc/PID/stat``, in ticks since boot."""
     # proc(5): "pid (name) state …"; the name may contain blanks and brackets; field 22 is the start time.
     values = Path("/proc", pid, "stat").read_bytes().rpartition(b")")[2].decode("ascii").split()
-    return "zombie" if values[0] in "ZXx" else "running", values[19]
+    if values[0] in "ZXx":
+        raise ProcessLookupError
+    return values[19]

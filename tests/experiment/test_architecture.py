@@ -33,7 +33,7 @@ def test_the_law_counts_what_the_layers_hold(filters, kernel, hidden):
 @given(filters=st.integers(1, 40), kernel=st.integers(1, 7), hidden=st.integers(1, 200))
 def test_parameters_and_activations_are_those_of_the_keras_model(engine, filters, kernel, hidden):
     config = make_config(filters=filters, kernel_size=kernel, hidden_units=hidden)
-    model = engine.lenet.build_model(config, engine.lenet.initial_weights(config))
+    model = engine.lenet.build_model(config, engine.lenet.initial_state(config))
     assert model.count_params() == config.parameters
     layers = ("conv1", "pool1", "conv2", "pool2", "dense")
     values = sum(math.prod(model.get_layer(name).output.shape[1:]) for name in layers)

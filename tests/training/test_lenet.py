@@ -11,7 +11,7 @@ from lenetcli.experiment.config import Precision
 @pytest.mark.parametrize("kernel", [1, 3, 4])
 def test_logits_are_those_of_the_keras_model(engine, kernel):
     config = make_config(filters=8, kernel_size=kernel, seed=3)
-    weights = engine.lenet.initial_weights(config)
+    weights = engine.lenet.initial_state(config)
     random = np.random.default_rng(1)
     weights = {
         name: value + random.normal(0, 0.05, value.shape).astype("f4") for name, value in weights.items()
@@ -28,8 +28,8 @@ def test_logits_are_those_of_the_keras_model(engine, kernel):
 
 
 def test_initial_weights_are_glorot_uniform_and_depend_on_the_seed_alone(engine):
-    first, again = (engine.lenet.initial_weights(make_config(lr=lr)) for lr in (0.1, 0.01))
-    other = engine.lenet.initial_weights(make_config(seed=1))
+    first, again = (engine.lenet.initial_state(make_config(lr=lr)) for lr in (0.1, 0.01))
+    other = engine.lenet.initial_state(make_config(seed=1))
     assert digest(first) == digest(again) != digest(other)
     for name, value in first.items():
         if name.endswith("bias"):
@@ -43,6 +43,6 @@ def test_initial_weights_are_glorot_uniform_and_depend_on_the_seed_alone(engine)
 
 
 def test_initial_weights_are_the_same_bits_on_every_machine(engine):
-    assert digest(engine.lenet.initial_weights(make_config())) == (
+    assert digest(engine.lenet.initial_state(make_config())) == (
         "789646240a5cb0c18e7158c79900f5e8cc325a0f3e9baaf17874cfd5cf894e43"
     )

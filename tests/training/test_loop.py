@@ -68,7 +68,7 @@ def test_an_epoch_changes_the_weights_as_keras_does_in_double_precision(engine, 
     )  # 300 and 200 images
     names = list(architecture.shapes(config))
     with keras_in_double_precision() as keras:
-        model = lenet.build_model(config, lenet.initial_weights(config))
+        model = lenet.build_model(config, lenet.initial_state(config))
         optimizer = keras.optimizers.SGD(config.lr, momentum)
         model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
         optimizer.build(model.trainable_variables)

@@ -18,31 +18,22 @@ from lenetcli.experiment.config import Config, Precision
 from lenetcli.training.engine.backend import tf
 
 
-def initial_weights(config: Config) -> dict[str, NDArray[np.float32]]:
-    """Glorot-uniform kernels (Glorot and Bengio, AISTATS 2010) and zero biases, determined by the seed.
+def initial_state(config: Config) -> dict[str, NDArray[np.float32]]:
+    """Glorot-uniform kernels (Glorot and Bengio, AISTATS 2010), and zero biases and velocities.
 
-    They are drawn from raw PCG64 streams, one per tensor, which NumPy guarantees: the values do not depend on
-    the machine or on the versions of NumPy and TensorFlow.
+    The kernels are drawn from raw PCG64 streams of the seed, one each, which NumPy guarantees: they do not
+    depend on the machine or on the versions of NumPy and TensorFlow.
     """
-    weights: dict[str, NDArray[np.float32]] = {}
+    state = {name: np.zeros(shape, np.float32) for name, shape in state_shapes(config).items()}
     for number, (name, shape) in enumerate(shapes(config).items()):
         if name.endswith("bias"):
-            weights[name] = np.zeros(shape, np.float32)
             continue
         window = int(np.prod(shape[:-2]))
         limit = np.sqrt(6.0 / (window * (shape[-2] + shape[-1])))
-        raw = np.random.PCG64(np.random.SeedSequence([config.seed, 0, number])).random_raw(
-            int(np.prod(shape))
-        )
+        raw = np.random.PCG64(np.random.SeedSequence([config.seed, 0, number])).random_raw(shape)
         unit = (raw >> np.uint64(11)) * 2.0**-53  # uniform in [0, 1)
-        weights[name] = ((2.0 * unit - 1.0) * limit).astype(np.float32).reshape(shape)
-    return weights
-
-
-def initial_state(config: Config) -> dict[str, NDArray[np.float32]]:
-    """The state before the first epoch: the initial weights and, with momentum, velocities of zero."""
-    state = {name: np.zeros(shape, np.float32) for name, shape in state_shapes(config).items()}
-    return state | initial_weights(config)
+        state[name] = ((2.0 * unit - 1.0) * limit).astype(np.float32)
+    return state
 
 
 def logits(weights: Mapping[str, Any], images: Any, precision: Precision) -> Any:
@@ -61,16 +52,12 @@ def logits(weights: Mapping[str, Any], images: Any, precision: Precision) -> Any
 
 
 def build_model(config: Config, weights: Mapping[str, NDArray[np.float32]]) -> Any:
-    """The network as a ``keras.Model`` that ends in the softmax layer.
-
-    It maps images (n, 28, 28, 1), scaled to 0…1, to class probabilities (n, 10), float32.
-    """
+    """The ``keras.Model`` from images (n, 28, 28, 1), scaled to 0…1, to probabilities (n, 10), float32."""
     import keras
 
     def convolution(name: str) -> Any:
-        return keras.layers.Conv2D(
-            config.filters, config.kernel_size, padding="same", activation="relu", name=name
-        )
+        size = config.kernel_size
+        return keras.layers.Conv2D(config.filters, size, padding="same", activation="relu", name=name)
 
     model = keras.Sequential(
         [

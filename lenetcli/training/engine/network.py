@@ -1,9 +1,8 @@
 """A traced network on a device: its data, its state, and the training and evaluation steps.
 
 A batch is split into ``shards``, which are computed in parallel in one graph. Each operation uses one thread,
-and the gradients of the shards are summed in a fixed order. So the bits do not depend on the number of
-threads. Nor do they depend on the chunks that an epoch is divided into: the loss is summed in a variable over
-the whole epoch.
+and the gradients of the shards are summed in a fixed order, so that the bits do not depend on the number of
+threads. Nor do they on the chunks of an epoch: the loss is summed in a variable over the whole epoch.
 """
 
 import time
@@ -35,10 +34,7 @@ The results of a piece may depend on its size in the last bits: a change of eith
 
 WARMUP_SECONDS = 0.5
 WARMUP_STEPS = 12
-"""The least time and number of steps of the warm-up, in which oneDNN builds primitives for each thread.
-
-It ends after four times that time in any case.
-"""
+"""The least time and number of steps of the warm-up, which ends after four times that time in any case."""
 
 
 class DeviceData(NamedTuple):
@@ -174,7 +170,7 @@ class Network:
         self._evaluate_block = evaluate_block
 
     def _warm_up(self) -> None:
-        """Run steps with a learning rate of 0 until oneDNN has built its primitives, and measure a step."""
+        """Run steps at a learning rate of 0, in which oneDNN builds primitives for each thread; measure one."""
         start, done = time.monotonic(), 0
         while done < WARMUP_STEPS or time.monotonic() - start < WARMUP_SECONDS:
             count = min(self.batches, WARMUP_STEPS // 2)
@@ -197,12 +193,10 @@ class Network:
         self.momentum.assign(config.momentum)
 
     def train_epoch(self, order: NDArray[np.int64], on_chunk: Callable[[int, float], None]) -> float:
-        """Train one epoch; returns the mean loss of the training images.
+        """Train one epoch in an order of its images, (n,); returns the mean of their losses.
 
-        Args:
-            order: the order of the training images, (n,).
-            on_chunk: called after each chunk with the number of images trained and the sum of their losses;
-                an exception from it ends the epoch.
+        ``on_chunk`` is called after each chunk with the number of images trained and the sum of their losses;
+        an exception from it ends the epoch.
         """
         self.order.assign(order)
         self.loss_sum.assign(0.0)
