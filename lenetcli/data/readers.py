@@ -239,10 +239,10 @@ def _read_npy_head(part: Part, stream: IO[bytes]) -> "tuple[np.dtype[Any], tuple
     try:
         with warnings.catch_warnings(action="ignore"):
             shape, fortran, dtype = read_array_header_1_0(head, max_header_size=_NPY_HEAD_LIMIT)
+        if dtype.kind == "V" or bool in map(type, shape):
+            raise ValueError("records, or a shape of truth values")
     except Exception as error:  # the header is a literal of Python: a damaged one can raise almost anything
         raise _refuse(part, "is not a plain array of numbers", _FORM_ADVICE) from error
-    if dtype.kind == "V" or bool in map(type, shape):
-        raise _refuse(part, "is not a plain array of numbers", _FORM_ADVICE)
     if fortran and len(shape) > 1:
         raise _refuse(part, "is in Fortran order", "Save it once more, through numpy.ascontiguousarray.")
     return dtype, shape

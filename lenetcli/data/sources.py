@@ -148,9 +148,7 @@ def find(
 
 def _locate(path: str) -> Path:
     """The absolute path of data named by the user; a ``~`` that no shell has expanded is expanded."""
-    place = Path(path)
-    if path.startswith("~") and not _exists(place):
-        place = files.expand(path)
+    place = Path(path) if _exists(path) else files.expand(path)
     if not path or not _exists(place):
         raise DataError(
             f"There is nothing at '{path}'.",

@@ -21,10 +21,8 @@ TENSORFLOW_SECONDS = 180.0
 """The time limit for TensorFlow to load, from a cold disk, and count its GPUs, in seconds."""
 
 ANSWERS = "tensorflow-gpus.json"
-"""The file of the cache with the answers of TensorFlow."""
-
 REMEMBERED = 32
-"""The number of answers kept there."""
+"""The file of the cache with the answers of TensorFlow, and the number of answers kept there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +46,7 @@ class Device:
 def list_devices() -> list[Device]:
     """The CPU, then each NVIDIA GPU that the driver lists and ``CUDA_VISIBLE_DEVICES`` does not hide.
 
-    The order is that of ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, which must be set before TensorFlow is imported, so
-    that TensorFlow's indices refer to the same GPUs.
+    The order is that of TensorFlow with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, which ``backend`` sets.
     """
     gpus = (
         Device(kind=DeviceKind.GPU, index=index, name=gpu.name, memory_bytes=gpu.memory_bytes)

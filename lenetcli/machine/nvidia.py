@@ -79,10 +79,7 @@ def query_driver() -> Driver:
 
 
 def _parse_instances(listing: str, uuid: str, name: str) -> tuple[Gpu, ...]:
-    """The instances of a GPU in the output of ``nvidia-smi -L``.
-
-    Their memory is in the name of their profile: 5 GiB for ``1g.5gb``.
-    """
+    """The instances of a GPU in the output of ``nvidia-smi -L``; a profile ``1g.5gb`` has 5 GiB of memory."""
     section = listing.partition(f"(UUID: {uuid})")[2].partition("\nGPU ")[0]
     instances = re.findall(r"MIG (\S*?([0-9]+)gb\S*) +Device +[0-9]+: \(UUID: (MIG-[^)]+)\)", section)
     return tuple(Gpu(mig, f"{name} MIG {profile}", int(size) << 30) for profile, size, mig in instances)

@@ -170,7 +170,7 @@ class Network:
         self._evaluate_block = evaluate_block
 
     def _warm_up(self) -> None:
-        """Run steps at a learning rate of 0, in which oneDNN builds primitives for each thread; measure one."""
+        """Run steps at a learning rate of 0, while oneDNN builds primitives for each thread; time one."""
         start, done = time.monotonic(), 0
         while done < WARMUP_STEPS or time.monotonic() - start < WARMUP_SECONDS:
             count = min(self.batches, WARMUP_STEPS // 2)
