@@ -78,14 +78,10 @@ def make(count: int, stream: int) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]
     import numpy as np
 
     atlas = _load_atlas()
-    images = np.empty((count, IMAGE_SIDE, IMAGE_SIDE), np.uint8)
-    labels = np.empty(count, np.uint8)
-    for start in range(0, count, _BLOCK):
-        size = min(_BLOCK, count - start)
-        parameters = _draw_parameters(stream, start // _BLOCK)
-        images[start : start + size] = _draw_images(atlas, parameters)[:size]
-        labels[start : start + size] = parameters["label"][:size]
-    return images, labels
+    blocks = [_draw_parameters(stream, start // _BLOCK) for start in range(0, count, _BLOCK)]
+    images = np.concatenate([_draw_images(atlas, parameters) for parameters in blocks])
+    labels = np.concatenate([parameters["label"] for parameters in blocks]).astype(np.uint8)
+    return images[:count], labels[:count]
 
 
 def _load_atlas() -> "NDArray[np.int32]":
