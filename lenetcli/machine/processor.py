@@ -79,7 +79,8 @@ def this_processor() -> Processor:
         caches = (read_text(path / "size") for path in folders if read_text(path / "type") != "Instruction")
         return Processor.from_cpuinfo(read_text(ROOT / "proc/cpuinfo"), tuple(caches))
     if sys.platform == "darwin":
-        return Processor.from_sysctl(run_program(["/usr/sbin/sysctl", "machdep.cpu", "hw"], 10))
+        # It fails if it does not know one of the names, and prints what it knows all the same.
+        return Processor.from_sysctl(run_program(["/usr/sbin/sysctl", "machdep.cpu", "hw"], 10, check=False))
     import platform
 
     name = platform.processor() or platform.machine() or "unknown"

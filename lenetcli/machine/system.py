@@ -29,12 +29,14 @@ def read_text(path: Path) -> str:
         return ""
 
 
-def run_program(command: list[str], seconds: float, environment: dict[str, str] | None = None) -> str:
+def run_program(
+    command: list[str], seconds: float, environment: dict[str, str] | None = None, *, check: bool = True
+) -> str:
     """Run a program with a time limit in seconds; returns its standard output, decoded as UTF-8.
 
     Raises:
         OSError: if it cannot be started.
-        subprocess.SubprocessError: if it fails or takes longer than ``seconds``.
+        subprocess.SubprocessError: if it takes longer than ``seconds`` or, with ``check``, fails.
     """
     import subprocess
 
@@ -45,6 +47,6 @@ def run_program(command: list[str], seconds: float, environment: dict[str, str] 
         encoding="utf-8",
         errors="replace",
         timeout=seconds,
-        check=True,
+        check=check,
         env=environment,
     ).stdout

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lenetcli.data import sources
+from lenetcli.data.sources import Arrays, Examples
 from lenetcli.experiment.config import Request
 from lenetcli.machine import devices, limits, processor
 from lenetcli.output.figures.sheet import fixed_style
@@ -51,15 +52,8 @@ def measure(threads: int) -> None:
     for panel, (_, values) in PANELS.items():
         for value in values:
             request, count = describe(panel, value)
-            part = replace(
-                arrays,
-                train_images=images[:count],
-                train_labels=labels[:count],
-                validation_images=images[-500:],
-                validation_labels=labels[-500:],
-                test_images=None,
-                test_labels=None,
-            )
+            train = Examples(images[:count], labels[:count])
+            part = Arrays(train=train, validation=Examples(images[-500:], labels[-500:]), test=None)
             config = resolve(replace(request, lr=0.01, device="cpu"), source, device.kind)
             trainer = Trainer(part, device, threads)
             trainer.prepare(config)
