@@ -70,16 +70,12 @@ class Claim:
     def end(self, outcome: RunState, note: str | None = None, *, patience: float | None = None) -> None:
         """Record the end of the attempt and release the run; a ``note`` is appended to that of the claim.
 
-        With ``patience`` it is tried once, and waits so many seconds for the lock of another program.
+        ``patience`` is how long a statement waits for the lock of another program, in seconds.
 
         Raises:
             LostClaimError: if another process has taken the run over.
         """
-        if patience is None:
-            self.database.change(lambda c: self._end(c, outcome, note))
-            return
-        with self.database.write(patience) as connection:
-            self._end(connection, outcome, note)
+        self.database.change(lambda c: self._end(c, outcome, note), patience)
 
     def beat(self) -> None:
         """Increase the heartbeat counter of the attempt; this is tried once."""
@@ -179,7 +175,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Busy:
-    """A run that another process holds; ``heartbeat`` is a counter that increases while that one lives."""
+    """A run that another process holds: the number of its attempt, its host, and its heartbeat.
+
+    The heartbeat is a counter that increases while that process lives.
+    """
 
     number: int
     host: str
@@ -202,7 +201,7 @@ def claim_run(
     *,
     dataset_name: str,
     remeasure: bool,
-    presumed_dead: tuple[int, int] | None,
+    presumed_dead: Busy | None,
 ) -> Claim | Busy | Done:
     """Claim a run, in a transaction that writes; see ``Store.claim``."""
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
@@ -286,7 +285,7 @@ def _add_attempt(connection: Connection, worker: Worker, attempt: dict[str, Any]
     return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]
 
 
-def _take_over(connection: Connection, run: Row[Any], presumed_dead: tuple[int, int] | None) -> Busy | None:
+def _take_over(connection: Connection, run: Row[Any], presumed_dead: Busy | None) -> Busy | None:
     """End the attempt that holds a running run if its process is dead; returns the holder if it is not."""
     of_holder = (ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.number == run.attempt)
     holder = connection.execute(select(ATTEMPTS).where(*of_holder)).one_or_none()
@@ -295,8 +294,9 @@ def _take_over(connection: Connection, run: Row[Any], presumed_dead: tuple[int, 
         # dead if the caller saw its heartbeat stand still and the counter has not moved since. If it is alive
         # all the same, the fencing token keeps it from writing.
         alive = holder_is_alive(holder.identity)
-        if alive or (alive is None and presumed_dead != (holder.number, holder.heartbeat)):
-            return Busy(number=holder.number, host=holder.recorder_host, heartbeat=holder.heartbeat)
+        busy = Busy(number=holder.number, host=holder.recorder_host, heartbeat=holder.heartbeat)
+        if alive or (alive is None and presumed_dead != busy):
+            return busy
         outcome = {"outcome": RunState.INTERRUPTED, "note": "its process was gone"}
         connection.execute(update(ATTEMPTS).where(*of_holder).values(ended_at=datetime.now(UTC), **outcome))
     return None

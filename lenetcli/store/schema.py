@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, exc, select
+from sqlalchemy import Connection, inspect, select
 
 from lenetcli.errors import StoreError
 from lenetcli.store.tables import SCHEMA_VERSION, VERSION
@@ -18,14 +18,9 @@ def check_schema(connection: Connection, path: Path) -> str:
         StoreError: if it is the database of another program, has a newer schema, or holds views, triggers or
             virtual tables.
     """
-    try:
-        versions = connection.execute(select(VERSION.c.version_num)).scalars().all()
-    except exc.OperationalError as error:
-        if "no such table" not in str(error.orig):
-            raise
-        raise StoreError(
-            f"'{path}' is a database of another program.", "Name another file with --store."
-        ) from None
+    if not inspect(connection).has_table(VERSION.name):
+        raise StoreError(f"'{path}' is a database of another program.", "Name another file with --store.")
+    versions = connection.execute(select(VERSION.c.version_num)).scalars().all()
     if len(versions) != 1 or not "0001" <= str(versions[0]) <= SCHEMA_VERSION:
         shown = ", ".join(str(version)[:32] for version in versions) or "none"
         raise StoreError(

@@ -13,7 +13,7 @@ from lenetcli.experiment.run import Run, RunState, Worker
 from lenetcli.experiment.sweep import Axis, Sweep
 from lenetcli.store import claims, queries, sweeps
 from lenetcli.store.claims import Busy, Claim, Done
-from lenetcli.store.database import Database, OnLock, parse_address
+from lenetcli.store.database import Database, OnLock
 from lenetcli.store.tables import DATASETS, EPOCHS, RUNS
 
 SORT_FIELDS = tuple(queries.SORT_FIELDS)
@@ -41,7 +41,7 @@ class Store:
             NotFoundError: if there is no store, without ``write`` and ``missing_ok``.
             StoreError: if it is not a store, has a newer schema, or, with ``write``, cannot be written.
         """
-        database = Database(parse_address(address))
+        database = Database(address)
         database.repeat(lambda: database.open(write=write, missing_ok=missing_ok))
         return cls(database)
 
@@ -148,12 +148,12 @@ class Store:
         *,
         dataset_name: str,
         remeasure: bool = False,
-        presumed_dead: tuple[int, int] | None = None,
+        presumed_dead: Busy | None = None,
     ) -> Claim | Busy | Done:
         """Claim a run for a worker to train it up to ``epochs``; a run of a dead process is taken over.
 
         With ``remeasure``, a run that has the epochs is claimed to be trained again for its timings alone.
-        ``presumed_dead`` is the number and heartbeat of an attempt whose heartbeat has stood still too long.
+        ``presumed_dead`` is a holder whose heartbeat has stood still for too long.
 
         Returns:
             The claim, ``Busy`` if another process holds the run, ``Done`` if there is nothing to train.

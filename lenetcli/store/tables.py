@@ -137,9 +137,7 @@ ATTEMPTS = Table(
     column("fingerprint", String, comment="What of the processor decides the bits."),
     column("threads", Integer),
     column(
-        "versions",
-        JSON,
-        comment="lenetcli (and commit, from a checkout), TensorFlow, and oneDNN's setting.",
+        "versions", JSON, comment="lenetcli (and commit, from a checkout), TensorFlow, and oneDNN's setting."
     ),
     column("started_at", UtcDateTime),
     column(

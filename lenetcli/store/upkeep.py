@@ -2,15 +2,10 @@
 
 import os
 import sqlite3
-import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, func, select
 
@@ -18,13 +13,10 @@ from lenetcli.errors import StoreError, UsageError
 from lenetcli.experiment import checkpoint
 from lenetcli.experiment.run import Run
 from lenetcli.files import unwritable, write_whole
-from lenetcli.store import queries, sweeps
-from lenetcli.store.database import Database, parse_address
+from lenetcli.store import queries, sqlite, sweeps
+from lenetcli.store.database import Database
 from lenetcli.store.schema import MIGRATIONS, check_schema, migrate
 from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION
-
-COPY_PATIENCE = 30.0
-"""How long a backup waits for a target that another program uses, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +40,7 @@ def inspect_store(address: str) -> StoreSummary:
         NotFoundError: if there is no store.
         StoreError: if it is not a store, or has another schema.
     """
-    database = Database(parse_address(address))
+    database = Database(address)
     schema = database.open()
     with database.read() as connection:
         counts = {
@@ -56,14 +48,8 @@ def inspect_store(address: str) -> StoreSummary:
             for table in METADATA.sorted_tables
             if table.name != "lenetcli_version"
         }
-        newest = connection.execute(
-            select(
-                func.max(
-                    func.coalesce(ATTEMPTS.c.ended_at, ATTEMPTS.c.started_at),
-                    type_=ATTEMPTS.c.started_at.type,
-                )
-            )
-        ).scalar_one()
+        latest = func.coalesce(ATTEMPTS.c.ended_at, ATTEMPTS.c.started_at)
+        newest = connection.execute(select(func.max(latest))).scalar_one()
     return StoreSummary(
         path=database.path.resolve(),
         bytes=database.path.stat().st_size,
@@ -80,18 +66,14 @@ def check_store(address: str) -> list[str]:
         NotFoundError: if there is no store.
         StoreError: if it cannot be read.
     """
-    database = Database(parse_address(address))
+    database = Database(address)
     database.open()
-    with database.read_file() as connection:
-        faults = [
-            f"The file: {text}."
-            for (text,) in connection.exec_driver_sql("PRAGMA integrity_check(20)")
-            if text != "ok"
-        ]
+    with database.read(file=True) as connection:
+        faults = [f"The file: {text}." for text in sqlite.find_faults(connection)]
     with database.read() as connection:
         faults += [
             f"The table {table} has a row that refers to a missing one of {parent}."
-            for table, parent in _broken_references(connection).elements()
+            for table, parent in sqlite.broken_references(connection).elements()
         ]
         keys = connection.execute(select(RUNS.c.key).order_by(RUNS.c.id)).scalars().all()
         for key in keys:
@@ -137,13 +119,13 @@ def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:
         StoreError: if the store cannot be read.
     """
     # The schema is not checked: a store of any version can be backed up, before an upgrade as well.
-    database = Database(parse_address(address))
+    database = Database(address)
     database.check_there()
-    _copy(database, target, overwrite=overwrite)
 
+    def copy(path: Path) -> None:
+        with database.read(file=True) as connection:
+            sqlite.copy_to_file(connection, path)
 
-def _copy(database: Database, target: Path, *, overwrite: bool) -> None:
-    """Copy a database to a file; see ``back_up``."""
     if target.is_dir():
         raise UsageError(f"{target} is a folder.", "Name a file.")
     try:
@@ -154,27 +136,12 @@ def _copy(database: Database, target: Path, *, overwrite: bool) -> None:
                 raise UsageError(f"{target} is there already.", "Choose another file, or add --overwrite.")
             # SQLite writes into an existing database in one transaction. The file is not replaced: other
             # programs may have it open, and a journal that a crash left beside it would damage the new one.
-            _fill(database, target)
+            copy(target)
         else:
             # A copy that fails or is killed leaves nothing under this name.
-            write_whole(target, partial(_fill, database), replace=False)
+            write_whole(target, copy, replace=False)
     except (OSError, sqlite3.Error) as error:
         raise unwritable(target, error) from error
-
-
-def _fill(database: Database, target: Path) -> None:
-    """Write one state of a database into a database file, all of it or nothing."""
-    deadline = time.monotonic() + COPY_PATIENCE
-
-    def give_up(status: int, _remaining: int, _pages: int) -> None:
-        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > deadline:
-            raise sqlite3.OperationalError("another program uses it")
-
-    with database.read_file() as connection, closing(sqlite3.connect(target)) as copy:
-        source: Any = connection.connection.driver_connection
-        source.backup(copy, progress=give_up)
-        # If the source is in WAL mode, so is the copy: this leaves it one plain file.
-        copy.execute("PRAGMA journal_mode=DELETE").fetchone()
 
 
 def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, str, Path | None]:
@@ -188,11 +155,13 @@ def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, 
         UsageError: if the backup cannot be written.
         StoreError: if it is not a store, has a newer schema, or cannot be written.
     """
-    database = Database(parse_address(address))
+    database = Database(address)
     database.check_there()
-    with database.read_file() as connection:  # first, so that the database of another program is never locked
+    with database.read(
+        file=True
+    ) as connection:  # first, so that the database of another program is never locked
         check_schema(connection, database.path)
-    with database.migrate() as connection:
+    with database.write(migrates=True) as connection:
         # From here on no other process can write. The schema is read again, since one may have upgraded the
         # store before. The backup is read through a connection of its own, which sees the last committed
         # state: it is what the upgrade begins with.
@@ -201,19 +170,13 @@ def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, 
             return before, before, None
         timestamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         backup = database.path.with_name(f"{database.path.name}.{before}.{timestamp}.{os.getpid()}.backup")
-        _copy(database, backup, overwrite=False)
-        broken = _broken_references(connection)
+        back_up(address, backup)
+        broken = sqlite.broken_references(connection)
         migrate(connection, migrations)
         # Foreign keys are not enforced in this transaction: lost rows must be found, and restored, here.
-        if _broken_references(connection) != broken:
+        if sqlite.broken_references(connection) != broken:
             raise StoreError(
                 f"The upgrade of '{database.path}' would break what its rows refer to.",
                 "Nothing was changed; please report it.",
             )
     return before, SCHEMA_VERSION, backup
-
-
-def _broken_references(connection: Connection) -> Counter[tuple[str, str]]:
-    """The number of rows that refer to a missing one, by their table and the other."""
-    rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-    return Counter((table, parent) for table, _, parent, _ in rows)

@@ -9,12 +9,14 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from lenetcli.errors import StoreError
 from lenetcli.experiment.run import Worker
 from lenetcli.machine import processor, system
 from lenetcli.machine.devices import Device
 from lenetcli.machine.process import this_process
+from lenetcli.store.claims import Busy
 from lenetcli.version import __version__
 
 HEARTBEAT_SECONDS = 10.0
@@ -68,6 +70,14 @@ def send_heartbeats(beat: Callable[[], None]) -> Iterator[None]:
         ended.set()
 
 
+class _Observation(NamedTuple):
+    """The holder of a run, when it was last seen, and for how long its heartbeat had stood still then."""
+
+    holder: Busy
+    at: float
+    still_seconds: float
+
+
 class HeartbeatWatch:
     """Finds out which attempts of other hosts are dead, from how long their heartbeat counters stand still.
 
@@ -75,23 +85,22 @@ class HeartbeatWatch:
     """
 
     def __init__(self) -> None:
-        # By the key of a run: attempt and counter, when they were observed, the seconds they stood still.
-        self._heartbeats: dict[str, tuple[tuple[int, int], float, float]] = {}
+        self._observations: dict[str, _Observation] = {}  # by the key of the run
 
-    def observe(self, key: str, number: int, count: int) -> bool:
-        """Record the heartbeat counter of an attempt of a run; returns whether the run is new here."""
-        now = time.monotonic()
-        before, observed_at, still = self._heartbeats.get(key, (None, now, 0.0))
-        # During a longer gap this process may have been stopped, or have trained another run, and the other
-        # process may have been stopped as well, or have waited for the lock of the store.
-        still = still + min(now - observed_at, LONGEST_GAP) if before == (number, count) else 0.0
-        self._heartbeats[key] = (number, count), now, still
+    def observe(self, key: str, holder: Busy) -> bool:
+        """Record the heartbeat of the holder of a run; returns whether the run is new here."""
+        now, before, still = time.monotonic(), self._observations.get(key), 0.0
+        if before is not None and before.holder == holder:
+            # During a longer gap this process may have been stopped, or have trained another run, and the
+            # other process may have been stopped as well, or have waited for the lock of the store.
+            still = before.still_seconds + min(now - before.at, LONGEST_GAP)
+        self._observations[key] = _Observation(holder, now, still)
         return before is None
 
-    def find_dead(self, key: str) -> tuple[int, int] | None:
-        """The number and heartbeat counter of the attempt of a run if it is presumed dead, else None."""
-        heartbeat, _, still = self._heartbeats.get(key, (None, 0.0, 0.0))
-        return heartbeat if still > DEAD_SECONDS else None
+    def find_dead(self, key: str) -> Busy | None:
+        """The holder of a run as last observed if it is presumed dead, else None."""
+        last = self._observations.get(key)
+        return last.holder if last is not None and last.still_seconds > DEAD_SECONDS else None
 
 
 @cache

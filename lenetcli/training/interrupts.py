@@ -3,8 +3,8 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import FrameType
 from typing import TypeVar
 
@@ -57,15 +57,13 @@ def run_stoppably(
     If the work does not return in time, ``abandon`` is called to record the interruption, and the process
     ends with 128 + the number of the signal. The second signal ends it at once, after ``restore`` is called.
     """
-    stop = Stop()
-    results: list[T] = []
-    failures: list[BaseException] = []
+    stop, future = Stop(), Future[T]()
 
     def run() -> None:
         try:
-            results.append(work(stop))
+            future.set_result(work(stop))
         except BaseException as error:
-            failures.append(error)
+            future.set_exception(error)
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop():
@@ -83,20 +81,16 @@ def run_stoppably(
     try:
         thread = threading.Thread(target=run, daemon=True, name="work")
         thread.start()
-        deadline = None
-        while thread.is_alive():
-            thread.join(0.1)  # in slices, to see whether a stop was requested and its deadline has passed
-            if stop() and deadline is None:
-                deadline = time.monotonic() + GRACE_SECONDS
-            if deadline is not None and time.monotonic() > deadline and thread.is_alive():
-                assert stop.signal is not None
-                try:
-                    abandon()
-                finally:
-                    os._exit(128 + stop.signal)
+        while thread.is_alive() and not stop():
+            thread.join(0.1)  # in slices, to see whether a stop was requested
+        thread.join(GRACE_SECONDS)
+        if thread.is_alive():
+            assert stop.signal is not None
+            try:
+                abandon()
+            finally:
+                os._exit(128 + stop.signal)
     finally:
         for number, old in before.items():
             signal.signal(number, old)
-    if failures:
-        raise failures[0]
-    return results[0], stop
+    return future.result(), stop

@@ -113,43 +113,46 @@ def make_plan(
         DeviceError: if the device cannot be used.
     """
     requests = expand(request, axes)
-    recorded = store.find_request(request, axes) if axes else None
-    source = None
-    if recorded is not None and request.data is not None:
-        source = find(request.dataset, request.data)
-        if source.sha256 != recorded.base.data:
-            recorded = None  # the path leads to other data now: another sweep
+    recorded, source = _find_recorded(request, axes, store, find)
     if recorded is not None and not remeasure and recorded.done == len(recorded.cells):
         if request.device != AUTO:
             devices.choose_device(request.device)  # an error, although nothing would be trained on it
         return Plan(sweep=recorded, source=source)
-    if recorded is not None and recorded.base.recipe != RECIPE:
-        recorded = None  # its runs cannot be continued
-    pinned = request if recorded is None else pin(request, recorded)
+    # The runs of another recipe cannot be continued: such a sweep begins afresh.
+    begun = recorded if recorded is not None and recorded.base.recipe == RECIPE else None
+    pinned = pin(request, begun)
     device = _choose_device(request, pinned)
     source = source or find(pinned.dataset, pinned.data)
-    if recorded is not None and source.sha256 != recorded.base.data:
+    if begun is not None and source.sha256 != begun.base.data:
         raise DataError(
-            f"This sweep was begun on {recorded.dataset_name}, which cannot be had now.",
+            f"This sweep was begun on {begun.dataset_name}, which cannot be had now.",
             "Give it with --data, or begin afresh with --dataset synthetic.",
         )
-    cells = [Cell(config=resolve(cell_request, source, device.kind)) for cell_request in requests]
     now = datetime.now(UTC)
     sweep = Sweep(
         axes=tuple(axes),
         epochs=request.epochs,
         dataset_name=source.name,
-        cells=tuple(cells),
+        cells=tuple(Cell(config=resolve(one, source, device.kind)) for one in requests),
         request=request,
         created_at=now,
         last_requested=now,
     )
-    notes = (
-        _begin_notes(source, request, device) if recorded is None else _resume_notes(request, pinned, find)
-    )
+    notes = _resume_notes(request, pinned, find) if begun else _begin_notes(source, request, device)
     return Plan(
         sweep=refresh(store, sweep), source=source, device=device, notes=tuple(notes), remeasure=remeasure
     )
+
+
+def _find_recorded(
+    request: Request, axes: Sequence[Axis], store: Store, find: Finder
+) -> tuple[Sweep | None, DataSource | None]:
+    """The recorded sweep that the same request began, and the data at its path if it names one."""
+    recorded = store.find_request(request, axes) if axes else None
+    if recorded is None or request.data is None:
+        return recorded, None
+    source = find(request.dataset, request.data)  # where the path leads now may be other data: another sweep
+    return recorded if source.sha256 == recorded.base.data else None, source
 
 
 def expand(request: Request, axes: Sequence[Axis]) -> list[Request]:
@@ -166,8 +169,10 @@ def expand(request: Request, axes: Sequence[Axis]) -> list[Request]:
     return requests
 
 
-def pin(request: Request, recorded: Sweep) -> Request:
-    """The request with what was open in it, data and device, as the recorded sweep settled it."""
+def pin(request: Request, recorded: Sweep | None) -> Request:
+    """The request with what was open in it, data and device, as a recorded sweep settled it, if any."""
+    if recorded is None:
+        return request
     synthetic = recorded.dataset_name == sources.SYNTHETIC and request.data is None
     return replace(
         request,

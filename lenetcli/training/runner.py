@@ -1,8 +1,8 @@
 """The runner: it claims the open cells of a plan, trains them and records every epoch."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lenetcli.data.sources import Arrays
@@ -95,15 +95,14 @@ class Runner:
         sweep = self._plan.sweep
         if sweep.axes:
             self._store.request_sweep(sweep)
-        open_keys = {cell.config.key for cell in self._plan.open_cells}
+        pending = {cell.config.key: cell.config for cell in self._plan.open_cells}
         for cell in sweep.cells:
-            if cell.run is not None and cell.config.key not in open_keys:
+            if cell.run is not None and cell.config.key not in pending:
                 self._end(cell.config.key, cell.run.state, Fate.KEPT)
-        pending = [cell.config for cell in sweep.cells if cell.config.key in open_keys]
         if pending:
             self._load()
         while pending:
-            busy = [config for config in pending if not self._work_on(config)]
+            busy = {key: config for key, config in pending.items() if not self._work_on(config)}
             if len(busy) == len(pending):
                 if not self._wait:
                     break
@@ -113,10 +112,8 @@ class Runner:
 
     def abandon(self) -> None:
         """Record the interruption of the current run, while the worker thread is inside TensorFlow."""
-        claim = self._claim
-        if claim is not None:
-            with suppress(StoreError):
-                claim.end(RunState.INTERRUPTED, "stopped inside a step", patience=LAST_PATIENCE)
+        if (claim := self._claim) is not None:
+            _give_up(claim, RunState.INTERRUPTED, "stopped inside a step", patience=LAST_PATIENCE)
 
     def _load(self) -> None:
         """Read the data and load TensorFlow."""
@@ -151,18 +148,39 @@ class Runner:
             presumed_dead=self._heartbeats.find_dead(key),
         )
         if isinstance(answer, Busy):
-            if self._heartbeats.observe(key, answer.number, answer.heartbeat):
+            if self._heartbeats.observe(key, answer):
                 self._emit(events.Noted(f"A run is in the hands of another process on {answer.host}."))
             return False
         if isinstance(answer, Done):
             self._end(key, answer.state, Fate.KEPT if remeasure else Fate.ELSEWHERE)
             return True
+        return self._attempt(config, answer)
+
+    def _attempt(self, config: Config, claim: Claim) -> bool:
+        """Train a claimed run; returns whether the work on it is over, and not lost to another process.
+
+        Errors of the store or the data and requests to stop are raised again. Any other exception is a
+        failure of this run alone.
+        """
+        self._claim = claim
         try:
-            with self._hold(key, answer):
-                self._train(config, answer)
+            with send_heartbeats(claim.beat):
+                self._train(config, claim)
         except LostClaimError:
-            self._end(key, RunState.RUNNING, Fate.LEFT)
+            self._end(config.key, RunState.RUNNING, Fate.LEFT)
             return False
+        except (Stopped, BrokenPipeError):  # BrokenPipeError: nobody reads the progress any more
+            _give_up(claim, RunState.INTERRUPTED)
+            raise
+        except Exception as error:
+            note = f"{type(error).__name__}: {error}"[:500]
+            _give_up(claim, RunState.FAILED, note)
+            if isinstance(error, LenetError):
+                raise
+            self._failure = f"A run failed with {note}"
+            self._end(config.key, RunState.FAILED, Fate.FAILED)
+        finally:
+            self._claim = None
         return True
 
     def _train(self, config: Config, claim: Claim) -> None:
@@ -204,32 +222,6 @@ class Runner:
         self._failure = f"{name} was measured again, and {claim.difference}"
         return Fate.FAILED
 
-    @contextmanager
-    def _hold(self, key: str, claim: Claim) -> Iterator[None]:
-        """The context of a claim: it sends heartbeats and records the outcome if an exception ends it.
-
-        Errors of the store or the data and requests to stop are raised again. Any other exception is a
-        failure of this run alone.
-        """
-        self._claim = claim
-        try:
-            with send_heartbeats(claim.beat):
-                yield
-        except LostClaimError:
-            raise
-        except (Stopped, BrokenPipeError):  # BrokenPipeError: nobody reads the progress any more
-            _give_up(claim, RunState.INTERRUPTED)
-            raise
-        except Exception as error:
-            note = f"{type(error).__name__}: {error}"[:500]
-            _give_up(claim, RunState.FAILED, note)
-            if isinstance(error, LenetError):
-                raise
-            self._failure = f"A run failed with {note}"
-            self._end(key, RunState.FAILED, Fate.FAILED)
-        finally:
-            self._claim = None
-
     def _end(self, key: str, state: RunState, fate: Fate) -> None:
         self._fates[key] = fate
         self._emit(events.Ended(key, state, fate))
@@ -243,6 +235,8 @@ class Runner:
             self._lock_is_noted = True
 
 
-def _give_up(claim: Claim, outcome: RunState, note: str | None = None) -> None:
+def _give_up(
+    claim: Claim, outcome: RunState, note: str | None = None, *, patience: float | None = None
+) -> None:
     with suppress(StoreError, Stopped):  # if it cannot be written, the run is seen as interrupted later
-        claim.end(outcome, note)
+        claim.end(outcome, note, patience=patience)

@@ -11,7 +11,7 @@ from helpers.fault_workers import NOBODY, edit_identity
 from helpers.store_contract import StoreContract
 
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
-from lenetcli.store import database
+from lenetcli.store import database, sqlite
 from lenetcli.store.store import Store
 
 
@@ -121,7 +121,7 @@ def test_a_store_that_cannot_be_written_can_be_read(tmp_path, monkeypatch):
 def test_a_lock_that_stays_is_an_error_that_says_so(store, monkeypatch):
     carry_out(store, [0.1], 1)
     monkeypatch.setattr(database, "LOCK_SECONDS", 0.2)
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
     with closing(sqlite3.connect(store.name, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreBusyError, match="locked"):

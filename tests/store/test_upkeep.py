@@ -19,7 +19,7 @@ from lenetcli.cli.app import main
 from lenetcli.errors import NotFoundError, StoreError, UsageError
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Axis
-from lenetcli.store import upkeep
+from lenetcli.store import sqlite
 from lenetcli.store.schema import MIGRATIONS
 from lenetcli.store.store import Store
 from lenetcli.store.tables import SCHEMA_VERSION
@@ -237,7 +237,7 @@ def test_a_backup_overwrites_nothing_silently(tmp_path, released):
 def test_a_backup_over_a_store_that_others_use(tmp_path, released, monkeypatch):
     target = tmp_path / "used.db"
     shutil.copy(released, target)
-    monkeypatch.setattr(upkeep, "COPY_PATIENCE", 0.1)
+    monkeypatch.setattr(sqlite, "COPY_PATIENCE", 0.1)
     with closing(sqlite3.connect(target, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("UPDATE runs SET dataset = 'written by somebody else'")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lenetcli.errors import LostClaimError, StoreError
 from lenetcli.experiment.run import RunState
 from lenetcli.machine import process, processor
-from lenetcli.store import database
+from lenetcli.store import database, sqlite
 from lenetcli.store.claims import Claim
 from lenetcli.store.store import Store
 from lenetcli.training import attempt, runner
@@ -238,7 +238,7 @@ def test_a_heart_that_beat_while_we_trained_another_cell_counts(store):
     seen = store.claim(config(0.1), ours, 2, dataset_name="fake")
     claim.beat()
     assert (seen.number, seen.heartbeat) == (1, 0)
-    later = store.claim(config(0.1), ours, 2, dataset_name="fake", presumed_dead=(1, 0))
+    later = store.claim(config(0.1), ours, 2, dataset_name="fake", presumed_dead=seen)
     assert later.heartbeat == 1  # still busy
 
 
@@ -271,7 +271,7 @@ def test_a_lost_claim_is_left_quietly_and_its_bits_do_no_harm(store):
 
 
 def test_an_epoch_is_kept_while_the_store_is_locked(store, monkeypatch):
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
     monkeypatch.setattr(database, "LOCK_SECONDS", 0.0)  # for others: training waits until it is stopped
     store = Store.open(store.name, write=True)
     listener = Listener()
@@ -307,7 +307,7 @@ def test_a_stop_leaves_the_rest_and_says_so(store):
 
 
 def test_a_stop_under_a_lock_ends_all_the_same(store, monkeypatch):
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
     store = Store.open(store.name, write=True)
     stop = Stop()
     other = sqlite3.connect(store.name, check_same_thread=False, isolation_level=None)
