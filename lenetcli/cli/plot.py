@@ -74,7 +74,7 @@ def _find_series(
 
     store = Store.open(address)
     if runs:
-        found = store.runs(runs)
+        found = [store.run(prefix) for prefix in runs]
         return run_runtimes(found) if field == "runtime" else run_curves(found, metric)
     sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
     if field == "runtime":

@@ -24,7 +24,10 @@ from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 @dataclass(slots=True, kw_only=True)
 class Claim:
-    """An attempt of a worker at a run up to ``target`` epochs; each method is one transaction.
+    """An attempt of a worker at a run up to ``target`` epochs.
+
+    Each method is one transaction. Those that write to the run raise ``LostClaimError`` if another process
+    has taken it over.
 
     ``epochs`` is the number of stored epochs and ``checkpoint`` the state after them, None without any.
     ``number`` is the number of the attempt, hence the fencing token. ``note`` says why the bits may differ
@@ -52,28 +55,17 @@ class Claim:
         self.database.change(lambda c: self._update_attempt(c, **times))
 
     def record(self, trained: Trained) -> None:
-        """Record a finished epoch with its timing and checkpoint; the last one completes the attempt.
-
-        Raises:
-            LostClaimError: if another process has taken the run over.
-        """
-        self.difference = self.database.change(lambda c: self._record(c, trained))
+        """Record a finished epoch with its timing and checkpoint; the last one completes the attempt."""
+        self.database.change(lambda c: self._record(c, trained))
 
     def test(self, accuracy: float | None) -> None:
-        """Record the test accuracy after the last epoch, which was stored before, and complete the attempt.
-
-        Raises:
-            LostClaimError: if another process has taken the run over.
-        """
+        """Record the test accuracy after the last epoch, which is stored already; completes the attempt."""
         self.database.change(lambda c: self._test(c, accuracy))
 
     def end(self, outcome: RunState, note: str | None = None, *, patience: float | None = None) -> None:
         """Record the end of the attempt and release the run; a ``note`` is appended to that of the claim.
 
         ``patience`` is how long a statement waits for the lock of another program, in seconds.
-
-        Raises:
-            LostClaimError: if another process has taken the run over.
         """
         self.database.change(lambda c: self._end(c, outcome, note), patience)
 
@@ -83,11 +75,9 @@ class Claim:
             beat = {"heartbeat": ATTEMPTS.c.heartbeat + 1, "seen_at": datetime.now(UTC)}
             self._update_attempt(connection, **beat)
 
-    def _record(self, connection: Connection, trained: Trained) -> str | None:
-        """Record a finished epoch; returns the new ``difference``."""
-        difference = self.difference
+    def _record(self, connection: Connection, trained: Trained) -> None:
         if self.remeasure:
-            difference = difference or self._compare(connection, trained)
+            self.difference = self.difference or self._compare(connection, trained)
         else:
             self._update_run(connection)
             values = asdict(trained.point) | {"run_id": self.run_id, "predictions": trained.predictions}
@@ -103,8 +93,7 @@ class Claim:
         timing["contended"] |= beside > 0
         connection.execute(insert(TIMINGS).values(timing))
         if trained.point.epoch == self.target:
-            self._end(connection, RunState.COMPLETED, difference)
-        return difference
+            self._end(connection, RunState.COMPLETED, self.difference)
 
     def _compare(self, connection: Connection, trained: Trained) -> str | None:
         """How an epoch that was trained again differs from the stored one; None if it does not."""
@@ -198,44 +187,38 @@ def claim_run(
     config: Config,
     worker: Worker,
     epochs: int,
-    *,
     dataset_name: str,
     remeasure: bool,
     presumed_dead: Busy | None,
 ) -> Claim | Busy | Done:
     """Claim a run, in a transaction that writes; see ``Store.claim``."""
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
-    number, stored, checkpoint = 1, 0, None
     if row is None:
-        remeasure = False
-        run_id = _add_run(connection, config, dataset_name, epochs)
+        run_id, number, stored, done = _add_run(connection, config, dataset_name, epochs), 1, 0, False
     else:
         run_id = row.id
         number = _greatest(connection, ATTEMPTS.c.number, run_id) + 1
         stored = _greatest(connection, EPOCHS.c.epoch, run_id)
-        values: dict[str, Any] = {"target_epochs": max(row.target_epochs, epochs)}
-        # Done comes before busy: a satisfied request need not wait for a process that trains the run further.
         # A run beyond ``epochs`` is done even if its test accuracy there is missing: of its weights only the
         # newest are kept. At exactly ``epochs`` it can be measured yet, unless a request ended there.
         reached = stored == epochs and row.completed_epochs >= epochs
         done = stored > epochs or reached or row.state == RunState.DIVERGED
-        if done and (stored < epochs or not remeasure):
-            connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(values))
-            return Done(RunState.COMPLETED if stored >= epochs else RunState.DIVERGED)
-        remeasure = done
-        if not remeasure:
-            if row.state == RunState.RUNNING:
-                busy = _take_over(connection, row, presumed_dead)
-                if busy is not None:
-                    return busy
+        changes: dict[str, Any] = {"target_epochs": max(row.target_epochs, epochs)}
+        # What is done is not waited for, although another process may train the run further.
+        if not done:
+            holder = _take_over(connection, row, presumed_dead)
+            if holder is not None:
+                return holder
             # The new number is the fencing token of this attempt. It voids that of the last holder, which may
             # be suspended and not dead: its late writes will fail in ``Claim._update_run``.
-            values |= {"state": RunState.RUNNING, "attempt": number}
-        connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(values))
-    if stored and not remeasure:
-        checkpoint = _read_newest(connection, config, run_id, stored)
-    note = _compare_machines(connection, run_id, worker) if checkpoint or remeasure else None
-    attempt = {"run_id": run_id, "number": number, "remeasure": remeasure, "note": note}
+            changes |= {"state": RunState.RUNNING, "attempt": number}
+        connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(changes))
+        if done and (stored < epochs or not remeasure):
+            return Done(RunState.COMPLETED if stored >= epochs else RunState.DIVERGED)
+    # A claim to a run that is done trains it again for its timings, from the first epoch on.
+    checkpoint = _read_newest(connection, config, run_id, stored) if stored and not done else None
+    note = _compare_machines(connection, run_id, worker) if checkpoint or done else None
+    attempt = {"run_id": run_id, "number": number, "remeasure": done, "note": note}
     return Claim(
         database=database,
         worker=worker,
@@ -246,7 +229,7 @@ def claim_run(
         epochs=checkpoint.epoch if checkpoint else 0,
         checkpoint=checkpoint,
         note=note,
-        remeasure=remeasure,
+        remeasure=done,
     )
 
 
@@ -278,15 +261,16 @@ def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: 
 
 def _add_attempt(connection: Connection, worker: Worker, attempt: dict[str, Any]) -> int:
     """Insert the row of an attempt that a worker makes and this process records; returns its id."""
-    recorder = this_process()
-    values = asdict(worker) | attempt
+    recorder, values = this_process(), asdict(worker) | attempt
     values |= {"computer": values.pop("process"), "started_at": datetime.now(UTC)}
     values |= {"identity": recorder.to_json(), "recorder_host": recorder.host}
     return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]
 
 
 def _take_over(connection: Connection, run: Row[Any], presumed_dead: Busy | None) -> Busy | None:
-    """End the attempt that holds a running run if its process is dead; returns the holder if it is not."""
+    """End the attempt that holds a run if its process is dead; returns the holder if it is not."""
+    if run.state != RunState.RUNNING:
+        return None
     of_holder = (ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.number == run.attempt)
     holder = connection.execute(select(ATTEMPTS).where(*of_holder)).one_or_none()
     if holder is not None:  # else the store is damaged, and there is no process to wait for

@@ -107,18 +107,12 @@ class Database:
             raise StoreError(f"The store '{self.path}' has another schema by now.", "Type the command again.")
 
     def open(self, *, write: bool = False, missing_ok: bool = False) -> str:
-        """Check that the file is a store, to read it or, with ``write``, to write to it too.
+        """Check that the file is a store that can be read or, with ``write``, written to; see ``Store.open``.
 
-        A missing or empty file that may be missing, or that is to be written to, reads as an empty store; it
-        is created by the first ``write``.
+        A file that may be missing, and is missing or empty, reads as an empty store; ``write`` creates it.
 
         Returns:
             The schema of the file; the newest one for a store that is not there yet.
-
-        Raises:
-            NotFoundError: if there is no file, or an empty one, without ``write`` and ``missing_ok``.
-            StoreError: if it is not a store or has a newer schema, or if it is to be written to and cannot
-                be, or has an older schema.
         """
         if not (write or missing_ok):
             self.check_there()
@@ -156,12 +150,7 @@ class Database:
         return copy
 
     def check_there(self) -> None:
-        """Check that there is a file that is not empty, whatever its content.
-
-        Raises:
-            NotFoundError: if there is no file, or an empty one.
-            StoreError: if the path leads to something else than an ordinary file.
-        """
+        """Raise ``NotFoundError`` unless there is a file that is not empty, whatever its content."""
         if not sqlite.file_size(self.path, self._file):
             raise NotFoundError(
                 f"There is no store at '{self.path}'.",

@@ -30,8 +30,8 @@ MAX_ROWS = 500
 MAX_HEADER_BYTES = 65_536
 """An upper bound of the header of our safetensors files."""
 
-STATES = frozenset(RunState)
-"""The states that a row may contain; a store from elsewhere may contain other texts."""
+STATES = {str(state): state for state in RunState}
+"""The states by their text in a row; a store from elsewhere may contain other texts."""
 
 
 def _select_from_epochs(column: Any, *conditions: Any) -> ColumnElement[Any]:
@@ -45,8 +45,7 @@ SORT_FIELDS: dict[str, Any] = {
     "created_at": RUNS.c.created_at,
     "id": RUNS.c.key,
     **{name: RUNS.c[name] for name in ("state", "dataset", "filters", "lr", "batch_size", "seed", "device")},
-    "parameters": RUNS.c.parameters,
-    "target_epochs": RUNS.c.target_epochs,
+    **{name: RUNS.c[name] for name in ("parameters", "target_epochs")},
     "epochs": _LAST_EPOCH,
     "val_accuracy": _select_from_epochs(EPOCHS.c.val_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),
     "test_accuracy": _select_from_epochs(EPOCHS.c.test_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),
@@ -59,14 +58,12 @@ SORT_FIELDS |= {row.name: RUNS.c[row.name] for row in COLUMNS if row.name not in
 None for the runtime: ``Run.measurement`` decides which timings count, so these runs are sorted in Python.
 """
 
-DOWNWARDS = frozenset(
-    {"created_at", "epochs", "target_epochs", "val_accuracy", "test_accuracy", "best_val_accuracy"}
-)
+DOWNWARDS = {"created_at", "epochs", "target_epochs", "val_accuracy", "test_accuracy", "best_val_accuracy"}
 """The fields that are sorted in descending order; missing values come last in either order."""
 
 
 def sort_runs(runs: Iterable[Run], field: str) -> list[Run]:
-    """Runs sorted by a field of ``SORT_FIELDS``, like those of ``list_runs``; also runs cut to a sweep."""
+    """Runs sorted as ``list_runs`` sorts; for what no column holds: runtimes, and runs cut to a sweep."""
     name = "dataset_name" if field == "dataset" else field
     pairs = [(getattr(run if hasattr(run, name) else run.config, name), run) for run in runs]
     complete = [pair for pair in pairs if pair[0] is not None]
@@ -75,33 +72,26 @@ def sort_runs(runs: Iterable[Run], field: str) -> list[Run]:
 
 
 def list_runs(
-    connection: Connection,
-    *,
-    state: RunState | None,
-    device: DeviceKind | None,
-    sort: str,
-    limit: int | None,
+    connection: Connection, *, state: RunState | None, device: DeviceKind | None, sort: str, limit: int | None
 ) -> list[Run]:
     """At most ``limit`` runs of a state and a kind of device, in the order of ``sort``; None means any.
 
     A run whose process is dead does not count as running, whatever its row says.
     """
-    field = SORT_FIELDS[sort]
-    order = [] if field is None else [(field.desc() if sort in DOWNWARDS else field.asc()).nulls_last()]
+    column = SORT_FIELDS[sort]
+    order = [] if column is None else [(column.desc() if sort in DOWNWARDS else column.asc()).nulls_last()]
     query = select(RUNS).order_by(*order, RUNS.c.id.desc())
     if device is not None:
         query = query.where(RUNS.c.device == device)
     if state is not None:  # whether a running run still runs depends on its process
         query = query.where(RUNS.c.state.in_({state, RunState.RUNNING}))
-    elif field is not None:
-        query = query.limit(limit)
-    # Where the limit cannot be part of the query, the rows are read in blocks until there are enough runs.
+    # The rows are read in blocks until there are enough runs: those that no longer run are not counted.
     runs: list[Run] = []
     for rows in connection.execute(query).partitions(min(limit or MAX_ROWS, MAX_ROWS)):
         runs += (run for run in _build_runs(connection, rows) if state in (None, run.state))
-        if field is not None and limit is not None and len(runs) >= limit:
+        if column is not None and limit is not None and len(runs) >= limit:
             break
-    return (sort_runs(runs, sort) if field is None else runs)[:limit]
+    return (sort_runs(runs, sort) if column is None else runs)[:limit]
 
 
 def find_runs(connection: Connection, keys: Iterable[str]) -> dict[str, Run]:
@@ -114,11 +104,7 @@ def find_runs(connection: Connection, keys: Iterable[str]) -> dict[str, Run]:
 
 
 def find_run(connection: Connection, prefix: str) -> Run:
-    """The run whose id, or key, begins with ``prefix``.
-
-    Raises:
-        NotFoundError: if there is no such run, or more than one.
-    """
+    """The run whose id, or key, begins with ``prefix``; see ``Store.run``."""
     key = find_key(connection, RUNS.c.key, prefix.removeprefix(KEY_TAG), "run", "lenetcli runs list --all")
     return find_runs(connection, [key])[key]
 
@@ -136,16 +122,15 @@ def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None
         StoreError: if it has more bytes than the configuration allows; they are not read.
     """
     # A store from elsewhere may hold gigabytes here: only the length of the column is queried first.
-    weights, of_run = WEIGHTS.join(RUNS), RUNS.c.key == config.key
-    length = select(func.length(WEIGHTS.c.tensors)).select_from(weights).where(of_run)
-    most = 4 * config.parameters * (2 if config.momentum else 1) + MAX_HEADER_BYTES
-    if int(connection.execute(length).scalar_one_or_none() or 0) > most:
+    of_run = WEIGHTS.c.run_id == select(RUNS.c.id).where(RUNS.c.key == config.key).scalar_subquery()
+    length = connection.execute(select(func.length(WEIGHTS.c.tensors)).where(of_run)).scalar_one_or_none()
+    if int(length or 0) > 4 * config.parameters * (2 if config.momentum else 1) + MAX_HEADER_BYTES:
         raise StoreError(
             "The stored weights of this run are larger than its configuration allows.",
             "Restore the store from a backup.",
         )
     columns = (WEIGHTS.c[name] for name in Checkpoint._fields)
-    row = connection.execute(select(*columns).select_from(weights).where(of_run)).one_or_none()
+    row = connection.execute(select(*columns).where(of_run)).one_or_none()
     return None if row is None else Checkpoint(*row)
 
 
@@ -190,7 +175,9 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             state=_state_as_seen(row, attempts[row.id]),
             curve=tuple(curves[row.id]),
             attempts=tuple(
-                _build(Attempt, attempt, outcome=_outcome(attempt), timings=tuple(timings[attempt.id]))
+                _build(
+                    Attempt, attempt, outcome=STATES.get(attempt.outcome), timings=tuple(timings[attempt.id])
+                )
                 for attempt in attempts[row.id]
             ),
             id_digits=_count_digits(connection, row.key),
@@ -214,7 +201,7 @@ def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
     # A killed process leaves "running" in the row, and queries do not correct it, since they never write. The
     # state is then the one that the process would have recorded if it had been interrupted, see
     # ``Claim._end``. A process that cannot be seen from here (None) may be alive: its run is running.
-    state = RunState(row.state) if row.state in STATES else RunState.FAILED
+    state = STATES.get(row.state, RunState.FAILED)
     if state is not RunState.RUNNING:
         return state
     holder = next((attempt for attempt in attempts if attempt.number == row.attempt), None)
@@ -229,11 +216,6 @@ def holder_is_alive(identity: str) -> bool | None:
         return is_alive(ProcessIdentity.from_json(identity))
     except ValueError:
         return None
-
-
-def _outcome(attempt: Row[Any]) -> RunState | None:
-    """The outcome of an attempt; None if it has not ended or the text is unknown."""
-    return RunState(attempt.outcome) if attempt.outcome in STATES else None
 
 
 _NEIGHBOURS = select(  # built once, since it is executed for each run of a list

@@ -158,11 +158,7 @@ def _size(path: Path) -> int:
 
 
 def check_creatable(path: Path) -> None:
-    """Check that a file can be created at a path, without creating it.
-
-    Raises:
-        StoreError: if it cannot.
-    """
+    """Raise ``StoreError`` unless a file can be created at a path; none is created."""
     folder = path.parent
     if not folder.is_dir():
         raise StoreError(f"There is no folder '{folder}'.", "Make it, or name another --store.")

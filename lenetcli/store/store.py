@@ -39,7 +39,8 @@ class Store:
 
         Raises:
             NotFoundError: if there is no store, without ``write`` and ``missing_ok``.
-            StoreError: if it is not a store, has a newer schema, or, with ``write``, cannot be written.
+            StoreError: if it is not a store or has a newer schema, or, with ``write``, an older one or cannot
+                be written.
         """
         database = Database(address)
         database.repeat(lambda: database.open(write=write, missing_ok=missing_ok))
@@ -58,7 +59,6 @@ class Store:
 
     def runs(
         self,
-        ids: Sequence[str] | None = None,
         *,
         state: RunState | None = None,
         device: DeviceKind | None = None,
@@ -66,21 +66,19 @@ class Store:
         sort: str = "created_at",
         limit: int | None = None,
     ) -> list[Run]:
-        """Runs by unique prefixes of their ids, else at most ``limit`` that fit, by default the newest first.
+        """At most ``limit`` runs, by default the newest first; None means any.
 
         The runs of a ``sweep``, given by a unique prefix of its id, are cut to its epochs. A run whose
         process is dead does not count as running.
 
         Raises:
-            NotFoundError: if no id, or more than one, begins with a prefix.
+            NotFoundError: if no id of a sweep, or more than one, begins with the prefix.
             UsageError: if ``sort`` is not one of ``SORT_FIELDS``.
         """
         if sort not in queries.SORT_FIELDS:
             raise UsageError(
                 f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}."
             )
-        if ids is not None:
-            return self._database.query(lambda c: [queries.find_run(c, prefix) for prefix in ids])
         if sweep is not None:
             runs = self.sweep(sweep).runs
             fit = [run for run in runs if state in (None, run.state) and device in (None, run.config.device)]
@@ -90,8 +88,12 @@ class Store:
         )
 
     def run(self, prefix: str) -> Run:
-        """The run whose id begins with ``prefix``; raises ``NotFoundError`` as ``runs`` does."""
-        return self.runs([prefix])[0]
+        """The run whose id begins with ``prefix``.
+
+        Raises:
+            NotFoundError: if there is no such run, or more than one.
+        """
+        return self._database.query(lambda c: queries.find_run(c, prefix))
 
     def find(self, keys: Iterable[str]) -> dict[str, Run]:
         """The runs with these keys that have begun, by key."""
@@ -104,10 +106,10 @@ class Store:
 
     def sweeps(self) -> list[Sweep]:
         """All sweeps, the newest request first; the run of each cell is cut to the epochs of the sweep."""
-        return self._database.query(sweeps.list_sweeps)
+        return self._database.query(sweeps.find_sweeps)
 
     def sweep(self, prefix: str) -> Sweep:
-        """The sweep whose id begins with ``prefix``; raises ``NotFoundError`` as ``runs`` does."""
+        """The sweep whose id begins with ``prefix``; raises ``NotFoundError`` as ``run`` does."""
         return self._database.query(lambda c: sweeps.find_sweep(c, prefix))
 
     def find_request(self, request: Request, axes: Sequence[Axis]) -> Sweep | None:
@@ -159,14 +161,7 @@ class Store:
             The claim, ``Busy`` if another process holds the run, ``Done`` if there is nothing to train.
         """
         return self._database.change(
-            lambda connection: claims.claim_run(
-                connection,
-                self._database,
-                config,
-                worker,
-                epochs,
-                dataset_name=dataset_name,
-                remeasure=remeasure,
-                presumed_dead=presumed_dead,
+            lambda c: claims.claim_run(
+                c, self._database, config, worker, epochs, dataset_name, remeasure, presumed_dead
             )
         )

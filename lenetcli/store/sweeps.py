@@ -17,25 +17,31 @@ from lenetcli.store.queries import check_types, find_key, find_runs
 from lenetcli.store.tables import SWEEP_CELLS, SWEEPS
 
 
-def list_sweeps(connection: Connection) -> list[Sweep]:
-    """All sweeps, the newest request first; the run of each cell is cut to the epochs of the sweep."""
-    return _build_sweeps(connection)
+def find_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
+    """The sweeps that satisfy all conditions, the newest request first; see ``Store.sweeps``."""
+    rows = connection.execute(select(SWEEPS).where(*conditions).order_by(SWEEPS.c.sequence.desc())).all()
+    ids = select(SWEEPS.c.id).where(*conditions)
+    cell_rows = connection.execute(
+        select(SWEEP_CELLS)
+        .where(SWEEP_CELLS.c.sweep_id.in_(ids))
+        .order_by(SWEEP_CELLS.c.sweep_id, SWEEP_CELLS.c.position)
+    ).all()
+    runs = find_runs(connection, {row.key for row in cell_rows})
+    cells = defaultdict(list)
+    for row in cell_rows:
+        cells[row.sweep_id].append(row)
+    return [_build_sweep(row, cells[row.id], runs) for row in rows]
 
 
 def find_sweep(connection: Connection, prefix: str) -> Sweep:
-    """The sweep whose id begins with ``prefix``.
-
-    Raises:
-        NotFoundError: if there is no such sweep, or more than one.
-    """
+    """The sweep whose id begins with ``prefix``; see ``Store.sweep``."""
     key = find_key(connection, SWEEPS.c.key, prefix, "sweep", "lenetcli sweeps list")
-    return _build_sweeps(connection, SWEEPS.c.key == key)[0]
+    return find_sweeps(connection, SWEEPS.c.key == key)[0]
 
 
 def find_request(connection: Connection, request: Request, axes: Sequence[Axis]) -> Sweep | None:
     """The newest sweep that the same request began; None if there is none."""
-    sweeps = _build_sweeps(connection, SWEEPS.c.asked == _write_request(request, axes))
-    return sweeps[0] if sweeps else None
+    return next(iter(find_sweeps(connection, SWEEPS.c.asked == _write_request(request, axes))), None)
 
 
 def _write_request(request: Request, axes: Sequence[Axis]) -> str:
@@ -70,31 +76,10 @@ def record_request(connection: Connection, sweep: Sweep) -> None:
         )
     ).inserted_primary_key[0]  # type: ignore[index]
     cells = [
-        {
-            "sweep_id": sweep_id,
-            "position": position,
-            "key": cell.config.key,
-            "config": cell.config.to_mapping(),
-        }
-        for position, cell in enumerate(sweep.cells)
+        {"sweep_id": sweep_id, "position": number, "key": config.key, "config": config.to_mapping()}
+        for number, config in enumerate(cell.config for cell in sweep.cells)
     ]
     connection.execute(insert(SWEEP_CELLS), cells)
-
-
-def _build_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
-    """The sweeps that satisfy all conditions, the newest request first."""
-    rows = connection.execute(select(SWEEPS).where(*conditions).order_by(SWEEPS.c.sequence.desc())).all()
-    ids = select(SWEEPS.c.id).where(*conditions)
-    cell_rows = connection.execute(
-        select(SWEEP_CELLS)
-        .where(SWEEP_CELLS.c.sweep_id.in_(ids))
-        .order_by(SWEEP_CELLS.c.sweep_id, SWEEP_CELLS.c.position)
-    ).all()
-    runs = find_runs(connection, {row.key for row in cell_rows})
-    cells = defaultdict(list)
-    for row in cell_rows:
-        cells[row.sweep_id].append(row)
-    return [_build_sweep(row, cells[row.id], runs) for row in rows]
 
 
 def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str, Run]) -> Sweep:

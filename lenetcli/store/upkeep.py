@@ -80,7 +80,7 @@ def check_store(address: str) -> list[str]:
             run = queries.find_runs(connection, [key])[key]
             faults += [f"Run {run.short_id}: {fault}." for fault in _check_run(connection, run)]
         try:
-            sweeps.list_sweeps(connection)
+            sweeps.find_sweeps(connection)
         except (KeyError, TypeError, ValueError) as error:
             faults.append(f"The sweeps cannot be read: {error}.")
     return faults
@@ -106,12 +106,9 @@ def _check_run(connection: Connection, run: Run) -> Iterator[str]:
 
 
 def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:
-    """Copy one state of a store, whole or not at all, also while other processes write to it.
+    """Copy one state of a store to a file, whole or not at all, also while other processes write to it.
 
-    Args:
-        address: the path or URL of the store.
-        target: the file of the copy.
-        overwrite: whether an existing database at ``target`` is overwritten.
+    With ``overwrite``, an existing database at ``target`` is overwritten.
 
     Raises:
         NotFoundError: if there is no store.

@@ -30,11 +30,7 @@ LONGEST_GAP = 5.0
 
 
 def describe_worker(
-    device: Device,
-    threads: int,
-    *,
-    data_seconds: float | None = None,
-    import_seconds: float | None = None,
+    device: Device, threads: int, *, data_seconds: float | None = None, import_seconds: float | None = None
 ) -> Worker:
     """This process as a worker on a device, with a number of inter-op threads.
 

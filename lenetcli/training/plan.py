@@ -100,12 +100,8 @@ def make_plan(
 ) -> Plan:
     """The plan of a run or a sweep: a new one, or the recorded one that the same request began.
 
-    Args:
-        request: the settings that the cells share; its values of the axes are not used.
-        axes: the axes of the grid, the last of which varies fastest; none for a single run.
-        store: the store with the runs that have begun.
-        find: a function like ``data.sources.find``.
-        remeasure: whether finished runs are trained again for their timings.
+    The cells share the settings of ``request`` but for those that are ``axes``; a single run has no axes.
+    With ``remeasure``, finished runs are trained again for their timings.
 
     Raises:
         UsageError: if a value is out of bounds, or options contradict each other.
