@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from functools import cache, partial
+from functools import cache
 from os.path import commonprefix
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -94,11 +94,11 @@ def list_runs(
     return (sort_runs(runs, sort) if column is None else runs)[:limit]
 
 
-def find_runs(connection: Connection, keys: Iterable[str]) -> dict[str, Run]:
+def find_runs(connection: Connection, keys: Sequence[str]) -> dict[str, Run]:
     """The runs with these keys that have begun, by key."""
-    all_keys, runs = list(keys), list[Run]()
-    for start in range(0, len(all_keys), MAX_ROWS):
-        query = select(RUNS).where(RUNS.c.key.in_(all_keys[start : start + MAX_ROWS]))
+    runs: list[Run] = []
+    for start in range(0, len(keys), MAX_ROWS):
+        query = select(RUNS).where(RUNS.c.key.in_(keys[start : start + MAX_ROWS]))
         runs += _build_runs(connection, connection.execute(query).all())
     return {run.key: run for run in runs}
 
@@ -160,12 +160,17 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
     """The runs of these rows, each with its curve, timings and attempts."""
     ids = [row.id for row in rows]
     in_attempts, of_point = ATTEMPTS.c.run_id.in_(ids), (EPOCHS.c[field.name] for field in fields(CurvePoint))
-    points = select(EPOCHS.c.run_id, *of_point).where(EPOCHS.c.run_id.in_(ids)).order_by(EPOCHS.c.epoch)
-    curves = _group(connection, points, "run_id", partial(_build, CurvePoint))
+    curves = select(EPOCHS.c.run_id, *of_point).where(EPOCHS.c.run_id.in_(ids)).order_by(EPOCHS.c.epoch)
+    points = group_rows(connection, curves, "run_id")
     times = select(TIMINGS).join(ATTEMPTS).where(in_attempts).order_by(TIMINGS.c.epoch)
-    timings = _group(connection, times, "attempt_id", partial(_build, Timing))
+    timings = group_rows(connection, times, "attempt_id")
     numbered = select(ATTEMPTS).where(in_attempts).order_by(ATTEMPTS.c.number)
-    attempts = _group(connection, numbered, "run_id", lambda row: row)
+    attempts = group_rows(connection, numbered, "run_id")
+
+    def build_attempt(row: Row[Any]) -> Attempt:
+        timed = tuple(_build(Timing, timing) for timing in timings[row.id])
+        return _build(Attempt, row, outcome=STATES.get(row.outcome), timings=timed)
+
     return [
         _build(
             Run,
@@ -173,26 +178,19 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             dataset_name=row.dataset,
             config=_build(Config, row, precision=Precision(row.precision), device=DeviceKind(row.device)),
             state=_state_as_seen(row, attempts[row.id]),
-            curve=tuple(curves[row.id]),
-            attempts=tuple(
-                _build(
-                    Attempt, attempt, outcome=STATES.get(attempt.outcome), timings=tuple(timings[attempt.id])
-                )
-                for attempt in attempts[row.id]
-            ),
+            curve=tuple(_build(CurvePoint, point) for point in points[row.id]),
+            attempts=tuple(map(build_attempt, attempts[row.id])),
             id_digits=_count_digits(connection, row.key),
         )
         for row in rows
     ]
 
 
-def _group(
-    connection: Connection, query: Select[Any], column: str, build: Callable[[Row[Any]], D]
-) -> dict[int, list[D]]:
-    """What is built of the rows of a query, by the value of a column."""
-    groups: dict[int, list[D]] = defaultdict(list)
+def group_rows(connection: Connection, query: Select[Any], column: str) -> dict[int, list[Row[Any]]]:
+    """The rows of a query by the value of a column, in their order."""
+    groups: dict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(query):
-        groups[getattr(row, column)].append(build(row))
+        groups[getattr(row, column)].append(row)
     return groups
 
 

@@ -1,6 +1,6 @@
 """The store as the rest of the program uses it: each method is one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from sqlalchemy import func, select
@@ -95,10 +95,9 @@ class Store:
         """
         return self._database.query(lambda c: queries.find_run(c, prefix))
 
-    def find(self, keys: Iterable[str]) -> dict[str, Run]:
+    def find(self, keys: Sequence[str]) -> dict[str, Run]:
         """The runs with these keys that have begun, by key."""
-        all_keys = list(keys)  # a transaction may be repeated
-        return self._database.query(lambda c: queries.find_runs(c, all_keys))
+        return self._database.query(lambda c: queries.find_runs(c, keys))
 
     def count(self) -> int:
         """The number of runs."""

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from lenetcli.experiment.config import Config, Precision, Request
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
-from lenetcli.store.queries import check_types, find_key, find_runs
+from lenetcli.store.queries import check_types, find_key, find_runs, group_rows
 from lenetcli.store.tables import SWEEP_CELLS, SWEEPS
 
 
@@ -21,15 +20,9 @@ def find_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
     """The sweeps that satisfy all conditions, the newest request first; see ``Store.sweeps``."""
     rows = connection.execute(select(SWEEPS).where(*conditions).order_by(SWEEPS.c.sequence.desc())).all()
     ids = select(SWEEPS.c.id).where(*conditions)
-    cell_rows = connection.execute(
-        select(SWEEP_CELLS)
-        .where(SWEEP_CELLS.c.sweep_id.in_(ids))
-        .order_by(SWEEP_CELLS.c.sweep_id, SWEEP_CELLS.c.position)
-    ).all()
-    runs = find_runs(connection, {row.key for row in cell_rows})
-    cells = defaultdict(list)
-    for row in cell_rows:
-        cells[row.sweep_id].append(row)
+    in_order = select(SWEEP_CELLS).order_by(SWEEP_CELLS.c.sweep_id, SWEEP_CELLS.c.position)
+    cells = group_rows(connection, in_order.where(SWEEP_CELLS.c.sweep_id.in_(ids)), "sweep_id")
+    runs = find_runs(connection, list({cell.key for members in cells.values() for cell in members}))
     return [_build_sweep(row, cells[row.id], runs) for row in rows]
 
 
@@ -65,16 +58,10 @@ def record_request(connection: Connection, sweep: Sweep) -> None:
     if known_id is not None:
         connection.execute(update(SWEEPS).where(SWEEPS.c.id == known_id).values(newest))
         return
-    sweep_id = connection.execute(
-        insert(SWEEPS).values(
-            key=sweep.id,
-            axes=[[axis.name, axis.values] for axis in sweep.axes],
-            epochs=sweep.epochs,
-            dataset=sweep.dataset_name,
-            created_at=now,
-            **newest,
-        )
-    ).inserted_primary_key[0]  # type: ignore[index]
+    axes = [[axis.name, axis.values] for axis in sweep.axes]
+    grid = {"key": sweep.id, "axes": axes, "epochs": sweep.epochs, "dataset": sweep.dataset_name}
+    inserted = connection.execute(insert(SWEEPS).values(created_at=now, **grid, **newest))
+    sweep_id = inserted.inserted_primary_key[0]  # type: ignore[index]
     cells = [
         {"sweep_id": sweep_id, "position": number, "key": config.key, "config": config.to_mapping()}
         for number, config in enumerate(cell.config for cell in sweep.cells)

@@ -50,13 +50,8 @@ def inspect_store(address: str) -> StoreSummary:
         }
         latest = func.coalesce(ATTEMPTS.c.ended_at, ATTEMPTS.c.started_at)
         newest = connection.execute(select(func.max(latest))).scalar_one()
-    return StoreSummary(
-        path=database.path.resolve(),
-        bytes=database.path.stat().st_size,
-        schema=schema,
-        counts=counts,
-        newest=newest,
-    )
+    path, size = database.path.resolve(), database.path.stat().st_size
+    return StoreSummary(path=path, bytes=size, schema=schema, counts=counts, newest=newest)
 
 
 def check_store(address: str) -> list[str]:

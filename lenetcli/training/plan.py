@@ -86,17 +86,12 @@ class Plan:
 
     @property
     def open_cells(self) -> tuple[Cell, ...]:
-        """The cells that are not done."""
+        """The cells to train: those that are not done, or all of them to ``remeasure``."""
         return tuple(cell for cell in self.sweep.cells if self.remeasure or not cell.is_done)
 
 
 def make_plan(
-    request: Request,
-    axes: Sequence[Axis],
-    store: Store,
-    find: Finder = sources.find,
-    *,
-    remeasure: bool = False,
+    request: Request, axes: Sequence[Axis], store: Store, find: Finder, *, remeasure: bool = False
 ) -> Plan:
     """The plan of a run or a sweep: a new one, or the recorded one that the same request began.
 
@@ -192,7 +187,7 @@ def _choose_device(request: Request, pinned: Request) -> Device:
 
 def refresh(store: Store, sweep: Sweep) -> Sweep:
     """The sweep with its runs as stored now, cut to its epochs."""
-    runs = store.find(cell.config.key for cell in sweep.cells)
+    runs = store.find([cell.config.key for cell in sweep.cells])
     cut = {key: run.at(sweep.epochs) for key, run in runs.items()}
     return replace(sweep, cells=tuple(replace(cell, run=cut.get(cell.config.key)) for cell in sweep.cells))
 

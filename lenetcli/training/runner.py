@@ -235,8 +235,6 @@ class Runner:
             self._lock_is_noted = True
 
 
-def _give_up(
-    claim: Claim, outcome: RunState, note: str | None = None, *, patience: float | None = None
-) -> None:
+def _give_up(claim: Claim, outcome: RunState, note: str | None = None, patience: float | None = None) -> None:
     with suppress(StoreError, Stopped):  # if it cannot be written, the run is seen as interrupted later
         claim.end(outcome, note, patience=patience)

@@ -172,7 +172,7 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
 
     store = Store.open(str(Path(path).with_name("recorded.db")), write=True)
     request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, device="cpu", data=path)
-    plan = make_plan(request, (), store)
+    plan = make_plan(request, (), store, sources.find)
 
     def answer() -> None:
         for _ in sys.stdin:
