@@ -7,7 +7,7 @@ from typing import Any
 
 from lenetcli.analysis.estimates import Cost, fit_cost
 from lenetcli.errors import NotFoundError
-from lenetcli.experiment.architecture import multiply_adds
+from lenetcli.experiment.architecture import count_parameters, multiply_adds
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.experiment.exercise import FILTERS_COMMANDS
 from lenetcli.experiment.parameters import describe_config
@@ -161,7 +161,7 @@ def _make_series(groups: Iterable[Sequence[Doubted]], lengths: set[int]) -> Runt
             f"Train one with: {FILTERS_COMMANDS[DeviceKind.CPU]}",
         )
     datasets = [device.dataset for device in devices]
-    settings = [describe_config(device.config, without={"filters", "seed"}) for device in devices]
+    settings = [describe_config(device.config, "filters") for device in devices]
     for texts in (datasets, settings):
         if len(set(texts)) > 1:
             devices = [replace(d, label=f"{d.label}, {text}") for d, text in zip(devices, texts, strict=True)]
@@ -234,7 +234,7 @@ def _runtime_point(group: Sequence[Doubted], epochs: int) -> RuntimePoint:
     config = runs[0].config
     return RuntimePoint(
         filters=config.filters,
-        parameters=config.parameters,
+        parameters=count_parameters(config),
         work=multiply_adds(config),
         seconds=middle,
         low=low,

@@ -7,29 +7,14 @@ degree in F.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+
+from lenetcli.experiment.config import Config
 
 IMAGE_SIDE = 28
 """The height and width of an image, in pixels."""
 
 CLASSES = 10
-
-
-class Sizes(Protocol):
-    """The sizes that determine the geometry; a ``Config`` has them."""
-
-    @property
-    def filters(self) -> int:
-        """The filters of each convolution."""
-
-    @property
-    def kernel_size(self) -> int:
-        """The height and width of a convolution kernel, in pixels."""
-
-    @property
-    def hidden_units(self) -> int:
-        """The units of the fully connected layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +30,12 @@ class Quadratic:
         return self.square * filters**2 + self.linear * filters + self.constant
 
 
-def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """The shape of each trainable tensor by name, in the order of the layers.
 
     Convolution kernels are (height, width, channels in, channels out), dense kernels (inputs, units).
     """
-    side, filters, hidden = sizes.kernel_size, sizes.filters, sizes.hidden_units
+    side, filters, hidden = config.kernel_size, config.filters, config.hidden_units
     kernels = {
         "conv1": (side, side, 1, filters),
         "conv2": (side, side, filters, filters),
@@ -64,56 +49,50 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     }
 
 
-def count_parameters(sizes: Sizes) -> int:
+def count_parameters(config: Config) -> int:
     """The number of trainable parameters."""
-    return sum(map(math.prod, shapes(sizes).values()))
+    return sum(map(math.prod, shapes(config).values()))
 
 
-def parameter_law(sizes: Sizes) -> Quadratic:
+def parameter_law(config: Config) -> Quadratic:
     """The number of trainable parameters as a polynomial in the filters: 9F² + 6283F + 1418 by default."""
-    return _fit(count_parameters, sizes)
+    return _fit(count_parameters, config)
 
 
-def dense_share(sizes: Sizes) -> float:
+def dense_share(config: Config) -> float:
     """The fraction of the parameters that belongs to the fully connected layer."""
-    tensors = shapes(sizes)
-    return sum(math.prod(tensors[f"dense/{part}"]) for part in ("kernel", "bias")) / count_parameters(sizes)
+    tensors = shapes(config)
+    return sum(math.prod(tensors[f"dense/{part}"]) for part in ("kernel", "bias")) / count_parameters(config)
 
 
-def multiply_adds(sizes: Sizes) -> int:
+def multiply_adds(config: Config) -> int:
     """The multiply-adds of the forward pass of one image; the backward pass is proportional to it."""
     positions = {"conv1": IMAGE_SIDE**2, "conv2": (IMAGE_SIDE // 2) ** 2, "dense": 1, "logits": 1}
-    tensors = shapes(sizes)
+    tensors = shapes(config)
     return sum(count * math.prod(tensors[f"{layer}/kernel"]) for layer, count in positions.items())
 
 
-def filters_at(sizes: Sizes, work: float) -> float:
+def filters_at(config: Config, work: float) -> float:
     """The number of filters for which ``multiply_adds`` is ``work``; 0 if no number gives so little."""
-    law = _fit(multiply_adds, sizes)
+    law = _fit(multiply_adds, config)
     if work <= law.constant:
         return 0.0
     root = math.sqrt(law.linear**2 + 4 * law.square * (work - law.constant))
     return (root - law.linear) / (2 * law.square)
 
 
-def activation_bytes(sizes: Sizes) -> int:
+def activation_bytes(config: Config) -> int:
     """The bytes of the activations of one image in training, all float32.
 
     These are the outputs of both convolutions, of both poolings and of the fully connected layer, and as much
     again for their gradients.
     """
     pixels = sum((IMAGE_SIDE // shrinkage) ** 2 for shrinkage in (1, 2, 2, 4))
-    return 4 * 2 * (sizes.filters * pixels + sizes.hidden_units)
+    return 4 * 2 * (config.filters * pixels + config.hidden_units)
 
 
-class _Sizes(NamedTuple):
-    filters: int
-    kernel_size: int
-    hidden_units: int
-
-
-def _fit(count: Callable[[Sizes], int], sizes: Sizes) -> Quadratic:
+def _fit(count: Callable[[Config], int], config: Config) -> Quadratic:
     """A count as a polynomial in the filters, through its values for 0, 1 and 2 filters."""
-    constant, one, two = (count(_Sizes(n, sizes.kernel_size, sizes.hidden_units)) for n in range(3))
+    constant, one, two = (count(replace(config, filters=filters)) for filters in range(3))
     square = (two - 2 * one + constant) // 2
     return Quadratic(square, one - constant - square, constant)

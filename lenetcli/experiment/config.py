@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import EnumType, StrEnum
 from typing import Any, Self
 
-from lenetcli.experiment.architecture import count_parameters
 from lenetcli.words import plural
 
 RECIPE = 1
@@ -51,13 +50,11 @@ class Settings:
     """
 
     data: str | None = parameter(
-        None, "A folder of IDX files or an npz in MNIST's form.", place=12, metavar="PATH"
+        None, "A folder of IDX files or an npz in MNIST's form.", metavar="PATH", column=False
     )
     filters: int = parameter(
         16,
         "Filters of each convolution.",
-        place=2,
-        column=2,
         aliases=("filter", "filter_size", "filter_sizes", "num_filters", "n_filters"),
         phrase=lambda count: plural(count, "filter"),
         always=True,
@@ -65,71 +62,54 @@ class Settings:
     kernel_size: int = parameter(
         3,
         "Side of the convolution kernels, in pixels.",
-        place=3,
         short="kernel",
-        column=7,
         aliases=("kernel",),
         phrase=lambda side: f"kernel {side}×{side}",
     )
     hidden_units: int = parameter(
         128,
         "Units of the fully connected layer.",
-        place=4,
         short="hidden",
-        column=8,
         aliases=("hidden", "units"),
         phrase=lambda units: f"{units} hidden units",
     )
     lr: float = parameter(
         0.1,
         "Learning rate of plain SGD.",
-        place=1,
         metavar="RATE",
         noun="learning rate",
-        column=1,
         aliases=("learning_rate", "rate"),
         least=math.ulp(0.0),
         example=0.1,
         always=True,
     )
     momentum: float = parameter(
-        0.0, "Momentum of SGD; 0 is plain SGD.", place=7, metavar="M", column=5, least=0, below=1, example=0.9
+        0.0, "Momentum of SGD; 0 is plain SGD.", metavar="M", least=0, below=1, example=0.9
     )
     batch_size: int = parameter(
         64,
         "Images in a batch.",
-        place=6,
         short="batch",
-        column=3,
         aliases=("batch", "batchsize", "bs"),
         phrase=lambda size: f"batch {size}",
         always=True,
     )
     seed: int = parameter(
-        0,
-        "Seed of the weights and of the order of the images.",
-        place=8,
-        column=4,
-        aliases=("seeds",),
-        least=0,
+        0, "Seed of the weights and of the order of the images.", aliases=("seeds",), least=0
     )
     precision: Precision = parameter(  # noqa: RUF009 - it makes a field
         Precision.FLOAT32,
         "Arithmetic of a step; the weights are float32.",
-        place=9,
         metavar="|".join(Precision),
-        column=6,
         aliases=("dtype",),
         phrase=str,
     )
     device: str = parameter(
-        AUTO, "What to train on (see: lenetcli devices).", place=10, metavar="auto|cpu|gpu|gpu:N"
+        AUTO, "What to train on (see: lenetcli devices).", metavar="auto|cpu|gpu|gpu:N", column=False
     )
     shards: int | None = parameter(
         None,
         "Pieces of a batch computed side by side; chosen by filters unless set. Changes the last digits.",
-        place=14,
-        column=9,
         swept=False,
         most=1024,
     )
@@ -171,15 +151,15 @@ class Request(Settings):
     ``auto`` and None stand for values that ``training.plan.resolve`` chooses.
     """
 
-    epochs: int = parameter(10, "Epochs to train to.", place=5)
+    epochs: int = parameter(10, "Epochs to train to.", column=False)
     dataset: str = parameter(
         AUTO,
         "auto is MNIST, or synthetic digits where that cannot be had.",
-        place=11,
         metavar="auto|mnist|synthetic",
+        column=False,
     )
     threads: int | None = parameter(
-        None, "Processor cores to use; all of them unless set. Changes no result.", place=13, most=1024
+        None, "Processor cores to use; all of them unless set. Changes no result.", column=False, most=1024
     )
 
     def configure(self, **decided: Any) -> "Config":
@@ -206,11 +186,11 @@ class Config(Settings):
         return json.dumps(self.to_mapping(), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
-    def key(self) -> str:
-        """The identity of the run: ``KEY_TAG`` and the SHA-256 of the canonical JSON."""
-        return KEY_TAG + hashlib.sha256(self.to_json().encode()).hexdigest()
+    def id(self) -> str:
+        """The SHA-256 of the canonical JSON: 64 hexadecimal digits."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @property
-    def parameters(self) -> int:
-        """The number of trainable parameters."""
-        return count_parameters(self)
+    def key(self) -> str:
+        """The identity of the run: its id behind ``KEY_TAG``."""
+        return KEY_TAG + self.id

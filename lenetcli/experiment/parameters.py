@@ -18,44 +18,26 @@ MAX_INTEGER = 2**31 - 1
 class Parameter:
     """What is known of a parameter: a field of ``Request`` and the facts of its declaration.
 
-    Attributes:
-        name: the name of the field.
-        kind: the type of its values, None aside.
-        default: the value where none is typed.
-        help: the help text of its option.
-        place: its place among the options.
-        metavar: what stands for the value in the help text.
-        noun: its name in sentences and titles.
-        short: the title of its column.
-        column: its place among the columns of tables and the choices of a sweep; 0 if it is in neither.
-        swept: whether a sweep can vary it, where it has a column.
-        aliases: other names under which a sweep knows it.
-        least, most: the bounds of a number; ``most`` of a whole number.
-        below: what a decimal number must be smaller than.
-        example: a decimal number to try.
-        phrase: the function that writes a value in a title; None for the noun and the value.
-        always: whether titles have the default, too.
-        later: whether it came after the first release. Its default then means what runs were without it, and
-            the canonical JSON leaves it out at that value, so that the keys of stored runs stay.
+    The default of a later parameter, one that came after the first release, means what runs were without it.
+    The canonical JSON leaves it out at that value, so that the keys of stored runs stay.
     """
 
     name: str
-    kind: Any
+    kind: Any  # the type of its values, None aside
     default: Any
-    help: str
-    place: int
-    metavar: str = "N"
-    noun: str
-    short: str
-    column: int = 0
-    swept: bool = True
-    aliases: tuple[str, ...] = ()
-    least: float = 1
-    most: int = MAX_INTEGER
-    below: float = math.inf
-    example: float = math.nan
-    phrase: Callable[[Any], str] | None = None
-    always: bool = False
+    help: str  # of its option
+    metavar: str = "N"  # stands for the value in the help text
+    noun: str  # its name in sentences and titles
+    short: str  # the title of its column
+    column: bool = True  # whether tables and records have it
+    swept: bool = True  # whether a sweep can vary it, where it has a column
+    aliases: tuple[str, ...] = ()  # other names under which a sweep knows it
+    least: float = 1  # the bounds of a number, here and below
+    most: int = MAX_INTEGER  # of a whole number
+    below: float = math.inf  # of a decimal number
+    example: float = math.nan  # a decimal number to try
+    phrase: Callable[[Any], str] | None = None  # writes a value in a title; None: the noun and the value
+    always: bool = False  # whether titles have the default, too
     later: bool = False
 
     @property
@@ -100,10 +82,19 @@ def _read_table() -> dict[str, Parameter]:
 PARAMETERS = _read_table()
 """The parameters by name, in the order of the fields of ``Request``."""
 
-OPTIONS = tuple(sorted(PARAMETERS.values(), key=lambda row: row.place))
+
+def _put_first(names: str) -> tuple[Parameter, ...]:
+    """All parameters: those named first, then the others in the order of the table."""
+    return tuple(PARAMETERS[name] for name in dict.fromkeys((*names.split(), *PARAMETERS)))
+
+
+OPTIONS = _put_first(
+    "lr filters kernel_size hidden_units epochs batch_size momentum seed "
+    "precision device dataset data threads"
+)
 """The parameters in the order in which they are typed."""
 
-COLUMNS = tuple(sorted((row for row in OPTIONS if row.column), key=lambda row: row.column))
+COLUMNS = tuple(row for row in _put_first("lr filters batch_size seed momentum precision") if row.column)
 """The parameters that tables and records have, in the order of the columns."""
 
 SWEPT = {row.name: row for row in COLUMNS if row.swept}
@@ -115,10 +106,14 @@ def name_parameter(name: str) -> str:
     return PARAMETERS[name].noun if name in PARAMETERS else name
 
 
-def describe_config(config: Config, without: set[str]) -> str:
-    """The settings that runs share, for a title; most of them only where they are not the default."""
+def describe_config(config: Config, *without: str) -> str:
+    """The settings that runs share, for a title; most of them only where they are not the default.
+
+    The seed is not among them, nor are the fields ``without``.
+    """
+    names = SWEPT.keys() - {"seed", *without}
     rows = sorted(PARAMETERS.values(), key=lambda row: not row.always)
-    values = [(row, getattr(config, row.name)) for row in rows if row.name in SWEPT.keys() - without]
+    values = [(row, getattr(config, row.name)) for row in rows if row.name in names]
     return ", ".join(row.describe(value) for row, value in values if row.always or value != row.default)
 
 

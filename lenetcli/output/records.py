@@ -61,7 +61,7 @@ def sweep_fields(sweep: Sweep) -> dict[str, Any]:
         {
             "value": getattr(cell.config, sweep.parameter),
             "seed": cell.config.seed,
-            "id": cell.config.key.partition(":")[2],
+            "id": cell.config.id,
             "state": cell.run.state if cell.run else None,
         }
         for cell in sweep.cells

@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, Row, func, insert, or_, select, updat
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import LostClaimError
+from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.experiment.run import RunState, Timing, Trained, Worker
@@ -250,7 +251,7 @@ def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: 
     values = asdict(config) | {
         "key": config.key,
         "dataset": dataset_name,
-        "parameters": config.parameters,
+        "parameters": count_parameters(config),
         "state": RunState.RUNNING,
         "target_epochs": epochs,
         "attempt": 1,

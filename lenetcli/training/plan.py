@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from lenetcli.data import sources
 from lenetcli.data.sources import DataSource
 from lenetcli.errors import DataError, DeviceError, UsageError
-from lenetcli.experiment.architecture import IMAGE_SIDE, activation_bytes
+from lenetcli.experiment.architecture import IMAGE_SIDE, activation_bytes, count_parameters
 from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Precision, Request
 from lenetcli.experiment.parameters import check_request
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
@@ -40,7 +40,7 @@ def choose_shards(filters: int, batch_size: int, device: DeviceKind) -> int:
 def estimate_bytes(config: Config, images: int) -> int:
     """An estimate of the memory of a run, in bytes: TensorFlow, data, weights and activations."""
     # Six copies of the parameters: weights, velocities, gradients of shards and their sum, and the export.
-    weights = 4 * 6 * config.parameters
+    weights = 4 * 6 * count_parameters(config)
     activations = config.batch_size * activation_bytes(config)
     return TENSORFLOW_BYTES + images * IMAGE_SIDE**2 + weights + activations
 

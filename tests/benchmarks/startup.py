@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.config import Config, DeviceKind, Precision
 from lenetcli.machine import limits, processor
 from lenetcli.store.store import Store
@@ -56,7 +57,7 @@ def fill_store(path: Path) -> None:
                 seed=seed, precision=Precision.FLOAT32, device=DeviceKind.CPU, shards=2,
             )  # fmt: skip
             values = {name: getattr(config, name) for name in config.__dataclass_fields__} | {
-                "id": seed + 1, "key": config.key, "dataset": "d", "parameters": config.parameters,
+                "id": seed + 1, "key": config.key, "dataset": "d", "parameters": count_parameters(config),
                 "state": "completed", "target_epochs": 3, "completed_epochs": 3, "attempt": 1,
                 "created_at": f"2026-01-01 00:{seed // 60 % 60:02}:{seed % 60:02}.{seed:06}",
             }  # fmt: skip

@@ -119,7 +119,7 @@ def test_a_key_does_not_depend_on_the_order_of_fields(order):
 class LaterConfig(Config):
     """A configuration with a parameter that came after the first release."""
 
-    noise: float = parameter(0.0, "How noisy images are.", place=99, column=99, later=True)
+    noise: float = parameter(0.0, "How noisy images are.", later=True)
 
 
 def test_a_later_parameter_is_left_out_of_the_canonical_json_at_its_neutral_value():

@@ -1,13 +1,13 @@
 """The bounds of every parameter."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from helpers.made_up import BASE
 
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Precision, Request
-from lenetcli.experiment.parameters import COLUMNS, OPTIONS, PARAMETERS, check_request, describe_config
+from lenetcli.experiment.parameters import COLUMNS, OPTIONS, check_request, describe_config
 
 
 @pytest.mark.parametrize(
@@ -57,18 +57,21 @@ def test_an_error_names_the_parameter_and_its_bounds(wrong, problem, advice):
     assert (caught.value.problem, caught.value.advice) == (problem, advice)
 
 
-def test_every_parameter_has_a_place_of_its_own():
-    assert len({row.place for row in OPTIONS}) == len(OPTIONS) == len(PARAMETERS)
-    assert len({row.column for row in COLUMNS}) == len(COLUMNS)
+def test_a_parameter_without_a_place_of_its_own_comes_after_the_others():
+    assert {row.name for row in OPTIONS} == {field.name for field in fields(Request)}
+    assert [row.name for row in OPTIONS[-2:]] == ["threads", "shards"]
+    assert " ".join(row.name for row in COLUMNS) == (
+        "lr filters batch_size seed momentum precision kernel_size hidden_units shards"
+    )
 
 
 def test_a_title_has_what_matters_most_and_what_is_not_the_default():
-    assert describe_config(BASE, set()) == "16 filters, learning rate 0.1, batch 64"
+    assert describe_config(BASE) == "16 filters, learning rate 0.1, batch 64"
     other = replace(
         BASE, filters=1, kernel_size=5, hidden_units=64, momentum=0.9, precision=Precision.BFLOAT16
     )
     said = "1 filter, learning rate 0.1, batch 64, kernel 5×5, 64 hidden units, momentum 0.9, bfloat16"
-    assert describe_config(other, set()) == said
-    assert describe_config(other, {"filters", "momentum"}) == (
+    assert describe_config(other) == said
+    assert describe_config(other, "filters", "momentum") == (
         "learning rate 0.1, batch 64, kernel 5×5, 64 hidden units, bfloat16"
     )

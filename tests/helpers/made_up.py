@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from lenetcli.analysis.conclusions import conclude_learning_rates
 from lenetcli.analysis.statements import Statement
+from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
@@ -66,7 +67,7 @@ def make_run(
         dataset_name=dataset,
         state=state,
         target_epochs=target or count,
-        parameters=config.parameters,
+        parameters=count_parameters(config),
         created_at=NOW,
         curve=tuple(
             CurvePoint(

@@ -18,6 +18,7 @@ from lenetcli.cli.screen.console import (
     sparkline,
     stdout,
 )
+from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.parameters import COLUMNS, PARAMETERS
 from lenetcli.experiment.run import CurvePoint, Run, RunState, Timing
@@ -290,12 +291,12 @@ def print_plan(rows: Sequence[tuple[Config, int, float | None]]) -> None:
         return
     print_table(
         (
-            Column("id", lambda row: row[0].key.partition(":")[2][:8]),
+            Column("id", lambda row: row[0].id[:8]),
             Column("device", lambda row: row[0].device, 2),
             Column("lr", lambda row: name_value(row[0].lr), right=True),
             Column("filters", lambda row: row[0].filters, right=True),
             Column("seed", lambda row: row[0].seed, 1, right=True),
-            Column("params", lambda row: f"{row[0].parameters:,}", 4, right=True),
+            Column("params", lambda row: f"{count_parameters(row[0]):,}", 4, right=True),
             Column("epochs left", lambda row: row[1], 3, right=True),
             Column("about", lambda row: NONE if row[2] is None else write_duration(row[2]), right=True),
         ),

@@ -6,7 +6,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from lenetcli.analysis.runtimes import DeviceSeries, RuntimeSeries
-from lenetcli.experiment.architecture import multiply_adds
+from lenetcli.experiment.architecture import count_parameters, multiply_adds
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.output.figures.axes import write_tick
 from lenetcli.output.figures.sheet import annotate_figure, freeze_layout, set_axis
@@ -77,7 +77,7 @@ def _draw_device(axes: "Axes", device: DeviceSeries, colour: str, marker: str) -
         filters = [round(first * (last / first) ** (step / 60)) for step in range(61)]
         configs = [replace(device.config, filters=count) for count in filters]
         seconds = [device.law.seconds(multiply_adds(config)) for config in configs]
-        axes.plot([c.parameters for c in configs], seconds, color=colour, linewidth=0.8, zorder=2)
+        axes.plot([*map(count_parameters, configs)], seconds, color=colour, linewidth=0.8, zorder=2)
     return axes.plot([], [], marker=marker, color=colour, linewidth=0.8, markersize=5.5)[0]
 
 

@@ -129,7 +129,7 @@ def _describe_training(sweep: Sweep) -> str:
     on_device = f"{sweep.parameter} ({sweep.device.value.upper()})"
     noun = "learning rates" if sweep.parameter == "lr" else on_device
     network = {"filters", "kernel_size", "hidden_units"}
-    shared = describe_config(sweep.base, without={sweep.parameter, "seed"} | network)
+    shared = describe_config(sweep.base, sweep.parameter, *network)
     return f"{noun}: {plural(sweep.epochs, 'epoch')}, {shared}, {name_all('seed', sweep.seeds)}"
 
 
