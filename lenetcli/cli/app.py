@@ -11,7 +11,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from lenetcli.cli import plot, report, reproduce, runs, store, surroundings, sweeps, train
-from lenetcli.cli.screen import console
 from lenetcli.cli.screen.streams import prepare_streams, release_streams
 from lenetcli.errors import LenetError, RunFailedError
 from lenetcli.training.interrupts import exit_on_signals
@@ -74,7 +73,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _explain(error)
         code = error.exit_code
     except _TyperError as error:
-        code = _explain_usage(error)
+        _explain_usage(error)
+        code = 2
     except (typer.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:
@@ -102,6 +102,8 @@ def _unexpected(error: Exception) -> LenetError:
 
 
 def _explain(error: LenetError) -> None:
+    from lenetcli.cli.screen import console
+
     if os.environ.get(DEBUG_VARIABLE):
         import traceback
 
@@ -109,13 +111,14 @@ def _explain(error: LenetError) -> None:
     console.print_error(error.problem, error.advice)
 
 
-def _explain_usage(error: Any) -> int:
-    """Print an error that Typer found in the arguments; returns the exit code."""
+def _explain_usage(error: Any) -> None:
+    """Print an error that Typer found in the arguments."""
+    from lenetcli.cli.screen import console
+
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
-        return 2
+        return
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "lenetcli"
     problem = " ".join(error.format_message().split())
     console.print_error(problem if problem.endswith(("?", ".")) else f"{problem}.", f"See {command} --help.")
-    return 2

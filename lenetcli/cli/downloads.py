@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from lenetcli.cli.screen import console
 from lenetcli.training.interrupts import Stop, run_stoppably
 
 if TYPE_CHECKING:
@@ -21,34 +20,27 @@ def find_stoppably(work: "Callable[[Finder], T]") -> T:
     Raises:
         typer.Exit: with 128 + n if signal n ended the work.
     """
+    from lenetcli.cli.screen import console
     from lenetcli.cli.screen.display import DownloadBar
     from lenetcli.data import sources
-    from lenetcli.training.events import Stopped
 
-    bars: list[DownloadBar] = []
+    bar = DownloadBar()
 
     def say_stopped() -> None:
         console.print_message("Stopped before anything was trained.")
 
     def run(stop: Stop) -> T:
         def report(name: str, done: int, total: int) -> None:
-            if stop():
-                raise Stopped
-            if not bars:
-                bars.append(DownloadBar())
-            bars[0].update(name, done, total)
+            if stop.signal is not None:
+                raise typer.Exit(128 + stop.signal)
+            bar.update(name, done, total)
 
-        try:
-            return work(partial(sources.find, report=report))
-        except Stopped:
-            assert stop.signal is not None
-            raise typer.Exit(128 + stop.signal) from None
+        return work(partial(sources.find, report=report))
 
     try:
         result, stop = run_stoppably(run, say_stopped)
     finally:
-        for bar in bars:
-            bar.close()
+        bar.close()
     if stop.signal is not None:
         say_stopped()
         raise typer.Exit(128 + stop.signal)

@@ -14,7 +14,7 @@ from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
 from lenetcli.experiment.sweep import Axis
-from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, expand
+from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, check_output, expand
 from lenetcli.words import name_value
 
 Command = Callable[..., None]
@@ -27,15 +27,10 @@ TRAINING.append(TRAINING.pop(TRAINING.index("precision")))
 
 
 def option(name: str, metavar: str, help_text: str, kind: type = str, what: str = "", **facts: Any) -> Any:
-    """An option with a value.
+    """An option with a value; ``facts`` are further arguments of ``typer.Option``.
 
-    Args:
-        name: the option as typed, with its hyphens.
-        metavar: what stands for the value in the help text.
-        help_text: the help text.
-        kind: the type of the value: ``str``, ``float``, ``int`` or an enum.
-        what: the name of the value in error messages, if it is not that of the option.
-        facts: further arguments of ``typer.Option``.
+    ``kind`` is the type of the value: ``str``, ``float``, ``int`` or an enum. ``what`` is its name in error
+    messages, if that is not the name of the option.
     """
     what = what or name.strip("-").replace("-", " ")
     parser = None if kind is str else lambda text: parse(text, kind, what)
@@ -45,9 +40,8 @@ def option(name: str, metavar: str, help_text: str, kind: type = str, what: str 
 def with_request(*names: str) -> Callable[[Command], Command]:
     """A decorator of commands that makes a ``Request`` of some options and hands it over as ``request``.
 
-    Args:
-        names: the fields of ``Request`` that are options, in the order of the help text, where they stand in
-            place of ``request``. Among them may be names of other parameters of the command, to place these.
+    ``names`` are the fields of ``Request`` that are options, in the order of the help text, where they stand
+    in place of ``request``. Among them may be other parameters of the command, to place these.
     """
 
     def decorate(command: Command) -> Command:
@@ -86,8 +80,7 @@ def _make_option(name: str) -> Parameter:
 def _yield_to_dataset(context: typer.Context, data: str | None) -> str | None:
     """The value of ``--data``; None if ``--dataset synthetic`` overrides a value from ``LENETCLI_DATA``.
 
-    A typed option takes precedence over the environment. A typed ``--data`` stays, so that the contradiction
-    of both options is reported.
+    A typed ``--data`` stays, so that the contradiction of both options is reported.
     """
     synthetic = context.params.get("dataset") == "synthetic"
     return None if synthetic and data == os.environ.get(DATA_VARIABLE) else data
@@ -114,15 +107,18 @@ OutputOption = Annotated[
 RunArgument = Annotated[str, typer.Argument(metavar="ID", help="The first digits of a run's id.")]
 
 
-def parse_output(text: str) -> Path:
-    """The path of an output file as typed, with a leading ``~`` expanded.
+def parse_output(text: str, endings: Sequence[str] | None = None) -> Path:
+    """The path of an output file as typed; given the endings allowed, ``check_output`` checks it.
 
     Raises:
-        UsageError: if the text is empty.
+        UsageError: if the text is empty, or the file has another ending or cannot be written.
     """
     if not text:
         raise UsageError("The name of the output file is empty.", "Give it one.")
-    return expand(text)
+    path = expand(text)
+    if endings is not None:
+        check_output(path, endings)
+    return path
 
 
 def make_axes(parameter: str, values: Sequence[Any], seeds: int | None, seed: int) -> tuple[Axis, ...]:

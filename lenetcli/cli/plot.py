@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lenetcli.cli import options
-from lenetcli.cli.screen import console
 from lenetcli.cli.values import parse_choice, parse_parameter
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
-from lenetcli.files import DEFAULT_STORE, check_output
+from lenetcli.files import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from lenetcli.analysis.curves import CurveSeries, Metric
@@ -37,6 +36,7 @@ def plot(
 ) -> None:
     """Draw learning curves, or parameters against runtime (lr.png, runtime.png …; or -o FILE.svg, .pdf)."""
     from lenetcli.analysis.curves import Metric
+    from lenetcli.cli.screen import console
     from lenetcli.output.figures.figure import ENDINGS, draw, save
     from lenetcli.output.figures.terminal import draw_terminal
     from lenetcli.output.records import write_csv
@@ -45,21 +45,19 @@ def plot(
     field = parse_parameter(what, "runtime")
     if runs and sweep is not None:
         raise UsageError("Both --runs and --sweep were given.", "Choose one.")
-    target = options.parse_output(f"{field.replace('_', '-')}.png" if output is None else output)
-    to_file = not terminal or output is not None
-    if to_file:
-        check_output(target, ENDINGS)
-    if csv is not None:
-        check_output(options.parse_output(csv), (".csv",))
+    if output is None and not terminal:
+        output = f"{field.replace('_', '-')}.png"
+    target = None if output is None else options.parse_output(output, ENDINGS)
+    table = None if csv is None else options.parse_output(csv, (".csv",))
     series = _find_series(address, field, runs, sweep, curve_metric)
-    if csv is not None:
-        write_csv(series, options.parse_output(csv))
+    if table:
+        write_csv(series, table)
         console.print_message(f"Wrote {csv}")
     if terminal:
         stdout = console.stdout()
         ascii_only = not stdout.encoding.startswith("utf")
         console.print_line(draw_terminal(series, min(stdout.width, 120), 28, ascii_only))
-    if to_file:
+    if target:
         save(draw(series, log=log), target)
         console.print_message(f"Wrote {target}")
 

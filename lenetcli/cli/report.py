@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 from lenetcli.cli import options
-from lenetcli.cli.screen import console
 from lenetcli.errors import RunFailedError
 from lenetcli.files import DEFAULT_STORE, check_output
 from lenetcli.words import plural
@@ -20,6 +19,7 @@ def report(
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write the report of the exercise, computed from the store (report.pdf; -o FILE.typ for its source)."""
+    from lenetcli.cli.screen import console
     from lenetcli.output.report import contents, report, verification
     from lenetcli.store.store import Store
 
@@ -35,9 +35,8 @@ def report(
         return
     verified = verification.verify(Store.open(address), Path(verify))
     if verified.older:
-        console.print_message(
-            f"An older lenetcli made {verify}: its statements, tables, set-up and runs are compared."
-        )
+        compared = "its statements, tables, set-up and runs are compared"
+        console.print_message(f"An older lenetcli made {verify}: {compared}.")
     for difference in verified.differences:
         console.print_line(difference)
     if verified.differences:
@@ -45,9 +44,6 @@ def report(
             f"{verify} differs from the store in {plural(len(verified.differences), 'place')}.",
             "Make the report again with lenetcli report.",
         )
-    rendering = (
-        " and renders to the same bytes"
-        if verified.rendered
-        else "; another version made it, so it was not rendered again"
-    )
+    unlike = "; another version made it, so it was not rendered again"
+    rendering = " and renders to the same bytes" if verified.rendered else unlike
     console.print_line(f"Every statement of {verify} follows from the store{rendering}.")

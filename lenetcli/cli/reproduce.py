@@ -15,7 +15,6 @@ import typer
 
 from lenetcli.cli import options
 from lenetcli.cli.downloads import find_stoppably
-from lenetcli.cli.screen import console
 from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.exercise import FILTERS, LEARNING_RATES
 from lenetcli.experiment.parameters import check_request
@@ -62,7 +61,7 @@ def reproduce(
 def _show(request: Request, grids: Sequence[Grid], address: str) -> None:
     """Print the runs that are left to train, each once, with their estimated training times."""
     from lenetcli.analysis.estimates import estimate_seconds
-    from lenetcli.cli.screen import tables
+    from lenetcli.cli.screen import console, tables
     from lenetcli.store.store import Store
     from lenetcli.training.plan import make_plan
 
@@ -76,11 +75,12 @@ def _show(request: Request, grids: Sequence[Grid], address: str) -> None:
         for cell in plan.open_cells:
             left = plan.sweep.epochs - (cell.run.epochs if cell.run else 0)
             rows.setdefault(cell.config.key, (cell.config, left, estimate_seconds(cell.config, left, runs)))
-    tables.print_plan(list(rows.values()))
-    seconds = [row[2] for row in rows.values() if row[2] is not None]
     if not rows:
         console.print_message("Nothing is left to train.")
-    elif len(seconds) == len(rows):
+        return
+    tables.print_plan(list(rows.values()))
+    seconds = [row[2] for row in rows.values() if row[2] is not None]
+    if len(seconds) == len(rows):
         console.print_message(f"{len(rows)} runs, about {write_duration(sum(seconds))} of training.")
     else:
         unknown = "how long they take can be told once one like them has been trained"
@@ -95,6 +95,8 @@ def _run(arguments: list[str]) -> None:
     Raises:
         typer.Exit: with the exit code of the command, if that is not 0.
     """
+    from lenetcli.cli.screen import console
+
     console.print_message(f"$ {shlex.join(['lenetcli', *arguments])}", "bold")
     child = subprocess.Popen([sys.executable, "-m", "lenetcli", *arguments])
 

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from lenetcli.cli import options
-from lenetcli.cli.screen import console
 from lenetcli.cli.screen.streams import silence_stderr
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import DeviceKind
@@ -38,7 +37,7 @@ def list_runs(
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
-    from lenetcli.cli.screen import tables
+    from lenetcli.cli.screen import console, tables
     from lenetcli.output import records
     from lenetcli.store.store import SORT_FIELDS, Store
 
@@ -69,7 +68,7 @@ def show_run(
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Show one run: configuration, curve, attempts and timings."""
-    from lenetcli.cli.screen import tables
+    from lenetcli.cli.screen import console, tables
     from lenetcli.output import records
     from lenetcli.store.store import Store
 
@@ -90,6 +89,7 @@ def save_run(
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Save a run's newest weights as a model that plain Keras opens."""
+    from lenetcli.cli.screen import console
     from lenetcli.store.store import Store
 
     target = options.parse_output(file)

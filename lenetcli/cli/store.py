@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from lenetcli.cli import options
-from lenetcli.cli.screen import console
 from lenetcli.errors import RunFailedError
 from lenetcli.files import DEFAULT_STORE
 from lenetcli.words import plural
@@ -16,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Look into a store, check it, copy 
 @app.command()
 def info(as_json: options.JsonOption = False, address: options.StoreOption = DEFAULT_STORE) -> None:
     """Show where the store is, how large, and what it holds."""
+    from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import inspect_store
 
     summary = inspect_store(address)
@@ -38,6 +38,7 @@ def info(as_json: options.JsonOption = False, address: options.StoreOption = DEF
 @app.command()
 def check(address: options.StoreOption = DEFAULT_STORE) -> None:
     """Check the file, its references, its curves, and the weights against their hashes."""
+    from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import check_store
 
     faults = check_store(address)
@@ -58,6 +59,7 @@ def backup(
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Copy the store; safe while others write to it."""
+    from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import back_up
 
     back_up(address, options.parse_output(file), overwrite=overwrite)
@@ -67,6 +69,7 @@ def backup(
 @app.command()
 def upgrade(address: options.StoreOption = DEFAULT_STORE) -> None:
     """Bring a store of an older lenetcli to this one's schema; a backup is made first."""
+    from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import upgrade_store
 
     before, now, copy = upgrade_store(address)

@@ -1,7 +1,6 @@
 """``data`` and ``devices``: what a run would be trained with."""
 
 from lenetcli.cli import options
-from lenetcli.cli.screen import console
 from lenetcli.experiment.config import DeviceKind, Request
 
 
@@ -9,6 +8,7 @@ from lenetcli.experiment.config import DeviceKind, Request
 def data(request: Request, as_json: options.JsonOption = False) -> None:
     """Show which data would be used, from where, with counts and checksums."""
     from lenetcli.cli.downloads import find_stoppably
+    from lenetcli.cli.screen import console
 
     source = find_stoppably(lambda find: find(request.dataset, request.data))
     if source.warning:
@@ -33,6 +33,7 @@ def data(request: Request, as_json: options.JsonOption = False) -> None:
 
 def devices(as_json: options.JsonOption = False) -> None:
     """List what there is to train on."""
+    from lenetcli.cli.screen import console
     from lenetcli.machine.devices import gpu_trouble, list_devices, tensorflow_sees_gpus
 
     there = list_devices()

@@ -3,7 +3,6 @@
 import typer
 
 from lenetcli.cli import options
-from lenetcli.cli.screen import console
 from lenetcli.files import DEFAULT_STORE
 
 app = typer.Typer(no_args_is_help=True, help="List sweeps.")
@@ -12,7 +11,7 @@ app = typer.Typer(no_args_is_help=True, help="List sweeps.")
 @app.command("list")
 def list_sweeps(as_json: options.JsonOption = False, address: options.StoreOption = DEFAULT_STORE) -> None:
     """List sweeps, the newest request first."""
-    from lenetcli.cli.screen import tables
+    from lenetcli.cli.screen import console, tables
     from lenetcli.output import records
     from lenetcli.store.store import Store
 

@@ -10,7 +10,6 @@ import typer
 
 from lenetcli.cli import options
 from lenetcli.cli.downloads import find_stoppably
-from lenetcli.cli.screen import console
 from lenetcli.cli.screen.streams import silence_stderr
 from lenetcli.cli.values import parse_parameter, parse_value
 from lenetcli.errors import RunFailedError
@@ -75,7 +74,7 @@ def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer"
 
 def _run(request: Request, axes: Sequence[Axis], address: str, *, wait: bool, remeasure: bool) -> "Result":
     """Plan a run or a sweep, train its open cells and print the results."""
-    from lenetcli.cli.screen import tables
+    from lenetcli.cli.screen import console, tables
     from lenetcli.cli.screen.display import Display
     from lenetcli.store.store import Store
     from lenetcli.training.events import Noted
@@ -112,17 +111,17 @@ def _conclude(result: "Result", address: str, *commands: str) -> None:
     Raises:
         RunFailedError: if a run failed or was left to another process.
     """
+    from lenetcli.cli.screen import console
     from lenetcli.training.events import Fate
 
     if result.failure is not None:
-        raise RunFailedError(
-            f"{result.failure}.", "What was finished is kept; lenetcli runs show tells more."
-        )
+        advice = "What was finished is kept; lenetcli runs show tells more."
+        raise RunFailedError(f"{result.failure}.", advice)
     if not result.complete:
         left = sum(fate is Fate.LEFT for fate in result.fates.values())
         advice = "Type the same command again later."
         raise RunFailedError(f"{plural(left, 'run')} left to other processes.", advice)
     # An address from the environment applies to the next commands, too.
-    from_environment = address in (DEFAULT_STORE, os.environ.get(STORE_VARIABLE))
-    option = "" if from_environment else f" --store {shlex.quote(address)}"
+    known = address in (DEFAULT_STORE, os.environ.get(STORE_VARIABLE))
+    option = "" if known else f" --store {shlex.quote(address)}"
     console.print_message("Next: " + ", ".join(command + option for command in commands), "dim")

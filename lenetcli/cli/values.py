@@ -20,15 +20,10 @@ MAX_DIGITS = 18
 
 
 def parse(text: str, kind: type, what: str) -> Any:
-    """A value of a kind, with white space around it ignored.
-
-    Args:
-        text: the value as typed.
-        kind: ``float``, ``int`` or an enum.
-        what: the name of the value in error messages.
+    """A value of a kind (``float``, ``int`` or an enum), with white space around it ignored.
 
     Raises:
-        UsageError: if the text is no such value; the message quotes it.
+        UsageError: if the text is no such value; the message quotes it and calls the value ``what``.
     """
     if kind is float:
         return parse_float(text, what)
@@ -74,10 +69,6 @@ def parse_choice(text: str, choices: type[E], what: str) -> E:
 
 def parse_parameter(name: str, *others: str) -> str:
     """The field of ``Config`` that a name stands for, in one of its common spellings, or one of ``others``.
-
-    Args:
-        name: the name as typed, in upper or lower case, with hyphens or underscores.
-        others: further names that are allowed.
 
     Raises:
         UsageError: if the name is unknown; the message suggests the nearest one, the advice lists all.

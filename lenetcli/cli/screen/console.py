@@ -9,13 +9,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from rich import console as rich_console
 from rich.cells import cell_len
 from rich.text import Text
-
-Item = TypeVar("Item")
 
 GAP = "  "
 """The space between two columns."""
@@ -69,10 +67,7 @@ def clean(text: str) -> str:
     Names and notes come from users and from stores that others have written: their control characters must
     not reach the terminal.
     """
-    return "".join(
-        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def sparkline(curve: Sequence[float], console: Console) -> str:
@@ -124,13 +119,7 @@ def print_json(value: Any) -> None:
 
 
 def print_csv(rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
-    """Print rows as comma-separated values below a header with the names of the fields.
-
-    A missing value, or None, is an empty field.
-
-    Raises:
-        ValueError: if a row has a key that is not among the fields.
-    """
+    """Print rows as comma-separated values below a header; None is an empty field."""
     writer = csv.DictWriter(sys.stdout, fields, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -127,8 +127,7 @@ class Display:
 
     def _begin(self, event: Began) -> None:
         cell, name = self._cells[event.key], self._names[event.key]
-        curve = cell.run.curve[: event.first - 1] if cell.run else ()
-        accuracies = [point.val_accuracy for point in curve]
+        accuracies = _list_accuracies(cell)[: event.first - 1]
         row = _Row(cell=cell, last=event.last, accuracies=accuracies, epochs=event.first - 1)
         self._rows[event.key] = row
         self._outlook.remove(cell.config)
@@ -202,18 +201,17 @@ class Display:
         self._update_total()
 
     def _print_end(self, event: Ended, row: _Row | None) -> None:
-        run, name, state, fate = self._cells[event.key].run, self._names[event.key], event.state, event.fate
-        if row is not None and fate in (Fate.TRAINED, Fate.CONTINUED):
-            accuracies = row.accuracies  # ``run`` is the run as it was before training
-        else:
-            accuracies = [point.val_accuracy for point in run.curve] if run else []
+        name, state, fate = self._names[event.key], event.state, event.fate
+        trained = fate in (Fate.TRAINED, Fate.CONTINUED)
         if self._live:
+            # The run in the cell is the run as it was before training.
+            accuracies = row.accuracies if row and trained else _list_accuracies(self._cells[event.key])
             spark = sparkline(accuracies, self.console)
             best = f"  best {max(accuracies):.4f}  {spark}" if accuracies else ""
             with_state = self.console.width >= 70 or state is not RunState.COMPLETED
             line = Text(f"{name}{f'  {state}, {fate}' * with_state}{best}")
             self.console.print(line, overflow="ellipsis", no_wrap=True)
-        elif fate not in (Fate.TRAINED, Fate.CONTINUED) or state is not RunState.COMPLETED:
+        elif not trained or state is not RunState.COMPLETED:
             self._print_line(f"{name}  {state}, {fate}")
 
     def _update_total(self) -> None:
@@ -249,6 +247,10 @@ def _name_cells(sweep: Sweep, *, aligned: bool) -> dict[str, str]:
     return {key: name.removeprefix(" ") for key, name in names.items()}
 
 
+def _list_accuracies(cell: Cell) -> list[float]:
+    return [point.val_accuracy for point in cell.run.curve] if cell.run else []
+
+
 def _write_remaining(seconds: float | None) -> str:
     return "" if seconds is None else f"{write_duration(seconds)} left"
 
@@ -266,12 +268,12 @@ class DownloadBar:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._bars.start()
         self._tasks: dict[str, TaskID] = {}
 
     def update(self, name: str, done: int, total: int) -> None:
         """Show the progress of a file, in bytes; ``total`` is 0 if its size is unknown."""
         if name not in self._tasks:
+            self._bars.start()
             self._tasks[name] = self._bars.add_task(name, total=total)
         self._bars.update(self._tasks[name], completed=done, total=total)
         if done == total > 0 and not self._bars.console.is_terminal:
@@ -279,4 +281,5 @@ class DownloadBar:
 
     def close(self) -> None:
         """Remove the bars from the terminal."""
-        self._bars.stop()
+        if self._tasks:
+            self._bars.stop()

@@ -37,10 +37,7 @@ def release_streams() -> None:
 
 
 def _fill_closed_descriptors() -> None:
-    """Open the null device as each closed standard stream.
-
-    Otherwise the next file opened, the store, would get the descriptor of a standard stream.
-    """
+    """Open the null device as each closed standard stream, whose descriptor the store would get otherwise."""
     # The system assigns the lowest free descriptor, so that 0 to 2 are all open at the first one above 2.
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:

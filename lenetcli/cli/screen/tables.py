@@ -4,26 +4,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich.text import Text
 
-from lenetcli.cli.screen.console import (
-    GAP,
-    Item,
-    clean,
-    print_line,
-    print_message,
-    print_pairs,
-    sparkline,
-    stdout,
-)
+from lenetcli.cli.screen.console import GAP, clean, print_line, print_message, print_pairs, sparkline, stdout
 from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.parameters import COLUMNS, PARAMETERS
 from lenetcli.experiment.run import CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
 from lenetcli.words import NONE, name_value, write_accuracy, write_duration
+
+Item = TypeVar("Item")
 
 
 class Column(NamedTuple, Generic[Item]):
@@ -47,7 +40,9 @@ def print_table(columns: Sequence[Column[Item]], items: Iterable[Item]) -> None:
     """
     console = stdout()
     rows = [[Text(column.title, style="bold") for column in columns]]
-    rows += [[_write_cell(column.cell(item)) for column in columns] for item in items]
+    for item in items:
+        cells = [column.cell(item) for column in columns]
+        rows.append([cell if isinstance(cell, Text) else Text(clean(str(cell))) for cell in cells])
     widths = [max(row[index].cell_len for row in rows) for index in range(len(columns))]
     visible = list(range(len(columns)))
     for index in sorted(visible, key=lambda index: -columns[index].rank):
@@ -57,10 +52,6 @@ def print_table(columns: Sequence[Column[Item]], items: Iterable[Item]) -> None:
         line = Text(GAP).join(_pad(row[index], widths[index], columns[index].right) for index in visible)
         line.rstrip()
         console.print(line, no_wrap=True, overflow="ellipsis")
-
-
-def _write_cell(cell: Any) -> Text:
-    return cell if isinstance(cell, Text) else Text(clean(str(cell)))
 
 
 def _pad(cell: Text, width: int, right: bool) -> Text:
@@ -93,28 +84,22 @@ def _write_time(time: datetime) -> str:
 
 
 def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
-    """Print the table of ``runs list``, and notes on it.
+    """Print the table of ``runs list``, and notes on it; one says so if ``total`` is more than these runs.
 
     A parameter has a column if the runs differ in it; learning rate and filters always have one. Columns of
     parameters in which the runs differ are among the last to be left out.
-
-    Args:
-        runs: the runs, in the order of the rows.
-        total: the number of runs in the store, for a note if it is larger; None for no such note.
     """
-    varied = [row for row in COLUMNS if len({getattr(run.config, row.name) for run in runs}) > 1]
-    varied = varied or [PARAMETERS["lr"]]
-    shown = [row for row in COLUMNS if row in varied or row.name in ("lr", "filters")]
+    names = [row.name for row in COLUMNS]
+    varied = [name for name in names if len({getattr(run.config, name) for run in runs}) > 1] or ["lr"]
+    ranks = {name: rank for rank, name in enumerate(varied)}
+    shown = [row for row in COLUMNS if row.name in {*varied, "lr", "filters"}]
     print_table(
         (
             Column("id", lambda run: run.short_id),
             Column("state", _write_state),
             Column("data", lambda run: run.dataset_name, 10),
             # The first one that varies always stays, the others stay long.
-            *(
-                _parameter_column(row.name, row.short, varied.index(row) if row in varied else 12)
-                for row in shown
-            ),
+            *(_parameter_column(row.name, row.short, ranks.get(row.name, 12)) for row in shown),
             Column("epochs", lambda run: f"{run.epochs}/{run.target_epochs}", 9, right=True),
             Column("device", lambda run: run.config.device, 14),
             Column("params", lambda run: f"{run.parameters:,}", 15, right=True),
@@ -142,10 +127,7 @@ def _parameter_column(name: str, title: str, rank: int = 0) -> Column[Any]:
 def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
     """Print the results of a sweep, best first, and a summary of what the command did.
 
-    Args:
-        sweep: the sweep with its runs as stored.
-        fates: what the command did with each cell, by the key of its configuration.
-        seconds: the duration of the command.
+    ``fates`` says what it did with each cell, by the key of its configuration, in so many seconds.
     """
     console = stdout()
 
@@ -187,9 +169,7 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
 def print_run(run: Run, sha256: str | None) -> None:
     """Print a run: its configuration and results, its curve and timings, and the attempts at it.
 
-    Args:
-        run: the run.
-        sha256: the checksum of its stored weights; None without any.
+    ``sha256`` is the checksum of its stored weights; None without any.
     """
     config = {name: value for name, value in asdict(run.config).items() if name != "data"}
     print_pairs(
@@ -218,11 +198,8 @@ def print_run(run: Run, sha256: str | None) -> None:
 def _print_curve(run: Run) -> None:
     timings = {timing.epoch: timing for timing in run.timings}
 
-    def of_timing(write: Callable[[Timing], str]) -> Callable[[CurvePoint], str]:
+    def timed(write: Callable[[Timing], str]) -> Callable[[CurvePoint], str]:
         return lambda point: write(timings[point.epoch]) if point.epoch in timings else NONE
-
-    def write_train_seconds(timing: Timing) -> str:
-        return f"{timing.train_seconds:.2f}{'*' * timing.disturbed}"
 
     print_table(
         (
@@ -231,8 +208,8 @@ def _print_curve(run: Run) -> None:
             Column("val loss", lambda point: f"{point.val_loss:.6f}", 2, right=True),
             Column("val acc", lambda point: write_accuracy(point.val_accuracy), right=True),
             Column("test acc", lambda point: write_accuracy(point.test_accuracy), 4, right=True),
-            Column("train s", of_timing(write_train_seconds), 1, right=True),
-            Column("eval s", of_timing(lambda timing: f"{timing.eval_seconds:.2f}"), 5, right=True),
+            Column("train s", timed(lambda t: f"{t.train_seconds:.2f}{'*' * t.disturbed}"), 1, right=True),
+            Column("eval s", timed(lambda t: f"{t.eval_seconds:.2f}"), 5, right=True),
         ),
         run.curve,
     )
@@ -281,14 +258,11 @@ def print_sweeps(sweeps: Sequence[Sweep]) -> None:
 
 
 def print_plan(rows: Sequence[tuple[Config, int, float | None]]) -> None:
-    """Print the table of ``reproduce --dry-run``; nothing without rows.
+    """Print the table of ``reproduce --dry-run``.
 
-    Args:
-        rows: for each run to train, its configuration, the number of epochs left, and the estimated training
-            time in seconds; None if there is no estimate.
+    A row has the configuration of a run, the number of epochs left, and the estimated training time in
+    seconds; None if there is no estimate.
     """
-    if not rows:
-        return
     print_table(
         (
             Column("id", lambda row: row[0].id[:8]),
