@@ -143,6 +143,7 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
     import queue
 
     from lenetcli.cli.screen.display import Display
+    from lenetcli.data import sources
     from lenetcli.experiment.config import Request
     from lenetcli.store.store import Store
     from lenetcli.training.engine.loop import Trainer
