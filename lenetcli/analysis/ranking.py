@@ -40,7 +40,7 @@ class Entry:
     @property
     def curves(self) -> list[list[float]]:
         """The validation accuracy after each epoch, a list per seed."""
-        return [[point.val_accuracy for point in run.curve] for run in self.runs]
+        return [run.val_accuracies for run in self.runs]
 
     @property
     def mean(self) -> list[float]:

@@ -122,10 +122,8 @@ class Settings:
 
     def to_mapping(self) -> dict[str, Any]:
         """The fields by name, without the neutral ones."""
-        values = asdict(self)
-        for name in self.neutral:
-            del values[name]
-        return values
+        neutral = self.neutral
+        return {name: value for name, value in asdict(self).items() if name not in neutral}
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -172,8 +170,7 @@ class Config(Settings):
     """Everything that determines the bits of a run, and nothing else; its hash identifies the run.
 
     ``data`` is the SHA-256 of the arrays (``data.sources.DataSource.sha256``). Threads, host and GPU model
-    are not part of it: they belong to attempts. Nor is the number of epochs: with a constant learning rate, a
-    longer run begins with the shorter one.
+    belong to attempts. Epochs are no part, since a longer run begins with the shorter one.
     """
 
     data: str

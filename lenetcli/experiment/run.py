@@ -43,9 +43,9 @@ class CurvePoint:
 class Timing:
     """The wall-clock seconds that an attempt spent on one epoch, on the device of the attempt.
 
-    ``train_seconds`` is the difference of ``time.time()`` before and after the training part, which ends with
-    a synchronisation of the device. ``beside`` counts the other runs of the same store that were trained on
-    the same machine meanwhile. It and the times are None in stores that were begun with an earlier release.
+    The training part ends with a synchronisation of the device. ``beside`` counts the other runs of the same
+    store that were trained on the same machine meanwhile. It and the times are None in stores that were begun
+    with an earlier release.
     """
 
     epoch: int
@@ -159,6 +159,11 @@ class Run:
         return len(self.curve)
 
     @property
+    def val_accuracies(self) -> list[float]:
+        """The validation accuracy after each epoch."""
+        return [point.val_accuracy for point in self.curve]
+
+    @property
     def val_accuracy(self) -> float | None:
         """The validation accuracy after the last epoch; None without an epoch."""
         return self.curve[-1].val_accuracy if self.curve else None
@@ -166,7 +171,7 @@ class Run:
     @property
     def best_val_accuracy(self) -> float | None:
         """The highest validation accuracy of the curve; None without an epoch."""
-        return max((point.val_accuracy for point in self.curve), default=None)
+        return max(self.val_accuracies, default=None)
 
     @property
     def test_accuracy(self) -> float | None:

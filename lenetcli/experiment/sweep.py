@@ -160,13 +160,12 @@ def name_axes(sweep: Sweep) -> tuple[str, ...]:
 def write_command(sweep: Sweep) -> str:
     """The command that requests this sweep; typed again, it trains what is missing."""
     words = ["lenetcli", "sweep"]
-    names = {"epochs"}
     for axis in sweep.axes:
-        names.add(axis.name)
         if axis.name in sweep.parameters:
             words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
+    names = {"epochs", *(axis.name for axis in sweep.axes)}
     words += ["--epochs", str(sweep.epochs)] if sweep.epochs != Request().epochs else []
-    words += ["--seeds", str(len(sweep.seeds))] if "seed" in names - {*sweep.parameters} else []
+    words += ["--seeds", str(len(sweep.seeds))] if "seed" in names.difference(sweep.parameters) else []
     for parameter in OPTIONS:
         value = getattr(sweep.request, parameter.name)
         if parameter.name not in names and value != parameter.default:

@@ -5,11 +5,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import EnumType
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from lenetcli.experiment.config import Config, Precision, Request
+from lenetcli.experiment.config import Config, Request
+from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
 from lenetcli.store.queries import check_types, find_key, find_runs, group_rows
@@ -80,8 +82,9 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
         run = runs.get(cell.key)
         config = check_types(Config.from_mapping(cell.config))
         cells.append(Cell(config=config, run=run.at(row.epochs) if run else None))
+    kinds = {name: PARAMETERS[name].kind for name, _ in row.axes}
     axes = tuple(
-        Axis(name, tuple(map(Precision, values) if name == "precision" else values))
+        Axis(name, tuple(map(kinds[name], values) if isinstance(kinds[name], EnumType) else values))
         for name, values in row.axes
     )
     sweep = Sweep(

@@ -127,7 +127,7 @@ class Display:
 
     def _begin(self, event: Began) -> None:
         cell, name = self._cells[event.key], self._names[event.key]
-        accuracies = _list_accuracies(cell)[: event.first - 1]
+        accuracies = cell.run.val_accuracies[: event.first - 1] if cell.run else []
         row = _Row(cell=cell, last=event.last, accuracies=accuracies, epochs=event.first - 1)
         self._rows[event.key] = row
         self._outlook.remove(cell.config)
@@ -201,11 +201,12 @@ class Display:
         self._update_total()
 
     def _print_end(self, event: Ended, row: _Row | None) -> None:
-        name, state, fate = self._names[event.key], event.state, event.fate
+        run, name, state, fate = self._cells[event.key].run, self._names[event.key], event.state, event.fate
         trained = fate in (Fate.TRAINED, Fate.CONTINUED)
         if self._live:
-            # The run in the cell is the run as it was before training.
-            accuracies = row.accuracies if row and trained else _list_accuracies(self._cells[event.key])
+            accuracies = run.val_accuracies if run else []
+            if row and trained:
+                accuracies = row.accuracies  # ``run`` is the run as it was before training
             spark = sparkline(accuracies, self.console)
             best = f"  best {max(accuracies):.4f}  {spark}" if accuracies else ""
             with_state = self.console.width >= 70 or state is not RunState.COMPLETED
@@ -245,10 +246,6 @@ def _name_cells(sweep: Sweep, *, aligned: bool) -> dict[str, str]:
         for key, value in values.items():
             names[key] += f" {axis.replace('_', ' ')} {value:<{width}}"
     return {key: name.removeprefix(" ") for key, name in names.items()}
-
-
-def _list_accuracies(cell: Cell) -> list[float]:
-    return [point.val_accuracy for point in cell.run.curve] if cell.run else []
 
 
 def _write_remaining(seconds: float | None) -> str:

@@ -141,9 +141,6 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
     def of_run(write: Callable[[Run], Any], placeholder: str = NONE) -> Callable[[Cell], Any]:
         return lambda cell: write(cell.run) if cell.run else placeholder
 
-    def draw_curve(run: Run) -> str:
-        return sparkline([point.val_accuracy for point in run.curve], console)
-
     print_table(
         (
             *(_parameter_column(name, name.replace("_", " ")) for name in name_axes(sweep)),
@@ -152,7 +149,7 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
             Column("test", of_run(lambda run: write_accuracy(run.test_accuracy)), 2, right=True),
             Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
             Column("runtime", of_run(_write_runtime), 1, right=True),
-            Column("curve", of_run(draw_curve, ""), 8),
+            Column("curve", of_run(lambda run: sparkline(run.val_accuracies, console), ""), 8),
             Column("state", of_run(_write_state, "not begun")),
             Column("this time", lambda cell: fates.get(cell.config.key, ""), 7),
             Column("id", of_run(lambda run: run.short_id, ""), 4),
