@@ -25,12 +25,9 @@ def upgrade() -> None:
         table.alter_column("computer", nullable=False)
         table.alter_column("recorder_host", nullable=False)
     with op.batch_alter_table("timings") as table:
-        for name, kind in (
-            ("started_at", sa.DateTime()),
-            ("ended_at", sa.DateTime()),
-            ("beside", sa.Integer()),
-        ):
-            table.add_column(sa.Column(name, kind))
+        table.add_column(sa.Column("started_at", sa.DateTime()))
+        table.add_column(sa.Column("ended_at", sa.DateTime()))
+        table.add_column(sa.Column("beside", sa.Integer()))
     _upgrade_sweeps()
     # A row may refer to an id that was deleted by hand: it is not given out again either.
     for name, column, reference in (
@@ -60,14 +57,10 @@ def _upgrade_sweeps() -> None:
             sa.text("SELECT config FROM sweep_cells WHERE sweep_id = :id ORDER BY position"), {"id": sweep_id}
         )
         axes = _axes(parameter, [json.loads(config) for (config,) in configs])
+        asked = _asked(axes, json.loads(request))
         connection.execute(
             sa.text("UPDATE sweeps SET axes = :axes, asked = :asked, sequence = :sequence WHERE id = :id"),
-            {
-                "id": sweep_id,
-                "axes": json.dumps(axes),
-                "asked": _asked(axes, json.loads(request)),
-                "sequence": sequence,
-            },
+            {"id": sweep_id, "axes": json.dumps(axes), "asked": asked, "sequence": sequence},
         )
     with _recreate("sweeps") as table:
         table.drop_index("ix_sweeps_last_requested")
