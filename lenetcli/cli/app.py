@@ -12,7 +12,7 @@ import typer
 
 from lenetcli.cli import plot, report, reproduce, runs, store, surroundings, sweeps, train
 from lenetcli.cli.screen.streams import prepare_streams, release_streams
-from lenetcli.errors import LenetError, RunFailedError
+from lenetcli.errors import LenetError, RunFailedError, describe_error
 from lenetcli.training.interrupts import exit_on_signals
 from lenetcli.version import __version__
 
@@ -94,7 +94,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _unexpected(error: Exception) -> LenetError:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO):
-        return RunFailedError(f"The output cannot be written: {error.strerror}.", "Send it somewhere else.")
+        problem = f"The output cannot be written: {describe_error(error)}."
+        return RunFailedError(problem, "Send it somewhere else.")
     return RunFailedError(
         f"Something went wrong that should not: {type(error).__name__}: {error}.",
         "Nothing stored is lost; lenetcli --debug COMMAND shows where it comes from.",

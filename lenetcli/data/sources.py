@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from lenetcli import files
 from lenetcli.data import digits, mnist, readers
 from lenetcli.data.readers import Digest, Part
-from lenetcli.errors import DataError, UsageError
+from lenetcli.errors import DataError, UsageError, describe_error
 from lenetcli.experiment.config import AUTO
 
 if TYPE_CHECKING:
@@ -263,7 +263,8 @@ def _list_files(folder: Path, name: str) -> list[Path]:
     try:
         entries = {entry.name for entry in folder.iterdir() if not entry.is_dir()}
     except OSError as error:
-        raise DataError(f"'{folder}' cannot be read: {error.strerror}.", "Check its permissions.") from error
+        problem = f"'{folder}' cannot be read: {describe_error(error)}."
+        raise DataError(problem, "Check its permissions.") from error
     return [folder / (stem + end) for stem in stems for end in ("", ".gz") if stem + end in entries]
 
 
@@ -278,7 +279,7 @@ def _identify(parts: Iterable[Part]) -> dict[str, Digest]:
         try:
             state = part.file.stat()
         except OSError as error:
-            raise DataError(f"{part} cannot be read: {error.strerror}.", "Check the path.") from error
+            raise DataError(f"{part} cannot be read: {describe_error(error)}.", "Check the path.") from error
         stamp = [state.st_size, state.st_mtime_ns]
         key = f"{part.name} in {part.file}"
         match entries.get(key):

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 
+from lenetcli.errors import describe_error
 from lenetcli.machine.system import ROOT, read_text, run_program
 
 DRIVER_SECONDS = 30.0
@@ -66,7 +67,7 @@ def query_driver() -> Driver:
         message = re.sub("[^!-~]+", " ", error.stdout or error.stderr).strip()[:200].rstrip(".")
         return Driver(complaint=message or f"nvidia-smi failed with exit code {error.returncode}")
     except OSError as error:
-        return Driver(complaint=f"nvidia-smi cannot be run ({error.strerror})")
+        return Driver(complaint=f"nvidia-smi cannot be run ({describe_error(error)})")
 
     gpus = []
     for uuid, mebibytes, mode, _, name in rows:

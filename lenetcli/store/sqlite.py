@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.pool import NullPool, StaticPool
 
-from lenetcli.errors import StoreBusyError, StoreError
+from lenetcli.errors import StoreBusyError, StoreError, describe_error
 from lenetcli.files import expand
 
 BUSY_SECONDS = 5.0
@@ -147,9 +147,9 @@ def _size(path: Path) -> int:
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except (OSError, ValueError) as error:  # too long a name, a folder without access, a null byte
-        reason = getattr(error, "strerror", None) or str(error)
         raise StoreError(
-            f"The store '{path}' cannot be opened: {reason}.", "Name another file with --store."
+            f"The store '{path}' cannot be opened: {describe_error(error)}.",
+            "Name another file with --store.",
         ) from error
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not an ordinary file"

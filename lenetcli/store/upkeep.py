@@ -16,7 +16,7 @@ from lenetcli.files import unwritable, write_whole
 from lenetcli.store import queries, sqlite, sweeps
 from lenetcli.store.database import Database
 from lenetcli.store.schema import MIGRATIONS, check_schema, migrate
-from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION
+from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION, VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def inspect_store(address: str) -> StoreSummary:
 
     Raises:
         NotFoundError: if there is no store.
-        StoreError: if it is not a store, or has another schema.
+        StoreError: if it is not a store, or has a newer schema.
     """
     database = Database(address)
     schema = database.open()
@@ -46,7 +46,7 @@ def inspect_store(address: str) -> StoreSummary:
         counts = {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in METADATA.sorted_tables
-            if table.name != "lenetcli_version"
+            if table is not VERSION
         }
         latest = func.coalesce(ATTEMPTS.c.ended_at, ATTEMPTS.c.started_at)
         newest = connection.execute(select(func.max(latest))).scalar_one()
@@ -149,9 +149,8 @@ def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, 
     """
     database = Database(address)
     database.check_there()
-    with database.read(
-        file=True
-    ) as connection:  # first, so that the database of another program is never locked
+    # The schema is read first, so that the database of another program is never locked.
+    with database.read(file=True) as connection:
         check_schema(connection, database.path)
     with database.write(migrates=True) as connection:
         # From here on no other process can write. The schema is read again, since one may have upgraded the

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lenetcli.errors import UsageError
+from lenetcli.errors import UsageError, describe_error
 from lenetcli.files import check_output, write_output
 from lenetcli.output.report.facts import Facts
 
@@ -76,7 +76,7 @@ class Report:
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
-            problem = f"{folder} cannot be made: {error.strerror}."
+            problem = f"{folder} cannot be made: {describe_error(error)}."
             raise UsageError(problem, "Choose another file with -o.") from error
         for name, content in self.files().items():
             write_output(folder / name, content)

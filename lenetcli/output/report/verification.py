@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from lenetcli.errors import NotFoundError, UsageError
+from lenetcli.errors import NotFoundError, UsageError, describe_error
 from lenetcli.output.report.contents import Evidence, gather
 from lenetcli.output.report.facts import FORMAT
 from lenetcli.output.report.report import ATTACHMENT, Report
@@ -74,7 +74,7 @@ def _read_document(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise NotFoundError(f"There is no file {path}.", ADVICE) from error
     except OSError as error:
-        problem = f"{path} cannot be read: {error.strerror}."
+        problem = f"{path} cannot be read: {describe_error(error)}."
         raise UsageError(problem, "Name a PDF that can be read.") from error
 
 
