@@ -1,6 +1,7 @@
 """Checkpoints: weights and optimizer slots after an epoch, as a safetensors file with a hash."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 VELOCITY = "velocity/"
 """The prefix of the names of momentum slots."""
+
+MAX_HEADER_BYTES = 65_536
+"""An upper bound of the header of our safetensors files."""
 
 _ADVICE = "Restore the store from a backup, or train the run afresh in another store."
 
@@ -37,6 +41,11 @@ def state_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     if config.momentum:
         state |= {VELOCITY + name: shape for name, shape in state.items()}
     return state
+
+
+def largest_size(config: Config) -> int:
+    """An upper bound of the bytes of a checkpoint: its tensors in float32, and the header of the file."""
+    return 4 * sum(map(math.prod, state_shapes(config).values())) + MAX_HEADER_BYTES
 
 
 def pack(epoch: int, tensors: "Tensors") -> Checkpoint:

@@ -12,8 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select
 
 from lenetcli.errors import NotFoundError, StoreError
-from lenetcli.experiment.architecture import count_parameters
-from lenetcli.experiment.checkpoint import Checkpoint
+from lenetcli.experiment.checkpoint import Checkpoint, largest_size
 from lenetcli.experiment.config import KEY_TAG, Config, DeviceKind, Precision
 from lenetcli.experiment.parameters import COLUMNS
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
@@ -27,9 +26,6 @@ MIN_ID_DIGITS = 8
 
 MAX_ROWS = 500
 """The most runs in one statement, since SQLite limits the number of variables."""
-
-MAX_HEADER_BYTES = 65_536
-"""An upper bound of the header of our safetensors files."""
 
 STATES = {str(state): state for state in RunState}
 """The states by their text in a row; a store from elsewhere may contain other texts."""
@@ -125,7 +121,7 @@ def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None
     # A store from elsewhere may hold gigabytes here: only the length of the column is queried first.
     of_run = WEIGHTS.c.run_id == select(RUNS.c.id).where(RUNS.c.key == config.key).scalar_subquery()
     length = connection.execute(select(func.length(WEIGHTS.c.tensors)).where(of_run)).scalar_one_or_none()
-    if int(length or 0) > 4 * count_parameters(config) * (2 if config.momentum else 1) + MAX_HEADER_BYTES:
+    if int(length or 0) > largest_size(config):
         raise StoreError(
             "The stored weights of this run are larger than its configuration allows.",
             "Restore the store from a backup.",
