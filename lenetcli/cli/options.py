@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +13,11 @@ from lenetcli.cli.values import parse
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
-from lenetcli.experiment.sweep import Axis
 from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, check_output, expand
 from lenetcli.words import name_value
+
+if TYPE_CHECKING:
+    from lenetcli.experiment.sweep import Axis
 
 Command = Callable[..., None]
 """A function from which Typer makes a command."""
@@ -121,12 +123,14 @@ def parse_output(text: str, endings: Sequence[str] | None = None) -> Path:
     return path
 
 
-def make_axes(parameter: str, values: Sequence[Any], seeds: int | None, seed: int) -> tuple[Axis, ...]:
+def make_axes(parameter: str, values: Sequence[Any], seeds: int | None, seed: int) -> "tuple[Axis, ...]":
     """The axes of a sweep over a parameter, with the seeds 0 … seeds−1 if ``--seeds`` is given.
 
     Raises:
         UsageError: if the number of seeds is not in the range from 1 to 1000, or a seed is given too.
     """
+    from lenetcli.experiment.sweep import Axis
+
     axis = Axis(parameter, tuple(values))
     if seeds is None:
         return (axis,)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,13 +18,15 @@ from lenetcli.cli.downloads import find_stoppably
 from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.exercise import FILTERS, LEARNING_RATES
 from lenetcli.experiment.parameters import check_request
-from lenetcli.experiment.sweep import Axis
 from lenetcli.files import DEFAULT_STORE
 from lenetcli.training.interrupts import SIGNALS
 from lenetcli.words import name_value, write_duration
 
-Grid = tuple[tuple[Axis, ...], str]
-"""The axes and the device of a sweep."""
+if TYPE_CHECKING:
+    from lenetcli.experiment.sweep import Axis
+
+    Grid = tuple[tuple[Axis, ...], str]
+    """The axes and the device of a sweep."""
 
 
 @options.with_request("seeds", "epochs", "dataset", "data", "threads")
@@ -58,7 +60,7 @@ def reproduce(
         _run([*command, "--store", address])
 
 
-def _show(request: Request, grids: Sequence[Grid], address: str) -> None:
+def _show(request: Request, grids: "Sequence[Grid]", address: str) -> None:
     """Print the runs that are left to train, each once, with their estimated training times."""
     from lenetcli.analysis.estimates import estimate_seconds
     from lenetcli.cli.screen import console, tables

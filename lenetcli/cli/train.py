@@ -15,13 +15,13 @@ from lenetcli.cli.values import parse_parameter, parse_value
 from lenetcli.errors import RunFailedError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
-from lenetcli.experiment.sweep import Axis
 from lenetcli.files import DEFAULT_STORE, STORE_VARIABLE
 from lenetcli.training.interrupts import run_stoppably
 from lenetcli.words import join_words, plural
 
 if TYPE_CHECKING:
     from lenetcli.data.sources import Arrays
+    from lenetcli.experiment.sweep import Axis
     from lenetcli.machine.devices import Device
     from lenetcli.training.events import Trainer
     from lenetcli.training.runner import Result
@@ -72,7 +72,7 @@ def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer"
         return Trainer(arrays, device, threads)
 
 
-def _run(request: Request, axes: Sequence[Axis], address: str, *, wait: bool, remeasure: bool) -> "Result":
+def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, remeasure: bool) -> "Result":
     """Plan a run or a sweep, train its open cells and print the results."""
     from lenetcli.cli.screen import console, tables
     from lenetcli.cli.screen.display import Display

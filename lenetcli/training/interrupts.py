@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from types import FrameType
 from typing import TypeVar
 
@@ -57,6 +56,8 @@ def run_stoppably(
     If the work does not return in time, ``abandon`` is called to record the interruption, and the process
     ends with 128 + the number of the signal. The second signal ends it at once, after ``restore`` is called.
     """
+    from concurrent.futures import Future  # loads logging, which start-up need not wait for
+
     stop, future = Stop(), Future[T]()
 
     def run() -> None:
