@@ -48,6 +48,10 @@ class StoreBusyError(StoreError):
     """Another program has held the lock of the store for longer than the time limit for waiting."""
 
 
+class StoreChangedError(StoreError):
+    """The file of the store was moved, deleted or replaced while it was in use, or lacks what was stored."""
+
+
 class LostClaimError(StoreError):
     """Another process has taken over the run; this one can no longer record anything for it."""
 
