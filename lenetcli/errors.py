@@ -1,5 +1,7 @@
 """The errors that end a command, each with a sentence on the problem, one of advice, and an exit code."""
 
+from typing import Self
+
 
 def describe_error(error: BaseException) -> str:
     """The message of an exception of Python or of a library, without a full stop."""
@@ -50,6 +52,14 @@ class StoreBusyError(StoreError):
 
 class StoreChangedError(StoreError):
     """The file of the store was moved, deleted or replaced while it was in use, or lacks what was stored."""
+
+    @classmethod
+    def for_lost(cls, store: object, rows: str) -> Self:
+        """The error for a store at a path that lacks rows which were stored in it before."""
+        return cls(
+            f"The store '{store}' was changed while it was in use: it lacks {rows} that were stored in it.",
+            "Type the same command again to train what is missing.",
+        )
 
 
 class LostClaimError(StoreError):

@@ -12,7 +12,7 @@ from lenetcli.cli import options
 from lenetcli.cli.downloads import find_stoppably
 from lenetcli.cli.screen.streams import silence_stderr
 from lenetcli.cli.values import parse_parameter, parse_value
-from lenetcli.errors import RunFailedError
+from lenetcli.errors import RunFailedError, StoreChangedError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.files import DEFAULT_STORE, STORE_VARIABLE
@@ -77,7 +77,7 @@ def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, 
     from lenetcli.cli.screen import console, tables
     from lenetcli.cli.screen.display import Display
     from lenetcli.store.store import Store
-    from lenetcli.training.events import Noted
+    from lenetcli.training.events import Fate, Noted
     from lenetcli.training.plan import make_plan
     from lenetcli.training.runner import Runner
 
@@ -85,6 +85,8 @@ def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, 
     plan = find_stoppably(lambda find: make_plan(request, axes, store, find, remeasure=remeasure))
     start = time.monotonic()
     try:
+        if store.is_missing:
+            console.print_message(f"This makes a new store: {store.name}")
         for note in plan.notes:
             console.print_message(note, "bold yellow")
         with Display(plan.sweep) as display:
@@ -99,6 +101,8 @@ def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, 
     except BrokenPipeError:
         raise RunFailedError("Whoever read the progress has left.", RESUME) from None
     tables.print_sweep(result.sweep, result.fates, time.monotonic() - start)
+    if lost := sum(fate is Fate.LOST for fate in result.fates.values()):
+        raise StoreChangedError.for_lost(store.name, f"epochs of {plural(lost, 'run')}")
     if stop.signal is not None:
         console.print_message(f"Stopped. {RESUME}")
         raise typer.Exit(128 + stop.signal)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from lenetcli.errors import LostClaimError
+from lenetcli.errors import LostClaimError, StoreChangedError
 from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind
@@ -81,6 +81,7 @@ class Claim:
             self.difference = self.difference or self._compare(connection, trained)
         else:
             self._update_run(connection)
+            self._check_continuous(connection, trained.point.epoch)
             values = asdict(trained.point) | {"run_id": self.run_id, "predictions": trained.predictions}
             connection.execute(insert(EPOCHS).values(values))
             weights = trained.checkpoint._asdict()
@@ -95,6 +96,11 @@ class Claim:
         connection.execute(insert(TIMINGS).values(timing))
         if trained.point.epoch == self.target:
             self._end(connection, RunState.COMPLETED, self.difference)
+
+    def _check_continuous(self, connection: Connection, epoch: int) -> None:
+        """Raise ``StoreChangedError`` unless an epoch is the next one of the stored curve."""
+        if _greatest(connection, EPOCHS.c.epoch, self.run_id) != epoch - 1:
+            raise StoreChangedError.for_lost(self.database.path, "epochs of this run")
 
     def _compare(self, connection: Connection, trained: Trained) -> str | None:
         """How an epoch that was trained again differs from the stored one; None if it does not."""
@@ -150,6 +156,7 @@ class Claim:
 
         Raises:
             LostClaimError: if another attempt has taken the run over.
+            StoreChangedError: if the attempt is not stored any more.
         """
         # Setting the number to itself gives the statement something to write where there are no values.
         result = connection.execute(
@@ -157,10 +164,14 @@ class Claim:
             .where(RUNS.c.id == self.run_id, RUNS.c.attempt == self.number, RUNS.c.state == RunState.RUNNING)
             .values(attempt=self.number, **values)
         )
-        if result.rowcount != 1:
-            raise LostClaimError(
-                "Another process has taken this run over.", "Nothing is lost: that one goes on with it."
-            )
+        if result.rowcount == 1:
+            return
+        mine = (ATTEMPTS.c.id == self.attempt_id, ATTEMPTS.c.run_id == self.run_id)
+        if connection.execute(select(ATTEMPTS.c.id).where(*mine)).one_or_none() is None:
+            raise StoreChangedError.for_lost(self.database.path, "rows of this run")
+        raise LostClaimError(
+            "Another process has taken this run over.", "Nothing is lost: that one goes on with it."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

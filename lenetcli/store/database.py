@@ -36,12 +36,22 @@ class Database:
     """
 
     def __init__(self, address: str) -> None:
-        url = sqlite.parse_address(address)
-        self.path = Path(str(url.database))
-        self._file = sqlite.make_engine(url)
+        self.file = sqlite.parse_address(address)
+        self._engine = sqlite.make_engine(self.file)
         # A database in memory that is read in place of a file that is missing or of an older schema.
         self._substitute: Engine | None = None
+        self._is_missing = False
         self._on_lock: OnLock = _give_up_in_time
+
+    @property
+    def path(self) -> Path:
+        """The absolute path of the file."""
+        return self.file.path
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the store was not there when it was opened, and nothing has been written to it since."""
+        return self._is_missing
 
     @contextmanager
     def waiting(self, on_lock: OnLock) -> Iterator[None]:
@@ -77,8 +87,9 @@ class Database:
         A store that is not there yet reads as empty, one of an older schema through an upgraded copy; with
         ``file``, the file itself is read, whatever its schema.
         """
-        engine = self._file if file or self._substitute is None else self._substitute
-        with sqlite.translate_errors(self.path), engine.connect() as connection:
+        engine = self._engine if file or self._substitute is None else self._substitute
+        with sqlite.translate_errors(self.file), engine.connect() as connection:
+            self.file.check_same()
             yield connection
 
     @contextmanager
@@ -87,24 +98,30 @@ class Database:
 
         The first one creates a store that is missing.
         """
-        engine = sqlite.for_writing(self._file, patience=patience, migrates=migrates)
-        with sqlite.translate_errors(self.path):
-            if self._substitute is not None:
-                with engine.begin() as connection:
-                    self._create(connection)
-                self._substitute = None
-            with engine.begin() as connection:
-                yield connection
+        if self._is_missing:
+            self._create()
+        self.file.check_single_name()
+        engine = sqlite.for_writing(self._engine, patience=patience, migrates=migrates)
+        with sqlite.translate_errors(self.file), engine.begin() as connection:
+            self.file.check_same()
+            yield connection
 
-    def _create(self, connection: Connection) -> None:
-        """Create the tables of a store that was missing when it was opened."""
-        # Of several processes that find no store, the first to get the lock creates it; the others wait at
-        # the start of their transactions, and then find its tables.
-        if not inspect(connection).get_table_names():
-            METADATA.create_all(connection)
-            connection.execute(VERSION.insert().values(version_num=SCHEMA_VERSION))
-        elif check_schema(connection, self.path) != SCHEMA_VERSION:
-            raise StoreError(f"The store '{self.path}' has another schema by now.", "Type the command again.")
+    def _create(self) -> None:
+        """Create the store that was missing when it was opened."""
+        self.file.check_locks()  # first, so that no empty file is left where there are none
+        engine = sqlite.for_writing(sqlite.make_engine(self.file, create=True))
+        with sqlite.translate_errors(self.file), engine.begin() as connection:
+            # Of several processes that find no store, the first to get the lock creates it; the others wait
+            # at the start of their transactions, and then find its tables.
+            if not inspect(connection).get_table_names():
+                METADATA.create_all(connection)
+                connection.execute(VERSION.insert().values(version_num=SCHEMA_VERSION))
+            elif check_schema(connection, self.path) != SCHEMA_VERSION:
+                raise StoreError(
+                    f"The store '{self.path}' has another schema by now.", "Type the command again."
+                )
+        self.file.pin()
+        self._substitute, self._is_missing = None, False
 
     def open(self, *, write: bool = False, missing_ok: bool = False) -> str:
         """Check that the file is a store that can be read or, with ``write``, written to; see ``Store.open``.
@@ -116,14 +133,16 @@ class Database:
         """
         if not (write or missing_ok):
             self.check_there()
-        elif not sqlite.file_size(self.path, self._file):
-            sqlite.check_creatable(self.path)
-            self._substitute = sqlite.make_engine()
+        elif not sqlite.file_size(self.file, self._engine):
+            self.file.check_creatable()
+            self._substitute, self._is_missing = sqlite.make_engine(), True
             with self._substitute.begin() as connection:
                 METADATA.create_all(connection)
             return SCHEMA_VERSION
+        self.file.pin()
         # Only a store is locked for writing, never the database of another program.
-        with self.read(file=True) as connection:
+        looking = sqlite.for_looking(self._engine)
+        with sqlite.translate_errors(self.file), looking.connect() as connection:
             schema = check_schema(connection, self.path)
         if schema != SCHEMA_VERSION and write:
             raise StoreError(
@@ -145,15 +164,15 @@ class Database:
         with self.read(file=True) as connection:
             copy = sqlite.copy_to_memory(connection)
         engine = sqlite.for_writing(copy, migrates=True)
-        with sqlite.translate_errors(self.path), engine.begin() as connection:
+        with sqlite.translate_errors(self.file), engine.begin() as connection:
             migrate(connection)
         return copy
 
     def check_there(self) -> None:
         """Raise ``NotFoundError`` unless there is a file that is not empty, whatever its content."""
-        if not sqlite.file_size(self.path, self._file):
+        if not sqlite.file_size(self.file, self._engine):
             raise NotFoundError(
-                f"There is no store at '{self.path}'.",
+                f"There is no store at '{self.path}'{self.file.remark}.",
                 f"Train something first ({LEARNING_RATES_COMMAND}), or name one with --store.",
             )
 

@@ -1,8 +1,8 @@
-"""What differs between SQLite and other databases: file, transactions, errors in words, copies, checks."""
+"""What differs between SQLite and other databases: address, transactions, errors in words, copies, checks."""
 
 import os
+import re
 import sqlite3
-import stat
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,11 +10,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.pool import NullPool, StaticPool
 
-from lenetcli.errors import StoreBusyError, StoreError, describe_error
+from lenetcli.errors import StoreBusyError, StoreChangedError, StoreError
 from lenetcli.files import expand
+from lenetcli.store.sqlite_file import StoreFile
 
 BUSY_SECONDS = 5.0
 """How long one statement waits for the lock of another program, in seconds."""
@@ -22,10 +23,12 @@ BUSY_SECONDS = 5.0
 COPY_PATIENCE = 30.0
 """How long a backup waits for a target that another program uses, in seconds."""
 
+_ADVICE_ON_ACCESS = "Change its permissions, or name another with --store."
+
 _FAULTS = {
     sqlite3.SQLITE_FULL: ("is on a disk that is full", "Make room, then type the same command again."),
-    sqlite3.SQLITE_READONLY: ("cannot be written", "Change its permissions, or name another with --store."),
-    sqlite3.SQLITE_PERM: ("cannot be written", "Change its permissions, or name another with --store."),
+    sqlite3.SQLITE_READONLY: ("cannot be written", _ADVICE_ON_ACCESS),
+    sqlite3.SQLITE_PERM: ("cannot be written", _ADVICE_ON_ACCESS),
     sqlite3.SQLITE_IOERR: ("met an input/output error", "Check the disk, then type the same command again."),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "Check its folder, its permissions and the open files."),
     sqlite3.SQLITE_CORRUPT: ("is damaged", "Restore it from a backup."),
@@ -34,34 +37,81 @@ _FAULTS = {
 }
 """What is wrong with the file, and what to do about it, by the primary result code of SQLite."""
 
+_OF_JOURNAL = {sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_IOERR_DELETE, sqlite3.SQLITE_CANTOPEN}
+"""The result codes of a file that must be rolled back by a process that may not."""
 
-def parse_address(store: str) -> URL:
-    """The SQLAlchemy URL of a store that is given as a path or as such a URL.
+_OF_FOLDER = {sqlite3.SQLITE_READONLY_DIRECTORY, sqlite3.SQLITE_CANTOPEN}
+"""The result codes of a file that can be written in a folder that takes no journal."""
+
+_OF_LOCKS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+}
+"""The result codes that a file system without locks leads to, among other causes."""
+
+_URL_SCHEME = re.compile(r"(sqlite|file|postgres)\w*(\+\w+)?:", re.IGNORECASE)
+_WINDOWS_PATH = re.compile(r"([A-Za-z]):[\\/]|\\\\")
+
+
+def parse_address(store: str) -> StoreFile:
+    """The file of a store that is given as a path or as an SQLAlchemy URL.
 
     Raises:
-        StoreError: if a text with ``://`` is not such a URL, or not that of a SQLite file without options.
+        StoreError: if it is an address of something else, or a path of another system.
     """
+    if "://" in store:
+        return _parse_url(store)
+    if store == ":memory:":
+        raise _not_a_file(store)
+    path = expand(store)
+    if not os.path.lexists(path):
+        if match := _URL_SCHEME.match(store):
+            raise StoreError(
+                f"The store '{store}' is neither a path nor an SQLAlchemy URL.",
+                f"Give the path alone: --store '{store[match.end() :]}'.",
+            )
+        if os.name != "nt" and (match := _WINDOWS_PATH.match(store)):
+            inside = store[match.end() :].replace("\\", "/")
+            advice = f"In WSL it is '/mnt/{match[1].lower()}/{inside}'." if match[1] else "Mount its share."
+            raise StoreError(f"The store '{store}' is a path of Windows, which is none here.", advice)
+    return StoreFile(path)
+
+
+def _parse_url(address: str) -> StoreFile:
     try:
-        url = make_url(store) if "://" in store else URL.create("sqlite", database=str(expand(store)))
+        url = make_url(address)
     except (exc.ArgumentError, ValueError):  # ValueError: the port is not a number
         # The text is not quoted, since it may contain a password.
         raise StoreError("The address of the store is not an SQLAlchemy URL.", "Give a path.") from None
     is_sqlite = url.drivername in ("sqlite", "sqlite+pysqlite") and not url.query
     if not is_sqlite or not url.database or url.database == ":memory:":
-        raise StoreError(
-            f"The store {url.render_as_string()} is not a SQLite file.", "Give a path, or sqlite:///PATH."
-        )
-    return url
+        raise _not_a_file(url.render_as_string())
+    path = Path(url.database)
+    # Three slashes begin a relative path, which surprises many: the third one only ends the empty host.
+    meaning = f" (four slashes, sqlite:////{path}, mean '/{path}')"
+    return StoreFile(path, "" if path.is_absolute() else meaning)
 
 
-def make_engine(url: URL | None = None) -> Engine:
-    """The engine of a file, opened anew for each transaction, or of a new database in memory, kept open."""
-    engine = create_engine(
-        url or "sqlite://",
-        poolclass=NullPool if url else StaticPool,
+def _not_a_file(address: str) -> StoreError:
+    return StoreError(f"The store {address} is not a SQLite file.", "Give a path, or sqlite:///PATH.")
+
+
+def make_engine(file: StoreFile | None = None, *, create: bool = False) -> Engine:
+    """The engine of a file, opened anew for each transaction, or of a new database in memory, kept open.
+
+    A file that is missing is created only with ``create``.
+    """
+    address = ":memory:" if file is None else file.address(create=create)
+
+    def connect() -> sqlite3.Connection:
         # None keeps the ``sqlite3`` module from beginning transactions by itself.
-        connect_args={"isolation_level": None, "check_same_thread": False},
-    )
+        return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool if file else StaticPool)
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine
@@ -82,6 +132,11 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def for_looking(engine: Engine) -> Engine:
+    """The engine with transactions that read and do not wait for the lock of another program."""
+    return engine.execution_options(lenetcli_begin=["PRAGMA busy_timeout=0", "BEGIN"])
+
+
 def for_writing(engine: Engine, *, patience: float | None = None, migrates: bool = False) -> Engine:
     """The engine with transactions that write, which take the write lock at their start.
 
@@ -99,30 +154,56 @@ def for_writing(engine: Engine, *, patience: float | None = None, migrates: bool
 
 
 @contextmanager
-def translate_errors(path: Path) -> Iterator[None]:
+def translate_errors(file: StoreFile) -> Iterator[None]:
     """A context that raises errors of the database and those caused by its content as ``StoreError``."""
     try:
         yield
     except (TypeError, ValueError, LookupError, OverflowError, RecursionError, exc.NoResultFound) as error:
         raise StoreError(
-            f"The store '{path}' holds something that this lenetcli does not understand "
+            f"The store '{file.path}' holds something that this lenetcli does not understand "
             f"({type(error).__name__}: {str(error)[:200]}).",
             "Look at it with lenetcli store check, or restore it from a backup.",
         ) from error
     except exc.DBAPIError as error:
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        primary = None if code is None else code & 0xFF  # without the bits of the extended codes
-        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise StoreBusyError(
-                f"The store '{path}' is locked by another program.",
-                "Close that program, then type the same command again.",
-            ) from error
-        unknown = f"cannot be used ({error.orig})", "Restore it from a backup."
-        fault, advice = _FAULTS.get(primary or -1, unknown)
-        raise StoreError(f"The store '{path}' {fault}.", advice) from error
+        file.check_same()
+        raise _describe(file, error) from error
 
 
-def file_size(path: Path, engine: Engine) -> int:
+def _describe(file: StoreFile, error: exc.DBAPIError) -> StoreError:
+    """The error of the database in words."""
+    code = getattr(error.orig, "sqlite_errorcode", None) or -1
+    primary = code & 0xFF  # without the bits of the extended codes
+    if code in _OF_LOCKS:
+        file.check_locks()
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreBusyError(
+            f"The store '{file.path}' is locked by another program.",
+            "Close that program, then type the same command again.",
+        )
+    if primary == sqlite3.SQLITE_CONSTRAINT:
+        return StoreChangedError(
+            f"The store '{file.path}' has other rows than were written to it ({error.orig}).",
+            "Somebody changed it meanwhile: look at it with lenetcli store check.",
+        )
+    if code in _OF_JOURNAL and file.journal.exists():
+        return StoreError(
+            f"The store '{file.path}' was left half written by a program that was stopped, and may not be "
+            f"written here to undo that with its journal '{file.journal}'.",
+            "Let somebody who may write both and their folder type lenetcli runs list with this --store, "
+            "or copy both into a folder of yours and look there.",
+        )
+    if code in _OF_FOLDER and not file.can_have_journal():
+        return StoreError(
+            f"The folder '{file.journal.parent}' of the store cannot be written, and a store needs a journal "
+            "beside it.",
+            "Change the permissions of the folder, or name another store with --store.",
+        )
+    unknown = f"cannot be used ({error.orig})", "Restore it from a backup."
+    fault, advice = _FAULTS.get(primary, unknown)
+    return StoreError(f"The store '{file.path}' {fault}.", advice)
+
+
+def file_size(file: StoreFile, engine: Engine) -> int:
     """The size of a file in bytes; 0 if there is none.
 
     SQLite first rolls back what a killed process left half written: if it was killed while it created the
@@ -131,39 +212,14 @@ def file_size(path: Path, engine: Engine) -> int:
     Raises:
         StoreError: if the path leads to something else than an ordinary file, or nowhere that is allowed.
     """
-    size = _size(path)
+    size = file.size()
     with suppress(OSError):  # the name of the journal is too long: then there is none
         # A journal exists only during a transaction and after a crash.
-        if size and Path(f"{path}-journal").exists():
-            with translate_errors(path), engine.connect() as connection:
+        if size and file.journal.exists():
+            with translate_errors(file), for_looking(engine).connect() as connection:
                 connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
-            return _size(path)
+            return file.size()
     return size
-
-
-def _size(path: Path) -> int:
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    except (OSError, ValueError) as error:  # too long a name, a folder without access, a null byte
-        raise StoreError(
-            f"The store '{path}' cannot be opened: {describe_error(error)}.",
-            "Name another file with --store.",
-        ) from error
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not an ordinary file"
-        raise StoreError(f"The store '{path}' is {kind}.", "Name a file with --store.")
-    return status.st_size
-
-
-def check_creatable(path: Path) -> None:
-    """Raise ``StoreError`` unless a file can be created at a path; none is created."""
-    folder = path.parent
-    if not folder.is_dir():
-        raise StoreError(f"There is no folder '{folder}'.", "Make it, or name another --store.")
-    if not os.access(folder, os.W_OK):
-        raise StoreError(f"The folder '{folder}' cannot be written.", "Name another --store.")
 
 
 def copy_to_memory(connection: Connection) -> Engine:

@@ -55,6 +55,11 @@ class Store:
         """The path of the store as text."""
         return str(self._database.path)
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether there was no store when it was opened, and nothing has been written to it since."""
+        return self._database.is_missing
+
     # Reading
 
     def runs(

@@ -29,7 +29,7 @@ class Fate(StrEnum):
     ``KEPT``: nothing, it was done. ``TRAINED`` and ``CONTINUED``: trained here from the first epoch, or from
     a checkpoint. ``MEASURED``: trained again for its timings. ``ELSEWHERE``: finished by another process
     meanwhile. ``LEFT``: not done, because of a stop or in the hands of another process. ``FAILED``: ended by
-    an error.
+    an error. ``LOST``: finished, and not in the store at the end, which somebody has changed meanwhile.
     """
 
     KEPT = "kept"
@@ -39,6 +39,7 @@ class Fate(StrEnum):
     ELSEWHERE = "trained elsewhere"
     LEFT = "left"
     FAILED = "failed"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)

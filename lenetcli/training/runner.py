@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from lenetcli.data.sources import Arrays
-from lenetcli.errors import LenetError, LostClaimError, StoreBusyError, StoreError
+from lenetcli.errors import LenetError, LostClaimError, StoreBusyError, StoreChangedError, StoreError
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Sweep
@@ -44,7 +44,7 @@ class Result:
     @property
     def complete(self) -> bool:
         """Whether every cell has reached what was requested."""
-        return not any(fate in (Fate.LEFT, Fate.FAILED) for fate in self.fates.values())
+        return not any(fate in (Fate.LEFT, Fate.FAILED, Fate.LOST) for fate in self.fates.values())
 
 
 class Runner:
@@ -88,7 +88,15 @@ class Runner:
                 self._fates.setdefault(cell.config.key, Fate.LEFT)
             with suppress(Stopped):
                 sweep = refresh(self._store, sweep)
+                self._find_lost(sweep)
         return Result(sweep=sweep, fates=self._fates, failure=self._failure)
+
+    def _find_lost(self, stored: Sweep) -> None:
+        """Correct the fates of runs that were finished, and are not in the sweep as it is stored."""
+        for cell in stored.cells:
+            key = cell.config.key
+            if not cell.is_done and self._fates[key] not in (Fate.LEFT, Fate.FAILED):
+                self._fates[key] = Fate.LOST
 
     def _work_through(self) -> None:
         """Record the sweep, then train its open cells; those that other processes train are tried again."""
@@ -169,6 +177,8 @@ class Runner:
         except LostClaimError:
             self._end(config.key, RunState.RUNNING, Fate.LEFT)
             return False
+        except StoreChangedError:  # nothing is written to a store that is another one by now
+            raise
         except (Stopped, BrokenPipeError):  # BrokenPipeError: nobody reads the progress any more
             _give_up(claim, RunState.INTERRUPTED)
             raise

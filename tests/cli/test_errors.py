@@ -139,7 +139,7 @@ def test_usage(folder, capsys, typed, problem, advice):
 def test_nothing_to_look_at(folder, capsys, typed):
     code, stderr = run(capsys, *typed.split())
     assert code == 3
-    assert "There is no store at 'lenetcli.db'" in stderr
+    assert f"There is no store at '{folder}/lenetcli.db'" in stderr
     assert "lenetcli sweep lr" in stderr
     assert list(folder.iterdir()) == []
 
@@ -210,7 +210,7 @@ def test_what_was_typed_comes_before_the_environment(folder, capsys):
 def test_a_store_in_no_folder(folder, capsys, command):
     code, stderr = run(capsys, *command.split(), "--store", "nowhere/lenetcli.db")
     assert code == 4
-    assert "There is no folder 'nowhere'" in stderr
+    assert f"There is no folder '{folder}/nowhere'" in stderr
 
 
 def test_places_that_cannot_be_written(folder, capsys, monkeypatch):
