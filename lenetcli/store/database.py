@@ -108,7 +108,6 @@ class Database:
 
     def _create(self) -> None:
         """Create the store that was missing when it was opened."""
-        self.file.check_locks()  # first, so that no empty file is left where there are none
         engine = sqlite.for_writing(sqlite.make_engine(self.file, create=True))
         with sqlite.translate_errors(self.file), engine.begin() as connection:
             # Of several processes that find no store, the first to get the lock creates it; the others wait
@@ -133,16 +132,17 @@ class Database:
         """
         if not (write or missing_ok):
             self.check_there()
-        elif not sqlite.file_size(self.file, self._engine):
+        elif not self._size():
             self.file.check_creatable()
+            if write:
+                self.file.check_locks()  # first, so that no empty file is left where there are none
             self._substitute, self._is_missing = sqlite.make_engine(), True
             with self._substitute.begin() as connection:
                 METADATA.create_all(connection)
             return SCHEMA_VERSION
         self.file.pin()
         # Only a store is locked for writing, never the database of another program.
-        looking = sqlite.for_looking(self._engine)
-        with sqlite.translate_errors(self.file), looking.connect() as connection:
+        with self.read(file=True) as connection:
             schema = check_schema(connection, self.path)
         if schema != SCHEMA_VERSION and write:
             raise StoreError(
@@ -168,9 +168,12 @@ class Database:
             migrate(connection)
         return copy
 
+    def _size(self) -> int:
+        return self.repeat(lambda: sqlite.file_size(self.file, self._engine))
+
     def check_there(self) -> None:
         """Raise ``NotFoundError`` unless there is a file that is not empty, whatever its content."""
-        if not sqlite.file_size(self.file, self._engine):
+        if not self._size():
             raise NotFoundError(
                 f"There is no store at '{self.path}'{self.file.remark}.",
                 f"Train something first ({LEARNING_RATES_COMMAND}), or name one with --store.",

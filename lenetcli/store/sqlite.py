@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +118,10 @@ def make_engine(file: StoreFile | None = None, *, create: bool = False) -> Engin
 
 
 def _set_up(connection: Any, _record: Any) -> None:
-    """Set the pragmas of a new connection, which SQLite keeps for a connection only."""
+    """Set the pragmas of a new connection, which SQLite keeps for a connection only; none needs a lock."""
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")  # first: the next ones may wait
+    cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
     cursor.execute("PRAGMA foreign_keys=ON")  # off by default
-    cursor.execute("PRAGMA synchronous=FULL")  # a committed epoch survives a loss of power
     cursor.execute("PRAGMA trusted_schema=OFF")  # a schema from elsewhere calls no unsafe function
     cursor.close()
 
@@ -144,6 +143,7 @@ def for_writing(engine: Engine, *, patience: float | None = None, migrates: bool
     Foreign keys are not enforced if the transaction ``migrates``.
     """
     pragmas = [] if patience is None else [f"PRAGMA busy_timeout={int(patience * 1000)}"]
+    pragmas.append("PRAGMA synchronous=FULL")  # a committed epoch survives a loss of power
     if migrates:
         # A migration replaces a table by a changed copy: with foreign keys enforced, dropping the old table
         # deletes all rows that refer to it. The pragma has no effect once a transaction has begun.
@@ -185,7 +185,7 @@ def _describe(file: StoreFile, error: exc.DBAPIError) -> StoreError:
             f"The store '{file.path}' has other rows than were written to it ({error.orig}).",
             "Somebody changed it meanwhile: look at it with lenetcli store check.",
         )
-    if code in _OF_JOURNAL and file.journal.exists():
+    if code in _OF_JOURNAL and os.path.lexists(file.journal):
         return StoreError(
             f"The store '{file.path}' was left half written by a program that was stopped, and may not be "
             f"written here to undo that with its journal '{file.journal}'.",
@@ -212,14 +212,11 @@ def file_size(file: StoreFile, engine: Engine) -> int:
     Raises:
         StoreError: if the path leads to something else than an ordinary file, or nowhere that is allowed.
     """
-    size = file.size()
-    with suppress(OSError):  # the name of the journal is too long: then there is none
-        # A journal exists only during a transaction and after a crash.
-        if size and file.journal.exists():
-            with translate_errors(file), for_looking(engine).connect() as connection:
-                connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
-            return file.size()
-    return size
+    if file.size():
+        # The first look does not wait for a lock: if there are none to be had, that is told at once.
+        with translate_errors(file), for_looking(engine).connect() as connection:
+            connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
+    return file.size()
 
 
 def copy_to_memory(connection: Connection) -> Engine:
@@ -236,13 +233,16 @@ def copy_to_file(connection: Connection, target: Path) -> None:
     Raises:
         sqlite3.Error: if it cannot be written.
     """
+    connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()  # meets the faults of the source first
     deadline = time.monotonic() + COPY_PATIENCE
+    # Nobody else knows a new file yet: it needs no locks, which its file system may not grant.
+    address = target.absolute().as_uri() + ("" if target.exists() else "?nolock=1")
 
     def give_up(status: int, _remaining: int, _pages: int) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > deadline:
             raise sqlite3.OperationalError("another program uses it")
 
-    with closing(sqlite3.connect(target)) as copy:
+    with closing(sqlite3.connect(address, uri=True)) as copy:
         _driver_of(connection).backup(copy, progress=give_up)
         # If the source is in WAL mode, so is the copy: this leaves it one plain file.
         copy.execute("PRAGMA journal_mode=DELETE").fetchone()
