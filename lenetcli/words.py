@@ -1,6 +1,7 @@
 """Names, numbers and lists as they appear in sentences and tables."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 NONE = "–"
@@ -73,3 +74,8 @@ def write_duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{seconds / 3600:.1f} h"
+
+
+def write_time(time: datetime) -> str:
+    """A time to the minute, in UTC: ``2025-03-01 12:03 UTC``."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -127,8 +127,10 @@ class Run:
     """A run as stored, or cut to the epochs of a sweep (``at``).
 
     ``target_epochs`` is the largest number of epochs ever requested, ``completed_epochs`` the largest
-    requested number that was reached, ``parameters`` the number of trainable parameters. ``id_digits`` is the
-    number of digits of the id that identify the run in its store.
+    requested number that was reached, ``parameters`` the number of trainable parameters.
+    ``last_sign_of_life`` is that of the process that trains it, by the clock of its host; None unless the run
+    is running and nothing here tells whether that process is alive. ``id_digits`` is the number of digits of
+    the id that identify the run in its store.
     """
 
     key: str
@@ -141,6 +143,7 @@ class Run:
     created_at: datetime
     curve: tuple[CurvePoint, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    last_sign_of_life: datetime | None = None
     id_digits: int = 8
 
     @property
@@ -255,4 +258,5 @@ class Run:
             ),
             target_epochs=epochs,
             state=RunState.COMPLETED if reached else self.state,
+            last_sign_of_life=None if reached else self.last_sign_of_life,
         )

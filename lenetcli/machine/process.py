@@ -15,9 +15,10 @@ from lenetcli.machine.system import ROOT, host_name, printable, read_text
 class ProcessIdentity:
     """The identity of a process, distinct from any other on any machine, even a later one of the same pid.
 
-    ``machine`` is a hash of the installation's id, ``boot_id`` the kernel's id of the boot, ``pid_namespace``
-    the namespace that gives the pid its meaning; each is empty if the system has none. ``started`` is the
-    start time as the system counts it: on Linux in ticks since boot, which no clock can change.
+    ``machine`` is a hash of the installation's id, ``boot_id`` the kernel's id of the boot (on systems other
+    than Linux the host and the time of the boot), ``pid_namespace`` the namespace that gives the pid its
+    meaning; each is empty if the system has none. ``started`` is the start time as the system counts it: on
+    Linux in ticks since boot, which no clock can change.
     """
 
     host: str
@@ -61,28 +62,34 @@ def this_process() -> ProcessIdentity:
     return ProcessIdentity(
         host=host_name(),
         machine=hashlib.sha256(f"lenetcli:{machine_id}".encode()).hexdigest()[:16] if machine_id else "",
-        boot_id=read_text(ROOT / "proc/sys/kernel/random/boot_id"),
+        boot_id=read_text(ROOT / "proc/sys/kernel/random/boot_id") if linux else _boot_time(),
         pid_namespace=str(Path("/proc/self/ns/pid").readlink()) if linux else "",
         pid=pid,
         started=_start_on_linux("self") if linux else _start(pid),
     )
 
 
+def _boot_time() -> str:
+    """The name of this host and the time at which it was booted, for systems whose kernel has no boot id."""
+    # Whole seconds, and no coarser: hosts that are switched on together boot within the same minute. The time
+    # of the boot moves with the clock of such a system. Then a live process seems to be of another boot, of
+    # which nothing is known, and its heartbeat decides.
+    import psutil
+
+    return printable(f"{psutil.boot_time():.0f} {host_name()}")
+
+
 def is_alive(identity: ProcessIdentity) -> bool | None:
     """Whether a process still exists (stopped: yes, zombie: no); None if that cannot be determined.
 
-    It cannot for a process of another machine or container, unless this machine has been booted since.
+    It cannot for a process of another machine, container or boot.
     """
     here = this_process()
     # The same boot id means the same running kernel, even from another container with another host name and
-    # machine id. A different one means another machine, or an earlier boot of this one, which no process has
-    # survived. Installations that were cloned share their machine id, so the host name must agree as well.
-    # Without boot ids (systems other than Linux), host name and machine id decide alone.
+    # machine id. A different one means another machine, or an earlier boot of this one. Nothing tells which,
+    # since machines that were cloned share their host name and machine id.
     if not here.boot_id or identity.boot_id != here.boot_id:
-        if not here.machine or (identity.host, identity.machine) != (here.host, here.machine):
-            return None
-        if identity.boot_id != here.boot_id:
-            return False
+        return None
     # The kernel is the same, but in another pid namespace the same pid is another process.
     if identity.pid_namespace != here.pid_namespace:
         return None

@@ -21,13 +21,16 @@ _FIRST_FIELDS = (
     *("device_name", "parameters", "val_accuracy", "best_val_accuracy", "test_accuracy", "runtime_seconds"),
     "created_at",
 )
-RUN_FIELDS = tuple(dict.fromkeys((*_FIRST_FIELDS, *(row.name for row in COLUMNS), "contended")))
+_LAST_FIELDS = ("contended", "last_sign_of_life")
+RUN_FIELDS = tuple(dict.fromkeys((*_FIRST_FIELDS, *(row.name for row in COLUMNS), *_LAST_FIELDS)))
 """The fields of a run in JSON and the columns in CSV, in this order. Programs rely on their names."""
 
 
 def run_fields(run: Run) -> dict[str, Any]:
     """The flat JSON object of a run in ``runs list --json``, with the fields ``RUN_FIELDS``."""
+    sign = run.last_sign_of_life
     values = asdict(run.config) | {"dataset": run.dataset_name, "created_at": run.created_at.isoformat()}
+    values["last_sign_of_life"] = sign.isoformat() if sign else None
     return {name: values[name] if name in values else getattr(run, name) for name in RUN_FIELDS}
 
 

@@ -5,6 +5,7 @@ having that number. A process that was suspended for an hour, and whose run anot
 meanwhile, gets ``LostClaimError`` and changes nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,7 @@ from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.experiment.run import RunState, Timing, Trained, Worker
 from lenetcli.machine.process import this_process
 from lenetcli.store.database import Database
-from lenetcli.store.queries import holder_is_alive, read_checkpoint
+from lenetcli.store.queries import holder_is_alive, last_seen, read_checkpoint
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 
@@ -73,6 +74,8 @@ class Claim:
     def beat(self) -> None:
         """Increase the heartbeat counter of the attempt; this is tried once."""
         with self.database.write() as connection:
+            if not self.remeasure:
+                self._update_run(connection)
             beat = {"heartbeat": ATTEMPTS.c.heartbeat + 1, "seen_at": datetime.now(UTC)}
             self._update_attempt(connection, **beat)
 
@@ -176,14 +179,23 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Busy:
-    """A run that another process holds: the number of its attempt, its host, and its heartbeat.
+    """A run that another process holds: the number of its attempt, its host, and its signs of life.
 
-    The heartbeat is a counter that increases while that process lives.
+    ``heartbeat`` is a counter that increases while that process lives, and ``seen_at`` the time at which it
+    last did so, by the clock of that host. ``alive`` is what the process table here says, None if it cannot
+    tell.
     """
 
     number: int
     host: str
     heartbeat: int
+    seen_at: datetime
+    alive: bool | None
+
+
+def is_gone(holder: Busy) -> bool:
+    """Whether the process table says that the process of a holder is dead."""
+    return holder.alive is False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +213,7 @@ def claim_run(
     epochs: int,
     dataset_name: str,
     remeasure: bool,
-    presumed_dead: Busy | None,
+    is_dead: Callable[[Busy], bool],
 ) -> Claim | Busy | Done:
     """Claim a run, in a transaction that writes; see ``Store.claim``."""
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
@@ -218,7 +230,7 @@ def claim_run(
         changes: dict[str, Any] = {"target_epochs": max(row.target_epochs, epochs)}
         # What is done is not waited for, although another process may train the run further.
         if not done:
-            holder = _take_over(connection, row, presumed_dead)
+            holder = _take_over(connection, row, is_dead)
             if holder is not None:
                 return holder
             # The new number is the fencing token of this attempt. It voids that of the last holder, which may
@@ -279,19 +291,25 @@ def _add_attempt(connection: Connection, worker: Worker, attempt: dict[str, Any]
     return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]
 
 
-def _take_over(connection: Connection, run: Row[Any], presumed_dead: Busy | None) -> Busy | None:
+def _take_over(connection: Connection, run: Row[Any], is_dead: Callable[[Busy], bool]) -> Busy | None:
     """End the attempt that holds a run if its process is dead; returns the holder if it is not."""
     if run.state != RunState.RUNNING:
         return None
     of_holder = (ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.number == run.attempt)
     holder = connection.execute(select(ATTEMPTS).where(*of_holder)).one_or_none()
     if holder is not None:  # else the store is damaged, and there is no process to wait for
-        # The process table decides about a process of this host. One of another host or container is presumed
-        # dead if the caller saw its heartbeat stand still and the counter has not moved since. If it is alive
-        # all the same, the fencing token keeps it from writing.
-        alive = holder_is_alive(holder.identity)
-        busy = Busy(number=holder.number, host=holder.recorder_host, heartbeat=holder.heartbeat)
-        if alive or (alive is None and presumed_dead != busy):
+        # A holder that is taken for dead and lives all the same cannot write, because of the fencing token.
+        # If it has the identity of this process, it is another one in a copy of this virtual machine that was
+        # made while it ran, or a claim that this process has lost track of: the process table knows neither.
+        mine = holder.identity == this_process().to_json()
+        busy = Busy(
+            number=holder.number,
+            host=holder.recorder_host,
+            heartbeat=holder.heartbeat,
+            seen_at=last_seen(holder),
+            alive=None if mine else holder_is_alive(holder.identity),
+        )
+        if not is_dead(busy):
             return busy
         outcome = {"outcome": RunState.INTERRUPTED, "note": "its process was gone"}
         connection.execute(update(ATTEMPTS).where(*of_holder).values(ended_at=datetime.now(UTC), **outcome))

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from datetime import datetime
 from functools import cache
 from os.path import commonprefix
 from types import UnionType
@@ -174,7 +175,7 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             row,
             dataset_name=row.dataset,
             config=_build(Config, row, precision=Precision(row.precision), device=DeviceKind(row.device)),
-            state=_state_as_seen(row, attempts[row.id]),
+            **_judge_state(row, attempts[row.id]),
             curve=tuple(_build(CurvePoint, point) for point in points[row.id]),
             attempts=tuple(map(build_attempt, attempts[row.id])),
             id_digits=_count_digits(connection, row.key),
@@ -191,18 +192,25 @@ def group_rows(connection: Connection, query: Select[Any], column: str) -> dict[
     return groups
 
 
-def _state_as_seen(row: Row[Any], attempts: Sequence[Row[Any]]) -> RunState:
-    """The state of a run, whose process may have died without recording it."""
+def _judge_state(row: Row[Any], attempts: Sequence[Row[Any]]) -> dict[str, Any]:
+    """The state of a run, whose process may have died without recording it, and its last sign of life."""
     # A killed process leaves "running" in the row, and queries do not correct it, since they never write. The
     # state is then the one that the process would have recorded if it had been interrupted, see
     # ``Claim._end``. A process that cannot be seen from here (None) may be alive: its run is running.
-    state = STATES.get(row.state, RunState.FAILED)
-    if state is not RunState.RUNNING:
-        return state
-    holder = next((attempt for attempt in attempts if attempt.number == row.attempt), None)
-    if holder is not None and holder_is_alive(holder.identity) is not False:
-        return state
-    return RunState.COMPLETED if row.completed_epochs else RunState.INTERRUPTED
+    state, last_sign = STATES.get(row.state, RunState.FAILED), None
+    if state is RunState.RUNNING:
+        holder = next((attempt for attempt in attempts if attempt.number == row.attempt), None)
+        alive = False if holder is None else holder_is_alive(holder.identity)
+        if alive is False:
+            state = RunState.COMPLETED if row.completed_epochs else RunState.INTERRUPTED
+        elif alive is None and holder is not None:
+            last_sign = last_seen(holder)
+    return {"state": state, "last_sign_of_life": last_sign}
+
+
+def last_seen(attempt: Row[Any]) -> datetime:
+    """The time of the last sign of life of an attempt, by the clock of its host."""
+    return attempt.seen_at or attempt.started_at  # type: ignore[no-any-return]
 
 
 def holder_is_alive(identity: str) -> bool | None:

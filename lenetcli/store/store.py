@@ -1,6 +1,6 @@
 """The store as the rest of the program uses it: each method is one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from sqlalchemy import func, select
@@ -12,7 +12,7 @@ from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.run import Run, RunState, Worker
 from lenetcli.experiment.sweep import Axis, Sweep
 from lenetcli.store import claims, queries, sweeps
-from lenetcli.store.claims import Busy, Claim, Done
+from lenetcli.store.claims import Busy, Claim, Done, is_gone
 from lenetcli.store.database import Database, OnLock
 from lenetcli.store.tables import DATASETS, EPOCHS, RUNS
 
@@ -154,18 +154,18 @@ class Store:
         *,
         dataset_name: str,
         remeasure: bool = False,
-        presumed_dead: Busy | None = None,
+        is_dead: Callable[[Busy], bool] = is_gone,
     ) -> Claim | Busy | Done:
         """Claim a run for a worker to train it up to ``epochs``; a run of a dead process is taken over.
 
         With ``remeasure``, a run that has the epochs is claimed to be trained again for its timings alone.
-        ``presumed_dead`` is a holder whose heartbeat has stood still for too long.
+        ``is_dead`` says whether the process of a holder is dead, in the transaction that then takes it over.
 
         Returns:
             The claim, ``Busy`` if another process holds the run, ``Done`` if there is nothing to train.
         """
         return self._database.change(
             lambda c: claims.claim_run(
-                c, self._database, config, worker, epochs, dataset_name, remeasure, presumed_dead
+                c, self._database, config, worker, epochs, dataset_name, remeasure, is_dead
             )
         )

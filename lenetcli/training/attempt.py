@@ -4,6 +4,7 @@ import os
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -11,19 +12,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from lenetcli.errors import StoreError
+from lenetcli.errors import LostClaimError, StoreBusyError, StoreChangedError, StoreError
 from lenetcli.experiment.run import Worker
 from lenetcli.machine import processor, system
 from lenetcli.machine.devices import Device
 from lenetcli.machine.process import this_process
 from lenetcli.store.claims import Busy
+from lenetcli.training.events import Stopped
 from lenetcli.version import __version__
 
 HEARTBEAT_SECONDS = 10.0
 """The interval between two heartbeats of an attempt."""
 
+RETRY_SECONDS = 1.0
+"""The interval at which a heartbeat is tried again while another program holds the lock of the store."""
+
 DEAD_SECONDS = 120.0
 """An attempt on another host is presumed dead when its heartbeat has stood still for so long."""
+
+SILENT_SECONDS = 30.0
+"""An attempt on another host is known to be alive until its heartbeat has stood still for so long."""
 
 LONGEST_GAP = 5.0
 """The most that counts between two observations of a heartbeat, in seconds."""
@@ -50,53 +58,102 @@ def describe_worker(
 
 
 @contextmanager
-def send_heartbeats(beat: Callable[[], None]) -> Iterator[None]:
-    """Call ``beat`` periodically in a thread of its own, since one step of a huge batch can take minutes."""
-    ended = threading.Event()
+def send_heartbeats(beat: Callable[[], None], stop: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
+    """Call ``beat`` periodically in a thread of its own, since one step of a huge batch can take minutes.
+
+    The context is a function that says whether to stop: because ``stop`` says so, or because nothing can be
+    recorded any more. ``Stopped`` in the context is then the error of the heartbeat that found that out.
+    """
+    ended, failures = threading.Event(), list[StoreError]()
 
     def work() -> None:
-        while not ended.wait(HEARTBEAT_SECONDS):
-            with suppress(StoreError):
+        pause = HEARTBEAT_SECONDS
+        while not (failures or ended.wait(pause)):
+            pause = HEARTBEAT_SECONDS
+            try:
                 beat()
+            except StoreBusyError:  # others may take this process for dead soon after the lock is released
+                pause = min(RETRY_SECONDS, HEARTBEAT_SECONDS)
+            except (LostClaimError, StoreChangedError) as error:
+                failures.append(error)
+            except StoreError:  # may pass: if it does not, the next epoch cannot be recorded
+                continue
 
     threading.Thread(target=work, daemon=True, name="heartbeat").start()
     try:
-        yield
+        yield lambda: stop() or bool(failures)
+    except Stopped:
+        if not failures:
+            raise
+        raise failures[0] from None
     finally:
         ended.set()
 
 
 class _Observation(NamedTuple):
-    """The holder of a run, when it was last seen, and for how long its heartbeat had stood still then."""
+    """What was seen last of the holder of a run, when, and how long its heartbeat had stood still then.
 
-    holder: Busy
+    ``has_moved`` is whether the heartbeat of this holder was ever seen to move.
+    """
+
+    number: int
+    heartbeat: int
     at: float
     still_seconds: float
+    has_moved: bool
 
 
 class HeartbeatWatch:
-    """Finds out which attempts of other hosts are dead, from how long their heartbeat counters stand still.
+    """Finds out which attempts are dead: by the process table where it can tell, else by their heartbeats.
 
-    Time is measured with the monotonic clock of this process, so that no wall clock matters.
+    Time is measured with the monotonic clock of this process, so that no wall clock matters. A run that was
+    lost to another process is proof that the processes of two machines look alike, or that heartbeats cannot
+    be recorded in time. From then on the process table is not asked about that run, and with each loss its
+    holders have twice as long to give a sign of life, so that in the end one of them gets on with it.
     """
 
     def __init__(self) -> None:
         self._observations: dict[str, _Observation] = {}  # by the key of the run
+        self._losses = Counter[str]()  # by the key of the run
 
-    def observe(self, key: str, holder: Busy) -> bool:
-        """Record the heartbeat of the holder of a run; returns whether the run is new here."""
-        now, before, still = time.monotonic(), self._observations.get(key), 0.0
-        if before is not None and before.holder == holder:
-            # During a longer gap this process may have been stopped, or have trained another run, and the
-            # other process may have been stopped as well, or have waited for the lock of the store.
-            still = before.still_seconds + min(now - before.at, LONGEST_GAP)
-        self._observations[key] = _Observation(holder, now, still)
-        return before is None
+    def lose(self, key: str) -> None:
+        """Record that a run was lost to another process."""
+        self._losses[key] += 1
 
-    def find_dead(self, key: str) -> Busy | None:
-        """The holder of a run as last observed if it is presumed dead, else None."""
+    def forget(self) -> None:
+        """Forget all observations, since the store is locked, and nobody can record a heartbeat."""
+        self._observations.clear()
+
+    def observe(self, key: str, holder: Busy) -> float | None:
+        """Record the heartbeat of the holder of a run; returns the seconds until it is presumed dead.
+
+        None if it is known to be alive.
+        """
+        now, before = time.monotonic(), self._observations.get(key)
+        still, has_moved = 0.0, False
+        if before is not None and before.number == holder.number:
+            has_moved = before.has_moved or before.heartbeat != holder.heartbeat
+            if before.heartbeat == holder.heartbeat:
+                # During a longer gap this process may have been stopped, or have trained another run, and the
+                # other process may have been stopped as well, or have waited for the lock of the store.
+                still = before.still_seconds + min(now - before.at, LONGEST_GAP)
+        self._observations[key] = _Observation(holder.number, holder.heartbeat, now, still, has_moved)
+        if holder.alive or (has_moved and still < SILENT_SECONDS):
+            return None
+        return max(0.0, self._patience(key) - still)
+
+    def is_dead(self, key: str, holder: Busy) -> bool:
+        """Whether the holder of a run is dead, or presumed to be."""
+        if holder.alive is not None and not self._losses[key]:
+            return not holder.alive
         last = self._observations.get(key)
-        return last.holder if last is not None and last.still_seconds > DEAD_SECONDS else None
+        if holder.alive or last is None or (last.number, last.heartbeat) != (holder.number, holder.heartbeat):
+            return False
+        return last.still_seconds > self._patience(key)
+
+    def _patience(self, key: str) -> float:
+        """How long the heartbeat of a holder of a run may stand still."""
+        return DEAD_SECONDS * 2.0 ** self._losses[key]
 
 
 @cache

@@ -7,6 +7,7 @@ satisfies the same contract.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -57,6 +58,21 @@ class Loading:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A run is in the hands of another process on ``host``; this is repeated while it is waited for.
+
+    ``seen_at`` is its last sign of life, by the clock of that host; None if the process table says that it is
+    alive. ``left`` is the number of seconds after which the run is taken over unless there is another sign of
+    life; None if that process is known to be alive, or the run is not waited for.
+    """
+
+    key: str
+    host: str
+    seen_at: datetime | None
+    left: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Began:
     """The training of a run begins: its epochs ``first`` to ``last``."""
 
@@ -94,7 +110,7 @@ class Ended:
     fate: Fate
 
 
-Event = Noted | Loading | Began | Progressed | Stored | Ended
+Event = Noted | Loading | Held | Began | Progressed | Stored | Ended
 
 
 class Trainer(Protocol):

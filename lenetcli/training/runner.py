@@ -153,11 +153,12 @@ class Runner:
             self._epochs,
             dataset_name=self._plan.sweep.dataset_name,
             remeasure=remeasure,
-            presumed_dead=self._heartbeats.find_dead(key),
+            is_dead=lambda holder: self._heartbeats.is_dead(key, holder),
         )
         if isinstance(answer, Busy):
-            if self._heartbeats.observe(key, answer):
-                self._emit(events.Noted(f"A run is in the hands of another process on {answer.host}."))
+            left = self._heartbeats.observe(key, answer)
+            seen_at = None if answer.alive else answer.seen_at
+            self._emit(events.Held(key, answer.host, seen_at, left if self._wait else None))
             return False
         if isinstance(answer, Done):
             self._end(key, answer.state, Fate.KEPT if remeasure else Fate.ELSEWHERE)
@@ -172,9 +173,10 @@ class Runner:
         """
         self._claim = claim
         try:
-            with send_heartbeats(claim.beat):
-                self._train(config, claim)
+            with send_heartbeats(claim.beat, self._stop) as should_stop:
+                self._train(config, claim, should_stop)
         except LostClaimError:
+            self._heartbeats.lose(config.key)
             self._end(config.key, RunState.RUNNING, Fate.LEFT)
             return False
         except StoreChangedError:  # nothing is written to a store that is another one by now
@@ -193,7 +195,7 @@ class Runner:
             self._claim = None
         return True
 
-    def _train(self, config: Config, claim: Claim) -> None:
+    def _train(self, config: Config, claim: Claim, should_stop: Callable[[], bool]) -> None:
         """Train the missing epochs of a claimed run; each is recorded before the next one begins."""
         if claim.note and not claim.remeasure:
             self._emit(events.Noted(f"{claim.note[0].upper()}{claim.note[1:]}."))
@@ -203,7 +205,7 @@ class Runner:
         state = RunState.COMPLETED
         try:
             if epochs:
-                for trained in self._trainer.train(config, claim.checkpoint, epochs, self._emit, self._stop):
+                for trained in self._trainer.train(config, claim.checkpoint, epochs, self._emit, should_stop):
                     claim.record(trained)
                     self._emit(events.Stored(config.key, trained.point, trained.timing.train_seconds))
             else:  # it was interrupted exactly here, where no request ended then
@@ -240,6 +242,7 @@ class Runner:
         """Go on waiting for the lock of the store, unless a stop is requested."""
         if self._stop():
             raise Stopped from error
+        self._heartbeats.forget()
         if not self._lock_is_noted:
             self._emit(events.Noted("The store is locked by another program; waiting for it."))
             self._lock_is_noted = True

@@ -5,11 +5,11 @@ import pickle
 import re
 
 import pytest
-from helpers.made_up import make_cell, make_sweep
+from helpers.made_up import NOW, make_cell, make_sweep
 
 from lenetcli.cli.screen.display import Display
 from lenetcli.experiment.run import CurvePoint, RunState
-from lenetcli.training.events import Began, Ended, Fate, Noted, Progressed, Stored
+from lenetcli.training.events import Began, Ended, Fate, Held, Noted, Progressed, Stored
 
 CELLS = [make_cell("lr", rate, None) for rate in (0.1, 0.01, 0.001)]
 SWEEP = make_sweep("lr", 4, CELLS)
@@ -74,6 +74,37 @@ def test_lines_of_two_runs_at_once_name_their_run(screen):
         "lr 0.01  failed, failed",
         "look",
     ]
+
+
+HELD = (
+    Held(SECOND, "a host", NOW, 120.0),
+    Held(SECOND, "a host", NOW, 119.5),
+    Held(SECOND, "a host", NOW, None),
+    Held(SECOND, "a host", NOW, None),
+    Held(SECOND, "a host", NOW, 90.0),
+    Held(SECOND, "a host", NOW, 45.0),
+)
+
+
+def test_a_run_in_other_hands_has_a_line_whenever_what_is_known_of_it_changes(screen):
+    taken = "lr 0.01  is taken over in {} unless another process on a host gives a sign of life"
+    last = " (the last one at 2025-03-01 00:00 UTC by its clock)"
+    assert screen(*HELD, Held(THIRD, "here", None, None)).splitlines() == [
+        taken.format("2 min") + last,
+        "lr 0.01  is in the hands of another process on a host",
+        taken.format("90 s") + last,
+        "lr 0.001  is in the hands of another process on here",
+        "look",
+    ]
+
+
+def test_a_terminal_counts_down_until_a_run_is_taken_over(screen):
+    third = Held(THIRD, "here", None, None)
+    shown = frame(screen(*HELD, third, live=True))
+    assert shown[0].startswith("lr 0.01 is taken over in 45 s unless another")
+    assert shown[1].startswith("lr 0.001 is in the hands of another process")
+    (total, bar, *_) = frame(screen(*HELD, third, Began(SECOND, 3, 4), live=True))
+    assert total.startswith("run 1 of 3") and bar.startswith("lr 0.01 getting ready")
 
 
 def frame(seen):

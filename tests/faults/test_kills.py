@@ -26,6 +26,7 @@ from helpers.fault_workers import (
     sweep,
     sweep_and_die,
     sweep_at_another_time,
+    time_limit,
 )
 from helpers.made_up import BASE
 
@@ -148,7 +149,8 @@ def test_a_process_that_comes_back_late(tmp_path, monkeypatch):
         edit_identity(path, boot_id="x", host="y")  # as another host sees it: it cannot ask
         monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.3)
         monkeypatch.setattr(runner, "POLL_SECONDS", 0.05)
-        assert carry_out(store, [0.1], 3).complete
+        with time_limit() as stop:
+            assert carry_out(store, [0.1], 3, stop=stop).complete
     finally:
         os.kill(late.pid, signal.SIGCONT)
     assert finish(late) == [0]

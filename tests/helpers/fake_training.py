@@ -1,6 +1,7 @@
 """A trainer that keeps the contract of ``events.Trainer`` in microseconds, and plans for it."""
 
 import hashlib
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from lenetcli.experiment.config import DeviceKind, Request
 from lenetcli.experiment.run import CurvePoint, Timing, Trained
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
 from lenetcli.machine.devices import Device
-from lenetcli.training.events import Diverged, Noted, Progressed, Stopped
+from lenetcli.training.events import Diverged, Held, Noted, Progressed, Stopped
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
 from lenetcli.training.runner import Runner
@@ -72,6 +73,7 @@ class FakeTrainer:
     diverges: dict = field(default_factory=dict)
     seconds: float = 1.0
     contended: bool = False
+    pause: float = 0.0  # seconds that an epoch takes in truth, unless it is told to stop
     twist: bytes = b""
     trained: list = field(default_factory=list)
     tested: list = field(default_factory=list)
@@ -86,6 +88,11 @@ class FakeTrainer:
                 raise Stopped
             started_at = datetime.now(UTC)
             self.hook(config, epoch)
+            end = time.monotonic() + self.pause
+            while time.monotonic() < end:
+                if should_stop():
+                    raise Stopped
+                time.sleep(0.01)
             if self.diverges.get(config.lr) == epoch:
                 raise Diverged
             on_progress(Progressed(key=config.key, epoch=epoch, images=IMAGES, total=IMAGES, loss=1.0))
@@ -118,6 +125,10 @@ class Listener:
 
     def __call__(self, event):
         self.events.append(event)
+
+    @property
+    def held(self):
+        return [event for event in self.events if isinstance(event, Held)]
 
     @property
     def notes(self):

@@ -7,8 +7,9 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -20,9 +21,12 @@ from helpers.fault_checks import check_file, check_reported, check_whole
 from sqlalchemy import Engine, event
 
 from lenetcli.errors import LenetError, StoreError
+from lenetcli.machine import process as process_table
+from lenetcli.store import queries
 from lenetcli.store.store import Store
 from lenetcli.training import attempt, runner
 from lenetcli.training.events import Stored
+from lenetcli.training.interrupts import Stop
 
 LONG = os.environ.get("LENETCLI_LONG") == "1"
 PATIENCE = 300
@@ -67,6 +71,18 @@ def finish(*started):
     return codes
 
 
+@contextmanager
+def time_limit():
+    """A stop that is requested if the work in this context hangs, so that a test fails."""
+    stop = Stop()
+    timer = threading.Timer(PATIENCE, stop.request, [signal.SIGTERM])
+    timer.start()
+    try:
+        yield stop
+    finally:
+        timer.cancel()
+
+
 class Log(Listener):
     """Writes down which epoch was reported as finished, a line each, whole or not at all."""
 
@@ -105,6 +121,28 @@ def sweep_at_another_time(store, rates, epochs, log, hours, commit=0, wait=True)
     if commit:
         die_at(commit)
     sweep(store, rates, epochs, log, wait=wait)
+
+
+def sweep_beside_a_twin(store, rates, epochs, log, root=None):
+    """A sweep of long epochs and short heartbeats; which ones it begins is in a log of its own.
+
+    With ``root``, the folder of its system files, it runs on another machine or in another boot. Without, it
+    sees no other process, as in a virtual machine that was copied while it ran.
+    """
+    if root is None:
+        queries.is_alive = lambda identity: identity.pid == os.getpid()
+    else:
+        process_table.ROOT = root
+    attempt.HEARTBEAT_SECONDS = 0.05
+    begun = os.open(f"{log}.begun", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def note(config, epoch):
+        os.write(begun, f"{config.key} {epoch}\n".encode())
+
+    runner.POLL_SECONDS = 0.1
+    held = Store.open(str(store), write=True)
+    if not carry_out(held, rates, epochs, FakeTrainer(note, pause=0.1), listener=Log(log)).complete:
+        raise SystemExit(1)
 
 
 def edit_identity(store, **fields):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli.machine import system
+from lenetcli.machine import process, system
 from lenetcli.machine.process import ProcessIdentity, is_alive, this_process
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux' /proc")
@@ -138,14 +138,11 @@ def test_a_fork_has_an_identity_of_its_own():
 
 
 @linux
-def test_what_another_boot_of_this_machine_ran_is_dead():
-    assert is_alive(replace(this_process(), boot_id="another")) is False
-
-
-@linux
 @pytest.mark.parametrize(
     "elsewhere",
     [
+        {"boot_id": "another"},  # of this machine, or of one that was cloned from the same image
+        {"boot_id": ""},
         {"boot_id": "another", "host": "elsewhere"},
         {"boot_id": "another", "machine": "of the same name"},
         {"pid_namespace": "pid:[1]"},
@@ -160,6 +157,27 @@ def test_a_machine_that_was_renamed_is_the_same_machine():
     renamed = replace(this_process(), host="renamed")
     assert is_alive(renamed) is True
     assert is_alive(replace(renamed, started="1")) is False
+
+
+def test_a_system_without_boot_ids_knows_its_own_boot_by_its_time(sleeper, monkeypatch):
+    import psutil
+
+    child, _ = sleeper
+    monkeypatch.setattr(sys, "platform", "darwin")
+    here = this_process()
+    identity = replace(here, pid=child.pid, started=process._start(child.pid))
+    assert is_alive(here) is is_alive(identity) is True
+    child.kill()
+    child.wait()
+    assert is_alive(identity) is False
+    assert ProcessIdentity.from_json(here.to_json()) == here
+    booted = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted + 3600)  # another boot, or the clock was set
+    assert is_alive(here) is None
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted)
+    assert is_alive(here) is True
+    monkeypatch.setattr(process, "host_name", lambda: "elsewhere")
+    assert is_alive(here) is None
 
 
 @given(identities)

@@ -2,6 +2,8 @@
 
 import pickle
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -11,16 +13,16 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from helpers.fake_training import DEVICE, FakeTrainer, Listener, bits_after, carry_out, curve_of, make_plan
-from helpers.fault_workers import NOBODY, edit_identity
-from helpers.made_up import BASE
+from helpers.fault_workers import NOBODY, PATIENCE, edit_identity, time_limit
+from helpers.made_up import BASE, NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenetcli.errors import LostClaimError, StoreError
+from lenetcli.errors import LostClaimError, StoreBusyError, StoreChangedError, StoreError
 from lenetcli.experiment.run import RunState
-from lenetcli.machine import process, processor
+from lenetcli.machine import process, processor, system
 from lenetcli.store import database, sqlite
-from lenetcli.store.claims import Claim
+from lenetcli.store.claims import Busy, Claim
 from lenetcli.store.store import Store
 from lenetcli.training import attempt, runner
 from lenetcli.training.events import Fate
@@ -35,6 +37,13 @@ class PowerCut(BaseException):
 @pytest.fixture
 def store(tmp_path):
     return Store.open(str(tmp_path / "s.db"), write=True)
+
+
+@pytest.fixture
+def limit():
+    """A stop that is requested if a test does not come to its end."""
+    with time_limit() as stop:
+        yield stop
 
 
 def config(rate, seed=0):
@@ -193,7 +202,7 @@ def test_no_wait_leaves_what_is_in_other_hands(store):
     result = carry_out(store, [0.1, 0.01], 2, wait=False, listener=listener)
     assert result.fates == {config(0.1).key: Fate.LEFT, config(0.01).key: Fate.TRAINED}
     assert not result.complete
-    assert any("another process" in note for note in listener.notes)
+    assert {(event.key, event.left) for event in listener.held} == {(config(0.1).key, None)}
     assert store.run(config(0.1).key).state is RunState.RUNNING
 
 
@@ -207,7 +216,7 @@ def test_what_is_in_other_hands_is_waited_for(store, monkeypatch):
     is_whole(store, 0.1, 2)
 
 
-def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(store, monkeypatch):
+def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(store, monkeypatch, limit):
     monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.5)
     claim = claim_elsewhere(store, 0.1, alive=None)
@@ -225,21 +234,98 @@ def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(s
     result = carry_out(store, [0.1], 2, stop=stopped)
     thread.join()
     assert result.fates == {config(0.1).key: Fate.LEFT}
-    assert carry_out(store, [0.1], 2).fates == {config(0.1).key: Fate.TRAINED}
-    with pytest.raises(LostClaimError):
-        claim.end(RunState.INTERRUPTED)
+    assert carry_out(store, [0.1], 2, stop=limit).fates == {config(0.1).key: Fate.TRAINED}
+    for work in (claim.beat, lambda: claim.end(RunState.INTERRUPTED)):
+        with pytest.raises(LostClaimError):
+            work()
     is_whole(store, 0.1, 2)
 
 
-def test_a_heart_that_beat_while_we_trained_another_cell_counts(store):
+def test_a_heart_that_beat_while_we_trained_another_cell_counts(store, monkeypatch):
     """What was seen long ago is no reason to take a run over."""
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", -1.0)  # whatever was seen once
     claim = claim_elsewhere(store, 0.1, alive=None)
-    ours = attempt.describe_worker(DEVICE, 1)
-    seen = store.claim(config(0.1), ours, 2, dataset_name="fake")
+    watch, key = attempt.HeartbeatWatch(), config(0.1).key
+
+    def take():
+        ours, is_dead = attempt.describe_worker(DEVICE, 1), lambda holder: watch.is_dead(key, holder)
+        return store.claim(config(0.1), ours, 2, dataset_name="fake", is_dead=is_dead)
+
+    seen = take()
+    watch.observe(key, seen)
     claim.beat()
     assert (seen.number, seen.heartbeat) == (1, 0)
-    later = store.claim(config(0.1), ours, 2, dataset_name="fake", presumed_dead=seen)
+    later = take()
     assert later.heartbeat == 1  # still busy
+    watch.observe(key, later)
+    watch.forget()  # the store was locked meanwhile
+    assert isinstance(take(), Busy)
+    watch.observe(key, later)
+    assert isinstance(take(), Claim)
+
+
+def test_a_wait_says_how_long_it_will_be_and_since_when(store, monkeypatch, limit):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.5)
+    monkeypatch.setattr(attempt, "SILENT_SECONDS", 0.2)
+    claim = claim_elsewhere(store, 0.1, alive=None)
+    (holder,) = store.run(config(0.1).key).attempts
+    assert store.run(config(0.1).key).last_sign_of_life == holder.started_at
+    listener = Listener()
+    threading.Timer(0.1, claim.beat).start()
+    assert carry_out(store, [0.1], 2, listener=listener, stop=limit).complete
+    left = [event.left for event in listener.held]
+    assert left[0] == 0.5  # it may be dead
+    moved = left.index(None)  # it is alive
+    assert left[:moved] == sorted(left[:moved], reverse=True)
+    silent = left[moved:].count(None) + moved
+    assert left[silent:] == sorted(left[silent:], reverse=True)  # it may have died
+    assert left[-1] < 0.3
+    assert {event.host for event in listener.held} == {system.host_name()}
+    (first, _) = store.run(config(0.1).key).attempts
+    assert listener.held[-1].seen_at == first.seen_at
+    assert store.run(config(0.1).key).last_sign_of_life is None
+
+
+def test_a_holder_that_the_process_table_knows_has_no_time_limit(store, monkeypatch):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", -1.0)
+    claim_elsewhere(store, 0.1)
+    listener, stop = Listener(), Stop()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        edit_identity(store.name, pid=other.pid, started=process._start(other.pid))
+        threading.Timer(0.2, stop.request, [15]).start()
+        carry_out(store, [0.1], 2, listener=listener, stop=stop)
+        other.communicate(b"\n")
+    assert {(event.left, event.seen_at) for event in listener.held} == {(None, None)}
+
+
+def test_each_loss_of_a_run_doubles_the_wait_and_the_process_table_is_not_asked_again(store, monkeypatch):
+    gone = Busy(number=1, host="here", heartbeat=0, seen_at=NOW, alive=False)
+    watch = attempt.HeartbeatWatch()
+    assert watch.is_dead("run", gone)
+    for limit in (240.0, 480.0, 960.0):
+        watch.lose("run")
+        assert not watch.is_dead("run", gone)
+        watch.forget()
+        assert watch.observe("run", gone) == limit
+    assert watch.is_dead("another run", gone)
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", -1.0)
+    assert watch.is_dead("run", gone)
+    for holder in (replace(gone, alive=True), replace(gone, heartbeat=1), replace(gone, number=2)):
+        assert not watch.is_dead("run", holder)
+
+
+def test_an_attempt_of_this_very_identity_that_is_not_this_one_is_judged_by_its_heartbeat(
+    store, monkeypatch, limit
+):
+    """As in a copy of a virtual machine that was made while it ran; or of a claim that was lost track of."""
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.3)
+    claim_elsewhere(store, 0.1)
+    listener = Listener()
+    assert carry_out(store, [0.1], 2, stop=limit, listener=listener).complete
+    assert listener.held[0].left == 0.3
 
 
 def test_the_living_are_not_taken_over_however_long_we_were_away(store, monkeypatch):
@@ -268,6 +354,70 @@ def test_a_lost_claim_is_left_quietly_and_its_bits_do_no_harm(store):
     assert result.fates == {config(0.1).key: Fate.ELSEWHERE}
     run = is_whole(store, 0.1, 3)
     assert [attempt.outcome for attempt in run.attempts] == [RunState.INTERRUPTED, RunState.COMPLETED]
+
+
+def test_a_heartbeat_finds_out_in_the_middle_of_an_epoch_that_the_claim_is_lost(store, monkeypatch, limit):
+    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.02)
+    taken = []
+
+    def lose(_config, epoch):
+        if epoch == 2 and not taken:
+            taken.append(epoch)
+            edit_identity(store.name, pid=NOBODY)
+            carry_out(Store.open(store.name), [0.1], 3)
+            trainer.pause = 10 * PATIENCE
+
+    trainer = FakeTrainer(hook=lose)
+    result = carry_out(store, [0.1], 3, trainer, stop=limit)
+    assert result.fates == {config(0.1).key: Fate.ELSEWHERE}
+    assert [epoch for _, epoch in trainer.trained] == [1]
+    is_whole(store, 0.1, 3)
+
+
+def test_a_heartbeat_finds_out_in_the_middle_of_an_epoch_that_the_store_is_gone(store, monkeypatch, limit):
+    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.02)
+
+    def remove(_config, epoch):
+        if epoch == 2:
+            Path(store.name).unlink()
+            trainer.pause = 10 * PATIENCE
+
+    trainer = FakeTrainer(hook=remove)
+    with pytest.raises(StoreChangedError):
+        carry_out(store, [0.1], 3, trainer, stop=limit)
+    assert not limit()
+    assert not Path(store.name).exists()
+
+
+def test_a_stop_is_a_stop_although_the_claim_is_lost(store, monkeypatch):
+    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.02)
+    stop = Stop()
+
+    def ask(_config, epoch):
+        if epoch == 2:
+            trainer.pause = 60.0
+            stop.request(15)
+            with sqlite3.connect(store.name) as connection:
+                connection.execute("UPDATE runs SET attempt = 2")
+
+    trainer = FakeTrainer(hook=ask)
+    assert carry_out(store, [0.1], 3, trainer, stop=stop).fates == {config(0.1).key: Fate.LEFT}
+
+
+def test_a_heartbeat_is_tried_again_soon_while_the_store_is_locked(monkeypatch):
+    monkeypatch.setattr(attempt, "RETRY_SECONDS", 0.01)
+    tried, beaten = [], threading.Event()
+
+    def beat():
+        tried.append(len(tried))
+        if len(tried) < 4:
+            raise StoreBusyError("The store is locked.", "Wait.")
+        beaten.set()
+
+    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.05)
+    with attempt.send_heartbeats(beat, Stop()) as should_stop:
+        assert beaten.wait(PATIENCE)
+        assert not should_stop()
 
 
 def test_an_epoch_is_kept_while_the_store_is_locked(store, monkeypatch):

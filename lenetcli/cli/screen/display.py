@@ -15,8 +15,8 @@ from lenetcli.analysis.estimates import Outlook
 from lenetcli.cli.screen.console import Console, sparkline
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
-from lenetcli.training.events import Began, Ended, Event, Fate, Loading, Noted, Progressed, Stored
-from lenetcli.words import name_value, write_duration
+from lenetcli.training.events import Began, Ended, Event, Fate, Held, Loading, Noted, Progressed, Stored
+from lenetcli.words import name_value, write_duration, write_time
 
 BARS_FROM = 60
 """The smallest width of a terminal, in columns, in which bars are drawn beside the numbers."""
@@ -63,6 +63,8 @@ class Display:
         self._cells = {cell.config.key: cell for cell in sweep.cells}
         self._names = _name_cells(sweep, aligned=self._live)
         self._rows: dict[str, _Row] = {}  # the runs in training, by key
+        self._held: dict[str, str] = {}  # the lines of runs that other processes train, by key
+        self._told: dict[str, tuple[str, bool]] = {}  # what was said of each: where, and whether it is alive
         self._ended_keys: set[str] = set()
         self._outlook = Outlook(sweep)
         bars: list[ProgressColumn] = [BarColumn(None)] if self.console.width >= BARS_FROM else []
@@ -105,6 +107,8 @@ class Display:
                 self._print_line(text, "yellow")
             case Loading(what):
                 self._show_loading(f"{what} ...")
+            case Held():
+                self._hold(event)
             case Began():
                 self._begin(event)
             case Progressed():
@@ -125,12 +129,25 @@ class Display:
             self._bars.remove_task(self._loading_bar)
         self._loading_bar = None if text is None else self._bars.add_task(text, total=None, remaining="")
 
+    def _hold(self, event: Held) -> None:
+        """Say where a run is trained, once and when it changes; a terminal counts the seconds down."""
+        text = f"{self._names[event.key]}  {_write_held(event)}"
+        told = (event.host, event.left is None)
+        if self._told.get(event.key) != told:
+            self._told[event.key] = told
+            self._print_line(text, "yellow")
+        if self._live:
+            self._held[event.key] = text
+            self._show_loading("\n".join(self._held.values()))
+
     def _begin(self, event: Began) -> None:
         cell, name = self._cells[event.key], self._names[event.key]
         accuracies = cell.run.val_accuracies[: event.first - 1] if cell.run else []
         row = _Row(cell=cell, last=event.last, accuracies=accuracies, epochs=event.first - 1)
         self._rows[event.key] = row
         self._outlook.remove(cell.config)
+        self._held.clear()  # nobody counts while this process trains
+        self._told.pop(event.key, None)
         if event.first > 1:
             self._print_line(f"{name}  goes on after epoch {event.first - 1}")
         if self._live:
@@ -190,6 +207,7 @@ class Display:
     def _end(self, event: Ended) -> None:
         """Remove the row of a run and, unless it is left, count it as ended and print its line."""
         row = self._rows.pop(event.key, None)
+        self._held.pop(event.key, None)
         self._outlook.remove(self._cells[event.key].config)
         if event.fate is not Fate.LEFT:
             self._ended_keys.add(event.key)
@@ -246,6 +264,15 @@ def _name_cells(sweep: Sweep, *, aligned: bool) -> dict[str, str]:
         for key, value in values.items():
             names[key] += f" {axis.replace('_', ' ')} {value:<{width}}"
     return {key: name.removeprefix(" ") for key, name in names.items()}
+
+
+def _write_held(event: Held) -> str:
+    """Where a run is trained and, if it is waited for, when it is taken over."""
+    last = f" (the last one at {write_time(event.seen_at)} by its clock)" if event.seen_at else ""
+    process = f"another process on {event.host}"
+    if event.left is None:
+        return f"is in the hands of {process}"
+    return f"is taken over in {write_duration(event.left)} unless {process} gives a sign of life{last}"
 
 
 def _write_remaining(seconds: float | None) -> str:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich.text import Text
@@ -14,7 +13,7 @@ from lenetcli.experiment.config import Config
 from lenetcli.experiment.parameters import COLUMNS, PARAMETERS
 from lenetcli.experiment.run import CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
-from lenetcli.words import NONE, name_value, write_accuracy, write_duration
+from lenetcli.words import NONE, name_value, write_accuracy, write_duration, write_time
 
 Item = TypeVar("Item")
 
@@ -70,6 +69,14 @@ CONTENDED = "* other work used the machine, or the process was suspended; --reme
 """The explanation of the asterisk beside a runtime."""
 
 
+UNSEEN = "signs of life by the clock of the host that trains; whoever is alive gives one every few seconds"
+"""The explanation of the last sign of life of a run whose process cannot be seen from here."""
+
+
+def _write_sign(run: Run) -> str:
+    return write_time(run.last_sign_of_life) if run.last_sign_of_life else ""
+
+
 def _write_state(run: Run) -> Text:
     return Text(run.state, style=_STATE_STYLES[run.state])
 
@@ -77,10 +84,6 @@ def _write_state(run: Run) -> Text:
 def _write_runtime(run: Run) -> str:
     seconds = run.runtime_seconds
     return NONE if seconds is None else write_duration(seconds) + ("*" if run.contended else "")
-
-
-def _write_time(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
@@ -107,11 +110,14 @@ def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
             Column("last val", lambda run: write_accuracy(run.val_accuracy), 13, right=True),
             Column("test", lambda run: write_accuracy(run.test_accuracy), 11, right=True),
             Column("runtime", _write_runtime, 8, right=True),
+            *([Column("last sign of life", _write_sign)] if any(map(_write_sign, runs)) else []),
         ),
         runs,
     )
     if any(run.contended for run in runs):
         print_message(CONTENDED, "dim")
+    if any(map(_write_sign, runs)):
+        print_message(UNSEEN, "dim")
     if not runs:
         print_message("No run is like that.", "dim")
     if total is not None and total > len(runs):
@@ -169,10 +175,12 @@ def print_run(run: Run, sha256: str | None) -> None:
     ``sha256`` is the checksum of its stored weights; None without any.
     """
     config = {name: value for name, value in asdict(run.config).items() if name != "data"}
+    sign = _write_sign(run)
     print_pairs(
         (
             ("id", run.id),
             ("state", run.state),
+            *([("last sign of life", f"{sign}, by the clock of its host")] if sign else []),
             ("data", f"{run.dataset_name} ({run.config.data[:12]}…)"),
             ("epochs", f"{run.epochs} of {run.target_epochs} asked"),
             ("parameters", f"{run.parameters:,}"),
@@ -180,7 +188,7 @@ def print_run(run: Run, sha256: str | None) -> None:
             ("best val accuracy", write_accuracy(run.best_val_accuracy)),
             ("test accuracy", write_accuracy(run.test_accuracy)),
             ("runtime", f"{_write_runtime(run)} of training alone, on {run.device_name or NONE}"),
-            ("created", _write_time(run.created_at)),
+            ("created", write_time(run.created_at)),
             ("weights", f"SHA-256 {sha256}" if sha256 else NONE),
         )
     )
@@ -216,7 +224,7 @@ def _print_attempts(run: Run) -> None:
     print_table(
         (
             Column("attempt", lambda attempt: attempt.number, right=True),
-            Column("started", lambda attempt: _write_time(attempt.started_at), 1),
+            Column("started", lambda attempt: write_time(attempt.started_at), 1),
             Column("outcome", lambda attempt: attempt.outcome or NONE),
             Column("device", lambda attempt: attempt.device_name, 2),
             Column("host", lambda attempt: attempt.host, 3),
@@ -248,7 +256,7 @@ def print_sweeps(sweeps: Sequence[Sweep]) -> None:
             Column("data", lambda sweep: sweep.dataset_name, 4),
             Column("device", lambda sweep: sweep.device, 4),
             Column("done", lambda sweep: f"{sweep.done}/{len(sweep.cells)}", right=True),
-            Column("last asked", lambda sweep: _write_time(sweep.last_requested), 2),
+            Column("last asked", lambda sweep: write_time(sweep.last_requested), 2),
         ),
         sweeps,
     )

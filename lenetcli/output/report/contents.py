@@ -271,7 +271,8 @@ def _list_runs(sweeps: Sequence[Sweep]) -> tuple[RunFacts, ...]:
 
 def _run_facts(run: Run, epochs: int, digits: int) -> RunFacts:
     """The facts of a run of which a sweep requests ``epochs`` epochs."""
-    unsaid = {"created_at", "target_epochs", *run.config.neutral}  # they say nothing about the results
+    # What says nothing about the results.
+    unsaid = {"created_at", "target_epochs", "last_sign_of_life", *run.config.neutral}
     fields = {name: value for name, value in run_fields(run).items() if name not in unsaid}
     diverged = run.state is RunState.DIVERGED
     row = (
