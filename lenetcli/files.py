@@ -1,36 +1,73 @@
 """Files and folders: the paths of store, data and cache, and atomic output files."""
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
 
 from lenetcli.errors import UsageError, describe_error
+from lenetcli.workspaces import workspace
 
 STORE_VARIABLE = "LENETCLI_STORE"
 DATA_VARIABLE = "LENETCLI_DATA"
 CACHE_VARIABLE = "LENETCLI_CACHE"
 DEFAULT_STORE = "lenetcli.db"
 
+_IRREPLACEABLE = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS)
+"""The errors for a file that may be written, but not be replaced: mounted, or in a folder that forbids it."""
+
 
 def cache_folder() -> Path:
-    """The cache folder: ``LENETCLI_CACHE``, else that of the platform; it need not exist."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return expand(chosen) if chosen else user_cache_path("lenetcli", appauthor=False)
+    """The cache folder: ``LENETCLI_CACHE``, else that of the platform; it need not exist.
+
+    Raises:
+        UsageError: as ``locate`` does.
+    """
+    return locate(os.environ.get(CACHE_VARIABLE) or str(user_cache_path("lenetcli", appauthor=False)))
 
 
 def expand(text: str) -> Path:
-    """A path as typed, with a leading ``~`` expanded if that home folder exists."""
-    return Path(os.path.expanduser(text))  # noqa: PTH111 -- the method raises if there is no such home
+    """A path as typed; a leading ``~`` that no shell has expanded is expanded, unless the path exists.
+
+    Raises:
+        UsageError: if it is empty, or there is no such home folder.
+    """
+    if not text:
+        raise UsageError("The path is empty.", "Give one.")
+    path = text
+    if text.startswith("~") and not os.path.lexists(text):
+        path = os.path.expanduser(text)  # noqa: PTH111 -- the method raises if there is no such home
+        if path == text:
+            raise UsageError(f"'{text}' is in a home folder that does not exist.", "Give its whole path.")
+    return Path(path)
+
+
+def locate(text: str) -> Path:
+    """The path that ``expand`` gives, which can be followed.
+
+    Raises:
+        UsageError: as ``expand`` does, or if the path needs a current folder and that was deleted.
+    """
+    path = expand(text)
+    try:
+        path.absolute()
+    except FileNotFoundError as error:
+        problem = f"'{text}' leads nowhere, since the current folder was deleted."
+        raise UsageError(problem, "Change to a folder that exists, or give an absolute path.") from error
+    return path
 
 
 def check_output(path: Path, endings: Sequence[str]) -> None:
     """Check that a file can be written, before any work is done; it is left as it is.
+
+    A pipe is not opened, which would wait for its reader.
 
     Raises:
         UsageError: if it has none of these endings (".png"; any if empty), or cannot be written.
@@ -41,28 +78,48 @@ def check_output(path: Path, endings: Sequence[str]) -> None:
             f"Let it end in {' or '.join(endings)}.",
         )
     try:
-        target = path.resolve()
-        existed = target.exists()
-        target.open("ab").close()
-        if not existed:
-            target.unlink()
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
+        if _is_special(path):
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        elif path.exists():
+            path.open("r+b").close()
+        else:
+            target = Path(os.path.realpath(path))
+            with workspace(target) as folder:
+                (folder / target.name).touch()
+    except (OSError, ValueError) as error:  # ValueError: a null byte
         raise unwritable(path, error) from error
 
 
 def write_output(path: Path, content: bytes) -> None:
-    """Write a file of output: a file as ``write_whole`` does, a pipe or a device directly.
+    """Write a file of output: as ``write_whole`` does, but in place what can be written and not replaced.
 
     Raises:
         UsageError: if the file cannot be written.
     """
     try:
-        if path.exists() and not path.is_file():
+        if _is_special(path):
             path.write_bytes(content)
-        else:
+            return
+        try:
             write_whole(path, lambda temporary: temporary.write_bytes(content))
+        except OSError as error:
+            if error.errno not in _IRREPLACEABLE or not path.exists():
+                raise
+            with path.open("r+b") as stream:
+                stream.write(content)
+                stream.truncate()
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path leads to a pipe or a device: nothing takes its place."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
@@ -76,8 +133,8 @@ def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = 
         OSError: if the file cannot be written.
     """
     target = Path(os.path.realpath(path))  # unlike ``resolve``, it accepts a loop of links
-    with tempfile.TemporaryDirectory(prefix=".lenetcli-", dir=target.parent) as folder:
-        temporary = Path(folder, target.name)
+    with workspace(target) as folder:
+        temporary = folder / target.name
         write(temporary)
         if not replace:
             try:
@@ -92,9 +149,30 @@ def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = 
         temporary.replace(target)
 
 
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A context with a new folder for temporary files.
+
+    Raises:
+        UsageError: if there is none, or an ``OSError`` ends the body of the ``with`` statement.
+    """
+    try:
+        with workspace(Path(tempfile.gettempdir(), "lenetcli")) as folder:
+            yield folder
+    except OSError as error:
+        problem = f"A temporary file cannot be written: {describe_error(error)}."
+        raise UsageError(problem, "Name a folder for it with TMPDIR.") from error
+
+
 def unwritable(path: Path, error: Exception) -> UsageError:
     """The error for a file of output that cannot be written."""
-    return UsageError(f"{path} cannot be written: {describe_error(error)}.", "Choose another file.")
+    reason = describe_error(error)
+    folder = Path(os.path.realpath(path)).parent
+    if isinstance(error, FileNotFoundError):
+        reason = f"there is no folder '{folder}'"
+    elif isinstance(error, OSError) and error.errno in _IRREPLACEABLE and not os.path.lexists(path):
+        reason = f"no file can be made in the folder '{folder}' ({reason})"
+    return UsageError(f"{path} cannot be written: {reason}.", "Choose another file.")
 
 
 def read_cache(name: str) -> dict[str, Any]:
@@ -104,7 +182,7 @@ def read_cache(name: str) -> dict[str, Any]:
     """
     try:
         content = json.loads((cache_folder() / name).read_bytes())
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError, UsageError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -116,7 +194,7 @@ def write_cache(name: str, values: Mapping[str, Any]) -> None:
 
 def write_cache_file(name: str, content: bytes) -> None:
     """Write a file of the cache; errors are ignored."""
-    file = cache_folder() / name
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, UsageError):
+        file = cache_folder() / name
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, lambda temporary: temporary.write_bytes(content))

@@ -13,7 +13,7 @@ from lenetcli.cli.values import parse
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
-from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, check_output, expand
+from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, check_output, locate
 from lenetcli.words import name_value
 
 if TYPE_CHECKING:
@@ -113,11 +113,9 @@ def parse_output(text: str, endings: Sequence[str] | None = None) -> Path:
     """The path of an output file as typed; given the endings allowed, ``check_output`` checks it.
 
     Raises:
-        UsageError: if the text is empty, or the file has another ending or cannot be written.
+        UsageError: if the path leads nowhere, or the file has another ending or cannot be written.
     """
-    if not text:
-        raise UsageError("The name of the output file is empty.", "Give it one.")
-    path = expand(text)
+    path = locate(text)
     if endings is not None:
         check_output(path, endings)
     return path

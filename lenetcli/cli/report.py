@@ -1,11 +1,10 @@
 """``report``: write the report of the exercise, or verify one against the store."""
 
-from pathlib import Path
 from typing import Annotated
 
 from lenetcli.cli import options
 from lenetcli.errors import RunFailedError
-from lenetcli.files import DEFAULT_STORE, check_output
+from lenetcli.files import DEFAULT_STORE, locate
 from lenetcli.words import plural
 
 
@@ -23,9 +22,9 @@ def report(
     from lenetcli.output.report import contents, report, verification
     from lenetcli.store.store import Store
 
-    target = options.parse_output("report.pdf" if output is None else output)
     if verify is None:
-        check_output(target, report.ENDINGS)
+        target = options.parse_output("report.pdf" if output is None else output)
+        report.check_target(target)
         facts = contents.gather(Store.open(address), title=title or contents.TITLE, author=author)
         document = report.Report(facts)
         document.write(target)
@@ -33,7 +32,7 @@ def report(
         for sentence in document.missing():
             console.print_message(sentence, "yellow")
         return
-    verified = verification.verify(Store.open(address), Path(verify))
+    verified = verification.verify(Store.open(address), locate(verify))
     if verified.older:
         compared = "its statements, tables, set-up and runs are compared"
         console.print_message(f"An older lenetcli made {verify}: {compared}.")

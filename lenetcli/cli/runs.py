@@ -1,7 +1,5 @@
 """``runs``: list, show and save runs."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -11,7 +9,7 @@ from lenetcli.cli.screen.streams import silence_stderr
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import RunState
-from lenetcli.files import DEFAULT_STORE, check_output, write_output
+from lenetcli.files import DEFAULT_STORE, check_output, temporary_folder, write_output
 
 SORTING = "Order by this field of the JSON: newest, longest and best first, the rest upwards."
 
@@ -104,8 +102,9 @@ def save_run(
     console.print_message("Loading TensorFlow ...", "dim")
     with silence_stderr():
         from lenetcli.training.engine.lenet import save_model
-    with TemporaryDirectory() as folder:
-        model = Path(folder, "model.keras")
+    with temporary_folder() as folder:
+        model = folder / "model.keras"
         save_model(run.config, checkpoint, model)
-        write_output(target, model.read_bytes())
+        content = model.read_bytes()
+    write_output(target, content)
     console.print_message(f"Wrote {target} (epoch {checkpoint.epoch} of run {run.short_id})")

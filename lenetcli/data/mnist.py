@@ -1,7 +1,6 @@
 """The published MNIST: its checksums and its download."""
 
 import contextlib
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from lenetcli.data import readers
 from lenetcli.errors import DataError, describe_error
+from lenetcli.workspaces import ABANDONED_SECONDS, workspace
 
 CHECKSUMS: Final = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -29,7 +29,6 @@ CONNECT_SECONDS = 5
 ANSWER_SECONDS = 7  # until the first byte: unlike the limit of the connection, it includes the name server
 READ_SECONDS = 15
 MAX_BYTES = 64 << 20
-_STALE_SECONDS = 86_400
 
 Report = Callable[[str, int, int], None]
 """A callback for the progress of a download, called about ten times per second.
@@ -60,10 +59,10 @@ def fetch(cache: Path, report: Report | None = None) -> Path:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         _remove_stale(cache)
-        with tempfile.TemporaryDirectory(prefix="download-", dir=cache, ignore_cleanup_errors=True) as name:
+        with workspace(folder) as temporary:
             for place, urls in mirrors.items():
                 try:
-                    files = [_download(url, Path(name, file.name), report) for file, url in urls.items()]
+                    files = [_download(url, temporary / file.name, report) for file, url in urls.items()]
                 except _MirrorError as error:
                     reasons.append(f"{urlsplit(next(iter(urls.values()))).hostname} {error}")
                     continue
@@ -175,8 +174,8 @@ def _explain(error: Exception) -> Exception:
 
 
 def _remove_stale(cache: Path) -> None:
-    """Remove the folders of downloads that were killed more than a day ago."""
+    """Remove what the downloads of earlier versions left that were killed."""
     for folder in cache.glob("download-*"):
         with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _STALE_SECONDS:
+            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
                 rmtree(folder)

@@ -147,13 +147,17 @@ def find(
 
 
 def _locate(path: str) -> Path:
-    """The absolute path of data named by the user; a ``~`` that no shell has expanded is expanded."""
-    place = Path(path) if _exists(path) else files.expand(path)
-    if not path or not _exists(place):
-        raise DataError(
-            f"There is nothing at '{path}'.",
-            f"Check --data or {files.DATA_VARIABLE}: a folder with MNIST's files, or an npz.",
-        )
+    """The absolute path of data named by the user."""
+    advice = f"Check --data or {files.DATA_VARIABLE}: a folder with MNIST's files, or an npz."
+    if not path:
+        raise DataError("There is nothing at ''.", advice)
+    place = files.locate(path)
+    try:
+        place.stat()
+    except PermissionError as error:
+        raise DataError(f"'{path}' cannot be read: {describe_error(error)}.", advice) from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        raise DataError(f"There is nothing at '{path}'.", advice) from error
     return place.absolute()
 
 
@@ -163,7 +167,7 @@ def _find_mnist(report: mnist.Report | None, *, offline: bool) -> DataSource:
     # copy that is damaged or has other content does not end the search, but the final error mentions it.
     reasons = []
     cache = files.cache_folder()
-    keras = os.environ.get("KERAS_HOME") or files.expand("~/.keras")
+    keras = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")  # noqa: PTH111 -- never raises
     for place in filter(_exists, (*mnist.list_places(cache), Path(keras, "datasets", "mnist.npz"))):
         try:
             source = _inspect(place.absolute())

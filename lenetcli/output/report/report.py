@@ -1,6 +1,7 @@
 """The report as a document: a PDF with its facts attached, or its Typst source."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -68,11 +69,11 @@ class Report:
         Raises:
             UsageError: if the ending is another one, or a file or the folder cannot be written.
         """
-        check_output(path, ENDINGS)
+        check_target(path)
         if path.suffix.lower() == ".pdf":
             write_output(path, self.pdf())
             return
-        folder = path.with_name(f"{path.stem}_figures")
+        folder = _folder(path)
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -81,6 +82,23 @@ class Report:
         for name, content in self.files().items():
             write_output(folder / name, content)
         write_output(path, _source(folder.name))
+
+
+def check_target(path: Path) -> None:
+    """Check that a report can be written to a path, before any work is done; see ``check_output``.
+
+    Raises:
+        UsageError: as ``Report.write`` does.
+    """
+    check_output(path, ENDINGS)
+    if path.suffix.lower() == ".typ":
+        folder = _folder(path)
+        check_output(folder / ATTACHMENT if os.path.lexists(folder) else folder, ())
+
+
+def _folder(path: Path) -> Path:
+    """The folder of the figures and facts of a Typst source."""
+    return path.with_name(f"{path.stem}_figures")
 
 
 def _compiler(files: Mapping[str, bytes]) -> Any:
