@@ -165,13 +165,14 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def unwritable(path: Path, error: Exception) -> UsageError:
-    """The error for a file of output that cannot be written."""
+    """The error for a file of output that cannot be written; it names the folder if that is the reason."""
     reason = describe_error(error)
-    folder = Path(os.path.realpath(path)).parent
-    if isinstance(error, FileNotFoundError):
-        reason = f"there is no folder '{folder}'"
-    elif isinstance(error, OSError) and error.errno in _IRREPLACEABLE and not os.path.lexists(path):
-        reason = f"no file can be made in the folder '{folder}' ({reason})"
+    if isinstance(error, OSError) and not os.path.exists(path):  # noqa: PTH110 -- the method may raise
+        folder = Path(os.path.realpath(path)).parent
+        if error.errno == errno.ENOENT:
+            reason = f"there is no folder '{folder}'"
+        elif error.errno in _IRREPLACEABLE:
+            reason = f"no file can be made in the folder '{folder}' ({reason})"
     return UsageError(f"{path} cannot be written: {reason}.", "Choose another file.")
 
 

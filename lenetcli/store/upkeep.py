@@ -118,22 +118,38 @@ def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:
         with database.read(file=True) as connection:
             sqlite.copy_to_file(connection, path)
 
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder.", "Name a file.")
     try:
         if target.exists():
             if target.samefile(database.path):
                 raise UsageError(f"{target} is the store itself.", "Choose another file.")
+            if not target.is_file():
+                kind = "a folder" if target.is_dir() else "not an ordinary file"
+                raise UsageError(f"{target} is {kind}.", "Name a file.")
             if not overwrite:
                 raise UsageError(f"{target} is there already.", "Choose another file, or add --overwrite.")
             # SQLite writes into an existing database in one transaction. The file is not replaced: other
             # programs may have it open, and a journal that a crash left beside it would damage the new one.
             copy(target)
         else:
+            _check_no_journal(target)
             # A copy that fails or is killed leaves nothing under this name.
             write_whole(target, copy, replace=False)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, ValueError, sqlite3.Error) as error:  # ValueError: a null byte
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            problem = f"{target} is there already, and it is not a database."
+            raise UsageError(problem, "Choose another file: --overwrite replaces databases only.") from error
         raise unwritable(target, error) from error
+
+
+def _check_no_journal(target: Path) -> None:
+    """Raise ``UsageError`` if a database of this name that is gone has left its journal."""
+    for ending in ("-journal", "-wal"):
+        journal = Path(f"{os.path.realpath(target)}{ending}")
+        if journal.exists():
+            raise UsageError(
+                f"'{journal}' is the journal of a database that is gone, and would ruin the copy.",
+                "Delete the journal, or choose another file.",
+            )
 
 
 def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, str, Path | None]:

@@ -384,3 +384,40 @@ def test_a_fake_sweep_is_checked_too(tmp_path):
     """Weights that are no safetensors file are said to be damaged."""
     carry_out(Store.open(str(tmp_path / "s.db"), write=True), [0.1], 1)
     assert ["damaged" in text for text in check_store(str(tmp_path / "s.db"))] == [True]
+
+
+def test_a_backup_to_a_place_that_takes_none(tmp_path, released, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("text").write_text("Dear diary")
+    os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
+    Path("folder").mkdir()
+    refusals = {
+        "folder": "is a folder",
+        "pipe": "not an ordinary file",
+        "text": "not a database",
+        "text/b.db": "Not a directory",
+        "none/b.db": "no folder",
+        "loop": "File exists",
+        "b" * 260: "too long",
+        "b\0": "null byte",
+    }
+    before = sorted(tmp_path.iterdir())
+    for name, problem in refusals.items():
+        with pytest.raises(UsageError, match=problem):
+            back_up(released, Path(name), overwrite=True)
+    assert sorted(tmp_path.iterdir()) == before
+    assert Path("text").read_text() == "Dear diary"
+
+
+@pytest.mark.parametrize("ending", ["-journal", "-wal"])
+def test_a_backup_where_a_journal_lies_that_would_ruin_it(tmp_path, released, ending):
+    """SQLite applies the journal of a database that was deleted to the next one of its name."""
+    journal = tmp_path / f"copy.db{ending}"
+    journal.touch()
+    with pytest.raises(UsageError, match=f"{journal.name}' is the journal"):
+        back_up(released, tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
+    journal.unlink()
+    back_up(released, tmp_path / "copy.db")
+    assert rows(tmp_path / "copy.db") == rows(released)
