@@ -34,7 +34,7 @@ def cache_folder() -> Path:
 
 
 def expand(text: str) -> Path:
-    """A path as typed; a leading ``~`` that no shell has expanded is expanded, unless the path exists.
+    """A path as typed; a leading ``~`` that no shell has expanded is expanded, unless there is such a name.
 
     Raises:
         UsageError: if it is empty, or there is no such home folder.
@@ -42,7 +42,7 @@ def expand(text: str) -> Path:
     if not text:
         raise UsageError("The path is empty.", "Give one.")
     path = text
-    if text.startswith("~") and not os.path.lexists(text):
+    if text.startswith("~") and not os.path.lexists(Path(text).parts[0]):
         path = os.path.expanduser(text)  # noqa: PTH111 -- the method raises if there is no such home
         if path == text:
             raise UsageError(f"'{text}' is in a home folder that does not exist.", "Give its whole path.")
