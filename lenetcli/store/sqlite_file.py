@@ -38,7 +38,7 @@ class StoreFile:
         if os.path.islink(self.path):  # noqa: PTH114 -- never raises, whatever the path
             remark = f" (a link to '{self._target}')"
         self.remark = remark
-        self._identity: tuple[int, int] | None = None
+        self._opened: os.stat_result | None = None
         self._descriptor: int | None = None
 
     @property
@@ -82,36 +82,38 @@ class StoreFile:
 
     def pin(self) -> None:
         """Remember the file that is there, for ``check_same``."""
-        if self._identity is not None:
+        if self._opened is not None:
             return
-        status = self._stat()
+        self._opened = self._stat()
         # An open descriptor keeps the number of the file from being given to another one. It must be of this
         # kind: closing any other drops the locks that SQLite holds on the file in this process.
         if hasattr(os, "O_PATH"):
             with suppress(OSError):
                 self._descriptor = os.open(self.path, os.O_PATH | os.O_CLOEXEC)
                 weakref.finalize(self, os.close, self._descriptor)
-                status = os.fstat(self._descriptor)
-        if status is not None:
-            self._identity = status.st_dev, status.st_ino
 
     def check_same(self) -> None:
         """Raise ``StoreChangedError`` if the file was moved, deleted or replaced since it was remembered."""
-        if self._identity is None:
+        if self._opened is None:
             return
-        status = self._stat()
-        if status is not None and (status.st_dev, status.st_ino) == self._identity:
-            return
-        change = "moved or deleted" if status is None else "replaced by another one"
-        advice = "Put it back and type the same command again."
+        opened, place = self._opened, None
         if self._descriptor is not None:
-            if os.fstat(self._descriptor).st_nlink == 0:
-                change = "deleted" if status is None else change
-                advice = "What was stored in it is lost, unless there is a backup; the command begins anew."
-            else:
-                place = Path(f"/proc/self/fd/{self._descriptor}").readlink()
-                change = f"moved to '{place}'" if status is None else f"{change}, and is at '{place}' now"
-                advice = f"It is whole: type the same command again with --store '{place}'."
+            with suppress(OSError):  # the file system is gone
+                # Asked anew, since an overlay may give a file another number when it is first written.
+                opened = os.fstat(self._descriptor)
+                place = os.readlink(f"/proc/self/fd/{self._descriptor}")  # noqa: PTH115 -- it is text
+        status = self._stat()
+        if status is not None and os.path.samestat(status, opened):
+            return
+        change, advice = "moved or deleted", "Put it back and type the same command again."
+        if status is not None:
+            change = "replaced by another file"
+        if opened.st_nlink == 0:
+            change = change.removeprefix("moved or ")
+            advice = "What was stored in it is lost, unless there is a backup; the command begins anew."
+        elif place is not None:
+            change = f"moved to '{place}'" + (", and another file put in its place" if status else "")
+            advice = f"It is whole: type the same command again with --store '{place}'."
         raise StoreChangedError(f"The store '{self.path}' was {change} while it was in use.", advice)
 
     def check_single_name(self) -> None:

@@ -279,8 +279,19 @@ def test_a_store_that_is_replaced_by_another_file(path):
     copy = path.read_bytes()
     kind, text = sweep_disturbed(path, 4, 4, partial(replace_file, path, copy))
     assert kind is StoreChangedError
-    assert "was replaced by another one" in text
+    assert "was replaced by another file" in text
     assert path.read_bytes() == copy
+
+
+def test_a_store_that_is_put_aside_for_another_one(path, tmp_path):
+    shutil.copy(path, tmp_path / "other.db")
+    aside = path.with_name("aside.db")
+    store = Store.open(str(path), write=True)
+    path.rename(aside)
+    shutil.move(tmp_path / "other.db", path)
+    with pytest.raises(StoreChangedError, match=f"moved to '{aside}', and another file put in its place"):
+        carry_out(store, RATES, 4)
+    assert carry_out(Store.open(str(aside), write=True), RATES, 4).complete
 
 
 @pytest.mark.parametrize("epoch", [3, 4, 5])
