@@ -40,7 +40,7 @@ def expand(text: str) -> Path:
         UsageError: if it is empty, or there is no such home folder.
     """
     if not text:
-        raise UsageError("The path is empty.", "Give one.")
+        raise UsageError("An empty path was given.", "Leave its option out, or name a file.")
     path = text
     if text.startswith("~") and not os.path.lexists(Path(text).parts[0]):
         path = os.path.expanduser(text)  # noqa: PTH111 -- the method raises if there is no such home
@@ -132,7 +132,9 @@ def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = 
         FileExistsError: if there is a file, without ``replace``; it may also have appeared meanwhile.
         OSError: if the file cannot be written.
     """
-    target = Path(os.path.realpath(path))  # unlike ``resolve``, it accepts a loop of links
+    with contextlib.suppress(FileNotFoundError):
+        path.stat()  # raises the error of a loop of links
+    target = Path(os.path.realpath(path))
     with workspace(target) as folder:
         temporary = folder / target.name
         write(temporary)

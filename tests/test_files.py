@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from helpers.surroundings import in_namespace, without_rights
 
 from lenetcli import files
 from lenetcli.errors import UsageError
@@ -26,31 +27,6 @@ def write_elsewhere(path, *prefix):
     """Check and write a file in a process of its own; what it said."""
     command = [*prefix, sys.executable, "-c", WRITE, str(path)]
     return subprocess.run(command, capture_output=True, encoding="utf-8").stderr
-
-
-def without_rights():
-    """What begins a command that the rights to files bind, for root as for anyone."""
-    if os.geteuid():
-        return ()
-    prefix = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-    try:
-        subprocess.run([*prefix, "true"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("root has every right, and setpriv cannot take it away")
-    return prefix
-
-
-def in_namespace(script, *arguments):
-    """Run a shell script where it may mount; skip where that is impossible."""
-    for unshare in (("unshare", "-m"), ("unshare", "-rm")):
-        try:
-            subprocess.run([*unshare, "mount", "--bind", "/", "/"], check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        return subprocess.run(
-            [*unshare, "sh", "-c", script, "sh", *map(str, arguments)], capture_output=True, encoding="utf-8"
-        )
-    return pytest.skip("nothing can be mounted here")
 
 
 def test_a_file_that_may_be_written_in_a_folder_that_may_not_is_written_in_place(tmp_path):

@@ -6,13 +6,14 @@ Commands import what is slow to load when they run, so that ``--help`` loads lit
 import errno
 import os
 import sys
+import tempfile
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from lenetcli.cli import plot, report, reproduce, runs, store, surroundings, sweeps, train
 from lenetcli.cli.screen.streams import prepare_streams, release_streams
-from lenetcli.errors import LenetError, RunFailedError, describe_error
+from lenetcli.errors import LenetError, RunFailedError, UsageError, describe_error
 from lenetcli.training.interrupts import exit_on_signals
 from lenetcli.version import __version__
 
@@ -86,16 +87,23 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        _explain(_unexpected(error))
-        code = 1
+        unexpected = _unexpected(error)
+        _explain(unexpected)
+        code = unexpected.exit_code
     release_streams()
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _unexpected(error: Exception) -> LenetError:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO):
-        problem = f"The output cannot be written: {describe_error(error)}."
-        return RunFailedError(problem, "Send it somewhere else.")
+    """The error that explains one that no command has explained."""
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EIO):
+            problem = f"The output cannot be written: {describe_error(error)}."
+            return RunFailedError(problem, "Send it somewhere else.")
+        try:
+            tempfile.gettempdir()
+        except FileNotFoundError:  # libraries need one: matplotlib and Keras, which imports it
+            return UsageError("No folder takes temporary files.", "Name one with TMPDIR.")
     return RunFailedError(
         f"Something went wrong that should not: {type(error).__name__}: {error}.",
         "Nothing stored is lost; lenetcli --debug COMMAND shows where it comes from.",

@@ -185,6 +185,14 @@ def test_output_that_cannot_be_written_is_one(desk, unbuffered):
     assert in_shell(desk, "lenetcli runs show xyz 2> /dev/full", PYTHONUNBUFFERED=unbuffered).returncode == 3
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_that_is_full_ends_no_training(desk):
+    words = "--data 'my digits' --epochs 1 --store logged.db"
+    assert in_shell(desk, f"lenetcli train {words} 2> /dev/full").returncode == 0
+    (run,) = desk.json("runs", "list", "--store", "logged.db")
+    assert run["state"] == "completed"
+
+
 def test_training_ends_with_the_reader_of_its_progress(desk):
     words = "--data 'my digits' --epochs 1000000 --store piped.db"
     done = in_shell(desk, f"{{ lenetcli train {words} 2>&1; echo $? >&2; }} | head -n 3")

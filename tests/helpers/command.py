@@ -156,6 +156,10 @@ class Desk:
         assert "\x1b" not in done.stdout + done.stderr
         return done
 
+    def attempt(self, *arguments, **environment):
+        """What a command that may end with any code wrote."""
+        return run(arguments, folder=self.folder, environment=self.environment | environment)
+
     def start(self, *arguments, **streams):
         """A command that is not waited for, in a forked process."""
         return start(arguments, folder=self.folder, environment=self.environment, **streams)

@@ -398,7 +398,7 @@ def test_a_backup_to_a_place_that_takes_none(tmp_path, released, monkeypatch):
         "text": "not a database",
         "text/b.db": "Not a directory",
         "none/b.db": "no folder",
-        "loop": "File exists",
+        "loop": "symbolic links",
         "b" * 260: "too long",
         "b\0": "null byte",
     }

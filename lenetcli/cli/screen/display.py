@@ -1,7 +1,6 @@
 """The progress of training on stderr: a live display on a terminal, else plain lines; a bar for downloads."""
 
 import os
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from lenetcli.analysis.estimates import Outlook
 from lenetcli.cli.screen.console import Console, sparkline
+from lenetcli.cli.screen.streams import open_messages
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
 from lenetcli.training.events import Began, Ended, Event, Fate, Held, Loading, Noted, Progressed, Stored
@@ -56,7 +56,7 @@ class Display:
 
     def __init__(self, sweep: Sweep) -> None:
         # A descriptor of its own, since descriptor 2 is redirected while TensorFlow loads (silence_stderr).
-        self._stream = os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors)
+        self._stream = open_messages(os.dup(2))
         self.console = Console(file=self._stream, highlight=False, soft_wrap=False)
         self._live = self.console.is_terminal and not self.console.is_dumb_terminal
         self._sweep = sweep

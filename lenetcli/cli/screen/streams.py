@@ -6,7 +6,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 # One character for one, so that the columns of a table or a display keep the widths already measured.
 _SUBSTITUTES = str.maketrans({"–": "-", "−": "-", "…": "~", "·": "|", "×": "x", "’": "'", "“": '"', "”": '"'})
@@ -22,6 +23,33 @@ def prepare_streams() -> None:
             # In the C locale Python encodes in UTF-8 (PEP 540), but the terminal may support ASCII only.
             ascii_only = stream.isatty() and os.environ.get("LC_ALL") in ("C", "POSIX")
             stream.reconfigure(encoding="ascii" if ascii_only else stream.encoding, errors="lenetcli")
+    with suppress(io.UnsupportedOperation):  # a stream of Python's, without a descriptor
+        sys.stderr = open_messages(sys.stderr.fileno())
+
+
+class _Lossy(io.FileIO):
+    """A descriptor for messages, of which those are discarded that cannot be written."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except BrokenPipeError:  # the reader has left, and may have meant to stop the program
+            raise
+        except OSError:  # the disk of a log is full: no reason to end a training
+            return len(content)
+
+
+def open_messages(descriptor: int) -> io.TextIOWrapper:
+    """A stream for messages with the encoding of stderr; what cannot be written to it is discarded.
+
+    The stream closes its descriptor unless that is a standard one.
+
+    Raises:
+        BrokenPipeError: when it is written to, if the reader of a pipe has left.
+    """
+    buffer = io.BufferedWriter(_Lossy(descriptor, "w", closefd=descriptor > 2))
+    encoding, errors = sys.stderr.encoding, sys.stderr.errors
+    return io.TextIOWrapper(buffer, encoding, errors, line_buffering=True)
 
 
 def release_streams() -> None:
@@ -71,7 +99,8 @@ def silence_stderr() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(original, 2)
             log.seek(0)
-            os.write(2, log.read())
+            with suppress(OSError):
+                os.write(2, log.read())
             raise
         finally:
             sys.stderr.flush()

@@ -73,7 +73,7 @@ def _read_document(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise NotFoundError(f"There is no file {path}.", ADVICE) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null byte
         problem = f"{path} cannot be read: {describe_error(error)}."
         raise UsageError(problem, "Name a PDF that can be read.") from error
 
