@@ -128,6 +128,7 @@ class Run:
 
     ``target_epochs`` is the largest number of epochs ever requested, ``completed_epochs`` the largest
     requested number that was reached, ``parameters`` the number of trainable parameters.
+    ``sequence`` is its place among the runs of its store in the order of their creation, whatever clocks say.
     ``last_sign_of_life`` is that of the process that trains it, by the clock of its host; None unless the run
     is running and nothing here tells whether that process is alive. ``id_digits`` is the number of digits of
     the id that identify the run in its store.
@@ -141,6 +142,7 @@ class Run:
     completed_epochs: int = 0
     parameters: int
     created_at: datetime
+    sequence: int = 0
     curve: tuple[CurvePoint, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     last_sign_of_life: datetime | None = None

@@ -10,17 +10,19 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import LostClaimError, StoreChangedError
 from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind
-from lenetcli.experiment.run import RunState, Timing, Trained, Worker
+from lenetcli.experiment.run import RunState, Trained, Worker
 from lenetcli.machine.process import this_process
 from lenetcli.store.database import Database
-from lenetcli.store.queries import holder_is_alive, last_seen, read_checkpoint
+from lenetcli.store.holders import Busy, take_over
+from lenetcli.store.neighbours import Neighbours, count_neighbours, find_neighbours
+from lenetcli.store.queries import read_checkpoint
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 
@@ -33,7 +35,8 @@ class Claim:
 
     ``epochs`` is the number of stored epochs and ``checkpoint`` the state after them, None without any.
     ``number`` is the number of the attempt, hence the fencing token. ``note`` says why the bits may differ
-    from those of a run without interruption; None if they must not.
+    from those of a run without interruption; None if they must not. ``neighbours`` are the other attempts on
+    the machine when the last epoch was recorded, or the first one began.
 
     With ``remeasure`` a finished run is trained again from its first epoch. Then the claim keeps timings
     alone, the run stays free for others, and ``difference`` says which epoch first has other bits.
@@ -49,16 +52,17 @@ class Claim:
     checkpoint: Checkpoint | None
     note: str | None
     remeasure: bool
+    neighbours: Neighbours = field(repr=False)
     difference: str | None = None
 
     def record_setup(self, trace_seconds: float, warmup_seconds: float) -> None:
         """Record the times that it took to trace and to warm up the network, in seconds."""
         times = {"trace_seconds": trace_seconds, "warmup_seconds": warmup_seconds}
-        self.database.change(lambda c: self._update_attempt(c, **times))
+        self.neighbours = self.database.change(lambda c: self._record_setup(c, times))
 
     def record(self, trained: Trained) -> None:
         """Record a finished epoch with its timing and checkpoint; the last one completes the attempt."""
-        self.database.change(lambda c: self._record(c, trained))
+        self.neighbours = self.database.change(lambda c: self._record(c, trained))
 
     def test(self, accuracy: float | None) -> None:
         """Record the test accuracy after the last epoch, which is stored already; completes the attempt."""
@@ -79,7 +83,11 @@ class Claim:
             beat = {"heartbeat": ATTEMPTS.c.heartbeat + 1, "seen_at": datetime.now(UTC)}
             self._update_attempt(connection, **beat)
 
-    def _record(self, connection: Connection, trained: Trained) -> None:
+    def _record_setup(self, connection: Connection, times: dict[str, float]) -> Neighbours:
+        self._update_attempt(connection, **times)
+        return find_neighbours(connection, self.attempt_id, self.worker.process)
+
+    def _record(self, connection: Connection, trained: Trained) -> Neighbours:
         if self.remeasure:
             self.difference = self.difference or self._compare(connection, trained)
         else:
@@ -93,12 +101,15 @@ class Claim:
                 .values(run_id=self.run_id, **weights)
                 .on_conflict_do_update(index_elements=["run_id"], set_=weights)
             )
-        beside = self._count_others(connection, trained.timing)
+        mine = (connection, self.attempt_id, self.worker.process)
+        neighbours = find_neighbours(*mine)
+        beside = count_neighbours(*mine, self.neighbours, neighbours)
         timing = asdict(trained.timing) | {"attempt_id": self.attempt_id, "beside": beside}
         timing["contended"] |= beside > 0
         connection.execute(insert(TIMINGS).values(timing))
         if trained.point.epoch == self.target:
             self._end(connection, RunState.COMPLETED, self.difference)
+        return neighbours
 
     def _check_continuous(self, connection: Connection, epoch: int) -> None:
         """Raise ``StoreChangedError`` unless an epoch is the next one of the stored curve."""
@@ -117,18 +128,6 @@ class Claim:
         if same and sha256 in (None, trained.checkpoint.sha256):
             return None
         return f"the bits of epoch {point.epoch} are not the stored ones"
-
-    def _count_others(self, connection: Connection, timing: Timing) -> int:
-        """The number of other attempts that were under way on the host of the worker during an epoch."""
-        rows = connection.execute(
-            select(ATTEMPTS.c.identity, ATTEMPTS.c.ended_at).where(
-                ATTEMPTS.c.id != self.attempt_id,
-                ATTEMPTS.c.host == self.worker.host,
-                ATTEMPTS.c.started_at < timing.ended_at,
-                or_(ATTEMPTS.c.ended_at.is_(None), ATTEMPTS.c.ended_at > timing.started_at),
-            )
-        ).all()
-        return sum(row.ended_at is not None or holder_is_alive(row.identity) is True for row in rows)
 
     def _test(self, connection: Connection, accuracy: float | None) -> None:
         last = (EPOCHS.c.run_id == self.run_id, EPOCHS.c.epoch == self.target)
@@ -177,27 +176,6 @@ class Claim:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Busy:
-    """A run that another process holds: the number of its attempt, its host, and its signs of life.
-
-    ``heartbeat`` is a counter that increases while that process lives, and ``seen_at`` the time at which it
-    last did so, by the clock of that host. ``alive`` is what the process table here says, None if it cannot
-    tell.
-    """
-
-    number: int
-    host: str
-    heartbeat: int
-    seen_at: datetime
-    alive: bool | None
-
-
-def is_gone(holder: Busy) -> bool:
-    """Whether the process table says that the process of a holder is dead."""
-    return holder.alive is False
-
-
 @dataclass(frozen=True, slots=True)
 class Done:
     """A run that needs no training: ``state`` says whether it has the requested epochs or has diverged."""
@@ -230,7 +208,7 @@ def claim_run(
         changes: dict[str, Any] = {"target_epochs": max(row.target_epochs, epochs)}
         # What is done is not waited for, although another process may train the run further.
         if not done:
-            holder = _take_over(connection, row, is_dead)
+            holder = take_over(connection, row, is_dead)
             if holder is not None:
                 return holder
             # The new number is the fencing token of this attempt. It voids that of the last holder, which may
@@ -243,17 +221,19 @@ def claim_run(
     checkpoint = _read_newest(connection, config, run_id, stored) if stored and not done else None
     note = _compare_machines(connection, run_id, worker) if checkpoint or done else None
     attempt = {"run_id": run_id, "number": number, "remeasure": done, "note": note}
+    attempt_id = _add_attempt(connection, worker, attempt)
     return Claim(
         database=database,
         worker=worker,
         run_id=run_id,
-        attempt_id=_add_attempt(connection, worker, attempt),
+        attempt_id=attempt_id,
         number=number,
         target=epochs,
         epochs=checkpoint.epoch if checkpoint else 0,
         checkpoint=checkpoint,
         note=note,
         remeasure=done,
+        neighbours=find_neighbours(connection, attempt_id, worker.process),
     )
 
 
@@ -289,31 +269,6 @@ def _add_attempt(connection: Connection, worker: Worker, attempt: dict[str, Any]
     values |= {"computer": values.pop("process"), "started_at": datetime.now(UTC)}
     values |= {"identity": recorder.to_json(), "recorder_host": recorder.host}
     return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]
-
-
-def _take_over(connection: Connection, run: Row[Any], is_dead: Callable[[Busy], bool]) -> Busy | None:
-    """End the attempt that holds a run if its process is dead; returns the holder if it is not."""
-    if run.state != RunState.RUNNING:
-        return None
-    of_holder = (ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.number == run.attempt)
-    holder = connection.execute(select(ATTEMPTS).where(*of_holder)).one_or_none()
-    if holder is not None:  # else the store is damaged, and there is no process to wait for
-        # A holder that is taken for dead and lives all the same cannot write, because of the fencing token.
-        # If it has the identity of this process, it is another one in a copy of this virtual machine that was
-        # made while it ran, or a claim that this process has lost track of: the process table knows neither.
-        mine = holder.identity == this_process().to_json()
-        busy = Busy(
-            number=holder.number,
-            host=holder.recorder_host,
-            heartbeat=holder.heartbeat,
-            seen_at=last_seen(holder),
-            alive=None if mine else holder_is_alive(holder.identity),
-        )
-        if not is_dead(busy):
-            return busy
-        outcome = {"outcome": RunState.INTERRUPTED, "note": "its process was gone"}
-        connection.execute(update(ATTEMPTS).where(*of_holder).values(ended_at=datetime.now(UTC), **outcome))
-    return None
 
 
 def _greatest(connection: Connection, column: Column[Any], run_id: int) -> int:

@@ -40,7 +40,7 @@ def _select_from_epochs(column: Any, *conditions: Any) -> ColumnElement[Any]:
 _LAST_EPOCH = _select_from_epochs(func.max(EPOCHS.c.epoch))
 
 SORT_FIELDS: dict[str, Any] = {
-    "created_at": RUNS.c.created_at,
+    "created_at": RUNS.c.id,  # in whatever order the clocks of their machines put them
     "id": RUNS.c.key,
     **{name: RUNS.c[name] for name in ("state", "dataset", "filters", "lr", "batch_size", "seed", "device")},
     **{name: RUNS.c[name] for name in ("parameters", "target_epochs")},
@@ -62,7 +62,7 @@ DOWNWARDS = {"created_at", "epochs", "target_epochs", "val_accuracy", "test_accu
 
 def sort_runs(runs: Iterable[Run], field: str) -> list[Run]:
     """Runs sorted as ``list_runs`` sorts; for what no column holds: runtimes, and runs cut to a sweep."""
-    name = "dataset_name" if field == "dataset" else field
+    name = {"dataset": "dataset_name", "created_at": "sequence"}.get(field, field)
     pairs = [(getattr(run if hasattr(run, name) else run.config, name), run) for run in runs]
     complete = [pair for pair in pairs if pair[0] is not None]
     complete.sort(key=lambda pair: pair[0], reverse=field in DOWNWARDS)
@@ -174,6 +174,7 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             Run,
             row,
             dataset_name=row.dataset,
+            sequence=row.id,
             config=_build(Config, row, precision=Precision(row.precision), device=DeviceKind(row.device)),
             **_judge_state(row, attempts[row.id]),
             curve=tuple(_build(CurvePoint, point) for point in points[row.id]),

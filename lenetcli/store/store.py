@@ -12,8 +12,9 @@ from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.run import Run, RunState, Worker
 from lenetcli.experiment.sweep import Axis, Sweep
 from lenetcli.store import claims, queries, sweeps
-from lenetcli.store.claims import Busy, Claim, Done, is_gone
+from lenetcli.store.claims import Claim, Done
 from lenetcli.store.database import Database, OnLock
+from lenetcli.store.holders import Busy, is_gone
 from lenetcli.store.tables import DATASETS, EPOCHS, RUNS
 
 SORT_FIELDS = tuple(queries.SORT_FIELDS)

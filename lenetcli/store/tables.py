@@ -112,7 +112,6 @@ RUNS = Table(
     column("created_at", UtcDateTime),
     column("note", String, nullable=True, comment="A remark of the user."),
     *_make_config_columns(later=True),
-    Index("runs_by_age", "created_at"),
     Index("runs_by_state", "state"),
     sqlite_autoincrement=True,
     comment="One run: its configuration (the names are those of ``Config``), and where it stands.",

@@ -21,9 +21,9 @@ from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION, VERS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSummary:
-    """The summary of a store: file, size in bytes, schema, number of rows by table, time of the last attempt.
+    """The summary of a store: file, size in bytes, schema, rows by table, time of the newest attempt.
 
-    ``newest`` is the latest end, or start without an end, of an attempt in UTC; None without an attempt.
+    ``newest`` is its end or, if it has none, its last sign of life; None without an attempt.
     """
 
     path: Path
@@ -48,8 +48,10 @@ def inspect_store(address: str) -> StoreSummary:
             for table in METADATA.sorted_tables
             if table is not VERSION
         }
-        latest = func.coalesce(ATTEMPTS.c.ended_at, ATTEMPTS.c.started_at)
-        newest = connection.execute(select(func.max(latest))).scalar_one()
+        # Not the greatest of these times: one attempt by a clock that was fast would be the newest for ever.
+        latest = func.coalesce(ATTEMPTS.c.ended_at, ATTEMPTS.c.seen_at, ATTEMPTS.c.started_at)
+        in_order = select(latest).order_by(ATTEMPTS.c.id.desc()).limit(1)
+        newest = connection.execute(in_order).scalar_one_or_none()
     path, size = database.path.resolve(), database.path.stat().st_size
     return StoreSummary(path=path, bytes=size, schema=schema, counts=counts, newest=newest)
 

@@ -17,7 +17,7 @@ from lenetcli.experiment.run import Worker
 from lenetcli.machine import processor, system
 from lenetcli.machine.devices import Device
 from lenetcli.machine.process import this_process
-from lenetcli.store.claims import Busy
+from lenetcli.store.holders import Busy
 from lenetcli.training.events import Stopped
 from lenetcli.version import __version__
 

@@ -12,7 +12,8 @@ from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.machine import limits
 from lenetcli.machine.devices import Device
-from lenetcli.store.claims import Busy, Claim, Done
+from lenetcli.store.claims import Claim, Done
+from lenetcli.store.holders import Busy
 from lenetcli.store.store import Store
 from lenetcli.training import events
 from lenetcli.training.attempt import HeartbeatWatch, describe_worker, send_heartbeats

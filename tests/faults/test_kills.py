@@ -32,6 +32,7 @@ from helpers.made_up import BASE
 
 from lenetcli.experiment.run import RunState
 from lenetcli.store.store import Store
+from lenetcli.store.upkeep import inspect_store
 from lenetcli.training import attempt, runner
 
 RATES = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]
@@ -178,6 +179,22 @@ def test_a_clock_that_is_wrong_decides_nothing(tmp_path, hours):
     check_file(path)
     check_reported(path, log)
     check_whole(path, [0.1, 0.01], 3)
+
+
+@pytest.mark.parametrize("hours", [(1, -1, 0), (-1, 1, -1)])
+def test_a_clock_that_is_set_decides_no_order(tmp_path, hours):
+    """7: the newest sweep and run are the last that were begun, and nobody worked beside the others."""
+    path, log = tmp_path / "s.db", tmp_path / "log"
+    for rates, shift in zip(([0.1], [0.01], [0.1, 0.001]), hours, strict=True):
+        assert finish(start(sweep_at_another_time, path, rates, 2, log, shift)) == [0]
+    store = Store.open(str(path))
+    sweeps = store.sweeps()
+    assert [sweep.values for sweep in sweeps] == [(0.1, 0.001), (0.01,), (0.1,)]
+    assert [run.config.lr for run in store.runs()] == [0.001, 0.01, 0.1]
+    assert [run.config.lr for run in store.runs(sweep=sweeps[0].id)] == [0.001, 0.1]
+    assert not any(run.contended for run in store.runs())
+    newest = store.run(replace(BASE, lr=0.001).key).attempts[-1]
+    assert inspect_store(str(path)).newest == newest.ended_at
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="start times as Linux counts them")

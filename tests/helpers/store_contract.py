@@ -1,7 +1,7 @@
 """What the rest of the program relies on in a store: tests for every database."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from helpers.fake_training import DEVICE, FakeTrainer, bits_after, carry_out, curve_of
@@ -12,7 +12,10 @@ from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import CurvePoint, RunState, Timing, Trained
 from lenetcli.machine import system
-from lenetcli.store.claims import Busy, Claim, Done
+from lenetcli.machine.process import this_process
+from lenetcli.store import claims
+from lenetcli.store.claims import Claim, Done
+from lenetcli.store.holders import Busy
 from lenetcli.store.store import SORT_FIELDS, Store
 from lenetcli.training.attempt import describe_worker
 
@@ -158,18 +161,69 @@ class StoreContract:
         assert len(store.run(BASE.key).attempts[0].timings) == 1
 
     def test_a_timing_counts_the_runs_that_were_trained_beside(self, store):
-        others = [take(store, replace(BASE, seed=seed)) for seed in (1, 2, 3)]
-        others[0].end(RunState.INTERRUPTED)
+        before, *others = (take(store, replace(BASE, seed=seed)) for seed in (1, 2, 3))
+        claim = take(store, epochs=5)
+        before.end(RunState.INTERRUPTED)
+        claim.record_setup(0.1, 0.2)
         begin = datetime.now(UTC)
-        others[1].end(RunState.INTERRUPTED)
-        claim = take(store)
+        others[0].end(RunState.INTERRUPTED)
         record(claim, 1, started_at=begin)
-        others[2].end(RunState.INTERRUPTED)
+        others[1].end(RunState.INTERRUPTED)  # in the second epoch
         record(claim, 2)
-        first, second = store.run(BASE.key).attempts[0].timings
-        assert (first.beside, first.contended) == (2, True)
-        assert (second.beside, second.contended) == (0, False)
+        record(claim, 3)
+        take(store, replace(BASE, seed=4)).end(RunState.INTERRUPTED)  # comes and goes in the fourth
+        record(claim, 4)
+        timings = store.run(BASE.key).attempts[0].timings
+        assert [timing.beside for timing in timings] == [2, 1, 0, 1]
+        assert [timing.contended for timing in timings] == [True, True, False, True]
+        first, second, *_ = timings
         assert begin == first.started_at < first.ended_at <= second.started_at
+
+    @pytest.mark.parametrize("hours", [-1, 1])
+    def test_a_clock_that_is_set_changes_neither_order_nor_who_was_beside(self, store, monkeypatch, hours):
+        class WrongClock(datetime):
+            @classmethod
+            def now(cls, zone=None):
+                return datetime.now(zone) + timedelta(hours=hours)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(claims, "datetime", WrongClock)
+            carry_out(store, [0.1], 2)
+            beside = take(store, replace(BASE, seed=1))
+        claim = take(store, replace(BASE, seed=2))
+        record(claim, 1)
+        beside.end(RunState.INTERRUPTED)
+        record(claim, 2)
+        record(claim, 3)
+        newest, *others = store.runs()
+        assert [timing.beside for timing in newest.attempts[0].timings] == [1, 1, 0]
+        assert [run.config.seed for run in (newest, *others)] == [2, 1, 0]
+
+    def test_machines_are_told_apart_by_their_boot_and_not_by_their_name(self, store):
+        worker = describe_worker(DEVICE, 1)
+        clone = replace(worker, process=replace(this_process(), boot_id="another").to_json())
+        elsewhere = store.claim(replace(BASE, seed=1), clone, 3, dataset_name="fake")
+        claim = take(store)
+        record(claim, 1)
+        elsewhere.end(RunState.INTERRUPTED)
+        record(claim, 2)
+        assert [timing.beside for timing in store.run(BASE.key).attempts[0].timings] == [0, 0]
+
+    def test_an_attempt_in_another_container_is_known_by_its_heartbeat(self, store, monkeypatch):
+        with monkeypatch.context() as patch:
+            contained = replace(this_process(), pid_namespace="another")
+            patch.setattr(claims, "this_process", lambda: contained)
+            other = take(store, replace(BASE, seed=1))
+        claim = take(store, epochs=5)
+        record(claim, 1)
+        other.beat()
+        record(claim, 2)
+        record(claim, 3)
+        other.end(RunState.INTERRUPTED)
+        record(claim, 4)
+        record(claim, 5)
+        beside = [timing.beside for timing in store.run(BASE.key).attempts[0].timings]
+        assert beside == [0, 1, 0, 1, 0]
 
     def test_a_heartbeat_tells_when_it_beat(self, store):
         claim = take(store)

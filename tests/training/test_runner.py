@@ -22,7 +22,8 @@ from lenetcli.errors import LostClaimError, StoreBusyError, StoreChangedError, S
 from lenetcli.experiment.run import RunState
 from lenetcli.machine import process, processor, system
 from lenetcli.store import database, sqlite
-from lenetcli.store.claims import Busy, Claim
+from lenetcli.store.claims import Claim
+from lenetcli.store.holders import Busy
 from lenetcli.store.store import Store
 from lenetcli.training import attempt, runner
 from lenetcli.training.events import Fate

@@ -78,9 +78,9 @@ class Trainer:
             order = permutation(config.seed, epoch, count)
             with ContentionWatch() as watch:
                 train_loss = network.train_epoch(order, report)
-            start = time.time()
+            start = time.monotonic()
             val_loss, val_accuracy, predictions = network.evaluate(network.validation, check)
-            eval_seconds = time.time() - start
+            eval_seconds = time.monotonic() - start
             test_accuracy = None
             if epoch == epochs[-1] and network.test is not None:
                 _, test_accuracy, _ = network.evaluate(network.test, check)

@@ -15,6 +15,7 @@ down_revision = "0001"
 def upgrade() -> None:
     """Change a store of schema 0001."""
     with _recreate("runs") as table:
+        table.drop_index("runs_by_age")
         table.add_column(sa.Column("note", sa.String()))
     with _recreate("attempts") as table:
         table.add_column(sa.Column("seen_at", sa.DateTime()), insert_after="heartbeat")
