@@ -65,6 +65,11 @@ class StoreChangedError(StoreError):
 class LostClaimError(StoreError):
     """Another process has taken over the run; this one can no longer record anything for it."""
 
+    @classmethod
+    def to_another_process(cls) -> Self:
+        """The error for a run that goes on elsewhere."""
+        return cls("Another process has taken this run over.", "Nothing is lost: that one goes on with it.")
+
 
 class DataError(LenetError):
     """The data cannot be found or read, or are not what they should be."""

@@ -112,8 +112,17 @@ class Claim:
         return neighbours
 
     def _check_continuous(self, connection: Connection, epoch: int) -> None:
-        """Raise ``StoreChangedError`` unless an epoch is the next one of the stored curve."""
-        if _greatest(connection, EPOCHS.c.epoch, self.run_id) != epoch - 1:
+        """Check that an epoch is the next one of the stored curve.
+
+        Raises:
+            LostClaimError: if it is stored already, by a copy of this process (in a copy of its virtual
+                machine), which has the same claim.
+            StoreChangedError: if epochs before it are not stored any more.
+        """
+        stored = _greatest(connection, EPOCHS.c.epoch, self.run_id)
+        if stored >= epoch:
+            raise LostClaimError.to_another_process()
+        if stored < epoch - 1:
             raise StoreChangedError.for_lost(self.database.path, "epochs of this run")
 
     def _compare(self, connection: Connection, trained: Trained) -> str | None:
@@ -171,9 +180,7 @@ class Claim:
         mine = (ATTEMPTS.c.id == self.attempt_id, ATTEMPTS.c.run_id == self.run_id)
         if connection.execute(select(ATTEMPTS.c.id).where(*mine)).one_or_none() is None:
             raise StoreChangedError.for_lost(self.database.path, "rows of this run")
-        raise LostClaimError(
-            "Another process has taken this run over.", "Nothing is lost: that one goes on with it."
-        )
+        raise LostClaimError.to_another_process()
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,17 @@ class StoreContract:
         assert (run.state, run.epochs) == (RunState.RUNNING, 1)
         assert [attempt.outcome for attempt in run.attempts] == [RunState.INTERRUPTED, None]
 
+    def test_of_two_copies_of_a_claim_one_stores_each_epoch(self, store):
+        """As in two copies of a virtual machine that was training; the other one finds out by itself."""
+        claim = take(store)
+        record(claim, 1)
+        copy = replace(claim)
+        record(copy, 2)
+        with pytest.raises(LostClaimError):
+            record(claim, 2)
+        record(copy, 3)
+        assert store.run(BASE.key).state is RunState.COMPLETED
+
     def test_a_dead_extension_leaves_the_run_completed(self, store):
         carry_out(store, [BASE.lr], 1)
         take(store, epochs=5)
