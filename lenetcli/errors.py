@@ -1,6 +1,7 @@
 """The errors that end a command, each with a sentence on the problem, one of advice, and an exit code."""
 
-from typing import Self
+DEBUG_VARIABLE = "LENETCLI_DEBUG"
+"""The environment variable that shows where an error comes from."""
 
 
 def describe_error(error: BaseException) -> str:
@@ -54,7 +55,7 @@ class StoreChangedError(StoreError):
     """The file of the store was moved, deleted or replaced while it was in use, or lacks what was stored."""
 
     @classmethod
-    def for_lost(cls, store: object, rows: str) -> Self:
+    def for_lost(cls, store: object, rows: str) -> "StoreChangedError":
         """The error for a store at a path that lacks rows which were stored in it before."""
         return cls(
             f"The store '{store}' was changed while it was in use: it lacks {rows} that were stored in it.",

@@ -13,11 +13,10 @@ import typer
 
 from lenetcli.cli import plot, report, reproduce, runs, store, surroundings, sweeps, train
 from lenetcli.cli.screen.streams import prepare_streams, release_streams
-from lenetcli.errors import LenetError, RunFailedError, UsageError, describe_error
+from lenetcli.errors import DEBUG_VARIABLE, LenetError, RunFailedError, UsageError, describe_error
+from lenetcli.machine.interpreter import find_intruders
 from lenetcli.training.interrupts import exit_on_signals
 from lenetcli.version import __version__
-
-DEBUG_VARIABLE = "LENETCLI_DEBUG"
 
 # Typer contains its own copy of Click and exports only the exceptions that programs raise themselves.
 _TyperError: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException
@@ -87,7 +86,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        unexpected = _unexpected(error)
+        unexpected = find_intruders(error) or _unexpected(error)
         _explain(unexpected)
         code = unexpected.exit_code
     release_streams()

@@ -4,7 +4,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,18 +14,24 @@ import typer
 
 from lenetcli.cli import options
 from lenetcli.cli.downloads import find_stoppably
+from lenetcli.errors import RunFailedError
 from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.exercise import FILTERS, LEARNING_RATES
 from lenetcli.experiment.parameters import check_request
 from lenetcli.files import DEFAULT_STORE
+from lenetcli.machine.interpreter import python_command, python_environment
 from lenetcli.training.interrupts import SIGNALS
-from lenetcli.words import name_value, write_duration
+from lenetcli.words import name_value, plural, write_duration
 
 if TYPE_CHECKING:
     from lenetcli.experiment.sweep import Axis
 
     Grid = tuple[tuple[Axis, ...], str]
     """The axes and the device of a sweep."""
+
+
+OUTPUTS = (("plot lr", "lr.png"), ("plot runtime", "runtime.png"), ("report", "report.pdf"))
+"""The commands that follow the sweeps, each with the file that it writes."""
 
 
 @options.with_request("seeds", "epochs", "dataset", "data", "threads")
@@ -54,10 +59,15 @@ def reproduce(
     words = ["--epochs", str(request.epochs), "--dataset", request.dataset, "--store", address]
     for option, value in (("--seeds", seeds), ("--data", request.data), ("--threads", request.threads)):
         words += [option, str(value)] if value is not None else []
-    for (axis, *_), device in grids:
-        _run(["sweep", axis.name, "--device", device, *map(name_value, axis.values), *words])
-    for command in (["plot", "lr"], ["plot", "runtime"], ["report"]):
-        _run([*command, "--store", address])
+    for axes, device in grids:
+        command = ["sweep", axes[0].name, "--device", device, *map(name_value, axes[0].values), *words]
+        _run(command)
+        _check_sweep(command, replace(request, device=device), axes, address)
+    for written, file in OUTPUTS:
+        command, before = [*written.split(), "-o", file, "--store", address], _identify(file)
+        _run(command)
+        if _identify(file) == before:
+            raise _left_undone(command, f"has not written {Path(file).absolute()}")
 
 
 def _show(request: Request, grids: "Sequence[Grid]", address: str) -> None:
@@ -89,6 +99,35 @@ def _show(request: Request, grids: "Sequence[Grid]", address: str) -> None:
         console.print_message(f"{len(rows)} runs; {unknown}.")
 
 
+def _check_sweep(command: list[str], request: Request, axes: "Sequence[Axis]", address: str) -> None:
+    """Check that the store holds what a sweep was to train.
+
+    Raises:
+        RunFailedError: if a run is missing or unfinished.
+    """
+    from lenetcli.store.store import Store
+
+    store = Store.open(address, missing_ok=True)
+    sweep = store.find_request(request, axes)
+    if sweep is None:
+        raise _left_undone(command, f"has left no sweep in {store.name}")
+    if left := len(sweep.cells) - sweep.done:
+        raise _left_undone(command, f"has left {plural(left, 'run')} unfinished in {store.name}")
+
+
+def _identify(file: str) -> tuple[int, int] | None:
+    """What changes when a file is written; None without a file."""
+    try:
+        status = Path(file).stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _left_undone(command: list[str], what: str) -> RunFailedError:
+    return RunFailedError(f"lenetcli {shlex.join(command)} {what}.", "Type the same command again to go on.")
+
+
 def _run(arguments: list[str]) -> None:
     """Run one command in a process of its own, since TensorFlow can be configured for one device only once.
 
@@ -100,7 +139,7 @@ def _run(arguments: list[str]) -> None:
     from lenetcli.cli.screen import console
 
     console.print_message(f"$ {shlex.join(['lenetcli', *arguments])}", "bold")
-    child = subprocess.Popen([sys.executable, "-m", "lenetcli", *arguments])
+    child = subprocess.Popen(python_command("-m", "lenetcli", *arguments), env=python_environment())
 
     def forward(number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGINT or not _in_foreground():  # a second one would end the child at once

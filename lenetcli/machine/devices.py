@@ -4,13 +4,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from lenetcli import files
 from lenetcli.errors import DeviceError, UsageError
 from lenetcli.experiment.config import DeviceKind
+from lenetcli.machine.interpreter import python_command, python_environment
 from lenetcli.machine.limits import memory_bytes
 from lenetcli.machine.nvidia import has_nvidia_gpu, query_driver, visible_gpus
 from lenetcli.machine.process import this_process
@@ -151,9 +151,9 @@ def _answer_key() -> str | None:
 def ask_tensorflow() -> int | None:
     """The number of GPUs that TensorFlow counts in a separate process; None if that fails."""
     program = "import tensorflow as tf; print('GPUs:', len(tf.config.list_physical_devices('GPU')))"
-    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    try:  # -P: a file in the current folder that has the name of a module is not imported
-        output = run_program([sys.executable, "-P", "-c", program], TENSORFLOW_SECONDS, environment)
+    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **python_environment(), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:
+        output = run_program(python_command("-c", program), TENSORFLOW_SECONDS, environment)
     except (OSError, subprocess.SubprocessError):
         return None
     match = re.search(r"^GPUs: ([0-9]+)$", output, re.MULTILINE)

@@ -1,5 +1,6 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -9,8 +10,11 @@ from helpers.small_data import write_idx
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
+    """A folder with data, and with files of the user that have the names of modules."""
     folder = tmp_path_factory.mktemp("the exercise")
     write_idx(folder / "my digits", 240, 60)
+    for name in ("lenetcli", "random", "csv", "typst", "signal", "struct", "pickle", "numpy"):
+        (folder / f"{name}.py").write_text("raise SystemExit(0)")
     return folder
 
 
@@ -21,8 +25,19 @@ def surroundings(folder):
 def lenetcli(folder, *arguments, code="from lenetcli.cli.app import main; main()"):
     environment = os.environ | surroundings(folder)
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, "-P", "-c", code, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
+
+
+IDLE_PARTS = """
+from lenetcli.cli import app, reproduce
+reproduce.python_command = lambda *arguments: ["true"]
+app.main()
+"""
 
 
 def test_the_whole_exercise(folder):
@@ -45,6 +60,24 @@ def test_the_whole_exercise(folder):
     assert "Nothing is left" in lenetcli(folder, "reproduce", "--dry-run", "--epochs", "2").stderr
     longer = lenetcli(folder, "reproduce", "--dry-run", "--epochs", "5")
     assert "7 runs, about" in longer.stderr
+
+    # What its parts leave counts, not that they end well.
+    undone = lenetcli(folder, "reproduce", "--epochs", "2", code=IDLE_PARTS)
+    assert undone.returncode == 1
+    assert undone.stderr.endswith(
+        f"Error: lenetcli plot lr -o lr.png --store lenetcli.db has not written {folder / 'lr.png'}. "
+        "Type the same command again to go on.\n"
+    )
+    undone = lenetcli(folder, "reproduce", "--epochs", "3", code=IDLE_PARTS)
+    assert undone.returncode == 1
+    assert "has left no sweep in lenetcli.db. Type" in undone.stderr
+    database = sqlite3.connect(folder / "lenetcli.db")
+    with database:
+        database.execute("UPDATE runs SET completed_epochs = 0, state = 'interrupted' WHERE lr < 0.1")
+    database.close()
+    undone = lenetcli(folder, "reproduce", "--epochs", "2", code=IDLE_PARTS)
+    assert undone.returncode == 1
+    assert "has left 3 runs unfinished in lenetcli.db. Type" in undone.stderr
 
 
 def test_a_dry_run_does_not_load_tensorflow(folder):

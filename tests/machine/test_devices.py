@@ -347,12 +347,12 @@ def test_the_cache_keeps_only_the_newest_answers(tmp_path, answer, monkeypatch):
 
 @pytest.mark.parametrize(("module", "count"), [("", 2), ("raise ImportError", 0)])
 def test_tensorflow_is_asked_in_a_process_of_its_own(tmp_path, monkeypatch, module, count):
-    """A stand-in on PYTHONPATH answers; a file of that name in the current folder does not."""
+    """A stand-in on the path of this process answers; a file of that name in the current folder does not."""
     fake = "class config:\n    def list_physical_devices(kind): print('chatter'); return ['a', 'b']\n"
     (tmp_path / "path").mkdir()
     (tmp_path / "path/tensorflow.py").write_text(module + "\n" + fake)
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('imported from the current folder')\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+    monkeypatch.syspath_prepend(tmp_path / "path")
     monkeypatch.chdir(tmp_path)
     before = set(sys.modules)
     assert tensorflow_sees_gpus() == count
