@@ -67,7 +67,7 @@ class LostClaimError(StoreError):
     """Another process has taken over the run; this one can no longer record anything for it."""
 
     @classmethod
-    def to_another_process(cls) -> Self:
+    def to_another_process(cls) -> "LostClaimError":
         """The error for a run that goes on elsewhere."""
         return cls("Another process has taken this run over.", "Nothing is lost: that one goes on with it.")
 
