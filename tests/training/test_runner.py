@@ -26,7 +26,7 @@ from lenetcli.store.claims import Claim
 from lenetcli.store.holders import Busy
 from lenetcli.store.store import Store
 from lenetcli.training import attempt, runner
-from lenetcli.training.events import Fate
+from lenetcli.training.events import Fate, Held, Noted
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.runner import Runner
 
@@ -403,6 +403,30 @@ def test_a_stop_is_a_stop_although_the_claim_is_lost(store, monkeypatch):
 
     trainer = FakeTrainer(hook=ask)
     assert carry_out(store, [0.1], 3, trainer, stop=stop).fates == {config(0.1).key: Fate.LEFT}
+
+
+def test_a_lock_under_which_nobody_can_give_a_sign_of_life_is_no_silence(store, monkeypatch, limit):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.3)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    store = Store.open(store.name, write=True)
+    claim_elsewhere(store, 0.1, alive=None)
+    reader = sqlite3.connect(store.name, isolation_level=None)
+
+    class Reading(Listener):
+        def __call__(self, event):
+            super().__call__(event)
+            if len(self.held) == 1 and not reader.in_transaction:  # a program that only reads
+                reader.execute("BEGIN")
+                reader.execute("SELECT * FROM runs").fetchone()
+            if self.notes:
+                reader.close()
+
+    listener = Reading()
+    assert carry_out(store, [0.1], 2, stop=limit, listener=listener).complete
+    locked = next(number for number, event in enumerate(listener.events) if isinstance(event, Noted))
+    again = listener.events[locked + 1]
+    assert isinstance(again, Held) and again.left == 0.3  # the wait begins anew
 
 
 def test_a_heartbeat_is_tried_again_soon_while_the_store_is_locked(monkeypatch):
