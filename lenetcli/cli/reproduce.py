@@ -56,6 +56,8 @@ def reproduce(
         _show(request, grids, address)
         return
 
+    for _, file in OUTPUTS:
+        options.parse_output(file, ())  # checked here, not after hours of training
     words = ["--epochs", str(request.epochs), "--dataset", request.dataset, "--store", address]
     for option, value in (("--seeds", seeds), ("--data", request.data), ("--threads", request.threads)):
         words += [option, str(value)] if value is not None else []

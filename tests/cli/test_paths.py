@@ -186,6 +186,7 @@ GONE = {
     "devices": 0,
     "plot lr --store STORE -o FOLDER/lr.png": 0,
     "train": 4,
+    "reproduce --store STORE": 2,
     "plot lr --store STORE": 2,
     "store backup --store STORE b.db": 2,
     "data --data .": 2,
