@@ -95,6 +95,10 @@ class Worker:
     data_seconds: float | None = None
 
 
+CONDITIONS = ("host", "device_name", "processor", "threads", "versions")
+"""What all attempts at one measurement have in common: fields of ``Attempt`` and ``Worker``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """The work of one process on a run: machine, device, versions, outcome and times.
@@ -120,6 +124,10 @@ class Attempt:
     trace_seconds: float | None = None
     warmup_seconds: float | None = None
     timings: tuple[Timing, ...] = ()
+
+    def is_like(self, other: Self) -> bool:
+        """Whether another attempt had the same machine, device, threads and versions."""
+        return all(getattr(self, name) == getattr(other, name) for name in CONDITIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,21 +195,35 @@ class Run:
     def measurement(self) -> tuple[tuple[Attempt, Timing], ...]:
         """The timings that count, one per epoch in their order, each with its attempt.
 
-        The attempts that trained the run form one measurement, and each attempt that measured it again is
-        another. The newest complete measurement without a disturbed epoch counts; if there is none, the
-        newest complete one; if there is none either, that of the training, as far as it goes.
+        The attempts that trained the run form one measurement. Those that measured it again form others, each
+        of one attempt, or of several that went on where the one before had been stopped. The newest complete
+        measurement without a disturbed epoch counts; if there is none, the newest complete one; if there is
+        none either, that of the training, as far as it goes.
         """
         # An epoch that was trained twice (its weights were lost) keeps the timing of the later attempt.
         trained = {t.epoch: (a, t) for a in self.attempts if not a.remeasure for t in a.timings}
-        again = [{t.epoch: (a, t) for t in a.timings} for a in self.attempts if a.remeasure]
 
         def rank(timed: dict[int, tuple[Attempt, Timing]]) -> tuple[bool, int]:
             undisturbed = not any(timing.disturbed for _, timing in timed.values())
             return undisturbed, max((attempt.number for attempt, _ in timed.values()), default=0)
 
-        complete = [timed for timed in (trained, *again) if len(timed) >= self.epochs]
+        complete = [timed for timed in (trained, *self._measured_again) if len(timed) >= self.epochs]
         best = max(complete, key=rank, default=trained)
         return tuple(best[epoch] for epoch in sorted(best))
+
+    @property
+    def _measured_again(self) -> list[dict[int, tuple[Attempt, Timing]]]:
+        """The timings of each measurement of the finished run by epoch, each with its attempt."""
+        found: list[dict[int, tuple[Attempt, Timing]]] = []
+        for attempt in self.attempts:
+            if attempt.remeasure and attempt.timings:
+                last = attempt.timings[0].epoch - 1
+                before = (begun for begun in reversed(found) if max(begun) == last)
+                stopped = next((begun for begun in before if begun[last][0].is_like(attempt)), None)
+                if stopped is None:
+                    found.append(stopped := {})
+                stopped |= {timing.epoch: (attempt, timing) for timing in attempt.timings}
+        return found
 
     @property
     def timings(self) -> tuple[Timing, ...]:

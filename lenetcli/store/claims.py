@@ -16,11 +16,14 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from lenetcli.errors import LostClaimError, StoreChangedError
 from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.checkpoint import Checkpoint
-from lenetcli.experiment.config import Config, DeviceKind
+from lenetcli.experiment.config import Config
 from lenetcli.experiment.run import RunState, Trained, Worker
 from lenetcli.machine.process import this_process
+from lenetcli.store import measurements
+from lenetcli.store.bits import compare_epoch, compare_machines
 from lenetcli.store.database import Database
 from lenetcli.store.holders import Busy, take_over
+from lenetcli.store.measurements import Progress
 from lenetcli.store.neighbours import Neighbours, count_neighbours, find_neighbours
 from lenetcli.store.queries import read_checkpoint
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
@@ -38,12 +41,14 @@ class Claim:
     from those of a run without interruption; None if they must not. ``neighbours`` are the other attempts on
     the machine when the last epoch was recorded, or the first one began.
 
-    With ``remeasure`` a finished run is trained again from its first epoch. Then the claim keeps timings
-    alone, the run stays free for others, and ``difference`` says which epoch first has other bits.
+    With ``remeasure`` a finished run is trained again. Then the claim keeps timings alone, ``epochs`` and
+    ``checkpoint`` are those of the measurement, the run stays free for others, and ``difference`` says which
+    epoch first has other bits.
     """
 
     database: Database = field(repr=False)
     worker: Worker
+    key: str
     run_id: int
     attempt_id: int
     number: int
@@ -78,7 +83,9 @@ class Claim:
     def beat(self) -> None:
         """Increase the heartbeat counter of the attempt; this is tried once."""
         with self.database.write() as connection:
-            if not self.remeasure:
+            if self.remeasure:
+                measurements.hold(connection, self.attempt_id)
+            else:
                 self._update_run(connection)
             beat = {"heartbeat": ATTEMPTS.c.heartbeat + 1, "seen_at": datetime.now(UTC)}
             self._update_attempt(connection, **beat)
@@ -89,7 +96,9 @@ class Claim:
 
     def _record(self, connection: Connection, trained: Trained) -> Neighbours:
         if self.remeasure:
-            self.difference = self.difference or self._compare(connection, trained)
+            self.difference = self.difference or compare_epoch(connection, self.run_id, trained)
+            progress = Progress(trained.checkpoint, self.difference)
+            measurements.record(connection, self.attempt_id, progress)
         else:
             self._update_run(connection)
             self._check_continuous(connection, trained.point.epoch)
@@ -125,19 +134,6 @@ class Claim:
         if stored < epoch - 1:
             raise StoreChangedError.for_lost(self.database.path, "epochs of this run")
 
-    def _compare(self, connection: Connection, trained: Trained) -> str | None:
-        """How an epoch that was trained again differs from the stored one; None if it does not."""
-        point, columns = trained.point, (EPOCHS.c.train_loss, EPOCHS.c.val_loss, EPOCHS.c.val_accuracy)
-        this_epoch = (EPOCHS.c.run_id == self.run_id, EPOCHS.c.epoch == point.epoch)
-        results = connection.execute(select(*columns).where(*this_epoch)).one_or_none()
-        same_weights = (WEIGHTS.c.run_id == self.run_id, WEIGHTS.c.epoch == point.epoch)
-        sha256 = connection.execute(select(WEIGHTS.c.sha256).where(*same_weights)).scalar_one_or_none()
-        # What is not stored differs from nothing: the weights are those of the last epoch alone.
-        same = results in (None, tuple(getattr(point, column.name) for column in columns))
-        if same and sha256 in (None, trained.checkpoint.sha256):
-            return None
-        return f"the bits of epoch {point.epoch} are not the stored ones"
-
     def _test(self, connection: Connection, accuracy: float | None) -> None:
         last = (EPOCHS.c.run_id == self.run_id, EPOCHS.c.epoch == self.target)
         connection.execute(update(EPOCHS).where(*last).values(test_accuracy=accuracy))
@@ -156,6 +152,8 @@ class Claim:
             elif completed and outcome is not RunState.DIVERGED:
                 state = RunState.COMPLETED
             self._update_run(connection, state=state, completed_epochs=completed)
+        if outcome.is_finished():
+            measurements.drop(connection, self.key, self.target, self.worker.host)
         notes = ATTEMPTS.c.note if note is None else func.coalesce(ATTEMPTS.c.note + "; ", "") + note
         self._update_attempt(connection, ended_at=datetime.now(UTC), outcome=outcome, note=notes)
 
@@ -215,33 +213,61 @@ def claim_run(
         changes: dict[str, Any] = {"target_epochs": max(row.target_epochs, epochs)}
         # What is done is not waited for, although another process may train the run further.
         if not done:
-            holder = take_over(connection, row, is_dead)
-            if holder is not None:
-                return holder
+            if row.state == RunState.RUNNING:
+                of_holder = (ATTEMPTS.c.run_id == run_id, ATTEMPTS.c.number == row.attempt)
+                if (holder := take_over(connection, of_holder, is_dead)) is not None:
+                    return holder
             # The new number is the fencing token of this attempt. It voids that of the last holder, which may
             # be suspended and not dead: its late writes will fail in ``Claim._update_run``.
             changes |= {"state": RunState.RUNNING, "attempt": number}
         connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(changes))
-        if done and (stored < epochs or not remeasure):
-            return Done(RunState.COMPLETED if stored >= epochs else RunState.DIVERGED)
-    # A claim to a run that is done trains it again for its timings, from the first epoch on.
-    checkpoint = _read_newest(connection, config, run_id, stored) if stored and not done else None
-    note = _compare_machines(connection, run_id, worker) if checkpoint or done else None
+        if done:
+            answer = _find_done(connection, config.key, epochs, worker.host, stored, remeasure, is_dead)
+            if answer is not None:
+                return answer
+    if done:  # it is trained again for its timings
+        progress = measurements.find_progress(connection, config, epochs, worker)
+    else:
+        progress = Progress(_read_newest(connection, config, run_id, stored) if stored else None)
+    note = compare_machines(connection, run_id, worker) if progress.checkpoint or done else None
     attempt = {"run_id": run_id, "number": number, "remeasure": done, "note": note}
     attempt_id = _add_attempt(connection, worker, attempt)
+    if done:
+        measurements.take(connection, config.key, epochs, worker.host, attempt_id, progress)
     return Claim(
         database=database,
         worker=worker,
+        key=config.key,
         run_id=run_id,
         attempt_id=attempt_id,
         number=number,
         target=epochs,
-        epochs=checkpoint.epoch if checkpoint else 0,
-        checkpoint=checkpoint,
+        epochs=progress.checkpoint.epoch if progress.checkpoint else 0,
+        checkpoint=progress.checkpoint,
         note=note,
         remeasure=done,
         neighbours=find_neighbours(connection, attempt_id, worker.process),
+        difference=progress.difference,
     )
+
+
+def _find_done(
+    connection: Connection,
+    key: str,
+    epochs: int,
+    host: str,
+    stored: int,
+    remeasure: bool,
+    is_dead: Callable[[Busy], bool],
+) -> Busy | Done | None:
+    """The answer to who claims a run that is done; None if it is to be measured again."""
+    if stored < epochs:
+        measurements.drop(connection, key, epochs, host)
+        return Done(RunState.DIVERGED)
+    attempt_id = measurements.find_attempt(connection, key, epochs, host) if remeasure else None
+    if attempt_id is None:
+        return Done(RunState.COMPLETED)
+    return take_over(connection, (ATTEMPTS.c.id == attempt_id, ATTEMPTS.c.ended_at.is_(None)), is_dead)
 
 
 def _read_newest(connection: Connection, config: Config, run_id: int, stored: int) -> Checkpoint | None:
@@ -282,31 +308,3 @@ def _greatest(connection: Connection, column: Column[Any], run_id: int) -> int:
     """The greatest value in a column of integers among the rows of a run; 0 without any."""
     query = select(func.coalesce(func.max(column), 0)).where(column.table.c.run_id == run_id)
     return int(connection.execute(query).scalar_one())
-
-
-def _compare_machines(connection: Connection, run_id: int, worker: Worker) -> str | None:
-    """Why a worker may compute other bits than the attempts that trained the stored epochs; None if not."""
-    # Timings tell which attempts trained epochs. Of the processor the fingerprint counts, whatever its name;
-    # the device name counts on a GPU alone.
-    rows = connection.execute(
-        select(ATTEMPTS.c.fingerprint, ATTEMPTS.c.device_name, ATTEMPTS.c.versions, RUNS.c.device)
-        .join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
-        .where(
-            ATTEMPTS.c.run_id == run_id,
-            ATTEMPTS.c.remeasure.is_(False),
-            ATTEMPTS.c.id.in_(select(TIMINGS.c.attempt_id)),
-        )
-    ).all()
-
-    def versions_of(name: str) -> tuple[set[str | None], str | None]:
-        return {row.versions.get(name) for row in rows}, worker.versions.get(name)
-
-    gpus = {row.device_name for row in rows if row.device == DeviceKind.GPU}
-    properties = {
-        "kind of processor": ({row.fingerprint for row in rows}, worker.fingerprint),
-        "GPU": (gpus, worker.device_name),
-        "version of TensorFlow": versions_of("tensorflow"),
-        "setting of oneDNN": versions_of("onednn"),
-    }
-    changes = [name for name, (before, now) in properties.items() if before - {now}]
-    return f"bit-identity no longer holds: another {' and '.join(changes)} than before" if changes else None

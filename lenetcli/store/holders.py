@@ -1,11 +1,10 @@
-"""Holders: the processes that hold runs, and the end of a holder that is dead."""
+"""Holders: the processes that hold runs or measure them again, and the end of a holder that is dead."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from lenetcli.experiment.run import RunState
 from lenetcli.machine.process import this_process
@@ -34,11 +33,10 @@ def is_gone(holder: Busy) -> bool:
     return holder.alive is False
 
 
-def take_over(connection: Connection, run: Row[Any], is_dead: Callable[[Busy], bool]) -> Busy | None:
+def take_over(
+    connection: Connection, of_holder: tuple[ColumnElement[bool], ...], is_dead: Callable[[Busy], bool]
+) -> Busy | None:
     """End the attempt that holds a run if its process is dead; returns the holder if it is not."""
-    if run.state != RunState.RUNNING:
-        return None
-    of_holder = (ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.number == run.attempt)
     holder = connection.execute(select(ATTEMPTS).where(*of_holder)).one_or_none()
     if holder is not None:  # else the store is damaged, and there is no process to wait for
         # A holder that is taken for dead and lives all the same cannot write, because of the fencing token.

@@ -10,7 +10,7 @@ from os.path import commonprefix
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, func, select
 
 from lenetcli.errors import NotFoundError, StoreError
 from lenetcli.experiment.checkpoint import Checkpoint, largest_size
@@ -114,22 +114,31 @@ def find_checkpoint(connection: Connection, key: str) -> Checkpoint | None:
 
 
 def read_checkpoint(connection: Connection, config: Config) -> Checkpoint | None:
-    """The newest checkpoint of a run; None if no epoch is stored.
+    """The newest checkpoint of a run, as ``read_tensors`` reads it; None if no epoch is stored."""
+    of_run = WEIGHTS.c.run_id == select(RUNS.c.id).where(RUNS.c.key == config.key).scalar_subquery()
+    return read_tensors(connection, config, WEIGHTS, of_run)
+
+
+def read_tensors(
+    connection: Connection, config: Config, table: Table, *conditions: ColumnElement[bool]
+) -> Checkpoint | None:
+    """The checkpoint in a row of a table; None if there is no row, or none in it.
 
     Raises:
         StoreError: if it has more bytes than the configuration allows; they are not read.
     """
     # A store from elsewhere may hold gigabytes here: only the length of the column is queried first.
-    of_run = WEIGHTS.c.run_id == select(RUNS.c.id).where(RUNS.c.key == config.key).scalar_subquery()
-    length = connection.execute(select(func.length(WEIGHTS.c.tensors)).where(of_run)).scalar_one_or_none()
-    if int(length or 0) > largest_size(config):
+    query = select(func.length(table.c.tensors)).where(*conditions)
+    length = connection.execute(query).scalar_one_or_none()
+    if length is None:
+        return None
+    if length > largest_size(config):
         raise StoreError(
             "The stored weights of this run are larger than its configuration allows.",
             "Restore the store from a backup.",
         )
-    columns = (WEIGHTS.c[name] for name in Checkpoint._fields)
-    row = connection.execute(select(*columns).where(of_run)).one_or_none()
-    return None if row is None else Checkpoint(*row)
+    columns = (table.c[name] for name in Checkpoint._fields)
+    return Checkpoint(*connection.execute(select(*columns).where(*conditions)).one())
 
 
 def find_key(connection: Connection, column: Any, prefix: str, noun: str, command: str) -> str:

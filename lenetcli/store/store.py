@@ -11,7 +11,7 @@ from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.run import Run, RunState, Worker
 from lenetcli.experiment.sweep import Axis, Sweep
-from lenetcli.store import claims, queries, sweeps
+from lenetcli.store import claims, measurements, queries, sweeps
 from lenetcli.store.claims import Claim, Done
 from lenetcli.store.database import Database, OnLock
 from lenetcli.store.holders import Busy, is_gone
@@ -147,6 +147,14 @@ class Store:
         """Record that a sweep is requested now."""
         self._database.change(lambda c: sweeps.record_request(c, sweep))
 
+    def begin_measurements(self, keys: Sequence[str], epochs: int, host: str) -> set[str]:
+        """Begin to measure runs again on a host, or go on with a measurement of them that was stopped.
+
+        Returns:
+            The keys of the runs that are left to measure: all of them, unless one was stopped.
+        """
+        return self._database.change(lambda c: measurements.begin(c, keys, epochs, host))
+
     def claim(
         self,
         config: Config,
@@ -159,7 +167,8 @@ class Store:
     ) -> Claim | Busy | Done:
         """Claim a run for a worker to train it up to ``epochs``; a run of a dead process is taken over.
 
-        With ``remeasure``, a run that has the epochs is claimed to be trained again for its timings alone.
+        With ``remeasure``, a run that has the epochs is claimed to be trained again for its timings alone, if
+        it is left to measure (``begin_measurements``).
         ``is_dead`` says whether the process of a holder is dead, in the transaction that then takes it over.
 
         Returns:

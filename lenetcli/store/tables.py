@@ -235,3 +235,24 @@ SWEEP_CELLS = Table(
     column("config", JSON),
     comment="A run that a sweep plans; its row in ``runs`` comes into being when it is claimed.",
 )
+MEASUREMENTS = Table(
+    "measurements",
+    METADATA,
+    column("key", String, primary_key=True, comment="The key of a run, which may not have begun yet."),
+    column("host", String, primary_key=True, comment="The machine that computes."),
+    column("epochs", Integer, primary_key=True),
+    column(
+        "attempt_id",
+        Integer,
+        ForeignKey("attempts.id", ondelete="SET NULL"),
+        nullable=True,
+        comment="The newest attempt: its fencing token.",
+    ),
+    column(
+        "epoch", Integer, nullable=True, comment="The last epoch that was measured, and the weights after it."
+    ),
+    column("sha256", String, nullable=True),
+    column("tensors", LargeBinary, nullable=True),
+    column("difference", String, nullable=True, comment="How the bits differed first from the stored ones."),
+    comment="What commands with ``--remeasure`` have left to measure.",
+)

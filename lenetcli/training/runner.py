@@ -20,6 +20,7 @@ from lenetcli.training.attempt import HeartbeatWatch, describe_worker, send_hear
 from lenetcli.training.events import Diverged, Event, Fate, Stopped, Trainer
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
+from lenetcli.words import plural
 
 POLL_SECONDS = 0.5
 """The interval at which cells of other processes are tried again."""
@@ -110,6 +111,8 @@ class Runner:
                 self._end(cell.config.key, cell.run.state, Fate.KEPT)
         if pending:
             self._load()
+        if self._plan.remeasure:
+            self._leave_measured(pending)
         while pending:
             busy = {key: config for key, config in pending.items() if not self._work_on(config)}
             if len(busy) == len(pending):
@@ -118,6 +121,17 @@ class Runner:
                 if self._stop.wait(POLL_SECONDS):
                     raise Stopped
             pending = busy
+
+    def _leave_measured(self, pending: dict[str, Config]) -> None:
+        """Take the cells that were measured before a stop from those that are ``pending``."""
+        left = self._store.begin_measurements(list(pending), self._epochs, self._worker.host)
+        for cell in self._plan.open_cells:
+            if cell.run is not None and cell.is_done and cell.config.key not in left:
+                del pending[cell.config.key]
+                self._end(cell.config.key, cell.run.state, Fate.KEPT)
+        if len(pending) < len(self._plan.open_cells):
+            runs = f"{len(pending)} of {plural(len(self._plan.open_cells), 'run')}"
+            self._emit(events.Noted(f"This goes on with a measurement that was stopped: {runs} left."))
 
     def abandon(self) -> None:
         """Record the interruption of the current run, while the worker thread is inside TensorFlow."""

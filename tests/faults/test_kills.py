@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import sys
@@ -84,6 +85,26 @@ def test_a_kill_at_every_commit(tmp_path):
         assert finish(start(sweep, path, RATES[:2], 2, log)) == [0]
         check_reported(path, log)
         check_whole(path, RATES[:2], 2)
+    assert set(codes[:-1]) == {-signal.SIGKILL}
+    assert commit >= 10
+
+
+def test_a_kill_at_every_commit_of_a_measurement(tmp_path):
+    """15: finished runs are measured again; killed before its Nth commit, the measurement goes on."""
+    trained, commit, codes = tmp_path / "trained.db", 0, []
+    carry_out(Store.open(str(trained), write=True), RATES[:2], 3)
+    while 0 not in codes:
+        commit += 1
+        path, log = shutil.copy(trained, tmp_path / f"{commit}.db"), tmp_path / f"{commit}.log"
+        codes += finish(start(sweep_and_die, path, RATES[:2], 3, log, commit, True))
+        check_file(path)
+        if codes[-1]:
+            assert finish(start(sweep, path, RATES[:2], 3, log, 0.0, True, True)) == [0]
+        check_whole(path, RATES[:2], 3)
+        runs = Store.open(str(path)).runs()
+        epochs = [t.epoch for run in runs for a in run.attempts if a.remeasure for t in a.timings]
+        assert epochs == [1, 2, 3, 1, 2, 3]
+        assert all(a.remeasure for run in runs for a, _ in run.measurement)
     assert set(codes[:-1]) == {-signal.SIGKILL}
     assert commit >= 10
 

@@ -121,6 +121,13 @@ class Scissors(Listener):
         if isinstance(event, Stored):
             raise Cut
 
+def cut_at_each_epoch(store, **options):
+    for _ in range(epochs):
+        try:
+            carry_out(store, [0.05], epochs, trainer, listener=Scissors(), **options)
+        except Cut:
+            edit_identity(store.name, pid=NOBODY)
+
 def result(store):
     (run,) = store.runs()
     return repr(run.curve), store.checkpoint(run.key)[1]
@@ -137,24 +144,21 @@ for name, variant in variants.items():
     whole = Store.open(str(folder / f"{name}.whole"), write=True)
     carry_out(whole, [0.05], epochs, trainer)
     cut = Store.open(str(folder / f"{name}.cut"), write=True)
-    for _ in range(epochs):
-        try:
-            carry_out(cut, [0.05], epochs, trainer, listener=Scissors())
-        except Cut:
-            edit_identity(cut.name, pid=NOBODY)
+    cut_at_each_epoch(cut)
     longer = Store.open(str(folder / f"{name}.longer"), write=True)
     carry_out(longer, [0.05], 1, trainer)
     carry_out(longer, [0.05], epochs, trainer)
     tested = longer.runs()[0].curve[0].test_accuracy is not None
-    again = carry_out(whole, [0.05], epochs, trainer, remeasure=True)
+    cut_at_each_epoch(whole, remeasure=True)
     losses = [[point.val_loss for point in store.runs()[0].curve] for store in (longer, whole)]
     same_curve = losses[0] == losses[1]
     print(json.dumps([
         name,
         result(cut) == result(whole),
         longer.checkpoint(longer.runs()[0].key)[1] == result(whole)[1] and same_curve and tested,
-        again.complete and again.failure is None,
-        len(cut.runs()[0].attempts),
+        whole.runs()[0].attempts[-1].note is None,
+        [len(store.runs()[0].measurement) for store in (cut, whole)],
+        [len(store.runs()[0].attempts) for store in (cut, whole)],
     ]))
 """
 
@@ -172,6 +176,7 @@ def test_cut_at_each_epoch_extended_and_measured_again(tmp_path, data):
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == 4
-    for name, *same, attempts in answers:
+    for name, *same, measured, attempts in answers:
         assert same == [True, True, True], name
-        assert attempts == epochs
+        assert measured == [epochs, epochs]
+        assert attempts == [epochs, 1 + epochs]

@@ -95,12 +95,12 @@ class Log(Listener):
             os.write(self._file, f"{event.key} {event.point.epoch}\n".encode())
 
 
-def sweep(store, rates, epochs, log, pause=0.0, wait=True):
+def sweep(store, rates, epochs, log, pause=0.0, wait=True, remeasure=False):
     """A sweep with the fake trainer."""
     runner.POLL_SECONDS = 0.1
     trainer = FakeTrainer(hook=lambda *_: time.sleep(pause))
     held = Store.open(str(store), write=True)
-    result = carry_out(held, rates, epochs, trainer, listener=Log(log), wait=wait)
+    result = carry_out(held, rates, epochs, trainer, listener=Log(log), wait=wait, remeasure=remeasure)
     if not result.complete:
         raise SystemExit(1)
 
@@ -167,10 +167,10 @@ def die_at(commit):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def sweep_and_die(store, rates, epochs, log, commit):
+def sweep_and_die(store, rates, epochs, log, commit, remeasure=False):
     """A sweep that is killed just before its Nth commit."""
     die_at(commit)
-    sweep(store, rates, epochs, log)
+    sweep(store, rates, epochs, log, remeasure=remeasure)
 
 
 def create(store, barrier, rates):

@@ -88,6 +88,8 @@ class StoreContract:
         carry_out(store, [BASE.lr], 2)
         before = store.run(BASE.key)
         worker = describe_worker(DEVICE, 1)
+        assert isinstance(store.claim(BASE, worker, 2, dataset_name="fake", remeasure=True), Done)
+        assert store.begin_measurements([BASE.key], 2, worker.host) == {BASE.key}
         claim = store.claim(BASE, worker, 2, dataset_name="fake", remeasure=True)
         assert (claim.remeasure, claim.epochs, claim.checkpoint) == (True, 0, None)
         assert isinstance(take(store, epochs=3), Claim)
