@@ -1,16 +1,11 @@
 """Names, numbers and lists as they appear in sentences and tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 NONE = "–"
 """The text in place of a missing number."""
-
-SYNTHETIC_NAMES = frozenset(
-    {"synthetic", "digits", "synthetic-digits", "synthetic_digits", "synthetic digits"}
-)
-"""What data may be called that must not be taken for MNIST, in lower case."""
 
 
 def name_value(value: object) -> str:
@@ -21,11 +16,9 @@ def name_value(value: object) -> str:
     return str(value)
 
 
-def name_dataset(dataset: str) -> str:
-    """The name of a data set in titles; the synthetic digits always appear under their own name."""
-    if dataset.lower() in SYNTHETIC_NAMES:
-        return "synthetic digits"
-    return "MNIST" if dataset == "mnist" else dataset
+def count_digits(hashes: Collection[str]) -> int:
+    """The number of first digits, at least 8, that tell hashes apart."""
+    return next((n for n in range(8, 64) if len({text[:n] for text in hashes}) == len(set(hashes))), 64)
 
 
 def name_values(values: Iterable[Any]) -> str:

@@ -9,6 +9,7 @@ from lenetcli.analysis.ranking import Entry, Predictions, Ranking, rank
 from lenetcli.analysis.statements import Statement, cite
 from lenetcli.analysis.trends import conclude_chance, conclude_trends
 from lenetcli.experiment.config import DeviceKind, Request
+from lenetcli.experiment.datasets import MNIST
 from lenetcli.experiment.exercise import FILTERS_COMMANDS
 from lenetcli.experiment.parameters import name_parameter
 from lenetcli.experiment.run import Run
@@ -76,7 +77,7 @@ def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:
     """The command that times filters on a kind of device, in the setting of the sweeps over filters."""
     for sweep in sweeps:
         request = replace(sweep.request, device=kind.value)
-        if sweep.dataset_name == "mnist":  # every machine finds or downloads it, whatever the path here
+        if sweep.base.data == MNIST:  # every machine finds or downloads it, whatever the path here
             request = replace(request, data=None)
         if request != Request(device=kind.value) or len(sweep.seeds) > 1:
             return write_command(replace(sweep, request=request))

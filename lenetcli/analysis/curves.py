@@ -1,17 +1,18 @@
 """Learning curves as plain numbers: the mean over the seeds and its range, for each value of a sweep."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.config import Config
+from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.parameters import describe_config, name_parameter
 from lenetcli.experiment.run import CurvePoint, Run, RunState
 from lenetcli.experiment.sweep import Sweep, write_command
-from lenetcli.words import join_words, name_dataset, name_value, plural
+from lenetcli.words import join_words, name_value, plural
 
 
 class Metric(StrEnum):
@@ -95,8 +96,12 @@ class CurveSeries:
         ]
 
 
-def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSeries:
+def sweep_curves(
+    sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY, names: Mapping[str, str] | None = None
+) -> CurveSeries:
     """The curves of a sweep, one per value, in the order of the values.
+
+    ``names`` are those of all data sets that are shown beside it, by hash.
 
     Raises:
         NotFoundError: if no run of the sweep has finished an epoch.
@@ -114,7 +119,7 @@ def sweep_curves(sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY) -> CurveSer
     return CurveSeries(
         metric=metric,
         subject=name_parameter(sweep.parameter),
-        dataset=name_dataset(sweep.dataset_name),
+        dataset=(names or name_datasets([sweep.dataset]))[sweep.base.data],
         setting=describe_config(sweep.base, sweep.parameter),
         epochs=sweep.epochs,
         curves=tuple(curves),
@@ -134,8 +139,9 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
     differing = [f.name for f in fields(Config) if len({getattr(config, f.name) for config in groups}) > 1]
     # The default number of shards follows from other fields: it is a label only if nothing else differs.
     label_fields = [name for name in differing if name != "shards"] or differing
+    names = name_datasets(run.dataset for run in runs)
     families = [
-        (_write_label(next(iter(group.values())), label_fields), place, tuple(group.values()))
+        (_write_label(next(iter(group.values())), label_fields, names), place, tuple(group.values()))
         for place, group in enumerate(groups.values())
     ]
     advice = "Choose runs that have finished an epoch; `lenetcli runs list` shows them."
@@ -143,7 +149,7 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
     return CurveSeries(
         metric=metric,
         subject="run",
-        dataset=" and ".join(dict.fromkeys(name_dataset(run.dataset_name) for run in runs)),
+        dataset=" and ".join(names.values()),
         setting=describe_config(runs[0].config, *differing),
         epochs=max(run.epochs for run in runs),
         curves=tuple(curves),
@@ -151,13 +157,13 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
     )
 
 
-def _write_label(run: Run, names: Sequence[str]) -> str:
+def _write_label(run: Run, parameters: Sequence[str], names: Mapping[str, str]) -> str:
     """The values of these fields of a run, with their names; without fields, the first digits of its id."""
     words = [
-        name_dataset(run.dataset_name)
+        names[run.config.data]
         if name == "data"
         else f"{name_parameter(name)} {name_value(getattr(run.config, name))}"
-        for name in names
+        for name in parameters
     ]
     return ", ".join(words) or run.id[:8]
 

@@ -1,6 +1,6 @@
 """Runtimes as plain numbers: seconds against parameters, a series for each device that was measured."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import Any
@@ -9,11 +9,12 @@ from lenetcli.analysis.estimates import Cost, fit_cost
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import count_parameters, multiply_adds
 from lenetcli.experiment.config import Config, DeviceKind
+from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.exercise import FILTERS_COMMANDS
 from lenetcli.experiment.parameters import describe_config
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Sweep
-from lenetcli.words import name_dataset, name_values, plural
+from lenetcli.words import name_values, plural
 
 Doubted = tuple[Run, str]
 """A run, and the reason why its runtime may be wrong, empty without one."""
@@ -125,14 +126,18 @@ def newest_filters(sweeps: Iterable[Sweep]) -> tuple[Sweep, ...]:
     return tuple(newest[kind] for kind in DeviceKind if kind in newest)
 
 
-def runtime_series(sweeps: Sequence[Sweep]) -> RuntimeSeries:
+def runtime_series(sweeps: Sequence[Sweep], names: Mapping[str, str] | None = None) -> RuntimeSeries:
     """The runtimes of sweeps over filters, a series for each device, and for each number of threads of a CPU.
+
+    ``names`` are those of all data sets that are shown beside them, by hash.
 
     Raises:
         NotFoundError: if no run has been timed.
     """
     groups = [[(run, _write_doubt(run, sweep.epochs)) for run in sweep.runs] for sweep in sweeps]
-    return _make_series(groups, {sweep.epochs for sweep in sweeps})
+    return _make_series(
+        groups, {sweep.epochs for sweep in sweeps}, names or name_datasets(sweep.dataset for sweep in sweeps)
+    )
 
 
 def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
@@ -145,16 +150,19 @@ def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
     for run in {run.key: run for run in runs}.values():
         setting = replace(run.config, filters=1, seed=0, shards=1)
         groups.setdefault(setting, []).append((run, _write_doubt(run, run.epochs)))
-    return _make_series(groups.values(), {run.epochs for run in runs if run.timings})
+    lengths = {run.epochs for run in runs if run.timings}
+    return _make_series(groups.values(), lengths, name_datasets(run.dataset for run in runs))
 
 
-def _make_series(groups: Iterable[Sequence[Doubted]], lengths: set[int]) -> RuntimeSeries:
+def _make_series(
+    groups: Iterable[Sequence[Doubted]], lengths: set[int], names: Mapping[str, str]
+) -> RuntimeSeries:
     """The series of groups of runs, each of one setting.
 
     The seconds are those of the only number of epochs in ``lengths``, or of one epoch if there are several.
     """
     epochs = next(iter(lengths)) if len(lengths) == 1 else 1
-    devices = [device for group in groups for device in _device_series(group, epochs)]
+    devices = [device for group in groups for device in _device_series(group, epochs, names)]
     if not devices:
         raise NotFoundError(
             "There is no measured run of a sweep over filters.",
@@ -186,7 +194,9 @@ def _write_notes(device: DeviceSeries) -> list[str]:
     ]
 
 
-def _device_series(group: Sequence[Doubted], epochs: int) -> Iterator[DeviceSeries]:
+def _device_series(
+    group: Sequence[Doubted], epochs: int, datasets: Mapping[str, str]
+) -> Iterator[DeviceSeries]:
     """The series of the runs of one setting, one for each device, in seconds of ``epochs`` epochs."""
     # Times of different devices, or of different numbers of threads, lie on different curves: one line
     # through both would show the change of the machine as an effect of the filters. A run that continued on
@@ -206,7 +216,7 @@ def _device_series(group: Sequence[Doubted], epochs: int) -> Iterator[DeviceSeri
             kind=kind,
             name=name,
             label=f"{kind.value.upper()} ({name}{suffix})",
-            dataset=name_dataset(first.dataset_name),
+            dataset=datasets[first.config.data],
             config=first.config,
             points=tuple(_runtime_point(sizes[size], epochs) for size in sorted(sizes)),
         )

@@ -90,7 +90,7 @@ class DataSource:
         try:
             arrays = _read(self)
         except DataError:
-            if self.name != SYNTHETIC:
+            if self.checksums != digits.CHECKSUMS:
                 raise
             arrays = _make_synthetic()
         images, labels, *test = arrays.values()
@@ -130,7 +130,7 @@ def find(
     path = data if data is not None else os.environ.get(files.DATA_VARIABLE) or None
     if path is not None:
         source = _inspect(_locate(path))
-        if dataset == MNIST and source.name != MNIST:
+        if dataset == MNIST and source.checksums != mnist.CHECKSUMS:
             raise DataError(
                 f"'{source.origin}' is not the real MNIST: its checksums differ from the published ones.",
                 "Leave out --dataset mnist to use it under its own name, or give the real one.",
@@ -174,7 +174,7 @@ def _find_mnist(report: mnist.Report | None, *, offline: bool) -> DataSource:
         except DataError as error:
             reasons.append(error.problem)
             continue
-        if source.name == MNIST:
+        if source.checksums == mnist.CHECKSUMS:
             return source
         reasons.append(f"'{place}' is not the real MNIST.")
     if offline:

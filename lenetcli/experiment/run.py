@@ -167,6 +167,11 @@ class Run:
         return self.key.removeprefix(KEY_TAG)
 
     @property
+    def dataset(self) -> tuple[str, str]:
+        """The hash of the data and its label, which says nothing of it."""
+        return self.config.data, self.dataset_name
+
+    @property
     def epochs(self) -> int:
         """The number of stored epochs."""
         return len(self.curve)

@@ -100,6 +100,11 @@ class Sweep:
         return hashlib.sha256(json.dumps(plan).encode()).hexdigest()
 
     @property
+    def dataset(self) -> tuple[str, str]:
+        """The hash of the data and its label, which says nothing of it."""
+        return self.base.data, self.dataset_name
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the axes without the seed, which is a repetition, unless it is the only axis."""
         names = tuple(axis.name for axis in self.axes)

@@ -11,6 +11,7 @@ from lenetcli.data.sources import DataSource
 from lenetcli.errors import DataError, DeviceError, UsageError
 from lenetcli.experiment.architecture import IMAGE_SIDE, activation_bytes, count_parameters
 from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Precision, Request
+from lenetcli.experiment.datasets import SYNTHETIC, name_datasets
 from lenetcli.experiment.parameters import check_request
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
 from lenetcli.machine import devices, limits, processor
@@ -115,8 +116,9 @@ def make_plan(
     device = _choose_device(request, pinned)
     source = source or find(pinned.dataset, pinned.data)
     if begun is not None and source.sha256 != begun.base.data:
+        names = name_datasets([begun.dataset, (source.sha256, source.name)])
         raise DataError(
-            f"This sweep was begun on {begun.dataset_name}, which cannot be had now.",
+            f"This sweep was begun on {names[begun.base.data]}, which cannot be had now.",
             "Give it with --data, or begin afresh with --dataset synthetic.",
         )
     now = datetime.now(UTC)
@@ -164,7 +166,7 @@ def pin(request: Request, recorded: Sweep | None) -> Request:
     """The request with what was open in it, data and device, as a recorded sweep settled it, if any."""
     if recorded is None:
         return request
-    synthetic = recorded.dataset_name == sources.SYNTHETIC and request.data is None
+    synthetic = recorded.base.data == SYNTHETIC and request.data is None
     return replace(
         request,
         dataset=sources.SYNTHETIC if synthetic else request.dataset,

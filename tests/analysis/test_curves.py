@@ -13,7 +13,9 @@ from helpers.made_up import (
 )
 
 from lenetcli.analysis.curves import Metric, run_curves, sweep_curves
+from lenetcli.analysis.runtimes import run_runtimes
 from lenetcli.errors import NotFoundError
+from lenetcli.experiment.datasets import MNIST, SYNTHETIC
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import write_command
 
@@ -23,7 +25,7 @@ def test_a_curve_for_each_value_in_the_order_asked():
     assert [curve.label for curve in series.curves] == ["0.1", "0.01", "0.001", "0.0001"]
     assert series.curves[0].mean == RATES[0.1]
     assert series.subject == "learning rate"
-    assert series.dataset == "MNIST"
+    assert series.dataset == "drawn"
     assert series.setting == "16 filters, batch 64"
 
 
@@ -84,8 +86,30 @@ def test_chosen_runs_are_labelled_by_what_differs():
     assert [curve.seeds for curve in series.curves] == [2, 1]
 
 
-def test_the_synthetic_digits_are_always_named():
-    assert sweep_curves(rates_sweep(dataset="synthetic")).dataset == "synthetic digits"
+def test_data_is_known_by_its_hash_and_never_by_its_label():
+    for data, label, name in (
+        (SYNTHETIC, "anything", "synthetic digits"),
+        (MNIST, "anything", "MNIST"),
+        (BASE.data, "digits", "digits"),
+        (BASE.data, "mnist", "mnist (dddddddd)"),
+    ):
+        base = replace(BASE, data=data)
+        assert sweep_curves(rates_sweep(dataset=label, base=base)).dataset == name
+        assert run_runtimes([make_run(base, dataset=label)]).dataset == name
+
+
+def test_two_data_sets_of_one_label_are_told_apart():
+    runs = [make_run(replace(BASE, data=data * 32), dataset="digits") for data in ("aa", "bb")]
+    series = run_curves(runs)
+    assert series.dataset == "digits (aaaaaaaa) and digits (bbbbbbbb)"
+    assert [curve.label for curve in series.curves] == ["digits (aaaaaaaa)", "digits (bbbbbbbb)"]
+    runtimes = run_runtimes(runs)
+    assert [device.label for device in runtimes.devices] == [
+        "CPU (AMD EPYC 9654), digits (aaaaaaaa)",
+        "CPU (AMD EPYC 9654), digits (bbbbbbbb)",
+    ]
+    # One data set has one name, whatever folders it was in.
+    assert run_curves([make_run(dataset="here"), make_run(dataset="there")]).dataset == "here"
 
 
 def test_the_command_trains_the_same_sweep_again():

@@ -51,7 +51,7 @@ def make_run(
     seconds: Sequence[float] | float = 5.0,
     state: RunState = RunState.COMPLETED,
     target: int | None = None,
-    dataset: str = "mnist",
+    dataset: str = "drawn",
     device_name: str = "AMD EPYC 9654",
     contended: bool = False,
     test_accuracy: float | None = None,
@@ -100,7 +100,7 @@ def make_run(
 
 def make_sweep(parameter: str, epochs: int, cells: Sequence[Cell], request: Request | None = None) -> Sweep:
     """A sweep of these cells."""
-    dataset_name = next((cell.run.dataset_name for cell in cells if cell.run), "mnist")
+    dataset_name = next((cell.run.dataset_name for cell in cells if cell.run), "drawn")
     names = [parameter, "seed"] if len({cell.config.seed for cell in cells}) > 1 else [parameter]
     return Sweep(
         axes=tuple(

@@ -21,6 +21,7 @@ from pypdf import PdfReader, PdfWriter
 
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.datasets import SYNTHETIC
 from lenetcli.output.report.contents import gather
 from lenetcli.output.report.report import Report
 from lenetcli.output.report.verification import Verification, verify
@@ -189,7 +190,7 @@ def test_the_source_lies_beside_its_figures_and_compiles_to_the_same_text(eviden
 
 
 def test_missing_experiments_are_named_with_their_commands(tmp_path):
-    make(MadeUpEvidence([rates_sweep(dataset="synthetic")])).write(tmp_path / "a.pdf")
+    make(MadeUpEvidence([rates_sweep(base=replace(BASE, data=SYNTHETIC))])).write(tmp_path / "a.pdf")
     words = read_words(tmp_path / "a.pdf")
     assert "lenetcli sweep filters --device gpu 8 16 32 64 128 256" in words
     assert "lenetcli sweep filters --device cpu 8 16 32 64" in words

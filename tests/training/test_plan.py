@@ -90,7 +90,7 @@ def test_auto_stays_what_it_was(store, monkeypatch):
     class Other(Source):
         sha256 = "e" * 64
 
-    with pytest.raises(DataError, match="begun on fake"):
+    with pytest.raises(DataError, match=r"begun on fake \(dddddddd\), which"):
         make_plan(request, [Axis("lr", (0.1,))], store, lambda *_, **__: Other())
     again = make_plan(request, [Axis("lr", (0.1,))], store, find)
     assert again.sweep.cells[0].config == plan.sweep.cells[0].config

@@ -10,6 +10,7 @@ from rich.text import Text
 from lenetcli.cli.screen.console import GAP, clean, print_line, print_message, print_pairs, sparkline, stdout
 from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.config import Config
+from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.parameters import COLUMNS, PARAMETERS
 from lenetcli.experiment.run import CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
@@ -92,6 +93,7 @@ def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
     A parameter has a column if the runs differ in it; learning rate and filters always have one. Columns of
     parameters in which the runs differ are among the last to be left out.
     """
+    datasets = name_datasets(run.dataset for run in runs)
     names = [row.name for row in COLUMNS]
     varied = [name for name in names if len({getattr(run.config, name) for run in runs}) > 1] or ["lr"]
     ranks = {name: rank for rank, name in enumerate(varied)}
@@ -100,7 +102,7 @@ def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
         (
             Column("id", lambda run: run.short_id),
             Column("state", _write_state),
-            Column("data", lambda run: run.dataset_name, 10),
+            Column("data", lambda run: datasets[run.config.data], 10),
             # The first one that varies always stays, the others stay long.
             *(_parameter_column(row.name, row.short, ranks.get(row.name, 12)) for row in shown),
             Column("epochs", lambda run: f"{run.epochs}/{run.target_epochs}", 9, right=True),
@@ -166,7 +168,8 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
         print_message(CONTENDED, "dim")
     counts = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
     device = next((run.device_name for run in sweep.runs if run.device_name), sweep.device)
-    print_message(f"{sweep.dataset_name} on {device}: {counts}; {write_duration(seconds)} in all")
+    (dataset,) = name_datasets([sweep.dataset]).values()
+    print_message(f"{dataset} on {device}: {counts}; {write_duration(seconds)} in all")
 
 
 def print_run(run: Run, sha256: str | None) -> None:
@@ -175,13 +178,14 @@ def print_run(run: Run, sha256: str | None) -> None:
     ``sha256`` is the checksum of its stored weights; None without any.
     """
     config = {name: value for name, value in asdict(run.config).items() if name != "data"}
+    (dataset,) = name_datasets([run.dataset]).values()
     sign = _write_sign(run)
     print_pairs(
         (
             ("id", run.id),
             ("state", run.state),
             *([("last sign of life", f"{sign}, by the clock of its host")] if sign else []),
-            ("data", f"{run.dataset_name} ({run.config.data[:12]}…)"),
+            ("data", f"{dataset} ({run.config.data[:12]}…)"),
             ("epochs", f"{run.epochs} of {run.target_epochs} asked"),
             ("parameters", f"{run.parameters:,}"),
             *((name.replace("_", " "), name_value(value)) for name, value in config.items()),
@@ -246,6 +250,7 @@ def _write_setup_seconds(seconds: float | None) -> str:
 
 def print_sweeps(sweeps: Sequence[Sweep]) -> None:
     """Print the table of ``sweeps list``."""
+    datasets = name_datasets(sweep.dataset for sweep in sweeps)
     print_table(
         (
             Column("id", lambda sweep: sweep.id[:8]),
@@ -253,7 +258,7 @@ def print_sweeps(sweeps: Sequence[Sweep]) -> None:
             Column("values", lambda sweep: " ".join(map(name_value, sweep.values)), 1),
             Column("seeds", lambda sweep: len(sweep.seeds), 5, right=True),
             Column("epochs", lambda sweep: sweep.epochs, 3, right=True),
-            Column("data", lambda sweep: sweep.dataset_name, 4),
+            Column("data", lambda sweep: datasets[sweep.base.data], 4),
             Column("device", lambda sweep: sweep.device, 4),
             Column("done", lambda sweep: f"{sweep.done}/{len(sweep.cells)}", right=True),
             Column("last asked", lambda sweep: write_time(sweep.last_requested), 2),

@@ -1,7 +1,7 @@
 """The contents of a report, computed from a store: its sweeps, their tables and statements, its runs."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from lenetcli.analysis.runtimes import RuntimePoint, RuntimeSeries, newest_filte
 from lenetcli.analysis.statements import Statement
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import parameter_law
+from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
 from lenetcli.experiment.parameters import describe_config
 from lenetcli.experiment.run import Attempt, Run, RunState
@@ -22,9 +23,9 @@ from lenetcli.output.report.facts import Cell, Facts, Figure, Options, RunFacts,
 from lenetcli.version import __version__
 from lenetcli.words import (
     NONE,
+    count_digits,
     join_words,
     name_all,
-    name_dataset,
     name_values,
     plural,
     write_accuracy,
@@ -65,12 +66,15 @@ def gather(
         NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
     """
     sweeps = _choose_sweeps(evidence, ids)
+    names = name_datasets(sweep.dataset for sweep in sweeps)
     return Facts(
         options=Options(title, author, store or evidence.name, tuple(sweep.id for sweep in sweeps)),
         versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
-        setup=_describe_setup(sweeps),
-        learning_rates=_describe_rates(evidence, [sweep for sweep in sweeps if sweep.parameter == "lr"]),
-        filters=_describe_filters([sweep for sweep in sweeps if sweep.parameter == "filters"]),
+        setup=_describe_setup(sweeps, names),
+        learning_rates=_describe_rates(
+            evidence, [sweep for sweep in sweeps if sweep.parameter == "lr"], names
+        ),
+        filters=_describe_filters([sweep for sweep in sweeps if sweep.parameter == "filters"], names),
         runs=_list_runs(sweeps),
     )
 
@@ -95,7 +99,7 @@ def _choose_sweeps(evidence: Evidence, ids: Sequence[str] | None) -> list[Sweep]
     return selection
 
 
-def _describe_setup(sweeps: Sequence[Sweep]) -> tuple[tuple[str, str], ...]:
+def _describe_setup(sweeps: Sequence[Sweep], names: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     configs = [cell.config for sweep in sweeps for cell in sweep.cells]
     attempts = [a for sweep in sweeps for run in sweep.runs for a in run.attempts]
     kernels = join_words([f"{k}×{k}" for k in sorted({c.kernel_size for c in configs})])
@@ -105,8 +109,7 @@ def _describe_setup(sweeps: Sequence[Sweep]) -> tuple[tuple[str, str], ...]:
         f"pooling; a fully connected layer of {units} units; a softmax layer of ten classes. "
         "Both convolutions have the same number of filters."
     )
-    datasets = {sweep.base.data: name_dataset(sweep.dataset_name) for sweep in sweeps}
-    data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in datasets.items())
+    data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in names.items())
     training = "; ".join(dict.fromkeys(map(_describe_training, sweeps)))
     machines = join_words(list(dict.fromkeys(map(_describe_machine, attempts)))) or "not recorded"
     versions: dict[str, list[str]] = {}
@@ -139,12 +142,12 @@ def _describe_machine(attempt: Attempt) -> str:
     return f"{attempt.device_name}{processor}, {plural(attempt.threads, 'thread')} (host {attempt.host})"
 
 
-def _describe_rates(evidence: Evidence, sweeps: Sequence[Sweep]) -> Section:
+def _describe_rates(evidence: Evidence, sweeps: Sequence[Sweep], names: Mapping[str, str]) -> Section:
     if not sweeps:
         text = "No sweep over learning rates has been trained."
         return Section(missing=(Statement("missing", text, command=LEARNING_RATES_COMMAND),))
     sweep = sweeps[0]
-    series = sweep_curves(sweep)
+    series = sweep_curves(sweep, names=names)
     rows = tuple(map(_rate_row, sweep.groups("lr")))
     axis = ""
     if series.scale == "logit":
@@ -197,12 +200,12 @@ def _mean_cell(accuracies: Sequence[float]) -> Cell:
     return Cell(" ± ".join(map(write_accuracy, numbers.values())) or NONE, numbers)
 
 
-def _describe_filters(sweeps: Sequence[Sweep]) -> Section:
+def _describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str]) -> Section:
     missing = tuple(conclude_missing(sweeps))
     if not sweeps:
         return Section(missing=missing)
     unfinished = [statement for sweep in sweeps for statement in conclude_unfinished(sweep)]
-    series = runtime_series(sweeps)
+    series = runtime_series(sweeps, names)
     sizes = sorted({point.filters for point in series.points})
     networks = {parameter_law(device.config): device.config for device in series.devices}
     duration = "an epoch" if series.epochs == 1 else plural(series.epochs, "epoch")
@@ -265,7 +268,7 @@ def _list_runs(sweeps: Sequence[Sweep]) -> tuple[RunFacts, ...]:
     """
     runs = {(run.id, sweep.epochs): run for sweep in sweeps for run in sweep.runs}
     ids = {id for id, _ in runs}
-    digits = next(count for count in range(8, 65) if len({id[:count] for id in ids}) == len(ids))
+    digits = count_digits(ids)
     return tuple(_run_facts(run, epochs, digits) for (_, epochs), run in runs.items())
 
 
