@@ -37,19 +37,25 @@ def info(as_json: options.JsonOption = False, address: options.StoreOption = DEF
 
 @app.command()
 def check(address: options.StoreOption = DEFAULT_STORE) -> None:
-    """Check the file, its references, its curves, and the weights against their hashes."""
+    """Check the file, its references, its accuracies by its predictions, and its weights by their hashes."""
     from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import check_store
 
-    faults = check_store(address)
-    for fault in faults:
+    checked = check_store(address)
+    for fault in checked.faults:
         console.print_line(fault)
-    if faults:
+    counts = (
+        f"{plural(checked.runs, 'run')}, {checked.recomputed:,} validation accuracies recomputed from "
+        f"predictions, {checked.unknown:,} could not be; of the {checked.tests:,} test accuracies no "
+        "predictions are stored"
+    )
+    if checked.faults:
+        console.print_line(f"Checked {counts}.")
         raise RunFailedError(
-            f"This store has {plural(len(faults), 'fault')}.",
+            f"This store has {plural(len(checked.faults), 'fault')}.",
             "Restore it from a backup, or train these runs in another store.",
         )
-    console.print_line("The store is sound.")
+    console.print_line(f"The store is sound: {counts}.")
 
 
 @app.command()

@@ -2,21 +2,19 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from lenetcli.errors import StoreError, UsageError
-from lenetcli.experiment import checkpoint
-from lenetcli.experiment.run import Run
 from lenetcli.files import unwritable, write_whole
-from lenetcli.store import queries, sqlite, sweeps
+from lenetcli.store import sqlite
+from lenetcli.store.checks import StoreCheck, check_content
 from lenetcli.store.database import Database
 from lenetcli.store.schema import MIGRATIONS, check_schema, migrate
-from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION, VERSION
+from lenetcli.store.tables import ATTEMPTS, METADATA, SCHEMA_VERSION, VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,50 +52,20 @@ def inspect_store(address: str) -> StoreSummary:
     return StoreSummary(path=path, bytes=size, schema=schema, counts=counts, newest=newest)
 
 
-def check_store(address: str) -> list[str]:
-    """The faults of a store, one sentence each: in the file, the references, the curves and the weights.
+def check_store(address: str) -> StoreCheck:
+    """Check a store: the file, the references, data sets, runs with their accuracies and weights, and sweeps.
 
     Raises:
         NotFoundError: if there is no store.
-        StoreError: if it cannot be read.
+        StoreError: if it cannot be read, or is none.
     """
     database = Database(address)
     database.open()
     with database.read(file=True) as connection:
         faults = [f"The file: {text}." for text in sqlite.find_faults(connection)]
     with database.read() as connection:
-        faults += [
-            f"The table {table} has a row that refers to a missing one of {parent}."
-            for table, parent in sqlite.broken_references(connection).elements()
-        ]
-        keys = connection.execute(select(RUNS.c.key).order_by(RUNS.c.id)).scalars().all()
-        for key in keys:
-            run = queries.find_runs(connection, [key])[key]
-            faults += [f"Run {run.short_id}: {fault}." for fault in _check_run(connection, run)]
-        try:
-            sweeps.find_sweeps(connection)
-        except (KeyError, TypeError, ValueError) as error:
-            faults.append(f"The sweeps cannot be read: {error}.")
-    return faults
-
-
-def _check_run(connection: Connection, run: Run) -> Iterator[str]:
-    """The faults of a run, each as the end of a sentence."""
-    if run.config.key != run.key:
-        yield "its id is not that of its configuration"
-    if [point.epoch for point in run.curve] != list(range(1, run.epochs + 1)):
-        yield "epochs are missing from its curve"
-    try:
-        newest = queries.read_checkpoint(connection, run.config)
-        if newest is None:
-            if run.epochs:
-                yield "its weights are missing"
-            return
-        if newest.epoch != run.epochs:
-            yield f"its weights are those of epoch {newest.epoch}, its curve ends at {run.epochs}"
-        checkpoint.read(newest)
-    except StoreError as error:
-        yield error.problem.rstrip(".").lower()
+        check = check_content(connection, database.file)
+    return replace(check, faults=(*faults, *check.faults))
 
 
 def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:

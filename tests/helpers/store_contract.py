@@ -4,7 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from helpers.fake_training import DEVICE, FakeTrainer, bits_after, carry_out, curve_of
+from helpers.fake_training import (
+    DEVICE,
+    LABELS,
+    FakeTrainer,
+    accuracy_of,
+    bits_after,
+    carry_out,
+    curve_of,
+    predictions_of,
+)
 from helpers.made_up import BASE
 
 from lenetcli.errors import LostClaimError, NotFoundError, StoreError, UsageError
@@ -15,8 +24,6 @@ from lenetcli.machine import system
 from lenetcli.store.claims import Busy, Claim, Done
 from lenetcli.store.store import SORT_FIELDS, Store
 from lenetcli.training.attempt import describe_worker
-
-LABELS = bytes(range(12))
 
 
 def take(store, config=BASE, epochs=3):
@@ -29,7 +36,8 @@ def checkpoint_after(epoch):
 
 
 def record(claim, epoch, checkpoint=None, started_at=None):
-    point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
+    bits = bits_after(BASE, epoch)
+    point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy_of(bits))
     trained = Trained(
         point=point,
         timing=Timing(
@@ -40,7 +48,7 @@ def record(claim, epoch, checkpoint=None, started_at=None):
             ended_at=datetime.now(UTC),
         ),
         checkpoint=checkpoint or checkpoint_after(epoch),
-        predictions=bytes(12),
+        predictions=predictions_of(bits),
     )
     claim.record(trained)
 
@@ -242,7 +250,7 @@ class StoreContract:
     def test_predictions_and_labels_are_bytes(self, store):
         carry_out(store, [0.1], 1)
         key = replace(BASE, lr=0.1).key
-        assert store.predictions(key, 1) == bytes(12)
+        assert store.predictions(key, 1) == predictions_of(bits_after(replace(BASE, lr=0.1), 1))
         assert store.predictions(key, 2) is None
         assert store.validation_labels(BASE.data) == LABELS
         assert store.validation_labels("x") is None
