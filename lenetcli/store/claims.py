@@ -20,8 +20,9 @@ from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.experiment.run import RunState, Timing, Trained, Worker
 from lenetcli.machine.process import this_process
 from lenetcli.store.database import Database
-from lenetcli.store.queries import holder_is_alive, last_seen, read_checkpoint
-from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
+from lenetcli.store.queries import build_runs, holder_is_alive, last_seen, read_checkpoint
+from lenetcli.store.rows import add_row
+from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Claim:
     """An attempt of a worker at a run up to ``target`` epochs.
 
     Each method is one transaction. Those that write to the run raise ``LostClaimError`` if another process
-    has taken it over.
+    has taken it over, and ``StoreChangedError`` if rows of it that this claim relies on are gone.
 
     ``epochs`` is the number of stored epochs and ``checkpoint`` the state after them, None without any.
     ``number`` is the number of the attempt, hence the fencing token. ``note`` says why the bits may differ
@@ -80,11 +81,12 @@ class Claim:
             self._update_attempt(connection, **beat)
 
     def _record(self, connection: Connection, trained: Trained) -> None:
+        self._check_attempt(connection)
         if self.remeasure:
             self.difference = self.difference or self._compare(connection, trained)
         else:
             self._update_run(connection)
-            self._check_continuous(connection, trained.point.epoch)
+            self._check_curve(connection, trained.point.epoch - 1)
             values = asdict(trained.point) | {"run_id": self.run_id, "predictions": trained.predictions}
             connection.execute(insert(EPOCHS).values(values))
             weights = trained.checkpoint._asdict()
@@ -99,11 +101,6 @@ class Claim:
         connection.execute(insert(TIMINGS).values(timing))
         if trained.point.epoch == self.target:
             self._end(connection, RunState.COMPLETED, self.difference)
-
-    def _check_continuous(self, connection: Connection, epoch: int) -> None:
-        """Raise ``StoreChangedError`` unless an epoch is the next one of the stored curve."""
-        if _greatest(connection, EPOCHS.c.epoch, self.run_id) != epoch - 1:
-            raise StoreChangedError.for_lost(self.database.path, "epochs of this run")
 
     def _compare(self, connection: Connection, trained: Trained) -> str | None:
         """How an epoch that was trained again differs from the stored one; None if it does not."""
@@ -130,7 +127,22 @@ class Claim:
         ).all()
         return sum(row.ended_at is not None or holder_is_alive(row.identity) is True for row in rows)
 
+    def _check_attempt(self, connection: Connection) -> None:
+        """Raise ``StoreChangedError`` unless the row of the attempt is there."""
+        mine = (ATTEMPTS.c.id == self.attempt_id, ATTEMPTS.c.run_id == self.run_id)
+        if connection.execute(select(ATTEMPTS.c.id).where(*mine)).one_or_none() is None:
+            raise StoreChangedError.for_lost(self.database.path, "rows of this run")
+
+    def _check_curve(self, connection: Connection, epochs: int) -> None:
+        """Raise ``StoreChangedError`` unless so many epochs are stored, from the first on."""
+        count, last = func.count(), func.coalesce(func.max(EPOCHS.c.epoch), 0)
+        query = select(count, last).where(EPOCHS.c.run_id == self.run_id)
+        if connection.execute(query).one() != (epochs, epochs):
+            raise StoreChangedError.for_lost(self.database.path, "epochs of this run")
+
     def _test(self, connection: Connection, accuracy: float | None) -> None:
+        self._update_run(connection)
+        self._check_curve(connection, self.target)
         last = (EPOCHS.c.run_id == self.run_id, EPOCHS.c.epoch == self.target)
         connection.execute(update(EPOCHS).where(*last).values(test_accuracy=accuracy))
         self._end(connection, RunState.COMPLETED)
@@ -159,7 +171,7 @@ class Claim:
 
         Raises:
             LostClaimError: if another attempt has taken the run over.
-            StoreChangedError: if the attempt is not stored any more.
+            StoreChangedError: if the run is not stored any more, or as it was before this attempt.
         """
         # Setting the number to itself gives the statement something to write where there are no values.
         result = connection.execute(
@@ -169,8 +181,8 @@ class Claim:
         )
         if result.rowcount == 1:
             return
-        mine = (ATTEMPTS.c.id == self.attempt_id, ATTEMPTS.c.run_id == self.run_id)
-        if connection.execute(select(ATTEMPTS.c.id).where(*mine)).one_or_none() is None:
+        query = select(RUNS.c.attempt).where(RUNS.c.id == self.run_id)
+        if (connection.execute(query).scalar_one_or_none() or 0) < self.number:
             raise StoreChangedError.for_lost(self.database.path, "rows of this run")
         raise LostClaimError(
             "Another process has taken this run over.", "Nothing is lost: that one goes on with it."
@@ -216,17 +228,22 @@ def claim_run(
     is_dead: Callable[[Busy], bool],
 ) -> Claim | Busy | Done:
     """Claim a run, in a transaction that writes; see ``Store.claim``."""
+    dataset = select(DATASETS.c.sha256).where(DATASETS.c.sha256 == config.data)
+    if connection.execute(dataset).one_or_none() is None:  # it was recorded before
+        raise StoreChangedError.for_lost(database.path, "the data set")
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
     if row is None:
         run_id, number, stored, done = _add_run(connection, config, dataset_name, epochs), 1, 0, False
     else:
         run_id = row.id
-        number = _greatest(connection, ATTEMPTS.c.number, run_id) + 1
-        stored = _greatest(connection, EPOCHS.c.epoch, run_id)
+        # Above both, since attempts may have been deleted by hand: their number could be held yet.
+        number = max(row.attempt, _greatest(connection, ATTEMPTS.c.number, run_id)) + 1
+        (run,) = build_runs(connection, [row])
+        stored = run.epochs
         # A run beyond ``epochs`` is done even if its test accuracy there is missing: of its weights only the
         # newest are kept. At exactly ``epochs`` it can be measured yet, unless a request ended there.
         reached = stored == epochs and row.completed_epochs >= epochs
-        done = stored > epochs or reached or row.state == RunState.DIVERGED
+        done = stored > epochs or reached or run.state is RunState.DIVERGED
         changes: dict[str, Any] = {"target_epochs": max(row.target_epochs, epochs)}
         # What is done is not waited for, although another process may train the run further.
         if not done:
@@ -240,7 +257,7 @@ def claim_run(
         if done and (stored < epochs or not remeasure):
             return Done(RunState.COMPLETED if stored >= epochs else RunState.DIVERGED)
     # A claim to a run that is done trains it again for its timings, from the first epoch on.
-    checkpoint = _read_newest(connection, config, run_id, stored) if stored and not done else None
+    checkpoint = None if row is None or done else _read_newest(connection, config, run_id, stored)
     note = _compare_machines(connection, run_id, worker) if checkpoint or done else None
     attempt = {"run_id": run_id, "number": number, "remeasure": done, "note": note}
     return Claim(
@@ -260,7 +277,7 @@ def claim_run(
 def _read_newest(connection: Connection, config: Config, run_id: int, stored: int) -> Checkpoint | None:
     """The checkpoint after the last stored epoch of a run; without it, the curve is deleted, too."""
     checkpoint = read_checkpoint(connection, config)
-    if checkpoint is not None and checkpoint.epoch == stored:
+    if checkpoint is not None and checkpoint.epoch == stored == _greatest(connection, EPOCHS.c.epoch, run_id):
         return checkpoint
     # Both are written in one transaction, so this store was damaged or edited. A curve without the weights
     # after it cannot be continued; trained again from the start, it has the same bits.
@@ -280,7 +297,7 @@ def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: 
         "attempt": 1,
         "created_at": datetime.now(UTC),
     }
-    return int(connection.execute(insert(RUNS).values(values)).inserted_primary_key[0])  # type: ignore[index]
+    return add_row(connection, RUNS, values)
 
 
 def _add_attempt(connection: Connection, worker: Worker, attempt: dict[str, Any]) -> int:
@@ -288,7 +305,7 @@ def _add_attempt(connection: Connection, worker: Worker, attempt: dict[str, Any]
     recorder, values = this_process(), asdict(worker) | attempt
     values |= {"computer": values.pop("process"), "started_at": datetime.now(UTC)}
     values |= {"identity": recorder.to_json(), "recorder_host": recorder.host}
-    return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]
+    return add_row(connection, ATTEMPTS, values)
 
 
 def _take_over(connection: Connection, run: Row[Any], is_dead: Callable[[Busy], bool]) -> Busy | None:
