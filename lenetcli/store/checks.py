@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, inspect, select
+from sqlalchemy import Column, Connection, Row, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from lenetcli.errors import StoreBusyError, StoreError, describe_error
@@ -23,14 +23,13 @@ from lenetcli.words import name_all, name_values, plural
 SHOWN = 10
 """The most numbers of rows, and epochs, that one sentence lists."""
 
-_UNUSED = "nothing uses them, and deleting them loses nothing"
 PARENTS = {
-    "datasets": ("data set", "training anything on that data puts it back"),
-    "runs": ("run number", _UNUSED),
-    "attempts": ("attempt number", _UNUSED),
-    "sweeps": ("sweep number", _UNUSED),
+    "datasets": "data set",
+    "runs": "run number",
+    "attempts": "attempt number",
+    "sweeps": "sweep number",
 }
-"""What a row is called to which others refer, and what to do about those if it is gone, by its table."""
+"""What a row is called to which others refer, by its table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +41,10 @@ class StoreCheck:
     """
 
     faults: tuple[str, ...]
-    runs: int
-    recomputed: int
-    unknown: int
-    tests: int
+    runs: int = 0
+    recomputed: int = 0
+    unknown: int = 0
+    tests: int = 0
 
 
 class CurveChecker:
@@ -145,14 +144,15 @@ def check_content(connection: Connection, file: StoreFile) -> StoreCheck:
     """The faults of a store of the newest schema in a file, and how much of it could be recomputed."""
     faults = list(_check_tables(connection))
     if faults:  # what follows reads these tables
-        return StoreCheck(faults=tuple(faults), runs=0, recomputed=0, unknown=0, tests=0)
+        return StoreCheck(faults=tuple(faults))
     checker, tests = CurveChecker(connection), 0
-    faults += _find_orphans(connection)
-    with _collect(faults, file, "The data sets cannot be read"):
+    with collect(faults, file, "The references cannot be followed"):
+        faults += _find_orphans(connection)
+    with collect(faults, file, "The data sets cannot be read"):
         faults += _check_datasets(connection)
     keys = connection.execute(select(RUNS.c.key).order_by(RUNS.c.id)).scalars().all()
     for key in keys:
-        with _collect(faults, file, "A run cannot be read"):
+        with collect(faults, file, "A run cannot be read"):
             run = find_runs(connection, [key])[key]
             tests += sum(point.test_accuracy is not None for point in run.curve)
             for find in (
@@ -160,10 +160,10 @@ def check_content(connection: Connection, file: StoreFile) -> StoreCheck:
                 checker.find_faults,
                 partial(_check_weights, connection),
             ):
-                with _collect(faults, file, f"Run {run.short_id} cannot be checked"):
+                with collect(faults, file, f"Run {run.short_id} cannot be checked"):
                     faults += (f"Run {run.short_id}: {fault}." for fault in find(run))
     for key in connection.execute(select(SWEEPS.c.key).order_by(SWEEPS.c.id)).scalars().all():
-        with _collect(faults, file, "A sweep cannot be read"):
+        with collect(faults, file, "A sweep cannot be read"):
             find_sweeps(connection, SWEEPS.c.key == key)
     return StoreCheck(
         faults=tuple(faults),
@@ -175,7 +175,7 @@ def check_content(connection: Connection, file: StoreFile) -> StoreCheck:
 
 
 @contextmanager
-def _collect(faults: list[str], file: StoreFile, name: str) -> Iterator[None]:
+def collect(faults: list[str], file: StoreFile, name: str) -> Iterator[None]:
     """A context in which an error caused by the content of the store is one of its faults."""
     try:
         with sqlite.translate_errors(file):
@@ -206,16 +206,24 @@ def _find_orphans(connection: Connection) -> Iterator[str]:
         for column in (one for one in table.c if one.foreign_keys):
             (reference,) = column.foreign_keys
             parent = reference.column
-            noun, remedy = PARENTS[parent.table.name]
             query = select(column, func.count()).where(column.not_in(select(parent))).group_by(column)
             if rows := connection.execute(query.order_by(column)).all():
                 count = plural(sum(count for _, count in rows), "row")
-                names = name_all(noun, [str(name)[:12] for name, _ in rows[:SHOWN]])
+                names = name_all(PARENTS[parent.table.name], [str(name)[:12] for name, _ in rows[:SHOWN]])
                 more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
                 yield (
                     f"The table {table.name} has {count} of {names}{more}, "
-                    f"not in the table {parent.table.name}: {remedy}."
+                    f"not in the table {parent.table.name}: {_write_remedy(column, parent)}."
                 )
+
+
+def _write_remedy(column: Column[Any], parent: Column[Any]) -> str:
+    """What to do about rows that refer to missing ones."""
+    if parent.table is DATASETS:
+        return "training anything on that data puts it back"
+    others = f"(SELECT {parent.name} FROM {parent.table.name})"  # noqa: S608 -- only shown
+    statement = f"DELETE FROM {column.table.name} WHERE {column.name} NOT IN {others}"  # noqa: S608
+    return f'nothing uses them, and "{statement}" in sqlite3 removes them'
 
 
 def _check_datasets(connection: Connection) -> Iterator[str]:

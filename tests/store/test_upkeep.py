@@ -106,7 +106,8 @@ def test_a_store_of_the_first_schema_is_read_as_it_is(released):
 
 def test_an_upgrade_keeps_every_row_and_makes_a_backup(released):
     before, runs = rows(released), Store.open(released).runs()
-    was, now, backup = upgrade_store(released)
+    was, now, backup, faults = upgrade_store(released)
+    assert faults == ()
     assert (was, now) == ("0001", SCHEMA_VERSION)
     assert rows(backup) == before
     check_content(released)
@@ -124,7 +125,7 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(tmp_path, upgraded):
 
 def test_a_store_of_this_schema_needs_no_upgrade(upgraded):
     before = Path(upgraded).read_bytes()
-    assert upgrade_store(upgraded) == (SCHEMA_VERSION, SCHEMA_VERSION, None)
+    assert upgrade_store(upgraded) == (SCHEMA_VERSION, SCHEMA_VERSION, None, ())
     assert Path(upgraded).read_bytes() == before
     assert [path.name for path in Path(upgraded).parent.iterdir()] == ["s.db"]
 
@@ -247,6 +248,82 @@ def test_a_backup_over_a_store_that_others_use(tmp_path, released, monkeypatch):
     assert Store.open(str(target)).runs()[0].dataset_name == "written by somebody else"
     back_up(released, target, overwrite=True)
     assert rows(target) == rows(released)
+
+
+DAMAGE = "UPDATE epochs SET val_accuracy = 0.123 WHERE epoch = 2"
+
+
+def damage(path, statement=DAMAGE):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_a_damaged_store_is_copied_to_be_rescued_and_that_is_said(tmp_path, capsys, released):
+    damage(released)
+    code, out, err = run_main(capsys, "store", "backup", str(tmp_path / "b.db"), "--store", released)
+    assert (code, out.count("the validation accuracy of epoch 2")) == (1, 2)
+    assert "damaged store, with 2 faults" in err
+    assert rows(tmp_path / "b.db") == rows(released)
+
+
+def test_a_damaged_store_is_not_copied_over_a_good_one(tmp_path, capsys, released):
+    target = tmp_path / "b.db"
+    words = ("store", "backup", str(target), "--overwrite", "--store", released)
+    assert run_main(capsys, *words)[0] == 0
+    good = target.read_bytes()
+    damage(released)
+    code, _, err = run_main(capsys, *words)
+    assert (code, "it was left as it is" in err) == (4, True)
+    assert target.read_bytes() == good
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_no_store_is_not_backed_up(tmp_path, overwrite):
+    other, target = tmp_path / "other.db", tmp_path / "b.db"
+    damage(other, "CREATE TABLE runs (id INTEGER PRIMARY KEY)")
+    if overwrite:
+        target.touch()
+    with pytest.raises(StoreError, match="database of another program"):
+        back_up(str(other), target, overwrite=overwrite)
+    assert target.exists() == overwrite and (not overwrite or target.read_bytes() == b"")
+
+
+def test_a_store_that_cannot_be_checked_is_copied_and_that_is_said(tmp_path, upgraded):
+    damage(upgraded, "UPDATE lenetcli_version SET version_num = '9999'")
+    (fault,) = back_up(upgraded, tmp_path / "b.db")
+    assert "has schema 9999" in fault
+    assert rows(tmp_path / "b.db") == rows(upgraded)
+
+
+def test_a_damaged_page_is_said_of_a_copy(tmp_path, upgraded):
+    with closing(sqlite3.connect(upgraded)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'ix_sweeps_asked'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with Path(upgraded).open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+    assert check_store(upgraded).faults[0].startswith("The file")
+    assert back_up(upgraded, tmp_path / "b.db") == check_store(upgraded).faults
+    assert (tmp_path / "b.db").read_bytes() == Path(upgraded).read_bytes()
+
+
+def test_an_upgrade_says_what_was_damaged_before(capsys, released):
+    damage(released)
+    damage(released, "DELETE FROM runs WHERE id = 1")
+    code, out, err = run_main(capsys, "store", "upgrade", "--store", released)
+    assert (code, "the store as it was is in" in err, "before the upgrade" in err) == (1, True, True)
+    assert "The table epochs has 2 rows of run number 1" in out
+    assert inspect_store(released).schema == SCHEMA_VERSION
+
+
+def test_a_second_name_is_a_fault_and_a_backup_the_way_out(tmp_path, upgraded):
+    os.link(upgraded, tmp_path / "second.db")
+    (fault,) = check_store(upgraded).faults
+    assert "has 2 names (hard links)" in fault and "lenetcli store backup NEW" in fault
+    assert back_up(upgraded, tmp_path / "b.db") == ()
+    assert check_store(str(tmp_path / "b.db")).faults == ()
 
 
 HALF_WRITTEN = """
