@@ -14,14 +14,14 @@ from sqlalchemy import Column, Connection, Row, func, insert, or_, select, updat
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import LostClaimError, StoreChangedError
-from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.checkpoint import Checkpoint
-from lenetcli.experiment.config import Config, DeviceKind
+from lenetcli.experiment.config import Config
 from lenetcli.experiment.run import RunState, Timing, Trained, Worker
 from lenetcli.machine.process import this_process
 from lenetcli.store.database import Database
+from lenetcli.store.machines import compare_machines
 from lenetcli.store.queries import build_runs, holder_is_alive, last_seen, read_checkpoint
-from lenetcli.store.rows import add_row
+from lenetcli.store.rows import add_attempt, add_run
 from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 
@@ -233,7 +233,7 @@ def claim_run(
         raise StoreChangedError.for_lost(database.path, "the data set")
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
     if row is None:
-        run_id, number, stored, done = _add_run(connection, config, dataset_name, epochs), 1, 0, False
+        run_id, number, stored, done = add_run(connection, config, dataset_name, epochs), 1, 0, False
     else:
         run_id = row.id
         # Above both, since attempts may have been deleted by hand: their number could be held yet.
@@ -258,13 +258,13 @@ def claim_run(
             return Done(RunState.COMPLETED if stored >= epochs else RunState.DIVERGED)
     # A claim to a run that is done trains it again for its timings, from the first epoch on.
     checkpoint = None if row is None or done else _read_newest(connection, config, run_id, stored)
-    note = _compare_machines(connection, run_id, worker) if checkpoint or done else None
+    note = compare_machines(connection, run_id, worker) if checkpoint or done else None
     attempt = {"run_id": run_id, "number": number, "remeasure": done, "note": note}
     return Claim(
         database=database,
         worker=worker,
         run_id=run_id,
-        attempt_id=_add_attempt(connection, worker, attempt),
+        attempt_id=add_attempt(connection, worker, attempt),
         number=number,
         target=epochs,
         epochs=checkpoint.epoch if checkpoint else 0,
@@ -284,28 +284,6 @@ def _read_newest(connection: Connection, config: Config, run_id: int, stored: in
     connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
     connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(completed_epochs=0))
     return None
-
-
-def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: int) -> int:
-    """Insert the row of a new run; returns its id."""
-    values = asdict(config) | {
-        "key": config.key,
-        "dataset": dataset_name,
-        "parameters": count_parameters(config),
-        "state": RunState.RUNNING,
-        "target_epochs": epochs,
-        "attempt": 1,
-        "created_at": datetime.now(UTC),
-    }
-    return add_row(connection, RUNS, values)
-
-
-def _add_attempt(connection: Connection, worker: Worker, attempt: dict[str, Any]) -> int:
-    """Insert the row of an attempt that a worker makes and this process records; returns its id."""
-    recorder, values = this_process(), asdict(worker) | attempt
-    values |= {"computer": values.pop("process"), "started_at": datetime.now(UTC)}
-    values |= {"identity": recorder.to_json(), "recorder_host": recorder.host}
-    return add_row(connection, ATTEMPTS, values)
 
 
 def _take_over(connection: Connection, run: Row[Any], is_dead: Callable[[Busy], bool]) -> Busy | None:
@@ -337,31 +315,3 @@ def _greatest(connection: Connection, column: Column[Any], run_id: int) -> int:
     """The greatest value in a column of integers among the rows of a run; 0 without any."""
     query = select(func.coalesce(func.max(column), 0)).where(column.table.c.run_id == run_id)
     return int(connection.execute(query).scalar_one())
-
-
-def _compare_machines(connection: Connection, run_id: int, worker: Worker) -> str | None:
-    """Why a worker may compute other bits than the attempts that trained the stored epochs; None if not."""
-    # Timings tell which attempts trained epochs. Of the processor the fingerprint counts, whatever its name;
-    # the device name counts on a GPU alone.
-    rows = connection.execute(
-        select(ATTEMPTS.c.fingerprint, ATTEMPTS.c.device_name, ATTEMPTS.c.versions, RUNS.c.device)
-        .join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
-        .where(
-            ATTEMPTS.c.run_id == run_id,
-            ATTEMPTS.c.remeasure.is_(False),
-            ATTEMPTS.c.id.in_(select(TIMINGS.c.attempt_id)),
-        )
-    ).all()
-
-    def versions_of(name: str) -> tuple[set[str | None], str | None]:
-        return {row.versions.get(name) for row in rows}, worker.versions.get(name)
-
-    gpus = {row.device_name for row in rows if row.device == DeviceKind.GPU}
-    properties = {
-        "kind of processor": ({row.fingerprint for row in rows}, worker.fingerprint),
-        "GPU": (gpus, worker.device_name),
-        "version of TensorFlow": versions_of("tensorflow"),
-        "setting of oneDNN": versions_of("onednn"),
-    }
-    changes = [name for name, (before, now) in properties.items() if before - {now}]
-    return f"bit-identity no longer holds: another {' and '.join(changes)} than before" if changes else None

@@ -1,11 +1,17 @@
-"""New rows of the tables that number their rows."""
+"""New rows of the tables that number their rows: a run, an attempt."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, func, insert, select
 
-from lenetcli.store.tables import METADATA
+from lenetcli.experiment.architecture import count_parameters
+from lenetcli.experiment.config import Config
+from lenetcli.experiment.run import RunState, Worker
+from lenetcli.machine.process import this_process
+from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS
 
 
 def references(table: Table) -> list[Column[Any]]:
@@ -38,3 +44,25 @@ def add_row(connection: Connection, table: Table, values: Mapping[str, Any]) -> 
 def _insert(connection: Connection, table: Table, values: Mapping[str, Any]) -> int:
     inserted = connection.execute(insert(table).values(values)).inserted_primary_key
     return int(inserted[0])  # type: ignore[index]
+
+
+def add_run(connection: Connection, config: Config, dataset_name: str, epochs: int) -> int:
+    """Insert the row of a new run; returns its id."""
+    values = asdict(config) | {
+        "key": config.key,
+        "dataset": dataset_name,
+        "parameters": count_parameters(config),
+        "state": RunState.RUNNING,
+        "target_epochs": epochs,
+        "attempt": 1,
+        "created_at": datetime.now(UTC),
+    }
+    return add_row(connection, RUNS, values)
+
+
+def add_attempt(connection: Connection, worker: Worker, attempt: dict[str, Any]) -> int:
+    """Insert the row of an attempt that a worker makes and this process records; returns its id."""
+    recorder, values = this_process(), asdict(worker) | attempt
+    values |= {"computer": values.pop("process"), "started_at": datetime.now(UTC)}
+    values |= {"identity": recorder.to_json(), "recorder_host": recorder.host}
+    return add_row(connection, ATTEMPTS, values)
