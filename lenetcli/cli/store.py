@@ -38,7 +38,7 @@ def info(as_json: options.JsonOption = False, address: options.StoreOption = DEF
 
 @app.command()
 def check(address: options.StoreOption = DEFAULT_STORE) -> None:
-    """Check the file, its references, its accuracies by its predictions, and its weights by their hashes."""
+    """Check the file, references, accuracies against predictions, and weights against their hashes."""
     from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import check_store
 
@@ -65,7 +65,7 @@ def backup(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Copy the store, and check the copy; safe while others write to it."""
+    """Check and copy the store; safe while others write to it."""
     from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import back_up
 
