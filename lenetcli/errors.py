@@ -1,7 +1,5 @@
 """The errors that end a command, each with a sentence on the problem, one of advice, and an exit code."""
 
-from typing import Self
-
 DEBUG_VARIABLE = "LENETCLI_DEBUG"
 """The environment variable that shows where an error comes from."""
 

@@ -73,13 +73,18 @@ def _find_series(
     store = Store.open(address)
     if runs:
         found = [store.run(prefix) for prefix in runs]
+        store.verify(found)
         return run_runtimes(found) if field == "runtime" else run_curves(found, metric)
     sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
     if field == "runtime":
-        return runtime_series(newest_filters(sweeps) if sweep_id is None else sweeps)
-    newest = next((sweep for sweep in sweeps if sweep_id or sweep.parameter == field), None)
-    if newest is None:
+        chosen = newest_filters(sweeps) if sweep_id is None else sweeps
+    else:
+        chosen = [sweep for sweep in sweeps if sweep_id or sweep.parameter == field][:1]
+    store.verify(run for sweep in chosen for run in sweep.runs)
+    if field == "runtime":
+        return runtime_series(chosen)
+    if not chosen:
         name = field.replace("_", "-")
         command = LEARNING_RATES_COMMAND if field == "lr" else f"lenetcli sweep {name} VALUE..."
         raise NotFoundError(f"There is no sweep over {name} in '{store.name}'.", f"`{command}` trains one.")
-    return sweep_curves(newest, metric)
+    return sweep_curves(chosen[0], metric)

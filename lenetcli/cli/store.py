@@ -1,5 +1,6 @@
 """``store``: inspect, check, back up and upgrade a store."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -37,19 +38,25 @@ def info(as_json: options.JsonOption = False, address: options.StoreOption = DEF
 
 @app.command()
 def check(address: options.StoreOption = DEFAULT_STORE) -> None:
-    """Check the file, its references, its curves, and the weights against their hashes."""
+    """Check the file, references, accuracies against predictions, and weights against their hashes."""
     from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import check_store
 
-    faults = check_store(address)
-    for fault in faults:
-        console.print_line(fault)
-    if faults:
+    with console.show_work("Checking the store"):
+        checked = check_store(address)
+    _print_faults(checked.faults)
+    counts = (
+        f"{plural(checked.runs, 'run')}, {checked.recomputed:,} validation accuracies recomputed from "
+        f"predictions, {checked.unknown:,} could not be; of the {checked.tests:,} test accuracies no "
+        "predictions are stored"
+    )
+    if checked.faults:
+        console.print_line(f"Checked {counts}.")
         raise RunFailedError(
-            f"This store has {plural(len(faults), 'fault')}.",
+            f"This store has {plural(len(checked.faults), 'fault')}.",
             "Restore it from a backup, or train these runs in another store.",
         )
-    console.print_line("The store is sound.")
+    console.print_line(f"The store is sound: {counts}.")
 
 
 @app.command()
@@ -58,12 +65,19 @@ def backup(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Copy the store; safe while others write to it."""
+    """Check and copy the store; safe while others write to it."""
     from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import back_up
 
-    back_up(address, options.parse_output(file), overwrite=overwrite)
+    with console.show_work("Checking and copying the store"):
+        faults = back_up(address, options.parse_output(file), overwrite=overwrite)
     console.print_message(f"Wrote {file}")
+    if faults:
+        _print_faults(faults)
+        raise RunFailedError(
+            f"{file} is the copy of a damaged store, with {plural(len(faults), 'fault')}.",
+            "Keep it to rescue what is whole, and keep the backups before it.",
+        )
 
 
 @app.command()
@@ -72,8 +86,22 @@ def upgrade(address: options.StoreOption = DEFAULT_STORE) -> None:
     from lenetcli.cli.screen import console
     from lenetcli.store.upkeep import upgrade_store
 
-    before, now, copy = upgrade_store(address)
+    with console.show_work("Checking, copying and upgrading the store"):
+        before, now, copy, faults = upgrade_store(address)
     if copy is None:
         console.print_message(f"The store has schema {now} already.")
-    else:
-        console.print_message(f"Upgraded from schema {before} to {now}; the store as it was is in {copy}")
+        return
+    console.print_message(f"Upgraded from schema {before} to {now}; the store as it was is in {copy}")
+    if faults:
+        _print_faults(faults)
+        raise RunFailedError(
+            f"The store had {plural(len(faults), 'fault')} before the upgrade, and has them still.",
+            "Restore it from a backup of an earlier day, or train these runs in another store.",
+        )
+
+
+def _print_faults(faults: Iterable[str]) -> None:
+    from lenetcli.cli.screen import console
+
+    for fault in faults:
+        console.print_line(fault)

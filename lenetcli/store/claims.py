@@ -10,23 +10,22 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import LostClaimError, StoreChangedError
-from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.run import RunState, Trained, Worker
-from lenetcli.machine.process import this_process
 from lenetcli.store import measurements
 from lenetcli.store.bits import compare_epoch, compare_machines
 from lenetcli.store.database import Database
 from lenetcli.store.holders import Busy, take_over
-from lenetcli.store.measurements import Progress
+from lenetcli.store.measurements import Measurement, Progress
 from lenetcli.store.neighbours import Neighbours, count_neighbours, find_neighbours
-from lenetcli.store.queries import read_checkpoint
-from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
+from lenetcli.store.queries import build_runs, read_checkpoint
+from lenetcli.store.rows import add_attempt, add_run
+from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +33,7 @@ class Claim:
     """An attempt of a worker at a run up to ``target`` epochs.
 
     Each method is one transaction. Those that write to the run raise ``LostClaimError`` if another process
-    has taken it over.
+    has taken it over, and ``StoreChangedError`` if rows of it that this claim relies on are gone.
 
     ``epochs`` is the number of stored epochs and ``checkpoint`` the state after them, None without any.
     ``number`` is the number of the attempt, hence the fencing token. ``note`` says why the bits may differ
@@ -48,7 +47,7 @@ class Claim:
 
     database: Database = field(repr=False)
     worker: Worker
-    key: str
+    measurement: Measurement
     run_id: int
     attempt_id: int
     number: int
@@ -95,13 +94,14 @@ class Claim:
         return find_neighbours(connection, self.attempt_id, self.worker.process)
 
     def _record(self, connection: Connection, trained: Trained) -> Neighbours:
+        self._check_attempt(connection)
         if self.remeasure:
             self.difference = self.difference or compare_epoch(connection, self.run_id, trained)
             progress = Progress(trained.checkpoint, self.difference)
             measurements.record(connection, self.attempt_id, progress)
         else:
             self._update_run(connection)
-            self._check_continuous(connection, trained.point.epoch)
+            self._check_curve(connection, trained.point.epoch - 1)
             values = asdict(trained.point) | {"run_id": self.run_id, "predictions": trained.predictions}
             connection.execute(insert(EPOCHS).values(values))
             weights = trained.checkpoint._asdict()
@@ -120,21 +120,30 @@ class Claim:
             self._end(connection, RunState.COMPLETED, self.difference)
         return neighbours
 
-    def _check_continuous(self, connection: Connection, epoch: int) -> None:
-        """Check that an epoch is the next one of the stored curve.
+    def _check_attempt(self, connection: Connection) -> None:
+        """Raise ``StoreChangedError`` unless the row of the attempt is there."""
+        mine = (ATTEMPTS.c.id == self.attempt_id, ATTEMPTS.c.run_id == self.run_id)
+        if connection.execute(select(ATTEMPTS.c.id).where(*mine)).one_or_none() is None:
+            raise StoreChangedError.for_lost(self.database.path, "rows of this run")
+
+    def _check_curve(self, connection: Connection, epochs: int) -> None:
+        """Check that so many epochs are stored, from the first on.
 
         Raises:
-            LostClaimError: if it is stored already, by a copy of this process (in a copy of its virtual
-                machine), which has the same claim.
-            StoreChangedError: if epochs before it are not stored any more.
+            LostClaimError: if there are more, of a copy of this process (in a copy of its virtual machine),
+                which has the same claim.
+            StoreChangedError: if epochs are missing.
         """
-        stored = _greatest(connection, EPOCHS.c.epoch, self.run_id)
-        if stored >= epoch:
+        query = select(func.count(), func.coalesce(func.max(EPOCHS.c.epoch), 0))
+        count, last = connection.execute(query.where(EPOCHS.c.run_id == self.run_id)).one()
+        if count == last > epochs:
             raise LostClaimError.to_another_process()
-        if stored < epoch - 1:
+        if not count == last == epochs:
             raise StoreChangedError.for_lost(self.database.path, "epochs of this run")
 
     def _test(self, connection: Connection, accuracy: float | None) -> None:
+        self._update_run(connection)
+        self._check_curve(connection, self.target)
         last = (EPOCHS.c.run_id == self.run_id, EPOCHS.c.epoch == self.target)
         connection.execute(update(EPOCHS).where(*last).values(test_accuracy=accuracy))
         self._end(connection, RunState.COMPLETED)
@@ -153,7 +162,7 @@ class Claim:
                 state = RunState.COMPLETED
             self._update_run(connection, state=state, completed_epochs=completed)
         if outcome.is_finished():
-            measurements.drop(connection, self.key, self.target, self.worker.host)
+            measurements.drop(connection, self.measurement)
         notes = ATTEMPTS.c.note if note is None else func.coalesce(ATTEMPTS.c.note + "; ", "") + note
         self._update_attempt(connection, ended_at=datetime.now(UTC), outcome=outcome, note=notes)
 
@@ -165,7 +174,7 @@ class Claim:
 
         Raises:
             LostClaimError: if another attempt has taken the run over.
-            StoreChangedError: if the attempt is not stored any more.
+            StoreChangedError: if the run is not stored any more, or as it was before this attempt.
         """
         # Setting the number to itself gives the statement something to write where there are no values.
         result = connection.execute(
@@ -175,8 +184,8 @@ class Claim:
         )
         if result.rowcount == 1:
             return
-        mine = (ATTEMPTS.c.id == self.attempt_id, ATTEMPTS.c.run_id == self.run_id)
-        if connection.execute(select(ATTEMPTS.c.id).where(*mine)).one_or_none() is None:
+        query = select(RUNS.c.attempt).where(RUNS.c.id == self.run_id)
+        if (connection.execute(query).scalar_one_or_none() or 0) < self.number:
             raise StoreChangedError.for_lost(self.database.path, "rows of this run")
         raise LostClaimError.to_another_process()
 
@@ -199,51 +208,50 @@ def claim_run(
     is_dead: Callable[[Busy], bool],
 ) -> Claim | Busy | Done:
     """Claim a run, in a transaction that writes; see ``Store.claim``."""
+    _check_dataset(connection, database, config)
+    measurement = Measurement(config.key, epochs, worker.host)
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
     if row is None:
-        run_id, number, stored, done = _add_run(connection, config, dataset_name, epochs), 1, 0, False
+        run_id, number, stored, done = add_run(connection, config, dataset_name, epochs), 1, 0, False
     else:
         run_id = row.id
-        number = _greatest(connection, ATTEMPTS.c.number, run_id) + 1
-        stored = _greatest(connection, EPOCHS.c.epoch, run_id)
+        # Above both, since attempts may have been deleted by hand: their number could be held yet.
+        number = max(row.attempt, _greatest(connection, ATTEMPTS.c.number, run_id)) + 1
+        (run,) = build_runs(connection, [row])
+        stored = run.epochs
         # A run beyond ``epochs`` is done even if its test accuracy there is missing: of its weights only the
         # newest are kept. At exactly ``epochs`` it can be measured yet, unless a request ended there.
-        reached = stored == epochs and row.completed_epochs >= epochs
-        done = stored > epochs or reached or row.state == RunState.DIVERGED
+        done = stored > epochs or stored == epochs <= row.completed_epochs or run.state is RunState.DIVERGED
         changes: dict[str, Any] = {"target_epochs": max(row.target_epochs, epochs)}
         # What is done is not waited for, although another process may train the run further.
         if not done:
-            if row.state == RunState.RUNNING:
-                of_holder = (ATTEMPTS.c.run_id == run_id, ATTEMPTS.c.number == row.attempt)
-                if (holder := take_over(connection, of_holder, is_dead)) is not None:
-                    return holder
-            # The new number is the fencing token of this attempt. It voids that of the last holder, which may
-            # be suspended and not dead: its late writes will fail in ``Claim._update_run``.
+            if busy := _take_over(connection, row, is_dead):
+                return busy
+            # The fencing token: the late writes of a holder that was only suspended fail in ``_update_run``.
             changes |= {"state": RunState.RUNNING, "attempt": number}
         connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(changes))
-        if done:
-            answer = _find_done(connection, config.key, epochs, worker.host, stored, remeasure, is_dead)
-            if answer is not None:
-                return answer
+        if done and (answer := _find_done(connection, measurement, stored, remeasure, is_dead)):
+            return answer
     if done:  # it is trained again for its timings
-        progress = measurements.find_progress(connection, config, epochs, worker)
+        progress = measurements.find_progress(connection, measurement, config, worker)
     else:
-        progress = Progress(_read_newest(connection, config, run_id, stored) if stored else None)
-    note = compare_machines(connection, run_id, worker) if progress.checkpoint or done else None
+        progress = Progress(None if row is None else _read_newest(connection, config, run_id, stored))
+    checkpoint = progress.checkpoint
+    note = compare_machines(connection, run_id, worker) if checkpoint or done else None
     attempt = {"run_id": run_id, "number": number, "remeasure": done, "note": note}
-    attempt_id = _add_attempt(connection, worker, attempt)
+    attempt_id = add_attempt(connection, worker, attempt)
     if done:
-        measurements.take(connection, config.key, epochs, worker.host, attempt_id, progress)
+        measurements.take(connection, measurement, attempt_id, progress)
     return Claim(
         database=database,
         worker=worker,
-        key=config.key,
+        measurement=measurement,
         run_id=run_id,
         attempt_id=attempt_id,
         number=number,
         target=epochs,
-        epochs=progress.checkpoint.epoch if progress.checkpoint else 0,
-        checkpoint=progress.checkpoint,
+        epochs=checkpoint.epoch if checkpoint else 0,
+        checkpoint=checkpoint,
         note=note,
         remeasure=done,
         neighbours=find_neighbours(connection, attempt_id, worker.process),
@@ -251,20 +259,31 @@ def claim_run(
     )
 
 
+def _check_dataset(connection: Connection, database: Database, config: Config) -> None:
+    """Raise ``StoreChangedError`` unless the data set of a run is there: it was recorded before."""
+    query = select(DATASETS.c.sha256).where(DATASETS.c.sha256 == config.data)
+    if connection.execute(query).one_or_none() is None:
+        raise StoreChangedError.for_lost(database.path, "the data set")
+
+
+def _take_over(connection: Connection, run: Row[Any], is_dead: Callable[[Busy], bool]) -> Busy | None:
+    """The process that holds a run; None if there is none, or it is dead."""
+    of_holder = (ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.number == run.attempt)
+    return take_over(connection, of_holder, is_dead) if run.state == RunState.RUNNING else None
+
+
 def _find_done(
     connection: Connection,
-    key: str,
-    epochs: int,
-    host: str,
+    measurement: Measurement,
     stored: int,
     remeasure: bool,
     is_dead: Callable[[Busy], bool],
 ) -> Busy | Done | None:
     """The answer to who claims a run that is done; None if it is to be measured again."""
-    if stored < epochs:
-        measurements.drop(connection, key, epochs, host)
+    if stored < measurement.epochs:
+        measurements.drop(connection, measurement)
         return Done(RunState.DIVERGED)
-    attempt_id = measurements.find_attempt(connection, key, epochs, host) if remeasure else None
+    attempt_id = measurements.find_attempt(connection, measurement) if remeasure else None
     if attempt_id is None:
         return Done(RunState.COMPLETED)
     return take_over(connection, (ATTEMPTS.c.id == attempt_id, ATTEMPTS.c.ended_at.is_(None)), is_dead)
@@ -273,35 +292,13 @@ def _find_done(
 def _read_newest(connection: Connection, config: Config, run_id: int, stored: int) -> Checkpoint | None:
     """The checkpoint after the last stored epoch of a run; without it, the curve is deleted, too."""
     checkpoint = read_checkpoint(connection, config)
-    if checkpoint is not None and checkpoint.epoch == stored:
+    if checkpoint is not None and checkpoint.epoch == stored == _greatest(connection, EPOCHS.c.epoch, run_id):
         return checkpoint
     # Both are written in one transaction, so this store was damaged or edited. A curve without the weights
     # after it cannot be continued; trained again from the start, it has the same bits.
     connection.execute(EPOCHS.delete().where(EPOCHS.c.run_id == run_id))
     connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(completed_epochs=0))
     return None
-
-
-def _add_run(connection: Connection, config: Config, dataset_name: str, epochs: int) -> int:
-    """Insert the row of a new run; returns its id."""
-    values = asdict(config) | {
-        "key": config.key,
-        "dataset": dataset_name,
-        "parameters": count_parameters(config),
-        "state": RunState.RUNNING,
-        "target_epochs": epochs,
-        "attempt": 1,
-        "created_at": datetime.now(UTC),
-    }
-    return int(connection.execute(insert(RUNS).values(values)).inserted_primary_key[0])  # type: ignore[index]
-
-
-def _add_attempt(connection: Connection, worker: Worker, attempt: dict[str, Any]) -> int:
-    """Insert the row of an attempt that a worker makes and this process records; returns its id."""
-    recorder, values = this_process(), asdict(worker) | attempt
-    values |= {"computer": values.pop("process"), "started_at": datetime.now(UTC)}
-    values |= {"identity": recorder.to_json(), "recorder_host": recorder.host}
-    return int(connection.execute(insert(ATTEMPTS).values(values)).inserted_primary_key[0])  # type: ignore[index]
 
 
 def _greatest(connection: Connection, column: Column[Any], run_id: int) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, inspect
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
 from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
 from lenetcli.store import sqlite
-from lenetcli.store.schema import check_schema, migrate
+from lenetcli.store.schema import check_schema, copy_upgraded
 from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
 
 T = TypeVar("T")
@@ -150,7 +150,8 @@ class Database:
                 f"Upgrade it with lenetcli store upgrade --store '{self.path}'.",
             )
         if schema != SCHEMA_VERSION:
-            self._substitute = self._copy_upgraded()
+            with self.read(file=True) as connection:  # so a file that cannot be written can be read
+                self._substitute = copy_upgraded(connection)
         elif write:
             with self.write() as connection:
                 # Such a transaction also begins if the file cannot be written, or no journal created. Only a
@@ -158,15 +159,6 @@ class Database:
                 connection.execute(VERSION.update().values(version_num=schema))
                 connection.rollback()
         return schema
-
-    def _copy_upgraded(self) -> Engine:
-        """A copy in memory with the newest schema: so a file that cannot be written can be read."""
-        with self.read(file=True) as connection:
-            copy = sqlite.copy_to_memory(connection)
-        engine = sqlite.for_writing(copy, migrates=True)
-        with sqlite.translate_errors(self.file), engine.begin() as connection:
-            migrate(connection)
-        return copy
 
     def _size(self) -> int:
         return self.repeat(lambda: sqlite.file_size(self.file, self._engine))

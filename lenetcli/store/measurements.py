@@ -17,6 +17,14 @@ from lenetcli.store.queries import MAX_ROWS, read_tensors
 from lenetcli.store.tables import ATTEMPTS, MEASUREMENTS
 
 
+class Measurement(NamedTuple):
+    """What is measured: the run with a key, for so many epochs, on a host."""
+
+    key: str
+    epochs: int
+    host: str
+
+
 class Progress(NamedTuple):
     """How far a measurement is: the state after its last epoch, and where its bits differed first, if so."""
 
@@ -30,33 +38,37 @@ def begin(connection: Connection, keys: Sequence[str], epochs: int, host: str) -
     for start in range(0, len(keys), MAX_ROWS):
         in_block = MEASUREMENTS.c.key.in_(keys[start : start + MAX_ROWS])
         query = select(MEASUREMENTS.c.key, ATTEMPTS.c.outcome).outerjoin(ATTEMPTS)
-        found = connection.execute(query.where(in_block, *_of(epochs, host)))
+        on_host = (MEASUREMENTS.c.epochs == epochs, MEASUREMENTS.c.host == host)
+        found = connection.execute(query.where(in_block, *on_host))
         outcomes |= {row.key: row.outcome for row in found}
     # What failed is left over by a command that has come to its end.
     if any(outcome != RunState.FAILED for outcome in outcomes.values()):
         return set(outcomes)
     for key in keys:
-        drop(connection, key, epochs, host)
-        connection.execute(insert(MEASUREMENTS).values(key=key, epochs=epochs, host=host))
+        measurement = Measurement(key, epochs, host)
+        drop(connection, measurement)
+        connection.execute(insert(MEASUREMENTS).values(measurement._asdict()))
     return set(keys)
 
 
-def find_attempt(connection: Connection, key: str, epochs: int, host: str) -> int | None:
+def find_attempt(connection: Connection, measurement: Measurement) -> int | None:
     """The id of the newest attempt at a measurement, 0 before the first; None if there is none to make."""
-    query = select(MEASUREMENTS.c.attempt_id).where(*_of(epochs, host, key))
+    query = select(MEASUREMENTS.c.attempt_id).where(*_row_of(measurement))
     row = connection.execute(query).one_or_none()
     return None if row is None else int(row.attempt_id or 0)
 
 
-def find_progress(connection: Connection, config: Config, epochs: int, worker: Worker) -> Progress:
+def find_progress(
+    connection: Connection, measurement: Measurement, config: Config, worker: Worker
+) -> Progress:
     """What a worker can go on with; a measurement has one machine, and begins anew after a failure."""
-    of_row = _of(epochs, worker.host, config.key)
-    query = select(MEASUREMENTS.c.difference, ATTEMPTS).join(ATTEMPTS).where(*of_row)
+    row = _row_of(measurement)
+    query = select(MEASUREMENTS.c.difference, ATTEMPTS).join(ATTEMPTS).where(*row)
     before = connection.execute(query).one_or_none()
     if before is None or before.outcome == RunState.FAILED or not _is_like(before, worker):
         return Progress()
-    checkpoint = read_tensors(connection, config, MEASUREMENTS, *of_row)
-    if checkpoint is None or not 0 < checkpoint.epoch < epochs:
+    checkpoint = read_tensors(connection, config, MEASUREMENTS, *row)
+    if checkpoint is None or not 0 < checkpoint.epoch < measurement.epochs:
         return Progress()
     return Progress(checkpoint, before.difference)
 
@@ -66,14 +78,12 @@ def _is_like(attempt: Row[Any], worker: Worker) -> bool:
     return all(getattr(attempt, name) == getattr(worker, name) for name in names)
 
 
-def take(
-    connection: Connection, key: str, epochs: int, host: str, attempt_id: int, progress: Progress
-) -> None:
+def take(connection: Connection, measurement: Measurement, attempt_id: int, progress: Progress) -> None:
     """Give a measurement to an attempt, which goes on from its progress."""
     values = {"attempt_id": attempt_id, "difference": progress.difference}
     if progress.checkpoint is None:
         values |= dict.fromkeys(Checkpoint._fields)
-    connection.execute(update(MEASUREMENTS).where(*_of(epochs, host, key)).values(values))
+    connection.execute(update(MEASUREMENTS).where(*_row_of(measurement)).values(values))
 
 
 def record(connection: Connection, attempt_id: int, progress: Progress) -> None:
@@ -96,12 +106,10 @@ def hold(connection: Connection, attempt_id: int, *conditions: ColumnElement[boo
         raise LostClaimError.to_another_process()
 
 
-def drop(connection: Connection, key: str, epochs: int, host: str) -> None:
+def drop(connection: Connection, measurement: Measurement) -> None:
     """Leave nothing to measure of a run."""
-    connection.execute(delete(MEASUREMENTS).where(*_of(epochs, host, key)))
+    connection.execute(delete(MEASUREMENTS).where(*_row_of(measurement)))
 
 
-def _of(epochs: int, host: str, key: str | None = None) -> list[ColumnElement[bool]]:
-    """The conditions for the rows of a machine and a number of epochs, and of one run."""
-    conditions = [MEASUREMENTS.c.epochs == epochs, MEASUREMENTS.c.host == host]
-    return conditions if key is None else [*conditions, MEASUREMENTS.c.key == key]
+def _row_of(measurement: Measurement) -> list[ColumnElement[bool]]:
+    return [MEASUREMENTS.c[name] == value for name, value in measurement._asdict().items()]

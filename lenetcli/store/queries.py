@@ -86,7 +86,7 @@ def list_runs(
     # The rows are read in blocks until there are enough runs: those that no longer run are not counted.
     runs: list[Run] = []
     for rows in connection.execute(query).partitions(min(limit or MAX_ROWS, MAX_ROWS)):
-        runs += (run for run in _build_runs(connection, rows) if state in (None, run.state))
+        runs += (run for run in build_runs(connection, rows) if state in (None, run.state))
         if column is not None and limit is not None and len(runs) >= limit:
             break
     return (sort_runs(runs, sort) if column is None else runs)[:limit]
@@ -97,7 +97,7 @@ def find_runs(connection: Connection, keys: Sequence[str]) -> dict[str, Run]:
     runs: list[Run] = []
     for start in range(0, len(keys), MAX_ROWS):
         query = select(RUNS).where(RUNS.c.key.in_(keys[start : start + MAX_ROWS]))
-        runs += _build_runs(connection, connection.execute(query).all())
+        runs += build_runs(connection, connection.execute(query).all())
     return {run.key: run for run in runs}
 
 
@@ -163,8 +163,11 @@ def find_key(connection: Connection, column: Any, prefix: str, noun: str, comman
     return str(keys[0])
 
 
-def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
-    """The runs of these rows, each with its curve, timings and attempts."""
+def build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
+    """The runs of these rows of ``runs``, each with its curve, timings and attempts.
+
+    The curve ends before the first epoch that is missing.
+    """
     ids = [row.id for row in rows]
     in_attempts, of_point = ATTEMPTS.c.run_id.in_(ids), (EPOCHS.c[field.name] for field in fields(CurvePoint))
     curves = select(EPOCHS.c.run_id, *of_point).where(EPOCHS.c.run_id.in_(ids)).order_by(EPOCHS.c.epoch)
@@ -178,20 +181,38 @@ def _build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
         timed = tuple(_build(Timing, timing) for timing in timings[row.id])
         return _build(Attempt, row, outcome=STATES.get(row.outcome), timings=timed)
 
-    return [
-        _build(
+    def build_run(row: Row[Any]) -> Run:
+        try:
+            return build(row)
+        except (TypeError, ValueError, LookupError) as error:
+            raise ValueError(f"run {str(row.key).removeprefix(KEY_TAG)[:MIN_ID_DIGITS]}: {error}") from error
+
+    def build(row: Row[Any]) -> Run:
+        curve = [point for number, point in enumerate(points[row.id], 1) if point.epoch == number]
+        holder = next((attempt for attempt in attempts[row.id] if attempt.number == row.attempt), None)
+        once = count_once_stored(row.completed_epochs, timings[holder.id] if holder else ())
+        return _build(
             Run,
             row,
             dataset_name=row.dataset,
             sequence=row.id,
             config=_build(Config, row, precision=Precision(row.precision), device=DeviceKind(row.device)),
-            **_judge_state(row, attempts[row.id]),
-            curve=tuple(_build(CurvePoint, point) for point in points[row.id]),
+            **_judge_state(row, holder, lost=len(curve) < once),
+            curve=tuple(_build(CurvePoint, point) for point in curve),
             attempts=tuple(map(build_attempt, attempts[row.id])),
             id_digits=_count_digits(connection, row.key),
         )
-        for row in rows
-    ]
+
+    return list(map(build_run, rows))
+
+
+def count_once_stored(completed: int, timings: Iterable[Row[Any] | Timing]) -> int:
+    """How many epochs a run had once: it has reached so many, and the attempt that holds it timed these.
+
+    A curve with fewer was not left by a program: an epoch and its times are stored in one transaction, and
+    when the epochs are deleted, so that the run is trained again, another attempt holds it.
+    """
+    return max((completed, *(timing.epoch for timing in timings)))
 
 
 def group_rows(connection: Connection, query: Select[Any], column: str) -> dict[int, list[Row[Any]]]:
@@ -202,19 +223,23 @@ def group_rows(connection: Connection, query: Select[Any], column: str) -> dict[
     return groups
 
 
-def _judge_state(row: Row[Any], attempts: Sequence[Row[Any]]) -> dict[str, Any]:
-    """The state of a run, whose process may have died without recording it, and its last sign of life."""
+def _judge_state(row: Row[Any], holder: Row[Any] | None, *, lost: bool) -> dict[str, Any]:
+    """The state of a run, whose process may have died without recording it, and its last sign of life.
+
+    ``lost`` says that epochs of it are missing.
+    """
     # A killed process leaves "running" in the row, and queries do not correct it, since they never write. The
     # state is then the one that the process would have recorded if it had been interrupted, see
     # ``Claim._end``. A process that cannot be seen from here (None) may be alive: its run is running.
     state, last_sign = STATES.get(row.state, RunState.FAILED), None
     if state is RunState.RUNNING:
-        holder = next((attempt for attempt in attempts if attempt.number == row.attempt), None)
         alive = False if holder is None else holder_is_alive(holder.identity)
         if alive is False:
             state = RunState.COMPLETED if row.completed_epochs else RunState.INTERRUPTED
         elif alive is None and holder is not None:
             last_sign = last_seen(holder)
+    if lost and state.is_finished():  # the same request trains it again
+        state = RunState.INTERRUPTED
     return {"state": state, "last_sign_of_life": last_sign}
 
 

@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, Engine, inspect, select
 
 from lenetcli.errors import StoreError
+from lenetcli.store import sqlite
 from lenetcli.store.tables import SCHEMA_VERSION, VERSION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 """The folder of the Alembic environment and its revisions."""
+
+
+def is_store(connection: Connection) -> bool:
+    """Whether a database is a store of some version."""
+    return inspect(connection).has_table(VERSION.name)
 
 
 def check_schema(connection: Connection, path: Path) -> str:
@@ -18,7 +24,7 @@ def check_schema(connection: Connection, path: Path) -> str:
         StoreError: if it is the database of another program, has a newer schema, or holds views, triggers or
             virtual tables.
     """
-    if not inspect(connection).has_table(VERSION.name):
+    if not is_store(connection):
         raise StoreError(f"'{path}' is a database of another program.", "Name another file with --store.")
     versions = connection.execute(select(VERSION.c.version_num)).scalars().all()
     if len(versions) != 1 or not "0001" <= str(versions[0]) <= SCHEMA_VERSION:
@@ -37,6 +43,14 @@ def check_schema(connection: Connection, path: Path) -> str:
             "Do not trust it; restore the store from a backup.",
         )
     return str(versions[0])
+
+
+def copy_upgraded(connection: Connection) -> Engine:
+    """A copy in memory of the store that a transaction reads, with the newest schema."""
+    engine = sqlite.copy_to_memory(connection)
+    with sqlite.for_writing(engine, migrates=True).begin() as copy:
+        migrate(copy)
+    return engine
 
 
 def migrate(connection: Connection, migrations: Path = MIGRATIONS) -> None:

@@ -1,6 +1,6 @@
 """The store as the rest of the program uses it: each method is one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from sqlalchemy import func, select
@@ -11,7 +11,7 @@ from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.run import Run, RunState, Worker
 from lenetcli.experiment.sweep import Axis, Sweep
-from lenetcli.store import claims, measurements, queries, sweeps
+from lenetcli.store import checks, claims, measurements, queries, sweeps
 from lenetcli.store.claims import Claim, Done
 from lenetcli.store.database import Database, OnLock
 from lenetcli.store.holders import Busy, is_gone
@@ -130,6 +130,15 @@ class Store:
         """The label of each validation image of the data with this hash, one byte each; None without it."""
         query = select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
         return self._database.query(lambda c: c.execute(query).scalar_one_or_none())
+
+    def verify(self, runs: Iterable[Run]) -> None:
+        """Check what runs have measured against their predictions and labels, before it is shown as a result.
+
+        Raises:
+            StoreError: if it contradicts them, or cannot be true; the first such run is named.
+        """
+        shown = list(runs)  # the query may be repeated
+        self._database.query(lambda c: checks.verify_runs(c, shown))
 
     def checkpoint(self, key: str) -> Checkpoint | None:
         """The newest checkpoint of a run; None if no epoch is stored."""

@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from enum import EnumType
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from lenetcli.experiment.config import Config, Request
 from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
-from lenetcli.store.queries import check_types, find_key, find_runs, group_rows
+from lenetcli.store.queries import MIN_ID_DIGITS, check_types, find_key, find_runs, group_rows
+from lenetcli.store.rows import add_row
 from lenetcli.store.tables import SWEEP_CELLS, SWEEPS
+from lenetcli.words import name_values
 
 
 def find_sweeps(connection: Connection, *conditions: Any) -> list[Sweep]:
@@ -35,8 +37,16 @@ def find_sweep(connection: Connection, prefix: str) -> Sweep:
 
 
 def find_request(connection: Connection, request: Request, axes: Sequence[Axis]) -> Sweep | None:
-    """The newest sweep that the same request began; None if there is none."""
-    return next(iter(find_sweeps(connection, SWEEPS.c.asked == _write_request(request, axes))), None)
+    """The newest sweep that the same request began; None if there is none that can be read."""
+    return _find_readable(connection, SWEEPS.c.asked == _write_request(request, axes))
+
+
+def _find_readable(connection: Connection, condition: Any) -> Sweep | None:
+    """The newest sweep that satisfies a condition; None also if its rows were edited by hand."""
+    try:
+        return next(iter(find_sweeps(connection, condition)), None)
+    except ValueError:  # requested again, it is planned and recorded anew
+        return None
 
 
 def _write_request(request: Request, axes: Sequence[Axis]) -> str:
@@ -57,13 +67,14 @@ def record_request(connection: Connection, sweep: Sweep) -> None:
         "last_requested": now,
     }
     known_id = connection.execute(select(SWEEPS.c.id).where(SWEEPS.c.key == sweep.id)).scalar_one_or_none()
-    if known_id is not None:
+    if known_id is not None and _find_readable(connection, SWEEPS.c.id == known_id) is None:
+        connection.execute(delete(SWEEPS).where(SWEEPS.c.id == known_id))
+    elif known_id is not None:
         connection.execute(update(SWEEPS).where(SWEEPS.c.id == known_id).values(newest))
         return
     axes = [[axis.name, axis.values] for axis in sweep.axes]
     grid = {"key": sweep.id, "axes": axes, "epochs": sweep.epochs, "dataset": sweep.dataset_name}
-    inserted = connection.execute(insert(SWEEPS).values(created_at=now, **grid, **newest))
-    sweep_id = inserted.inserted_primary_key[0]  # type: ignore[index]
+    sweep_id = add_row(connection, SWEEPS, {"created_at": now, **grid, **newest})
     cells = [
         {"sweep_id": sweep_id, "position": number, "key": config.key, "config": config.to_mapping()}
         for number, config in enumerate(cell.config for cell in sweep.cells)
@@ -75,12 +86,21 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
     """The sweep of a row, with the runs of its cells that have begun.
 
     Raises:
-        KeyError, TypeError, ValueError: if the rows contain other values than ``record_request`` writes.
+        ValueError: if the rows contain other values than ``record_request`` writes.
     """
+    try:
+        return _build(row, cell_rows, runs)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"sweep {str(row.key)[:MIN_ID_DIGITS]}: {error}") from error
+
+
+def _build(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str, Run]) -> Sweep:
     cells = []
     for cell in cell_rows:
         run = runs.get(cell.key)
         config = check_types(Config.from_mapping(cell.config))
+        if config.key != cell.key:
+            raise ValueError(f"the id of cell {cell.position} is not that of its configuration")
         cells.append(Cell(config=config, run=run.at(row.epochs) if run else None))
     kinds = {name: PARAMETERS[name].kind for name, _ in row.axes}
     axes = tuple(
@@ -99,5 +119,7 @@ def _build_sweep(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str
     points = {tuple(asdict(cell.config)[axis.name] for axis in axes) for cell in cells}
     known = all(value in axis.values for point in points for value, axis in zip(point, axes, strict=True))
     if not (axes and cells and known and len(points) == math.prod(len(axis.values) for axis in axes)):
-        raise ValueError(f"a sweep over {[axis.name for axis in axes]} without all of its cells")
+        raise ValueError(f"it is over {name_values(axis.name for axis in axes)}, without all of its cells")
+    if sweep.id != row.key:
+        raise ValueError("its id is not that of its cells")
     return sweep

@@ -2,21 +2,22 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from lenetcli.errors import StoreError, UsageError
-from lenetcli.experiment import checkpoint
-from lenetcli.experiment.run import Run
+from lenetcli.errors import StoreBusyError, StoreError, UsageError
 from lenetcli.files import unwritable, write_whole
-from lenetcli.store import queries, sqlite, sweeps
+from lenetcli.store import sqlite
+from lenetcli.store.checks import StoreCheck, check_content, collect
 from lenetcli.store.database import Database
-from lenetcli.store.schema import MIGRATIONS, check_schema, migrate
-from lenetcli.store.tables import ATTEMPTS, METADATA, RUNS, SCHEMA_VERSION, VERSION
+from lenetcli.store.schema import MIGRATIONS, check_schema, copy_upgraded, is_store, migrate
+from lenetcli.store.sqlite_file import StoreFile
+from lenetcli.store.tables import ATTEMPTS, METADATA, SCHEMA_VERSION, VERSION
+from lenetcli.words import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,68 +57,68 @@ def inspect_store(address: str) -> StoreSummary:
     return StoreSummary(path=path, bytes=size, schema=schema, counts=counts, newest=newest)
 
 
-def check_store(address: str) -> list[str]:
-    """The faults of a store, one sentence each: in the file, the references, the curves and the weights.
+def check_store(address: str) -> StoreCheck:
+    """Check a store: the file, the references, data sets, runs with their accuracies and weights, and sweeps.
 
     Raises:
         NotFoundError: if there is no store.
-        StoreError: if it cannot be read.
+        StoreError: if it cannot be read, or is none.
     """
     database = Database(address)
-    database.open()
+    database.check_there()
+    database.file.pin()
     with database.read(file=True) as connection:
-        faults = [f"The file: {text}." for text in sqlite.find_faults(connection)]
-    with database.read() as connection:
-        faults += [
-            f"The table {table} has a row that refers to a missing one of {parent}."
-            for table, parent in sqlite.broken_references(connection).elements()
-        ]
-        keys = connection.execute(select(RUNS.c.key).order_by(RUNS.c.id)).scalars().all()
-        for key in keys:
-            run = queries.find_runs(connection, [key])[key]
-            faults += [f"Run {run.short_id}: {fault}." for fault in _check_run(connection, run)]
-        try:
-            sweeps.find_sweeps(connection)
-        except (KeyError, TypeError, ValueError) as error:
-            faults.append(f"The sweeps cannot be read: {error}.")
-    return faults
-
-
-def _check_run(connection: Connection, run: Run) -> Iterator[str]:
-    """The faults of a run, each as the end of a sentence."""
-    if run.config.key != run.key:
-        yield "its id is not that of its configuration"
-    if [point.epoch for point in run.curve] != list(range(1, run.epochs + 1)):
-        yield "epochs are missing from its curve"
+        check = _check_state(connection, database.file)
     try:
-        newest = queries.read_checkpoint(connection, run.config)
-        if newest is None:
-            if run.epochs:
-                yield "its weights are missing"
-            return
-        if newest.epoch != run.epochs:
-            yield f"its weights are those of epoch {newest.epoch}, its curve ends at {run.epochs}"
-        checkpoint.read(newest)
+        database.file.check_single_name()
     except StoreError as error:
-        yield error.problem.rstrip(".").lower()
+        return replace(check, faults=(f"{error.problem} {error.advice}", *check.faults))
+    return check
 
 
-def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:
+def _check_state(connection: Connection, file: StoreFile) -> StoreCheck:
+    """Check the state of a store that a transaction reads from its file."""
+    schema = check_schema(connection, file.path)
+    faults: list[str] = []
+    with collect(faults, file, "The file cannot be checked"):
+        faults += (f"The file: {text}." for text in sqlite.find_faults(connection))
+    check = StoreCheck(faults=())
+    with collect(faults, file, "The store cannot be checked"):
+        if schema == SCHEMA_VERSION:
+            check = check_content(connection, file)
+        else:
+            with copy_upgraded(connection).connect() as copy:
+                check = check_content(copy, file)
+    return replace(check, faults=(*faults, *check.faults))
+
+
+def back_up(address: str, target: Path, *, overwrite: bool = False) -> tuple[str, ...]:
     """Copy one state of a store to a file, whole or not at all, also while other processes write to it.
 
-    With ``overwrite``, an existing database at ``target`` is overwritten.
+    With ``overwrite``, an existing database at ``target`` is overwritten, but not by a damaged store.
+
+    Returns:
+        The faults of what was copied, a sentence each; none if it is sound.
 
     Raises:
         NotFoundError: if there is no store.
         UsageError: if the target exists, without ``overwrite``, is the store itself, or cannot be written.
-        StoreError: if the store cannot be read.
+        StoreError: if the store cannot be read, is none, or is damaged and would be written over another.
     """
-    # The schema is not checked: a store of any version can be backed up, before an upgrade as well.
     database = Database(address)
     database.check_there()
+    faults: tuple[str, ...] = ()
 
     def copy(path: Path) -> None:
+        nonlocal faults
         with database.read(file=True) as connection:
+            faults = _find_faults(connection, database.file)  # of the state that is copied
+            if faults and path == target:
+                raise StoreError(
+                    f"The store '{database.path}' has {plural(len(faults), 'fault')}, and '{target}' may be "
+                    "better: it was left as it is.",
+                    "See them with lenetcli store check, and copy the store to a new file.",
+                )
             sqlite.copy_to_file(connection, path)
 
     try:
@@ -131,6 +132,7 @@ def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:
                 raise UsageError(f"{target} is there already.", "Choose another file, or add --overwrite.")
             # SQLite writes into an existing database in one transaction. The file is not replaced: other
             # programs may have it open, and a journal that a crash left beside it would damage the new one.
+            StoreFile(target).check_single_name()
             copy(target)
         else:
             _check_no_journal(target)
@@ -141,6 +143,7 @@ def back_up(address: str, target: Path, *, overwrite: bool = False) -> None:
             problem = f"{target} is there already, and it is not a database."
             raise UsageError(problem, "Choose another file: --overwrite replaces databases only.") from error
         raise unwritable(target, error) from error
+    return faults
 
 
 def _check_no_journal(target: Path) -> None:
@@ -154,11 +157,34 @@ def _check_no_journal(target: Path) -> None:
             )
 
 
-def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, str, Path | None]:
-    """Upgrade a store to the newest schema, all of it or nothing, after a backup beside it.
+def _find_faults(connection: Connection, file: StoreFile) -> tuple[str, ...]:
+    """The faults of the state of a store that a transaction reads; that it cannot be checked is one, too.
 
-    Returns:
-        The schema before, the schema now, and the backup; None in its place if nothing had to be done.
+    Raises:
+        StoreError: if it is the database of another program.
+    """
+    try:
+        return _check_state(connection, file).faults
+    except StoreError as error:
+        if isinstance(error, StoreBusyError) or not is_store(connection):
+            raise
+        return (error.problem,)
+
+
+class Upgrade(NamedTuple):
+    """An upgrade: the schema before, the schema now, and the backup; None if nothing had to be done.
+
+    ``faults`` are those that the store had before, and has still.
+    """
+
+    before: str
+    now: str
+    backup: Path | None
+    faults: tuple[str, ...] = ()
+
+
+def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> Upgrade:
+    """Upgrade a store to the newest schema, all of it or nothing, after a backup beside it.
 
     Raises:
         NotFoundError: if there is no store.
@@ -176,10 +202,10 @@ def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, 
         # state: it is what the upgrade begins with.
         before = check_schema(connection, database.path)
         if before == SCHEMA_VERSION:
-            return before, before, None
+            return Upgrade(before, before, None)
         timestamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         backup = database.path.with_name(f"{database.path.name}.{before}.{timestamp}.{os.getpid()}.backup")
-        back_up(address, backup)
+        faults = back_up(address, backup)
         broken = sqlite.broken_references(connection)
         migrate(connection, migrations)
         # Foreign keys are not enforced in this transaction: lost rows must be found, and restored, here.
@@ -188,4 +214,4 @@ def upgrade_store(address: str, *, migrations: Path = MIGRATIONS) -> tuple[str, 
                 f"The upgrade of '{database.path}' would break what its rows refer to.",
                 "Nothing was changed; please report it.",
             )
-    return before, SCHEMA_VERSION, backup
+    return Upgrade(before, SCHEMA_VERSION, backup, faults)

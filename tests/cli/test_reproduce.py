@@ -70,7 +70,7 @@ def test_the_whole_exercise(folder):
     )
     undone = lenetcli(folder, "reproduce", "--epochs", "3", code=IDLE_PARTS)
     assert undone.returncode == 1
-    assert "has left no sweep in lenetcli.db. Type" in undone.stderr
+    assert f"has left no sweep in {folder}/lenetcli.db. Type" in undone.stderr
     database = sqlite3.connect(folder / "lenetcli.db")
     with database:
         database.execute("UPDATE runs SET completed_epochs = 0, state = 'interrupted' WHERE lr < 0.1")

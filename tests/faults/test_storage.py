@@ -161,7 +161,9 @@ def test_a_stranger_s_store_is_data(tmp_path, name):
     make_store(path)
     change(path, *STRANGE[name])
     if name in CHECKED:
-        assert any("its id is not that of its configuration" in trouble for trouble in check_store(str(path)))
+        assert any(
+            "its id is not that of its configuration" in trouble for trouble in check_store(str(path)).faults
+        )
     else:
         with pytest.raises(StoreError):
             store_runs(path)

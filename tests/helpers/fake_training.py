@@ -21,6 +21,7 @@ from lenetcli.training.runner import Runner
 
 DEVICE = Device(kind=DeviceKind.CPU, index=0, name="A fake processor", memory_bytes=2**34)
 IMAGES = 12
+LABELS = bytes(number % 10 for number in range(IMAGES))
 
 
 class FakeSource:
@@ -30,7 +31,7 @@ class FakeSource:
     train_images = validation_images = test_images = IMAGES
 
     def load(self):
-        images, labels = np.zeros((IMAGES, 28, 28), np.uint8), np.arange(IMAGES, dtype=np.uint8) % 10
+        images, labels = np.zeros((IMAGES, 28, 28), np.uint8), np.frombuffer(LABELS, np.uint8)
         return Arrays(*[Examples(images, labels)] * 3)
 
 
@@ -50,8 +51,18 @@ def bits_after(config, epochs):
     return bits
 
 
+def accuracy_of(bits):
+    return bits[0] % (IMAGES + 1) / IMAGES
+
+
+def predictions_of(bits):
+    """Right for as many of the images as the accuracy says."""
+    right = bits[0] % (IMAGES + 1)
+    return LABELS[:right] + bytes((label + 1) % 10 for label in LABELS[right:])
+
+
 def point(bits, epoch, *, last):
-    accuracy = bits[0] / 255
+    accuracy = accuracy_of(bits)
     return CurvePoint(
         epoch=epoch,
         train_loss=bits[1] / 255,
@@ -101,7 +112,7 @@ class FakeTrainer:
             yield Trained(
                 point=point(bits, epoch, last=epoch == epochs[-1]),
                 checkpoint=Checkpoint(epoch, bits.hex(), bits),
-                predictions=bytes(IMAGES),
+                predictions=predictions_of(bits),
                 timing=Timing(
                     epoch=epoch,
                     train_seconds=self.seconds,
@@ -114,7 +125,7 @@ class FakeTrainer:
 
     def test(self, config, checkpoint):
         self.tested.append(config.key)
-        return checkpoint.tensors[0] / 255
+        return accuracy_of(checkpoint.tensors)
 
 
 class Listener:

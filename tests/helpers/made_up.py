@@ -1,7 +1,7 @@
 """Made-up evidence: sweeps with the curves and times that a test wants, and predictions that fit them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -183,6 +183,9 @@ class MadeUpEvidence:
 
     def sweeps(self) -> Sequence[Sweep]:
         return self.made
+
+    def verify(self, runs: Iterable[Run]) -> None:
+        """All of it is sound."""
 
     def runs(self, ids: Sequence[str]) -> Sequence[Run]:
         known = {run.id: run for sweep in self.made for run in sweep.runs}

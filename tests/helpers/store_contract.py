@@ -4,7 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from helpers.fake_training import DEVICE, FakeTrainer, bits_after, carry_out, curve_of
+from helpers.fake_training import (
+    DEVICE,
+    LABELS,
+    FakeTrainer,
+    accuracy_of,
+    bits_after,
+    carry_out,
+    curve_of,
+    predictions_of,
+)
 from helpers.made_up import BASE
 
 from lenetcli.errors import LostClaimError, NotFoundError, StoreError, UsageError
@@ -13,13 +22,11 @@ from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import CurvePoint, RunState, Timing, Trained
 from lenetcli.machine import system
 from lenetcli.machine.process import this_process
-from lenetcli.store import claims
+from lenetcli.store import claims, rows
 from lenetcli.store.claims import Claim, Done
 from lenetcli.store.holders import Busy
 from lenetcli.store.store import SORT_FIELDS, Store
 from lenetcli.training.attempt import describe_worker
-
-LABELS = bytes(range(12))
 
 
 def take(store, config=BASE, epochs=3):
@@ -32,7 +39,8 @@ def checkpoint_after(epoch):
 
 
 def record(claim, epoch, checkpoint=None, started_at=None):
-    point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5)
+    bits = bits_after(BASE, epoch)
+    point = CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy_of(bits))
     trained = Trained(
         point=point,
         timing=Timing(
@@ -43,7 +51,7 @@ def record(claim, epoch, checkpoint=None, started_at=None):
             ended_at=datetime.now(UTC),
         ),
         checkpoint=checkpoint or checkpoint_after(epoch),
-        predictions=bytes(12),
+        predictions=predictions_of(bits),
     )
     claim.record(trained)
 
@@ -200,7 +208,8 @@ class StoreContract:
                 return datetime.now(zone) + timedelta(hours=hours)
 
         with monkeypatch.context() as patch:
-            patch.setattr(claims, "datetime", WrongClock)
+            for module in (claims, rows):
+                patch.setattr(module, "datetime", WrongClock)
             carry_out(store, [0.1], 2)
             beside = take(store, replace(BASE, seed=1))
         claim = take(store, replace(BASE, seed=2))
@@ -225,7 +234,7 @@ class StoreContract:
     def test_an_attempt_in_another_container_is_known_by_its_heartbeat(self, store, monkeypatch):
         with monkeypatch.context() as patch:
             contained = replace(this_process(), pid_namespace="another")
-            patch.setattr(claims, "this_process", lambda: contained)
+            patch.setattr(rows, "this_process", lambda: contained)
             other = take(store, replace(BASE, seed=1))
         claim = take(store, epochs=5)
         record(claim, 1)
@@ -309,7 +318,7 @@ class StoreContract:
     def test_predictions_and_labels_are_bytes(self, store):
         carry_out(store, [0.1], 1)
         key = replace(BASE, lr=0.1).key
-        assert store.predictions(key, 1) == bytes(12)
+        assert store.predictions(key, 1) == predictions_of(bits_after(replace(BASE, lr=0.1), 1))
         assert store.predictions(key, 2) is None
         assert store.validation_labels(BASE.data) == LABELS
         assert store.validation_labels("x") is None

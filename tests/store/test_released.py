@@ -71,7 +71,7 @@ def test_it_opens_and_is_sound():
     assert {run.id[:8]: (run.state, run.epochs) for run in store.runs()} == RUNS
     assert [run.config.key for run in store.runs()] == [run.key for run in store.runs()]
     assert {sweep.id: (sweep.parameter, sweep.values) for sweep in store.sweeps()} == SWEEPS
-    assert check_store(store.name) == []
+    assert check_store(store.name).faults == ()
 
 
 def test_the_released_report_follows_from_it():
@@ -120,7 +120,7 @@ def test_the_interrupted_run_goes_on(desk):
     assert "goes on after epoch 2" in desk.run(*words).stderr
     run = desk.json("runs", "show", "3682aaaf")
     assert (run["state"], run["epochs"]) == ("completed", 6)
-    assert check_store(str(desk.folder / "lenetcli.db")) == []
+    assert check_store(str(desk.folder / "lenetcli.db")).faults == ()
 
 
 def test_a_run_trained_anew_has_the_released_curve(desk):

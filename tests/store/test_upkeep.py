@@ -82,7 +82,7 @@ def schema(path):
 
 def check_content(path):
     """What the store of the first release holds, by whatever schema it is read."""
-    assert check_store(path) == []
+    assert check_store(path).faults == ()
     runs = Store.open(path).runs(sort="lr")
     assert [(run.config.lr, run.state, run.epochs) for run in runs] == [
         (0.01, RunState.COMPLETED, 2),
@@ -106,7 +106,8 @@ def test_a_store_of_the_first_schema_is_read_as_it_is(released):
 
 def test_an_upgrade_keeps_every_row_and_makes_a_backup(released):
     before, runs = rows(released), Store.open(released).runs()
-    was, now, backup = upgrade_store(released)
+    was, now, backup, faults = upgrade_store(released)
+    assert faults == ()
     assert (was, now) == ("0001", SCHEMA_VERSION)
     assert rows(backup) == before
     check_content(released)
@@ -124,7 +125,7 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(tmp_path, upgraded):
 
 def test_a_store_of_this_schema_needs_no_upgrade(upgraded):
     before = Path(upgraded).read_bytes()
-    assert upgrade_store(upgraded) == (SCHEMA_VERSION, SCHEMA_VERSION, None)
+    assert upgrade_store(upgraded) == (SCHEMA_VERSION, SCHEMA_VERSION, None, ())
     assert Path(upgraded).read_bytes() == before
     assert [path.name for path in Path(upgraded).parent.iterdir()] == ["s.db"]
 
@@ -213,7 +214,7 @@ def test_a_backup_of_a_store_in_use(tmp_path, released):
         back_up(released, tmp_path / "copy.db")
         connection.execute("ROLLBACK")
     assert rows(tmp_path / "copy.db") == rows(released)
-    assert check_store(str(tmp_path / "copy.db")) == []
+    assert check_store(str(tmp_path / "copy.db")).faults == ()
 
 
 def test_a_backup_overwrites_nothing_silently(tmp_path, released):
@@ -249,6 +250,81 @@ def test_a_backup_over_a_store_that_others_use(tmp_path, released, monkeypatch):
     assert rows(target) == rows(released)
 
 
+DAMAGE = "UPDATE epochs SET val_accuracy = 0.123 WHERE epoch = 2"
+
+
+def damage(path, statement=DAMAGE):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_a_damaged_store_is_copied_to_be_rescued_and_that_is_said(tmp_path, capsys, released):
+    damage(released)
+    code, out, err = run_main(capsys, "store", "backup", str(tmp_path / "b.db"), "--store", released)
+    assert (code, out.count("the validation accuracy of epoch 2")) == (1, 2)
+    assert "damaged store, with 2 faults" in err
+    assert rows(tmp_path / "b.db") == rows(released)
+
+
+def test_a_damaged_store_is_not_copied_over_a_good_one(tmp_path, capsys, released):
+    target = tmp_path / "b.db"
+    words = ("store", "backup", str(target), "--overwrite", "--store", released)
+    assert run_main(capsys, *words)[0] == 0
+    good = target.read_bytes()
+    damage(released)
+    code, _, err = run_main(capsys, *words)
+    assert (code, "it was left as it is" in err) == (4, True)
+    assert target.read_bytes() == good
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_no_store_is_not_backed_up(tmp_path, overwrite):
+    other, target = tmp_path / "other.db", tmp_path / "b.db"
+    damage(other, "CREATE TABLE runs (id INTEGER PRIMARY KEY)")
+    if overwrite:
+        target.touch()
+    with pytest.raises(StoreError, match="database of another program"):
+        back_up(str(other), target, overwrite=overwrite)
+    assert target.exists() == overwrite and (not overwrite or target.read_bytes() == b"")
+
+
+def test_a_store_that_cannot_be_checked_is_copied_and_that_is_said(tmp_path, upgraded):
+    damage(upgraded, "UPDATE lenetcli_version SET version_num = '9999'")
+    (fault,) = back_up(upgraded, tmp_path / "b.db")
+    assert "has schema 9999" in fault
+    assert rows(tmp_path / "b.db") == rows(upgraded)
+
+
+def test_a_damaged_page_is_said_of_a_copy(tmp_path, upgraded):
+    with closing(sqlite3.connect(upgraded)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'ix_sweeps_asked'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with Path(upgraded).open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+    assert check_store(upgraded).faults[0].startswith("The file")
+    assert back_up(upgraded, tmp_path / "b.db") == check_store(upgraded).faults
+
+
+def test_an_upgrade_says_what_was_damaged_before(capsys, released):
+    damage(released)
+    damage(released, "DELETE FROM runs WHERE id = 1")
+    code, out, err = run_main(capsys, "store", "upgrade", "--store", released)
+    assert (code, "the store as it was is in" in err, "before the upgrade" in err) == (1, True, True)
+    assert "The table epochs has 2 rows of run number 1" in out
+    assert inspect_store(released).schema == SCHEMA_VERSION
+
+
+def test_a_second_name_is_a_fault_and_a_backup_the_way_out(tmp_path, upgraded):
+    os.link(upgraded, tmp_path / "second.db")
+    (fault,) = check_store(upgraded).faults
+    assert "has 2 names (hard links)" in fault and "lenetcli store backup NEW" in fault
+    assert back_up(upgraded, tmp_path / "b.db") == ()
+    assert check_store(str(tmp_path / "b.db")).faults == ()
+
+
 HALF_WRITTEN = """
 import os, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -272,7 +348,7 @@ def test_a_backup_over_what_a_killed_process_left(tmp_path, released):
     shutil.copy(released, target)
     leave_half_written(target)
     back_up(released, target, overwrite=True)
-    assert check_store(str(target)) == []
+    assert check_store(str(target)).faults == ()
     assert rows(target) == rows(released)
 
 
@@ -306,14 +382,17 @@ def test_a_backup_where_there_are_no_hard_links(tmp_path, released, monkeypatch)
         ("DELETE FROM weights", "weights are missing"),
         ("DELETE FROM epochs WHERE epoch = 1", "epochs are missing"),
         ("UPDATE runs SET lr = 0.5", "id"),
-        ("DELETE FROM runs WHERE id = 1", "refers to a missing one"),
+        (
+            "DELETE FROM runs WHERE id = 1",
+            "The table epochs has 2 rows of run number 1, not in the table runs",
+        ),
         ("DELETE FROM sweep_cells", "without all of its cells"),
     ],
 )
 def test_a_check_finds(upgraded, statement, trouble):
     with closing(sqlite3.connect(upgraded)) as connection, connection:
         connection.execute(statement)
-    found = check_store(upgraded)
+    found = check_store(upgraded).faults
     assert any(trouble in text for text in found), found
 
 
@@ -322,8 +401,14 @@ def test_one_flipped_bit_of_the_weights_is_found(released):
         (blob,) = connection.execute("SELECT tensors FROM weights WHERE run_id = 1").fetchone()
         changed = blob[:-1] + bytes([blob[-1] ^ 1])
         connection.execute("UPDATE weights SET tensors = ? WHERE run_id = 1", (changed,))
-    (trouble,) = check_store(released)
+    (trouble,) = check_store(released).faults
     assert "hash" in trouble
+
+
+SOUND = (
+    "The store is sound: 2 runs, 4 validation accuracies recomputed from predictions, 0 could not be; of the "
+    "2 test accuracies no predictions are stored.\n"
+)
 
 
 def run_main(capsys, *words):
@@ -334,7 +419,7 @@ def run_main(capsys, *words):
 
 
 def test_the_commands(capsys, tmp_path, released):
-    assert run_main(capsys, "store", "check", "--store", released)[:2] == (0, "The store is sound.\n")
+    assert run_main(capsys, "store", "check", "--store", released)[:2] == (0, SOUND)
     assert '"runs": 2' in run_main(capsys, "store", "info", "--json", "--store", released)[1]
     assert run_main(capsys, "store", "backup", str(tmp_path / "b.db"), "--store", released)[0] == 0
     assert run_main(capsys, "store", "backup", str(tmp_path / "b.db"), "--store", released)[0] == 2
@@ -383,7 +468,7 @@ assert "alembic" not in sys.modules and "tensorflow" not in sys.modules
 def test_a_fake_sweep_is_checked_too(tmp_path):
     """Weights that are no safetensors file are said to be damaged."""
     carry_out(Store.open(str(tmp_path / "s.db"), write=True), [0.1], 1)
-    assert ["damaged" in text for text in check_store(str(tmp_path / "s.db"))] == [True]
+    assert ["damaged" in text for text in check_store(str(tmp_path / "s.db")).faults] == [True]
 
 
 def test_a_backup_to_a_place_that_takes_none(tmp_path, released, monkeypatch):

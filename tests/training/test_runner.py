@@ -12,7 +12,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from helpers.fake_training import DEVICE, FakeTrainer, Listener, bits_after, carry_out, curve_of, make_plan
+from helpers.fake_training import (
+    DEVICE,
+    IMAGES,
+    LABELS,
+    FakeTrainer,
+    Listener,
+    bits_after,
+    carry_out,
+    curve_of,
+    make_plan,
+)
 from helpers.fault_workers import NOBODY, PATIENCE, edit_identity, time_limit
 from helpers.made_up import BASE, NOW
 from hypothesis import given, settings
@@ -182,7 +192,7 @@ def test_a_store_that_fails_ends_the_command(store):
 
 def claim_elsewhere(store, rate, epochs=2, alive=True):
     """A claim of another live process (this one's parent stands for it)."""
-    store.add_dataset(BASE.data, (12, 12, 12), bytes(12))
+    store.add_dataset(BASE.data, (IMAGES, IMAGES, IMAGES), LABELS)
     claim = store.claim(config(rate), attempt.describe_worker(DEVICE, 1), dataset_name="fake", epochs=epochs)
     if alive is None:
         edit_identity(store.name, host="elsewhere", machine="x", boot_id="y")

@@ -7,7 +7,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,11 @@ def print_error(problem: str, advice: str) -> None:
     """
     with suppress(OSError):
         _print_to_stderr(Text.assemble(("Error: ", "bold red"), f"{clean(problem)} {clean(advice)}"))
+
+
+def show_work(what: str) -> AbstractContextManager[object]:
+    """A context in which a terminal on stderr shows that work is going on, which may take long."""
+    return Console(stderr=True, highlight=False).status(Text(clean(what)))
 
 
 def _print_to_stderr(text: Text) -> None:

@@ -1,7 +1,7 @@
 """The contents of a report, computed from a store: its sweeps, their tables and statements, its runs."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Protocol
 
@@ -47,6 +47,9 @@ class Evidence(Predictions, Protocol):
     def sweeps(self) -> Sequence[Sweep]:
         """All sweeps, the last requested first; the run of each cell is cut to the epochs of the sweep."""
 
+    def verify(self, runs: Iterable[Run]) -> None:
+        """Raise ``StoreError`` if what runs have measured contradicts what else is known of them."""
+
 
 def gather(
     evidence: Evidence,
@@ -64,8 +67,10 @@ def gather(
 
     Raises:
         NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
+        StoreError: if what a run of them has measured is damaged.
     """
     sweeps = _choose_sweeps(evidence, ids)
+    evidence.verify(run for sweep in sweeps for run in sweep.runs)
     names = name_datasets(sweep.dataset for sweep in sweeps)
     return Facts(
         options=Options(title, author, store or evidence.name, tuple(sweep.id for sweep in sweeps)),
