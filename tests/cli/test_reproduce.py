@@ -77,7 +77,7 @@ def test_the_whole_exercise(folder):
     database.close()
     undone = lenetcli(folder, "reproduce", "--epochs", "2", code=IDLE_PARTS)
     assert undone.returncode == 1
-    assert "has left 3 runs unfinished in lenetcli.db. Type" in undone.stderr
+    assert f"has left 3 runs unfinished in {folder}/lenetcli.db. Type" in undone.stderr
 
 
 def test_a_dry_run_does_not_load_tensorflow(folder):
