@@ -124,10 +124,8 @@ class CurveChecker:
 
 def verify_runs(connection: Connection, runs: Iterable[Run]) -> None:
     """Check the results of runs before they are shown; see ``Store.verify``."""
-    checker, longest = (
-        CurveChecker(connection),
-        {run.key: run for run in sorted(runs, key=lambda r: r.epochs)},
-    )
+    checker = CurveChecker(connection)
+    longest = {run.key: run for run in sorted(runs, key=lambda run: run.epochs)}
     for run in longest.values():
         try:
             fault = next(checker.find_faults(run), None)

@@ -25,7 +25,7 @@ from lenetcli.store.measurements import Measurement, Progress
 from lenetcli.store.neighbours import Neighbours, count_neighbours, find_neighbours
 from lenetcli.store.queries import build_runs, read_checkpoint
 from lenetcli.store.rows import add_attempt, add_run
-from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS, WEIGHTS
+from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,7 +155,7 @@ class Claim:
         """
         if not self.remeasure:
             query = select(RUNS.c.completed_epochs).where(RUNS.c.id == self.run_id)
-            completed, state = connection.execute(query).scalar_one(), outcome
+            completed, state = connection.execute(query).scalar_one_or_none() or 0, outcome
             if outcome is RunState.COMPLETED:
                 completed = _greatest(connection, EPOCHS.c.epoch, self.run_id)
             elif completed and outcome is not RunState.DIVERGED:
@@ -208,7 +208,6 @@ def claim_run(
     is_dead: Callable[[Busy], bool],
 ) -> Claim | Busy | Done:
     """Claim a run, in a transaction that writes; see ``Store.claim``."""
-    _check_dataset(connection, database, config)
     measurement = Measurement(config.key, epochs, worker.host)
     row = connection.execute(select(RUNS).where(RUNS.c.key == config.key)).one_or_none()
     if row is None:
@@ -257,13 +256,6 @@ def claim_run(
         neighbours=find_neighbours(connection, attempt_id, worker.process),
         difference=progress.difference,
     )
-
-
-def _check_dataset(connection: Connection, database: Database, config: Config) -> None:
-    """Raise ``StoreChangedError`` unless the data set of a run is there: it was recorded before."""
-    query = select(DATASETS.c.sha256).where(DATASETS.c.sha256 == config.data)
-    if connection.execute(query).one_or_none() is None:
-        raise StoreChangedError.for_lost(database.path, "the data set")
 
 
 def _take_over(connection: Connection, run: Row[Any], is_dead: Callable[[Busy], bool]) -> Busy | None:

@@ -165,6 +165,31 @@ def test_a_suspended_process_has_a_number_of_its_own(tmp_path, whole, names):
     assert store.run(BASE.key).state is RunState.RUNNING
 
 
+def test_a_gap_is_not_closed_by_the_epochs_behind_it(tmp_path, whole):
+    path = tmp_path / "s.db"
+    shutil.copy(whole, path)
+    delete(path, ["epoch 2"])
+    store = Store.open(str(path), write=True)
+    assert [point.epoch for point in store.run(BASE.key).curve] == [1]
+    trainer = FakeTrainer()
+    carry_out(store, [0.1], 2, trainer, single=True)
+    assert [epoch for _, epoch in trainer.trained] == [1, 2]
+    check_true(path, [0.1], 2)
+
+
+def test_older_weights_that_were_put_back_under_a_curve_with_a_gap(tmp_path):
+    path = tmp_path / "s.db"
+    store = Store.open(str(path), write=True)
+    carry_out(store, [0.1], 1)
+    older = store.checkpoint(BASE.key)
+    carry_out(store, [0.1], EPOCHS)
+    delete(path, ["epoch 2"])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE weights SET epoch = ?, sha256 = ?, tensors = ?", older)
+    assert carry_out(store, [0.1], EPOCHS).complete
+    check_true(path, [0.1])
+
+
 def test_a_diverged_run_that_lost_epochs_is_trained_again(tmp_path):
     path = tmp_path / "s.db"
     store = Store.open(str(path), write=True)
