@@ -54,7 +54,7 @@ def check(address: options.StoreOption = DEFAULT_STORE) -> None:
         console.print_line(f"Checked {counts}.")
         raise RunFailedError(
             f"This store has {plural(len(checked.faults), 'fault')}.",
-            "Restore it from a backup, or train these runs in another store.",
+            "Do what the lines say, or restore it from a backup.",
         )
     console.print_line(f"The store is sound: {counts}.")
 
