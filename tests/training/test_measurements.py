@@ -131,7 +131,7 @@ def test_a_measurement_is_of_one_machine(store, monkeypatch):
     measure(store, stop=(0.1, 3), seconds=1.0)
     with monkeypatch.context() as patch:  # another machine begins one of its own
         patch.setattr(system, "host_name", lambda: "elsewhere")
-        assert measure(store, stop=(0.1, 2), seconds=2.0)[0] == {0.1: [1, 2]}
+        assert measure(store, stop=(0.1, 3), seconds=2.0)[0] == {0.1: [1, 2, 3]}
     assert measure(store, [0.1], seconds=3.0)[0] == {0.1: [4]}
     run = store.run(key(0.1))
     assert [timing.train_seconds for timing in run.timings] == [1.0, 1.0, 1.0, 3.0]
