@@ -140,6 +140,20 @@ def test_a_deletion_while_a_run_is_trained_is_noticed(tmp_path, name):
     delete_while_training(tmp_path / "s.db", [name])
 
 
+@pytest.mark.parametrize("name", ["the run", "epoch 1", "epoch 2"])
+def test_what_was_stored_before_is_missed_at_the_next_epoch(tmp_path, name):
+    store = Store.open(str(tmp_path / "s.db"), write=True)
+
+    def hook(_config, epoch):
+        if epoch == 3:
+            delete(store.name, [name])
+
+    trainer = FakeTrainer(hook=hook)
+    with pytest.raises(StoreChangedError, match="that were stored in it"):
+        carry_out(store, [0.1], 5, trainer)
+    assert trainer.trained[-1][1] == 3
+
+
 @examples
 @subsets
 def test_any_deletions_while_a_run_is_trained_are_noticed(tmp_path, names):
