@@ -47,8 +47,8 @@ def check(address: options.StoreOption = DEFAULT_STORE) -> None:
     _print_faults(checked.faults)
     counts = (
         f"{plural(checked.runs, 'run')}, {checked.recomputed:,} validation accuracies recomputed from "
-        f"predictions, {checked.unknown:,} could not be; of the {checked.tests:,} test accuracies no "
-        "predictions are stored"
+        f"predictions, {checked.unknown:,} could not be; for the test accuracies "
+        f"({checked.tests:,}) no predictions are stored"
     )
     if checked.faults:
         console.print_line(f"Checked {counts}.")
