@@ -320,6 +320,18 @@ def test_an_older_copy_of_the_same_attempt_is_put_over_the_store(path):
         carry_out(Store.open(str(path), write=True), RATES, 6, FakeTrainer(hook=hook))
 
 
+def test_an_older_copy_is_put_over_the_store_while_runs_are_measured_again(path):
+    copy = path.read_bytes()
+
+    def hook(_config, number):
+        if number == 2:
+            path.write_bytes(copy)
+
+    with pytest.raises(StoreChangedError, match="lacks rows of this run"):
+        carry_out(Store.open(str(path), write=True), RATES, 2, FakeTrainer(hook=hook), remeasure=True)
+    assert path.read_bytes() == copy
+
+
 def test_runs_that_were_stored_are_missing_at_the_end(path):
     """The run in hand is not concerned; the one before it is."""
 
