@@ -406,8 +406,8 @@ def test_one_flipped_bit_of_the_weights_is_found(released):
 
 
 SOUND = (
-    "The store is sound: 2 runs, 4 validation accuracies recomputed from predictions, 0 could not be; for the "
-    "test accuracies (2) no predictions are stored.\n"
+    "The store is sound: 2 runs, 4 validation accuracies recomputed from predictions, 0 could not be; for "
+    "the test accuracies (2) no predictions are stored.\n"
 )
 
 
