@@ -33,6 +33,8 @@ class Database:
 
     Its methods raise ``StoreBusyError`` if another program holds the lock for too long, and ``StoreError``
     if the file cannot be used or holds values that this release does not understand.
+
+    ``is_missing`` is whether the store was not there when it was opened, and nothing has been written since.
     """
 
     def __init__(self, address: str) -> None:
@@ -40,18 +42,13 @@ class Database:
         self._engine = sqlite.make_engine(self.file)
         # A database in memory that is read in place of a file that is missing or of an older schema.
         self._substitute: Engine | None = None
-        self._is_missing = False
+        self.is_missing = False
         self._on_lock: OnLock = _give_up_in_time
 
     @property
     def path(self) -> Path:
         """The absolute path of the file."""
         return self.file.path
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether the store was not there when it was opened, and nothing has been written to it since."""
-        return self._is_missing
 
     @contextmanager
     def waiting(self, on_lock: OnLock) -> Iterator[None]:
@@ -98,7 +95,7 @@ class Database:
 
         The first one creates a store that is missing.
         """
-        if self._is_missing:
+        if self.is_missing:
             self._create()
         self.file.check_single_name()
         engine = sqlite.for_writing(self._engine, patience=patience, migrates=migrates)
@@ -120,7 +117,7 @@ class Database:
                     f"The store '{self.path}' has another schema by now.", "Type the command again."
                 )
         self.file.pin()
-        self._substitute, self._is_missing = None, False
+        self._substitute, self.is_missing = None, False
 
     def open(self, *, write: bool = False, missing_ok: bool = False) -> str:
         """Check that the file is a store that can be read or, with ``write``, written to; see ``Store.open``.
@@ -136,7 +133,7 @@ class Database:
             self.file.check_creatable()
             if write:
                 self.file.check_locks()  # first, so that no empty file is left where there are none
-            self._substitute, self._is_missing = sqlite.make_engine(), True
+            self._substitute, self.is_missing = sqlite.make_engine(), True
             with self._substitute.begin() as connection:
                 METADATA.create_all(connection)
             return SCHEMA_VERSION

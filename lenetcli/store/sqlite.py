@@ -212,10 +212,11 @@ def file_size(file: StoreFile, engine: Engine) -> int:
     Raises:
         StoreError: if the path leads to something else than an ordinary file, or nowhere that is allowed.
     """
-    if file.size():
-        # The first look does not wait for a lock: if there are none to be had, that is told at once.
-        with translate_errors(file), for_looking(engine).connect() as connection:
-            connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
+    if not file.size():
+        return 0
+    # The first look does not wait for a lock: if there are none to be had, that is told at once.
+    with translate_errors(file), for_looking(engine).connect() as connection:
+        connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
     return file.size()
 
 
@@ -233,7 +234,6 @@ def copy_to_file(connection: Connection, target: Path) -> None:
     Raises:
         sqlite3.Error: if it cannot be written.
     """
-    connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()  # meets the faults of the source first
     deadline = time.monotonic() + COPY_PATIENCE
     # Nobody else knows a new file yet: it needs no locks, which its file system may not grant.
     address = target.absolute().as_uri() + ("" if target.exists() else "?nolock=1")
