@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from lenetcli.words import plural
 
-RECIPE = 1
+RECIPE = 2
 """The version of the computation, part of the identity of a run.
 
 It is raised whenever the bits change: order of the layers, shapes of the shards, random streams.

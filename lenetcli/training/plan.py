@@ -25,17 +25,14 @@ Finder = Callable[..., DataSource]
 """A function like ``data.sources.find``."""
 
 
-def choose_shards(filters: int, batch_size: int, device: DeviceKind) -> int:
+def choose_shards(batch_size: int, device: DeviceKind) -> int:
     """The default number of shards of a batch, which are computed in parallel.
 
     It determines the bits and therefore does not depend on the machine. A GPU is parallel within each
-    operation: one shard. On a CPU, two shards keep two cores busy at no cost. Four let four cores work, but
-    take more time on two cores where a shard is too little work for its overhead (docs/performance.md). So
-    there are four from 32 filters on, and two below.
+    operation: one shard. On a CPU there are four, for networks of any size: a rule by size would put a step
+    into the curve of runtime against parameters (docs/performance.md has the price on two cores).
     """
-    if device is DeviceKind.GPU:
-        return 1
-    return min(4 if filters >= 32 else 2, batch_size)
+    return min(1 if device is DeviceKind.GPU else 4, batch_size)
 
 
 def estimate_bytes(config: Config, images: int) -> int:
@@ -57,7 +54,7 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
             f"A batch of {request.batch_size} is larger than the {source.train_images} training images.",
             "Choose a smaller --batch-size.",
         )
-    shards = request.shards or choose_shards(request.filters, request.batch_size, device)
+    shards = request.shards or choose_shards(request.batch_size, device)
     config = request.configure(data=source.sha256, device=device, shards=shards, recipe=RECIPE)
     images = source.train_images + source.validation_images + source.test_images
     needed, available = estimate_bytes(config, images), limits.memory_bytes()

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request, parameter
 
+RELEASED = replace(BASE, recipe=1, shards=2)
+"""A configuration of release 0.1.0."""
+
 KEYS = {
     "l1:b7d9f0925d88a4445c7d8bad2369aef5528a6eae23f1a74e9fa6be83008831de": (
         {},
@@ -43,13 +46,19 @@ KEYS = {
         '"filters":16,"hidden_units":64,"kernel_size":5,"lr":0.1,"momentum":0.9,"precision":"bfloat16","recipe":1,'
         '"seed":0,"shards":3}',
     ),
+    "l1:3bb5831d509ce11f515a715034366da9596e2d25d4e0419c31b66554f9f6bfcb": (
+        {"recipe": 2, "shards": 4},
+        '{"batch_size":64,"data":"dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd","device":"cpu",'
+        '"filters":16,"hidden_units":128,"kernel_size":3,"lr":0.1,"momentum":0.0,"precision":"float32","recipe":2,'
+        '"seed":0,"shards":4}',
+    ),
 }
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_keys_and_their_canonical_json(key):
     changes, canonical = KEYS[key]
-    config = replace(BASE, **changes)
+    config = replace(RELEASED, **changes)
     assert config.to_json() == canonical
     assert config.key == key
 
@@ -75,13 +84,17 @@ SWEEPS = {
 @pytest.mark.parametrize("sweep_id", SWEEPS)
 def test_sweep_ids(sweep_id):
     parameter, epochs, values, seeds = SWEEPS[sweep_id]
-    cells = [make_cell(parameter, value, None, seed=seed) for value in values for seed in range(seeds)]
+    cells = [
+        make_cell(parameter, value, None, seed=seed, base=RELEASED)
+        for value in values
+        for seed in range(seeds)
+    ]
     assert make_sweep(parameter, epochs, cells).id == sweep_id
     assert make_sweep(parameter, epochs, cells[::-1]).id == sweep_id
 
 
 def test_the_id_of_a_sweep_over_seeds():
-    cells = [make_cell("momentum", 0.0, None, seed=seed) for seed in range(3)]
+    cells = [make_cell("momentum", 0.0, None, seed=seed, base=RELEASED) for seed in range(3)]
     sweep = make_sweep("seed", 2, cells)
     assert sweep.id == "d1cdd87ace35c449d002d371f36c3f57ba6e58326279e78b63ea28ca6a041703"
 

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -58,46 +59,56 @@ other side, one image of hundreds counts otherwise there (seen: 0.002); wrong ar
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_an_epoch_changes_the_weights_as_keras_does_in_double_precision(engine, arrays, run, momentum):
-    """Each epoch starts from the state of Keras: over many steps, rounding grows without bound."""
-    from lenetcli.experiment import architecture, checkpoint
-    from lenetcli.training.engine import lenet
+def test_each_batch_changes_the_weights_as_keras_does_in_double_precision(
+    engine, arrays, momentum, monkeypatch
+):
+    """Keras starts each batch from the engine's state: over many steps, rounding grows without bound.
 
-    config = make_config(
-        filters=8, lr=0.05, momentum=momentum, batch_size=300, shards=3
-    )  # 300 and 200 images
-    names = list(architecture.shapes(config))
+    An image weighs as much in the last, smaller batch as in the others: Keras has sample weights for it.
+    """
+    from lenetcli.experiment.architecture import shapes
+    from lenetcli.experiment.checkpoint import VELOCITY
+    from lenetcli.machine.devices import choose_device
+
+    monkeypatch.setattr(engine.network, "WARMUP_SECONDS", 0.0)
+    monkeypatch.setattr(engine.network, "CHUNK_SECONDS", 0.0)  # a call for every batch
+    size = 150  # three batches, and one of 50 images
+    config = make_config(filters=8, lr=0.05, momentum=momentum, batch_size=size, shards=3)
+    network = engine.network.Network(config, engine.network.place(arrays, choose_device("cpu")))
+    network.load(config, engine.lenet.initial_state(config))
     with keras_in_double_precision() as keras:
-        model = lenet.build_model(config, lenet.initial_state(config))
+        model = engine.lenet.build_model(config, engine.lenet.initial_state(config))
         optimizer = keras.optimizers.SGD(config.lr, momentum)
-        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(optimizer, "sparse_categorical_crossentropy")
         optimizer.build(model.trainable_variables)
+    names = list(shapes(config))
 
-    def state():
-        values = dict(zip(names, model.get_weights(), strict=True))
-        if momentum:
-            slots = zip(names, optimizer.momentums, strict=True)
-            values |= {checkpoint.VELOCITY + name: slot.numpy() for name, slot in slots}
-        return values
-
+    states = []
     for epoch in (1, 2, 3):
-        before = state()
-        start = checkpoint.pack(epoch - 1, {name: value.astype("f4") for name, value in before.items()})
-        (trained,) = run(config, range(epoch, epoch + 1), start)
         order = engine.loop.permutation(config.seed, epoch, TRAIN)
-        for batch in (order[:300], order[300:]):
-            model.train_on_batch(arrays.train.images[batch][..., None] / 255.0, arrays.train.labels[batch])
-        after = state()
-        ours = checkpoint.unpack(trained.checkpoint, checkpoint.state_shapes(config))
-        for name, value in after.items():
-            change = np.linalg.norm(value - before[name])
-            assert np.linalg.norm(ours[name] - value) < ONE_IMAGE * change, (epoch, name)
-        loss, accuracy = model.evaluate(
-            arrays.validation.images[..., None] / 255.0, arrays.validation.labels, verbose=0
-        )
-        assert trained.point.val_loss == pytest.approx(loss, rel=1e-4)
-        assert trained.point.val_accuracy == pytest.approx(accuracy, abs=1.01 / len(arrays.validation.labels))
-        assert len(trained.predictions) == len(arrays.validation.labels)
+        states[:] = [network.export()]
+        train_loss = network.train_epoch(order, lambda images, loss: states.append(network.export()))
+        states.append(network.export())
+        losses = 0.0
+        batches = [order[start : start + size] for start in range(0, TRAIN, size)]
+        for batch, (before, after) in zip(batches, pairwise(states), strict=True):
+            model.set_weights([before[name] for name in names])
+            for name, slot in zip(names, getattr(optimizer, "momentums", ()), strict=False):
+                slot.assign(before[VELOCITY + name])
+            images, labels = arrays.train.images[batch][..., None] / 255.0, arrays.train.labels[batch]
+            weights = np.full(len(batch), len(batch) / size)  # Keras divides by the number of images
+            losses += size * model.train_on_batch(images, labels, sample_weight=weights)
+            for name, value in zip(names, model.get_weights(), strict=True):
+                change = np.linalg.norm(value - before[name])
+                assert np.linalg.norm(after[name] - value) < ONE_IMAGE * change, (epoch, len(batch), name)
+        assert train_loss == pytest.approx(losses / TRAIN, rel=1e-4)
+        val_loss, val_accuracy, predictions = network.evaluate(network.validation, lambda: None)
+        model.set_weights([states[-1][name] for name in names])
+        scores = model.predict(arrays.validation.images[..., None] / 255.0, verbose=0)
+        labels = arrays.validation.labels
+        assert val_loss == pytest.approx(-np.log(scores[np.arange(len(labels)), labels]).mean(), rel=1e-4)
+        assert val_accuracy == pytest.approx((scores.argmax(1) == labels).mean(), abs=1.01 / len(labels))
+        assert len(predictions) == len(labels)
 
 
 @settings(max_examples=5, deadline=None)

@@ -116,7 +116,8 @@ class Network:
                 tape.watch(weights)
                 scores = logits(weights, images, self.config.precision)
                 loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores))
-                share = loss * (1.0 / size)  # every image has the same weight in a smaller batch, too
+                # By the size of a full batch: an image has the same weight in a smaller one.
+                share = loss * (1.0 / self.config.batch_size)
             losses.append(loss)
             gradients.append(tape.gradient(share, weights))
         self.loss_sum.assign_add(tf.cast(tf.add_n(losses), tf.float64))
