@@ -9,8 +9,10 @@ from lenetcli.experiment.config import DeviceKind
 __all__ = ["configure", "tf"]
 
 # These are read when TensorFlow is imported. It enables oneDNN by default on newer processors only, and
-# without it older ones are 2.6 times slower. GPUs are numbered as the driver numbers them.
+# without it older ones are 2.6 times slower. Left alone, it makes the primitives of a gradient anew for each
+# call, which takes as long as a small convolution. GPUs are numbered as the driver numbers them.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
