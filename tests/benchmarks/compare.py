@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lenetcli.data import sources
+from lenetcli.experiment.config import Precision
 from lenetcli.machine import devices
 
 WORKERS = Path(__file__).with_name("workers.py")
@@ -28,14 +29,16 @@ TOLERANCE = 1.3
 class Worker:
     """One peer, waiting for its turn."""
 
-    def __init__(self, name: str, path: Path, filters: int, python: str = sys.executable) -> None:
+    def __init__(
+        self, name: str, path: Path, filters: int, precision: str, python: str = sys.executable
+    ) -> None:
         environment = dict(os.environ)
         environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
         if name in ("keras-onednn", "products"):
             environment["TF_ENABLE_ONEDNN_OPTS"] = "1"
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- lives as long as the worker
         self.process = subprocess.Popen(
-            [python, WORKERS, name, path, str(filters)],
+            [python, WORKERS, name, path, str(filters), precision],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -66,12 +69,14 @@ def flops(filters: int, images: int) -> int:
     return images * 2 * (2 * first + 3 * others)
 
 
-def measure_epochs(path: Path, filters: int, images: int, rounds: int, torch: str | None) -> dict:
+def measure_epochs(
+    path: Path, filters: int, images: int, rounds: int, precision: str, torch: str | None
+) -> dict:
     names = ["lenetcli", "lenetcli-recorded", "keras", "keras-onednn", "products"]
-    workers = {name: Worker(name, path, filters) for name in names}
+    workers = {name: Worker(name, path, filters, precision) for name in names}
     if torch:
         for name in ("torch", "torch-channels-last"):
-            workers[name] = Worker(name, path, filters, torch)
+            workers[name] = Worker(name, path, filters, precision, torch)
     answers = {name: [] for name in workers}
     try:
         for turn in range(rounds + 1):
@@ -199,7 +204,7 @@ def print_table(result: dict) -> None:
         + ", ".join(f"{key} {machine[key]}" for key in ("cpu family", "model") if key in machine)
     )
     print(
-        f"{result['images']:,} images, batches of 64, float32; "
+        f"{result['images']:,} images, batches of 64, {result['precision']}; "
         f"seconds of the best of {result['rounds']} epochs\n"
     )
     print(
@@ -255,6 +260,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--filters", type=int, nargs="+", default=[8, 16, 64])
+    parser.add_argument("--precision", choices=list(Precision), default=Precision.FLOAT32)
     parser.add_argument("--quick", action="store_true", help="a fifth of the images")
     parser.add_argument("--rounds", type=int, default=5, help="epochs of each that count")
     parser.add_argument(
@@ -269,7 +275,13 @@ def main() -> int:
     images = np.concatenate([arrays.train.images, arrays.validation.images])
     labels = np.concatenate([arrays.train.labels, arrays.validation.labels])
     count = len(labels) // 5 if options.quick else len(labels)
-    result = {"machine": describe_machine(), "images": count - count // 6, "rounds": rounds, "epochs": {}}
+    result = {
+        "machine": describe_machine(),
+        "images": count - count // 6,
+        "rounds": rounds,
+        "precision": options.precision,
+        "epochs": {},
+    }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "digits.npz")
         np.savez(
@@ -282,7 +294,7 @@ def main() -> int:
         result["process"] = measure_processes(path, 16, 4)
         best = result["process"]["best"]
         for filters in options.filters:
-            cell = measure_epochs(path, filters, result["images"], rounds, options.torch)
+            cell = measure_epochs(path, filters, result["images"], rounds, options.precision, options.torch)
             result["epochs"][str(filters)] = cell
             if filters == 16:
                 floor = best["import tensorflow"]["seconds"] + cell["seconds"]["lenetcli"]

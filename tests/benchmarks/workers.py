@@ -1,4 +1,4 @@
-"""Those who are compared, each in a process of its own: ``python workers.py NAME DATA.npz FILTERS``.
+"""Those who are compared, each in its own process: ``python workers.py NAME DATA.npz FILTERS PRECISION``.
 
 A worker answers every line on its stdin with a line of JSON on its stdout: the seconds of one more
 epoch, or floating-point operations a second for ``products``. All train the same network (same
@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +47,18 @@ def make_keras_model(filters: int):
             layers.MaxPooling2D(),
             layers.Flatten(),
             layers.Dense(128, activation="relu"),
-            layers.Dense(10, activation="softmax"),
+            layers.Dense(10, activation="softmax", dtype="float32"),
         ]
     )
     model.compile(keras.optimizers.SGD(RATE), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
-def train_keras(path: str, filters: int) -> Iterator[dict[str, float]]:
+def train_keras(path: str, filters: int, precision: str) -> Iterator[dict[str, float]]:
+    import keras
+
+    if precision == "bfloat16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
     images, labels, *_ = split(path)
     inputs = scale(images)
     model = make_keras_model(filters)
@@ -74,7 +79,7 @@ def run_keras_script(path: str, filters: int) -> None:
     model.save_weights("keras.weights.h5")
 
 
-def train_torch(path: str, filters: int, layout: str) -> Iterator[dict[str, float]]:
+def train_torch(path: str, filters: int, precision: str, layout: str) -> Iterator[dict[str, float]]:
     import torch
     from torch import nn
 
@@ -106,7 +111,8 @@ def train_torch(path: str, filters: int, layout: str) -> Iterator[dict[str, floa
         total = torch.zeros(())
         for which in torch.randperm(len(targets)).split(BATCH):
             optimizer.zero_grad()
-            loss = judge(model(inputs[which]), targets[which])
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+                loss = judge(model(inputs[which]), targets[which])
             loss.backward()
             optimizer.step()
             total += loss.detach()
@@ -114,16 +120,17 @@ def train_torch(path: str, filters: int, layout: str) -> Iterator[dict[str, floa
         yield {"train": time.perf_counter() - begun}
 
 
-def train_lenetcli(path: str, filters: int) -> Iterator[dict[str, float]]:
+def train_lenetcli(path: str, filters: int, precision: str) -> Iterator[dict[str, float]]:
     """The bare trainer: what the epochs cost without progress, store and signals."""
     from lenetcli.data import sources
-    from lenetcli.experiment.config import Request
+    from lenetcli.experiment.config import Precision, Request
     from lenetcli.machine import devices, limits
     from lenetcli.training.engine.loop import Trainer
     from lenetcli.training.plan import resolve
 
     source, device = sources.find(data=path), devices.choose_device("cpu")
-    config = resolve(Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY), source, device.kind)
+    request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, precision=Precision(precision))
+    config = resolve(request, source, device.kind)
     trainer = Trainer(source.load(), device, limits.usable_cores())
     trainer.prepare(config)
     epochs = trainer.train(config, None, range(1, MANY), lambda news: None, lambda: False)
@@ -137,14 +144,14 @@ def train_lenetcli(path: str, filters: int) -> Iterator[dict[str, float]]:
         }
 
 
-def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
+def train_recorded(path: str, filters: int, precision: str) -> Iterator[dict[str, float]]:
     """The same as ``lenetcli train`` does it: bars on a terminal, a store on the disk, a worker thread."""
     import pty
     import queue
 
     from lenetcli.cli.screen.display import Display
     from lenetcli.data import sources
-    from lenetcli.experiment.config import Request
+    from lenetcli.experiment.config import Precision, Request
     from lenetcli.store.store import Store
     from lenetcli.training.engine.loop import Trainer
     from lenetcli.training.events import Began, Stored
@@ -172,7 +179,15 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
                 self.begun, self.worked = time.perf_counter(), time.process_time()
 
     store = Store.open(str(Path(path).with_name("recorded.db")), write=True)
-    request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, device="cpu", data=path)
+    request = Request(
+        filters=filters,
+        lr=RATE,
+        batch_size=BATCH,
+        epochs=MANY,
+        device="cpu",
+        data=path,
+        precision=Precision(precision),
+    )
     plan = make_plan(request, (), store, sources.find)
 
     def answer() -> None:
@@ -188,12 +203,12 @@ def train_recorded(path: str, filters: int) -> Iterator[dict[str, float]]:
     yield {}
 
 
-def multiply(path: str, filters: int) -> Iterator[dict[str, float]]:
-    """The machine's peak of float32 matrix products, on all cores."""
+def multiply(path: str, filters: int, precision: str) -> Iterator[dict[str, float]]:
+    """The machine's peak of matrix products in a precision, on all cores."""
     import tensorflow as tf
 
     side = 2048
-    left, right = tf.random.normal([side, side]), tf.random.normal([side, side])
+    left, right = (tf.cast(tf.random.normal([side, side]), precision) for _ in range(2))
     while True:
         best = float("inf")
         for _ in range(8):
@@ -206,8 +221,8 @@ def multiply(path: str, filters: int) -> Iterator[dict[str, float]]:
 WORKERS = {
     "keras": train_keras,
     "keras-onednn": train_keras,
-    "torch": lambda path, filters: train_torch(path, filters, "contiguous"),
-    "torch-channels-last": lambda path, filters: train_torch(path, filters, "channels-last"),
+    "torch": partial(train_torch, layout="contiguous"),
+    "torch-channels-last": partial(train_torch, layout="channels-last"),
     "lenetcli": train_lenetcli,
     "lenetcli-recorded": train_recorded,
     "products": multiply,
@@ -225,7 +240,7 @@ if __name__ == "__main__":
         sys.exit()
     ANSWERS = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
-    epochs = WORKERS[name](path, filters)
+    epochs = WORKERS[name](path, filters, sys.argv[4])
     if name == "lenetcli-recorded":
         next(epochs)  # it answers by itself, from inside the runner
     for _ in sys.stdin:
