@@ -101,6 +101,12 @@ NoWaitOption = Annotated[
 RemeasureOption = Annotated[
     bool, typer.Option("--remeasure", help="Compute finished runs once more: the same bits, new runtimes.")
 ]
+AnewOption = Annotated[
+    bool,
+    typer.Option(
+        "--anew", help="Train once more what an older recipe (version of the computation) has finished."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OutputOption = Annotated[
     str | None,

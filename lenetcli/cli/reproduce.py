@@ -15,7 +15,7 @@ import typer
 from lenetcli.cli import options
 from lenetcli.cli.downloads import find_stoppably
 from lenetcli.errors import RunFailedError
-from lenetcli.experiment.config import Config, DeviceKind, Request
+from lenetcli.experiment.config import RECIPE, Config, DeviceKind, Request
 from lenetcli.experiment.exercise import FILTERS, LEARNING_RATES
 from lenetcli.experiment.parameters import check_request
 from lenetcli.files import DEFAULT_STORE
@@ -42,6 +42,7 @@ def reproduce(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be trained, and about how long it takes.")
     ] = False,
+    anew: options.AnewOption = False,
 ) -> None:
     """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
     from lenetcli.machine.devices import choose_device
@@ -53,7 +54,7 @@ def reproduce(
         if kind is DeviceKind.CPU or has_gpu:
             grids.append((options.make_axes("filters", sizes, seeds, request.seed), kind.value))
     if dry_run:
-        _show(request, grids, address)
+        _show(request, grids, address, anew=anew)
         return
 
     for _, file in OUTPUTS:
@@ -61,10 +62,11 @@ def reproduce(
     words = ["--epochs", str(request.epochs), "--dataset", request.dataset, "--store", address]
     for option, value in (("--seeds", seeds), ("--data", request.data), ("--threads", request.threads)):
         words += [option, str(value)] if value is not None else []
+    words += ["--anew"] if anew else []
     for axes, device in grids:
         command = ["sweep", axes[0].name, "--device", device, *map(name_value, axes[0].values), *words]
         _run(command)
-        _check_sweep(command, replace(request, device=device), axes, address)
+        _check_sweep(command, replace(request, device=device), axes, address, anew=anew)
     for written, file in OUTPUTS:
         command, before = [*written.split(), "-o", file, "--store", address], _identify(file)
         _run(command)
@@ -72,7 +74,7 @@ def reproduce(
             raise _left_undone(command, f"has not written {Path(file).absolute()}")
 
 
-def _show(request: Request, grids: "Sequence[Grid]", address: str) -> None:
+def _show(request: Request, grids: "Sequence[Grid]", address: str, *, anew: bool) -> None:
     """Print the runs that are left to train, each once, with their estimated training times."""
     from lenetcli.analysis.estimates import estimate_seconds
     from lenetcli.cli.screen import console, tables
@@ -80,9 +82,10 @@ def _show(request: Request, grids: "Sequence[Grid]", address: str) -> None:
     from lenetcli.training.plan import make_plan
 
     store = Store.open(address, missing_ok=True)
-    plans = find_stoppably(
-        lambda find: [make_plan(replace(request, device=device), axes, store, find) for axes, device in grids]
-    )
+    requests = [(replace(request, device=device), axes) for axes, device in grids]
+    plans = find_stoppably(lambda find: [make_plan(*one, store, find, anew=anew) for one in requests])
+    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
+        console.print_message(note, "bold yellow")
     runs = store.runs()
     rows: dict[str, tuple[Config, int, float | None]] = {}
     for plan in plans:
@@ -101,8 +104,10 @@ def _show(request: Request, grids: "Sequence[Grid]", address: str) -> None:
         console.print_message(f"{len(rows)} runs; {unknown}.")
 
 
-def _check_sweep(command: list[str], request: Request, axes: "Sequence[Axis]", address: str) -> None:
-    """Check that the store holds what a sweep was to train.
+def _check_sweep(
+    command: list[str], request: Request, axes: "Sequence[Axis]", address: str, *, anew: bool
+) -> None:
+    """Check that the store holds what a sweep was to train; with ``anew``, under the present recipe.
 
     Raises:
         RunFailedError: if a run is missing or unfinished.
@@ -111,7 +116,7 @@ def _check_sweep(command: list[str], request: Request, axes: "Sequence[Axis]", a
 
     store = Store.open(address, missing_ok=True)
     sweep = store.find_request(request, axes)
-    if sweep is None:
+    if sweep is None or (anew and sweep.base.recipe != RECIPE):
         raise _left_undone(command, f"has left no sweep in {store.name}")
     if left := len(sweep.cells) - sweep.done:
         raise _left_undone(command, f"has left {plural(left, 'run')} unfinished in {store.name}")

@@ -35,9 +35,10 @@ def train(
     address: options.StoreOption = DEFAULT_STORE,
     no_wait: options.NoWaitOption = False,
     remeasure: options.RemeasureOption = False,
+    anew: options.AnewOption = False,
 ) -> None:
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
-    result = _run(request, (), address, wait=not no_wait, remeasure=remeasure)
+    result = _run(request, (), address, wait=not no_wait, remeasure=remeasure, anew=anew)
     _conclude(result, address, f"lenetcli runs show {result.sweep.runs[0].short_id}")
 
 
@@ -55,12 +56,13 @@ def sweep(
     address: options.StoreOption = DEFAULT_STORE,
     no_wait: options.NoWaitOption = False,
     remeasure: options.RemeasureOption = False,
+    anew: options.AnewOption = False,
 ) -> None:
     """Train a run for each value; what the store holds already is kept."""
     field = parse_parameter(parameter)
     parsed = [parse_value(field, value) for value in values]
     axes = options.make_axes(field, parsed, seeds, request.seed)
-    result = _run(request, axes, address, wait=not no_wait, remeasure=remeasure)
+    result = _run(request, axes, address, wait=not no_wait, remeasure=remeasure, anew=anew)
     figure = "runtime" if field == "filters" else field.replace("_", "-")
     _conclude(result, address, f"lenetcli plot {figure}", "lenetcli report")
 
@@ -72,8 +74,8 @@ def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer"
         return Trainer(arrays, device, threads)
 
 
-def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, remeasure: bool) -> "Result":
-    """Plan a run or a sweep, train its open cells and print the results."""
+def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, **choices: bool) -> "Result":
+    """Plan a run or a sweep, train its open cells and print the results; ``choices`` are of ``make_plan``."""
     from lenetcli.cli.screen import console, tables
     from lenetcli.cli.screen.display import Display
     from lenetcli.store.store import Store
@@ -82,7 +84,7 @@ def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, 
     from lenetcli.training.runner import Runner
 
     store = Store.open(address, write=True)
-    plan = find_stoppably(lambda find: make_plan(request, axes, store, find, remeasure=remeasure))
+    plan = find_stoppably(lambda find: make_plan(request, axes, store, find, **choices))
     start = time.monotonic()
     try:
         if store.is_missing:

@@ -1,19 +1,21 @@
 """Strict parsers for the numbers (within the range of float32), choices and names of the command line."""
 
+import math
 import re
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from lenetcli.errors import UsageError
 from lenetcli.experiment.parameters import SWEPT
+from lenetcli.experiment.recipes import round_to_single
 
 E = TypeVar("E", bound=StrEnum)
 
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
-SMALLEST, LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
-"""The range of normal float32, in which training computes; a processor may treat smaller numbers as zero."""
+SMALLEST = 2.0**-126
+"""The smallest normal float32, in which training computes; a processor may treat smaller numbers as zero."""
 
 MAX_DIGITS = 18
 """The largest length of a whole number, with its sign; each of this length fits in 64 bits."""
@@ -41,7 +43,7 @@ def parse_float(text: str, what: str = "value") -> float:
         advice = "Write it with a decimal point." if "," in stripped else "Write it as in 0.001 or 1e-3."
         raise UsageError(f"The {what} {text!r} is not a number.", advice)
     number = float(stripped)
-    if abs(number) > LARGEST:
+    if math.isinf(round_to_single(number)):
         raise UsageError(f"The {what} {text!r} is too large.", "Choose a smaller one.")
     # Whether zero was typed can be seen from the digits alone: 1e-999 is zero as a float already.
     if abs(number) < SMALLEST and re.search("[1-9]", re.split("[eE]", stripped)[0]):

@@ -14,6 +14,7 @@ RECIPE = 2
 """The version of the computation, part of the identity of a run.
 
 It is raised whenever the bits change: order of the layers, shapes of the shards, random streams.
+What is known of older ones is in ``recipes``.
 """
 
 AUTO = "auto"

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from lenetcli.errors import UsageError
 from lenetcli.experiment.architecture import IMAGE_SIDE
 from lenetcli.experiment.config import Config, Request
+from lenetcli.experiment.recipes import round_to_single
 from lenetcli.words import name_value
 
 MAX_INTEGER = 2**31 - 1
@@ -50,16 +51,18 @@ class Parameter:
         return self.phrase(value) if self.phrase else f"{self.noun} {name_value(value)}"
 
     def check(self, value: Any) -> None:
-        """Check that a value is within the bounds.
+        """Check that a value is within the bounds, a decimal number as float32.
 
         Raises:
             UsageError: if it is not; it names the option and the value.
         """
-        if self.kind is float and not self.least <= value < self.below:
+        if self.kind is float and not self.least <= round_to_single(value) < self.below:
             bounds = "a positive number"
             if self.below < math.inf:
                 bounds = f"in the range from {self.least:g} to below {self.below:g}"
-            raise UsageError(f"The {self.noun} {value:g} is not {bounds}.", f"Try {self.example:g}.")
+            typed, rounded = name_value(value), name_value(round_to_single(value))
+            name = typed if typed == rounded else f"{typed} ({rounded} in float32)"
+            raise UsageError(f"The {self.noun} {name} is not {bounds}.", f"Try {self.example:g}.")
         if self.kind is int and value is not None and not self.least <= value <= self.most:
             if self.default is None:
                 problem, advice = f"{value} {self.name} cannot be had.", f"a number from 1 to {self.most}"

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from lenetcli.experiment.config import Config, DeviceKind, Request
+from lenetcli.experiment.config import RECIPE, Config, DeviceKind, Request
 from lenetcli.experiment.parameters import OPTIONS
+from lenetcli.experiment.recipes import round_value
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.words import name_value
 
@@ -145,6 +146,11 @@ class Sweep:
         """The number of cells that are done."""
         return sum(cell.is_done for cell in self.cells)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether every cell is done."""
+        return self.done == len(self.cells)
+
     def groups(self, *by: str) -> tuple[Group, ...]:
         """The cells that agree in the fields ``by`` (default: ``parameters``), in the order of the cells."""
         names = by or self.parameters
@@ -155,6 +161,15 @@ class Sweep:
             Group(dict(zip(names, values, strict=True)), tuple(members), self.epochs)
             for values, members in cells.items()
         )
+
+
+def round_request(
+    request: Request, axes: Sequence[Axis], recipe: int = RECIPE
+) -> tuple[Request, tuple[Axis, ...]]:
+    """A request and its axes with the decimal numbers as a recipe has them."""
+    values = {one.name: round_value(getattr(request, one.name), recipe) for one in fields(request)}
+    rounded = (Axis(axis.name, tuple(round_value(value, recipe) for value in axis.values)) for axis in axes)
+    return Request(**values), tuple(rounded)
 
 
 def name_axes(sweep: Sweep) -> tuple[str, ...]:

@@ -118,7 +118,10 @@ class Store:
         return self._database.query(lambda c: sweeps.find_sweep(c, prefix))
 
     def find_request(self, request: Request, axes: Sequence[Axis]) -> Sweep | None:
-        """The newest sweep that the same request began, in whatever order it was typed; None without one."""
+        """The newest sweep that the same request began, in whatever order it was typed; None without one.
+
+        A sweep of a newer recipe goes before one of an older recipe, whichever was requested last.
+        """
         return self._database.query(lambda c: sweeps.find_request(c, request, axes))
 
     def predictions(self, key: str, epoch: int) -> bytes | None:

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from lenetcli.experiment.config import Config, Request
 from lenetcli.experiment.parameters import PARAMETERS
+from lenetcli.experiment.recipes import RECIPES
 from lenetcli.experiment.run import Run
-from lenetcli.experiment.sweep import Axis, Cell, Sweep
+from lenetcli.experiment.sweep import Axis, Cell, Sweep, round_request
 from lenetcli.store.queries import MIN_ID_DIGITS, check_types, find_key, find_runs, group_rows
 from lenetcli.store.rows import add_row
 from lenetcli.store.tables import SWEEP_CELLS, SWEEPS
@@ -37,16 +38,21 @@ def find_sweep(connection: Connection, prefix: str) -> Sweep:
 
 
 def find_request(connection: Connection, request: Request, axes: Sequence[Axis]) -> Sweep | None:
-    """The newest sweep that the same request began; None if there is none that can be read."""
-    return _find_readable(connection, SWEEPS.c.asked == _write_request(request, axes))
+    """The newest sweep of the newest recipe that the same request began; None if there is none to be read."""
+    for recipe in RECIPES:
+        asked = _write_request(*round_request(request, axes, recipe))
+        for sweep in _find_readable(connection, SWEEPS.c.asked == asked):
+            if all(cell.config.recipe == recipe for cell in sweep.cells):
+                return sweep
+    return None
 
 
-def _find_readable(connection: Connection, condition: Any) -> Sweep | None:
-    """The newest sweep that satisfies a condition; None also if its rows were edited by hand."""
+def _find_readable(connection: Connection, condition: Any) -> list[Sweep]:
+    """The sweeps that satisfy a condition, the newest first; none if rows of one were edited by hand."""
     try:
-        return next(iter(find_sweeps(connection, condition)), None)
+        return find_sweeps(connection, condition)
     except ValueError:  # requested again, it is planned and recorded anew
-        return None
+        return []
 
 
 def _write_request(request: Request, axes: Sequence[Axis]) -> str:
@@ -67,7 +73,7 @@ def record_request(connection: Connection, sweep: Sweep) -> None:
         "last_requested": now,
     }
     known_id = connection.execute(select(SWEEPS.c.id).where(SWEEPS.c.key == sweep.id)).scalar_one_or_none()
-    if known_id is not None and _find_readable(connection, SWEEPS.c.id == known_id) is None:
+    if known_id is not None and not _find_readable(connection, SWEEPS.c.id == known_id):
         connection.execute(delete(SWEEPS).where(SWEEPS.c.id == known_id))
     elif known_id is not None:
         connection.execute(update(SWEEPS).where(SWEEPS.c.id == known_id).values(newest))

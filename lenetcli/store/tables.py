@@ -210,7 +210,7 @@ SWEEPS = Table(
     ),
     column("epochs", Integer),
     column("dataset", String),
-    column("request", JSON, comment="What was typed, with its gaps."),
+    column("request", JSON, comment="What was typed, with its gaps; numbers as its recipe has them."),
     column(
         "asked",
         String,

@@ -13,26 +13,18 @@ from lenetcli.experiment.architecture import IMAGE_SIDE, activation_bytes, count
 from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Precision, Request
 from lenetcli.experiment.datasets import SYNTHETIC, name_datasets
 from lenetcli.experiment.parameters import check_request
-from lenetcli.experiment.sweep import Axis, Cell, Sweep
+from lenetcli.experiment.recipes import RECIPES, choose_shards
+from lenetcli.experiment.sweep import Axis, Cell, Sweep, round_request
 from lenetcli.machine import devices, limits, processor
 from lenetcli.machine.devices import Device
 from lenetcli.store.store import Store
+from lenetcli.training.older_runs import CHANGED, describe_left, find_finished
 
 TENSORFLOW_BYTES = 650_000_000
 """The memory of a process that has loaded TensorFlow and no data."""
 
 Finder = Callable[..., DataSource]
 """A function like ``data.sources.find``."""
-
-
-def choose_shards(batch_size: int, device: DeviceKind) -> int:
-    """The default number of shards of a batch, which are computed in parallel.
-
-    It determines the bits and therefore does not depend on the machine. A GPU is parallel within each
-    operation: one shard. On a CPU there are four, for networks of any size: a rule by size would put a step
-    into the curve of runtime against parameters (docs/performance.md has the price on two cores).
-    """
-    return min(1 if device is DeviceKind.GPU else 4, batch_size)
 
 
 def estimate_bytes(config: Config, images: int) -> int:
@@ -43,8 +35,8 @@ def estimate_bytes(config: Config, images: int) -> int:
     return TENSORFLOW_BYTES + images * IMAGE_SIDE**2 + weights + activations
 
 
-def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
-    """The configuration of a checked request on given data and a given kind of device.
+def resolve(request: Request, source: DataSource, device: DeviceKind, recipe: int = RECIPE) -> Config:
+    """The configuration that a recipe makes of a checked request on given data and a given kind of device.
 
     Raises:
         UsageError: if a batch is larger than the data, or the run needs more memory than this machine has.
@@ -54,8 +46,9 @@ def resolve(request: Request, source: DataSource, device: DeviceKind) -> Config:
             f"A batch of {request.batch_size} is larger than the {source.train_images} training images.",
             "Choose a smaller --batch-size.",
         )
-    shards = request.shards or choose_shards(request.batch_size, device)
-    config = request.configure(data=source.sha256, device=device, shards=shards, recipe=RECIPE)
+    rounded, _ = round_request(request, (), recipe)
+    shards = request.shards or choose_shards(request.filters, request.batch_size, device, recipe)
+    config = rounded.configure(data=source.sha256, device=device, shards=shards, recipe=recipe)
     images = source.train_images + source.validation_images + source.test_images
     needed, available = estimate_bytes(config, images), limits.memory_bytes()
     if needed > available:
@@ -89,48 +82,76 @@ class Plan:
 
 
 def make_plan(
-    request: Request, axes: Sequence[Axis], store: Store, find: Finder, *, remeasure: bool = False
+    request: Request,
+    axes: Sequence[Axis],
+    store: Store,
+    find: Finder,
+    *,
+    remeasure: bool = False,
+    anew: bool = False,
 ) -> Plan:
     """The plan of a run or a sweep: a new one, or the recorded one that the same request began.
 
     The cells share the settings of ``request`` but for those that are ``axes``; a single run has no axes.
     With ``remeasure``, finished runs are trained again for their timings.
 
+    Everything that is trained is of the present recipe. If nothing of the request has begun under it and all
+    is finished under an older one, that is the plan, unless it is to be trained ``anew``.
+
     Raises:
-        UsageError: if a value is out of bounds, or options contradict each other.
+        UsageError: if a value is out of bounds, options contradict each other, or runs of an older recipe are
+            to be measured again.
         DataError: if the data cannot be found, or is not that of the recorded sweep.
         DeviceError: if the device cannot be used.
     """
-    requests = expand(request, axes)
+    expand(request, axes)  # checks it as it was typed
     recorded, source = _find_recorded(request, axes, store, find)
-    if recorded is not None and not remeasure and recorded.done == len(recorded.cells):
+    is_present = recorded is not None and recorded.base.recipe == RECIPE
+    if recorded is not None and recorded.is_done and not remeasure and (is_present or not anew):
         if request.device != AUTO:
             devices.choose_device(request.device)  # an error, although nothing would be trained on it
-        return Plan(sweep=recorded, source=source)
-    # The runs of another recipe cannot be continued: such a sweep begins afresh.
-    begun = recorded if recorded is not None and recorded.base.recipe == RECIPE else None
-    pinned = pin(request, begun)
+        return Plan(sweep=recorded, source=source, notes=() if is_present else (CHANGED,))
+    pinned = pin(request, recorded)
     device = _choose_device(request, pinned)
     source = source or find(pinned.dataset, pinned.data)
-    if begun is not None and source.sha256 != begun.base.data:
-        names = name_datasets([begun.dataset, (source.sha256, source.name)])
+    if recorded is not None and source.sha256 != recorded.base.data:
+        names = name_datasets([recorded.dataset, (source.sha256, source.name)])
         raise DataError(
-            f"This sweep was begun on {names[begun.base.data]}, which cannot be had now.",
+            f"This sweep was begun on {names[recorded.base.data]}, which cannot be had now.",
             "Give it with --data, or begin afresh with --dataset synthetic.",
         )
+    notes = _resume_notes(request, pinned, find) if recorded else _begin_notes(source, request, device)
+    of_recipes = (refresh(store, _lay_out(request, axes, source, device, recipe)) for recipe in RECIPES)
+    sweep = next(of_recipes)
+    # Another request may have trained a part of a sweep under this recipe: that does not begin the sweep.
+    begun = is_present or (sweep.is_done if axes else sweep.runs)
+    older = [] if begun else list(of_recipes)
+    finished = None if anew else find_finished(older, remeasure=remeasure)
+    return Plan(
+        sweep=finished or sweep,
+        source=source,
+        device=device,
+        notes=(*notes, *([CHANGED] if finished else describe_left(sweep, older))),
+        remeasure=remeasure,
+    )
+
+
+def _lay_out(
+    request: Request, axes: Sequence[Axis], source: DataSource, device: Device, recipe: int
+) -> Sweep:
+    """The sweep that a recipe makes of a checked request, without its runs."""
+    rounded, rounded_axes = round_request(request, axes, recipe)
     now = datetime.now(UTC)
-    sweep = Sweep(
-        axes=tuple(axes),
+    return Sweep(
+        axes=rounded_axes,
         epochs=request.epochs,
         dataset_name=source.name,
-        cells=tuple(Cell(config=resolve(one, source, device.kind)) for one in requests),
-        request=request,
+        cells=tuple(
+            Cell(config=resolve(one, source, device.kind, recipe)) for one in expand(rounded, rounded_axes)
+        ),
+        request=rounded,
         created_at=now,
         last_requested=now,
-    )
-    notes = _resume_notes(request, pinned, find) if begun else _begin_notes(source, request, device)
-    return Plan(
-        sweep=refresh(store, sweep), source=source, device=device, notes=tuple(notes), remeasure=remeasure
     )
 
 

@@ -40,6 +40,12 @@ app.main()
 """
 
 
+RAISED_RECIPE = """
+from lenetcli.cli import reproduce
+reproduce.RECIPE += 1
+"""
+
+
 def test_the_whole_exercise(folder):
     planned = lenetcli(folder, "reproduce", "--dry-run", "--epochs", "2")
     assert planned.returncode == 0, planned.stderr
@@ -71,6 +77,9 @@ def test_the_whole_exercise(folder):
     undone = lenetcli(folder, "reproduce", "--epochs", "3", code=IDLE_PARTS)
     assert undone.returncode == 1
     assert f"has left no sweep in {folder}/lenetcli.db. Type" in undone.stderr
+    undone = lenetcli(folder, "reproduce", "--epochs", "2", "--anew", code=RAISED_RECIPE + IDLE_PARTS)
+    assert undone.returncode == 1
+    assert "--anew has left no sweep in" in undone.stderr
     database = sqlite3.connect(folder / "lenetcli.db")
     with database:
         database.execute("UPDATE runs SET completed_epochs = 0, state = 'interrupted' WHERE lr < 0.1")

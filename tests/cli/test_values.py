@@ -30,5 +30,12 @@ def test_spellings_of_one_value(spelling):
     assert values.parse_value("lr", spelling) == 0.001
 
 
+def test_the_range_is_that_of_float32():
+    largest = "3.4028235e38"  # as the largest of float32 is kept, which is a little less
+    assert values.parse_float(largest) == 3.4028235e38
+    with pytest.raises(UsageError, match="too large"):
+        values.parse_float("3.4028236e38")
+
+
 def test_a_negative_zero_is_zero():
     assert math.copysign(1, values.parse_value("momentum", "-0.0")) == 1

@@ -13,8 +13,8 @@ from lenetcli.experiment.parameters import COLUMNS, OPTIONS, check_request, desc
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"lr": value} for value in (0.0, -0.1, float("nan"), float("inf"))),
-        *({"momentum": value} for value in (-0.1, 1.0, float("nan"))),
+        *({"lr": value} for value in (0.0, -0.1, 2.0**-151, 1e39, float("nan"), float("inf"))),
+        *({"momentum": value} for value in (-0.1, 1.0, 1 - 2.0**-26, float("nan"))),
         *({name: 0} for name in ("epochs", "filters", "kernel_size", "hidden_units", "batch_size")),
         *({"seed": -1}, {"seed": 2**31}, {"threads": 0}, {"shards": 0}, {"shards": 65}, {"kernel_size": 29}),
     ],
@@ -28,7 +28,7 @@ def test_a_mistake_is_found_before_anything_is_read(wrong):
     "right",
     [
         {},
-        {"lr": 5e-324},
+        {"lr": 2.0**-149},
         *({"momentum": value} for value in (0.0, 0.999)),
         *({name: 1} for name in ("epochs", "filters", "kernel_size", "hidden_units", "batch_size")),
         *({"seed": value} for value in (0, 2**31 - 1)),
@@ -46,6 +46,11 @@ def test_the_bounds_themselves_are_allowed(right):
     [
         ({"lr": 0.0}, "The learning rate 0 is not a positive number.", "Try 0.1."),
         ({"momentum": 1.0}, "The momentum 1 is not in the range from 0 to below 1.", "Try 0.9."),
+        (
+            {"momentum": 0.99999999},
+            "The momentum 0.99999999 (1 in float32) is not in the range from 0 to below 1.",
+            "Try 0.9.",
+        ),
         ({"batch_size": 0}, "--batch-size cannot be 0.", "Choose a whole number from 1 to 2,147,483,647."),
         ({"seed": -1}, "--seed cannot be -1.", "Choose a whole number from 0 to 2,147,483,647."),
         ({"threads": 5000}, "5000 threads cannot be had.", "Choose a number from 1 to 1024."),

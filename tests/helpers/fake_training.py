@@ -146,8 +146,8 @@ class Listener:
         return [event.text for event in self.events if isinstance(event, Noted)]
 
 
-def make_plan(store, rates, epochs, *, single=False, remeasure=False, seeds=(0,)):
-    cells = tuple(Cell(config=replace(BASE, lr=rate, seed=seed)) for rate in rates for seed in seeds)
+def make_plan(store, rates, epochs, *, single=False, remeasure=False, seeds=(0,), base=BASE):
+    cells = tuple(Cell(config=replace(base, lr=rate, seed=seed)) for rate in rates for seed in seeds)
     grid = [Axis("lr", tuple(rates)), *([Axis("seed", tuple(seeds))] if len(seeds) > 1 else [])]
     sweep = Sweep(
         axes=() if single else tuple(grid),

@@ -36,6 +36,25 @@ def test_gaps_are_filled_from_the_configuration_alone():
         resolve(Request(filters=2**31 - 1), Source(), DeviceKind.CPU)
 
 
+def test_numbers_are_those_of_float32():
+    source = Source()
+    typed = Request(lr=0.100000001, momentum=0.30000001192092896)
+    config = resolve(typed, source, DeviceKind.CPU)
+    assert (config.lr, config.momentum) == (0.1, 0.3)
+    assert config == resolve(Request(lr=0.1, momentum=0.3), source, DeviceKind.CPU)
+    older = resolve(typed, source, DeviceKind.CPU, recipe=1)
+    assert (older.lr, older.momentum, older.recipe, older.shards) == (typed.lr, typed.momentum, 1, 2)
+
+
+def test_values_that_float32_does_not_tell_apart_are_one_cell(store):
+    request, axes = Request(device="cpu"), [Axis("lr", (0.1, 0.100000001, 0.2))]
+    plan = make_plan(request, axes, store, find)
+    assert [cell.config.lr for cell in plan.sweep.cells] == list(plan.sweep.values) == [0.1, 0.2]
+    store.request_sweep(plan.sweep)
+    for values in ((0.1, 0.2), (0.20000000001, 0.1)):
+        assert store.find_request(request, [Axis("lr", values)]).id == plan.sweep.id
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     values=st.lists(st.sampled_from([0.1, 0.01, 0.001, 0.0001, 0.5]), min_size=1, max_size=8),
@@ -94,17 +113,6 @@ def test_auto_stays_what_it_was(store, monkeypatch):
         make_plan(request, [Axis("lr", (0.1,))], store, lambda *_, **__: Other())
     again = make_plan(request, [Axis("lr", (0.1,))], store, find)
     assert again.sweep.cells[0].config == plan.sweep.cells[0].config
-
-
-def test_a_raised_recipe_trains_nothing_under_an_old_key(store, monkeypatch):
-    """A recorded sweep that is not finished begins afresh: what it has is left as it is."""
-    request, axes = Request(device="cpu"), [Axis("lr", (0.1, 0.01))]
-    plan = make_plan(request, axes, store, find)
-    store.request_sweep(plan.sweep)
-    monkeypatch.setattr("lenetcli.training.plan.RECIPE", 2)
-    again = make_plan(request, axes, store, find)
-    assert {cell.config.recipe for cell in again.open_cells} == {2}
-    assert again.sweep.id != plan.sweep.id
 
 
 def test_nothing_is_looked_for_when_nothing_is_left(store, monkeypatch):
