@@ -49,6 +49,17 @@ def resolve(request: Request, source: DataSource, device: DeviceKind, recipe: in
     rounded, _ = round_request(request, (), recipe)
     shards = request.shards or choose_shards(request.filters, request.batch_size, device, recipe)
     config = rounded.configure(data=source.sha256, device=device, shards=shards, recipe=recipe)
+    if recipe == RECIPE:  # nothing is trained under another one
+        _check_memory(config, source)
+    return config
+
+
+def _check_memory(config: Config, source: DataSource) -> None:
+    """Check that this machine has the memory that a run needs.
+
+    Raises:
+        UsageError: if it has not.
+    """
     images = source.train_images + source.validation_images + source.test_images
     needed, available = estimate_bytes(config, images), limits.memory_bytes()
     if needed > available:
@@ -58,7 +69,6 @@ def resolve(request: Request, source: DataSource, device: DeviceKind, recipe: in
             f"{available / 1e9:.0f} GB.",
             "Choose fewer --filters or --hidden-units, or a smaller --batch-size.",
         )
-    return config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +133,8 @@ def make_plan(
     notes = _resume_notes(request, pinned, find) if recorded else _begin_notes(source, request, device)
     of_recipes = (refresh(store, _lay_out(request, axes, source, device, recipe)) for recipe in RECIPES)
     sweep = next(of_recipes)
-    # Another request may have trained a part of a sweep under this recipe: that does not begin the sweep.
-    begun = is_present or (sweep.is_done if axes else sweep.runs)
+    # Other requests may have trained a part of a sweep under the present recipe: that does not begin it.
+    begun = is_present if recorded else sweep.is_done if axes else sweep.runs
     older = [] if begun else list(of_recipes)
     finished = None if anew else find_finished(older, remeasure=remeasure)
     return Plan(

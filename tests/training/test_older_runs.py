@@ -165,6 +165,8 @@ def test_a_shared_run_does_not_begin_a_sweep(store):
     carry_out(store, [0.1, 0.01], 2, base=OLD)
     train(store, plan(store, (), anew=True))
     assert plan(store, rates(0.1, 0.01)).notes == (CHANGED,)
+    with pytest.raises(UsageError, match="cannot be measured again"):
+        plan(store, rates(0.1, 0.01), remeasure=True)
     wider = plan(store, rates(0.1, 0.01, 0.5))
     assert recipes(wider) == {RECIPE}
     assert f"Run {old_id(0.01)} of recipe 1 is left" in wider.notes[0]
@@ -229,3 +231,12 @@ def test_the_data_are_those_that_the_older_sweep_was_begun_on(store):
     found = plan(store, rates(0.1), find=look)
     assert recipes(found) == {RECIPE} and {cell.config.data for cell in found.sweep.cells} == {SYNTHETIC}
     assert found.notes[0] == "This sweep goes on with the synthetic digits it was begun on, not MNIST."
+
+
+def test_a_recorded_sweep_means_the_same_runs_when_it_is_measured(store):
+    """Others that were trained under the present recipe by another sweep do not take their place."""
+    carry_out(store, [0.1, 0.01], 2, base=OLD)
+    train(store, plan(store, rates(0.1, 0.01, 0.5), anew=True))
+    assert plan(store, rates(0.1, 0.01)).notes == (CHANGED,)
+    with pytest.raises(UsageError, match="These runs are of recipe 1"):
+        plan(store, rates(0.1, 0.01), remeasure=True)
