@@ -54,7 +54,7 @@ def _name_left(runs: Sequence[Run], epochs: int) -> str:
     """A sentence on runs of one recipe: names, unfinished ones first, progress, and what can finish them."""
     recipe = runs[0].config.recipe
     finished = [run for run in runs if run.state.is_finished()]
-    unfinished = [run for run in runs if run not in finished]
+    unfinished = [run for run in runs if not run.state.is_finished()]
     progress = [(run.short_id, f"{run.epochs} of {plural(epochs, 'epoch')}") for run in unfinished]
     progress += [(run.short_id, str(run.state)) for run in finished]
     end = "."
