@@ -122,10 +122,11 @@ def _conclude_overhead(device: DeviceSeries) -> Statement:
 
 def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
     """The statement on the speed-up at each size measured on both, and on the sizes at which the GPU pays."""
-    # A ratio of runtimes describes the devices only if data, settings and size are equal. A point in doubt
-    # would make a disturbance of one machine appear as a difference of the devices.
+    # A ratio of runtimes describes the devices only if data, settings, recipe and size are equal. A point in
+    # doubt would make a disturbance of one machine appear as a difference of the devices.
     if len({replace(d.config, filters=1, seed=0, shards=1, device=DeviceKind.CPU) for d in (gpu, cpu)}) > 1:
-        text = f"{gpu.label} and {cpu.label} are not compared: their data or settings differ."
+        what = "data or settings" if gpu.config.recipe == cpu.config.recipe else "recipes"
+        text = f"{gpu.label} and {cpu.label} are not compared: their {what} differ."
         return Statement("unlike", text)
     cpu_points = {point.filters: point for point in cpu.clean}
     pairs = [(point, cpu_points[point.filters]) for point in gpu.clean if point.filters in cpu_points]

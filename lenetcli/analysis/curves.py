@@ -1,7 +1,7 @@
 """Learning curves as plain numbers: the mean over the seeds and its range, for each value of a sweep."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -10,6 +10,7 @@ from lenetcli.errors import NotFoundError
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.parameters import describe_config, name_parameter
+from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import CurvePoint, Run, RunState
 from lenetcli.experiment.sweep import Sweep, write_command
 from lenetcli.words import join_words, name_value, plural
@@ -49,6 +50,7 @@ class Curve:
     diverged: int
     ends_diverged: bool
     runs: tuple[str, ...]
+    recipe: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +58,19 @@ class CurveSeries:
     """All curves of a figure, with the texts of its title and notes.
 
     ``subject`` is what the labels name, ``setting`` describes the common configuration, and ``epochs`` is the
-    length of the horizontal axis.
+    length of the horizontal axis. ``recipe`` names that of all curves if the store has another one, too.
     """
 
     metric: Metric
     subject: str
     dataset: str
     setting: str
+    recipe: str = ""
     epochs: int
     curves: tuple[Curve, ...]
     notes: tuple[str, ...]
 
-    HEADER = ("label", "epoch", "mean", "low", "high", "seeds", "diverged", "runs")
+    HEADER = ("label", "epoch", "mean", "low", "high", "seeds", "diverged", "runs", "recipe")
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -90,18 +93,22 @@ class CurveSeries:
     def rows(self) -> list[tuple[Any, ...]]:
         """The plotted numbers: one row per curve and epoch, with the columns of ``HEADER``."""
         return [
-            (curve.label, epoch, *numbers, curve.seeds, curve.diverged, " ".join(curve.runs))
+            (curve.label, epoch, *numbers, curve.seeds, curve.diverged, " ".join(curve.runs), curve.recipe)
             for curve in self.curves
             for epoch, numbers in enumerate(zip(curve.mean, curve.low, curve.high, strict=True), 1)
         ]
 
 
 def sweep_curves(
-    sweep: Sweep, metric: Metric = Metric.VAL_ACCURACY, names: Mapping[str, str] | None = None
+    sweep: Sweep,
+    metric: Metric = Metric.VAL_ACCURACY,
+    *,
+    names: Mapping[str, str] | None = None,
+    recipes: Collection[int] = (),
 ) -> CurveSeries:
     """The curves of a sweep, one per value, in the order of the values.
 
-    ``names`` are those of all data sets that are shown beside it, by hash.
+    ``names`` are those of all data sets that are shown beside it, by hash; ``recipes`` those of its store.
 
     Raises:
         NotFoundError: if no run of the sweep has finished an epoch.
@@ -121,14 +128,19 @@ def sweep_curves(
         subject=name_parameter(sweep.parameter),
         dataset=(names or name_datasets([sweep.dataset]))[sweep.base.data],
         setting=describe_config(sweep.base, sweep.parameter),
+        recipe=name_recipe(sweep.base.recipe, recipes),
         epochs=sweep.epochs,
         curves=tuple(curves),
         notes=tuple(notes),
     )
 
 
-def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> CurveSeries:
+def run_curves(
+    runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY, *, recipes: Collection[int] = ()
+) -> CurveSeries:
     """The curves of any runs, labelled by their differences; runs that differ only in the seed share a curve.
+
+    ``recipes`` are those of the store.
 
     Raises:
         NotFoundError: if no run has finished an epoch.
@@ -137,8 +149,10 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
     for run in runs:
         groups.setdefault(replace(run.config, seed=0), {})[run.key] = run
     differing = [f.name for f in fields(Config) if len({getattr(config, f.name) for config in groups}) > 1]
-    # The default number of shards follows from other fields: it is a label only if nothing else differs.
-    label_fields = [name for name in differing if name != "shards"] or differing
+    # The default number of shards follows from other fields: it is a label only if these are not enough.
+    others = [name for name in differing if name != "shards"]
+    points = {tuple(getattr(config, name) for name in others) for config in groups}
+    label_fields = others if len(points) == len(groups) else differing
     names = name_datasets(run.dataset for run in runs)
     families = [
         (_write_label(next(iter(group.values())), label_fields, names), place, tuple(group.values()))
@@ -151,6 +165,7 @@ def run_curves(runs: Sequence[Run], metric: Metric = Metric.VAL_ACCURACY) -> Cur
         subject="run",
         dataset=" and ".join(names.values()),
         setting=describe_config(runs[0].config, *differing),
+        recipe="" if "recipe" in differing else name_recipe(runs[0].config.recipe, recipes),
         epochs=max(run.epochs for run in runs),
         curves=tuple(curves),
         notes=tuple(notes),
@@ -193,6 +208,7 @@ def _average_families(
                     diverged=diverged,
                     ends_diverged=members[0].state is RunState.DIVERGED,
                     runs=tuple(run.id for run in members),
+                    recipe=members[0].config.recipe,
                 )
             )
         elif diverged:

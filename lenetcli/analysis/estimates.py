@@ -56,7 +56,7 @@ def fit_cost(works: Sequence[float], seconds: Sequence[float]) -> Cost | None:
     return Cost(overhead, rate, misfit)
 
 
-COMPARABLE_FIELDS = ("device", "data", "precision", "batch_size")
+COMPARABLE_FIELDS = ("device", "data", "precision", "batch_size", "recipe")
 """The fields of a ``Config`` that must be equal for the time of one run to be estimated from another."""
 
 

@@ -1,6 +1,6 @@
 """Runtimes as plain numbers: seconds against parameters, a series for each device that was measured."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import Any
@@ -12,6 +12,7 @@ from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.exercise import FILTERS_COMMANDS
 from lenetcli.experiment.parameters import describe_config
+from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.words import name_values, plural
@@ -80,18 +81,20 @@ class RuntimeSeries:
     """The runtimes on all devices of a figure, with the texts of its title and notes.
 
     All seconds are those of ``epochs`` epochs: the number of the sweeps, or 1 if they differ in it.
-    ``setting`` describes the common configuration; it is empty if the devices differ in theirs.
+    ``setting`` describes the common configuration; it is empty if the devices differ in theirs. ``recipe``
+    names that of all devices if the store has another one, too.
     """
 
     dataset: str
     setting: str
+    recipe: str = ""
     epochs: int
     devices: tuple[DeviceSeries, ...]
     notes: tuple[str, ...]
 
     HEADER = (
         *("device", "device_name", "filters", "parameters", "epochs"),
-        *("seconds", "low", "high", "doubt", "runs"),
+        *("seconds", "low", "high", "doubt", "runs", "recipe"),
     )
 
     @property
@@ -110,7 +113,7 @@ class RuntimeSeries:
         return [
             (
                 *(d.kind.value, d.name, p.filters, p.parameters, self.epochs),
-                *(p.seconds, p.low, p.high, p.doubt, " ".join(p.ids)),
+                *(p.seconds, p.low, p.high, p.doubt, " ".join(p.ids), d.config.recipe),
             )
             for d in self.devices
             for p in d.points
@@ -126,22 +129,26 @@ def newest_filters(sweeps: Iterable[Sweep]) -> tuple[Sweep, ...]:
     return tuple(newest[kind] for kind in DeviceKind if kind in newest)
 
 
-def runtime_series(sweeps: Sequence[Sweep], names: Mapping[str, str] | None = None) -> RuntimeSeries:
+def runtime_series(
+    sweeps: Sequence[Sweep], *, names: Mapping[str, str] | None = None, recipes: Collection[int] = ()
+) -> RuntimeSeries:
     """The runtimes of sweeps over filters, a series for each device, and for each number of threads of a CPU.
 
-    ``names`` are those of all data sets that are shown beside them, by hash.
+    ``names`` are those of all data sets that are shown beside them, by hash; ``recipes`` those of the store.
 
     Raises:
         NotFoundError: if no run has been timed.
     """
     groups = [[(run, _write_doubt(run, sweep.epochs)) for run in sweep.runs] for sweep in sweeps]
-    return _make_series(
-        groups, {sweep.epochs for sweep in sweeps}, names or name_datasets(sweep.dataset for sweep in sweeps)
-    )
+    lengths = {sweep.epochs for sweep in sweeps}
+    names = names or name_datasets(sweep.dataset for sweep in sweeps)
+    return _make_series(groups, lengths, names, recipes)
 
 
-def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
+def run_runtimes(runs: Sequence[Run], *, recipes: Collection[int] = ()) -> RuntimeSeries:
     """The runtimes of any runs, a series for each device and each setting apart from filters and seed.
+
+    ``recipes`` are those of the store.
 
     Raises:
         NotFoundError: if no run has been timed.
@@ -151,13 +158,16 @@ def run_runtimes(runs: Sequence[Run]) -> RuntimeSeries:
         setting = replace(run.config, filters=1, seed=0, shards=1)
         groups.setdefault(setting, []).append((run, _write_doubt(run, run.epochs)))
     lengths = {run.epochs for run in runs if run.timings}
-    return _make_series(groups.values(), lengths, name_datasets(run.dataset for run in runs))
+    return _make_series(groups.values(), lengths, name_datasets(run.dataset for run in runs), recipes)
 
 
 def _make_series(
-    groups: Iterable[Sequence[Doubted]], lengths: set[int], names: Mapping[str, str]
+    groups: Iterable[Sequence[Doubted]],
+    lengths: set[int],
+    names: Mapping[str, str],
+    recipes: Collection[int],
 ) -> RuntimeSeries:
-    """The series of groups of runs, each of one setting.
+    """The series of groups of runs, each of one setting, in a store with these recipes.
 
     The seconds are those of the only number of epochs in ``lengths``, or of one epoch if there are several.
     """
@@ -170,12 +180,15 @@ def _make_series(
         )
     datasets = [device.dataset for device in devices]
     settings = [describe_config(device.config, "filters") for device in devices]
-    for texts in (datasets, settings):
+    shown = [device.config.recipe for device in devices]
+    computed = [name_recipe(recipe, {*recipes, *shown}) for recipe in shown]
+    for texts in (datasets, settings, computed):
         if len(set(texts)) > 1:
             devices = [replace(d, label=f"{d.label}, {text}") for d, text in zip(devices, texts, strict=True)]
     return RuntimeSeries(
         dataset=" and ".join(dict.fromkeys(datasets)),
         setting=settings[0] if len(set(settings)) == 1 else "",
+        recipe=computed[0] if len(set(computed)) == 1 else "",
         epochs=epochs,
         devices=tuple(devices),
         notes=tuple(note for device in devices for note in _write_notes(device)),

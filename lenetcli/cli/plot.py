@@ -71,10 +71,13 @@ def _find_series(
     from lenetcli.store.store import Store
 
     store = Store.open(address)
+    recipes = store.recipes()
     if runs:
         found = [store.run(prefix) for prefix in runs]
         store.verify(found)
-        return run_runtimes(found) if field == "runtime" else run_curves(found, metric)
+        if field == "runtime":
+            return run_runtimes(found, recipes=recipes)
+        return run_curves(found, metric, recipes=recipes)
     sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
     if field == "runtime":
         chosen = newest_filters(sweeps) if sweep_id is None else sweeps
@@ -82,9 +85,9 @@ def _find_series(
         chosen = [sweep for sweep in sweeps if sweep_id or sweep.parameter == field][:1]
     store.verify(run for sweep in chosen for run in sweep.runs)
     if field == "runtime":
-        return runtime_series(chosen)
+        return runtime_series(chosen, recipes=recipes)
     if not chosen:
         name = field.replace("_", "-")
         command = LEARNING_RATES_COMMAND if field == "lr" else f"lenetcli sweep {name} VALUE..."
         raise NotFoundError(f"There is no sweep over {name} in '{store.name}'.", f"`{command}` trains one.")
-    return sweep_curves(chosen[0], metric)
+    return sweep_curves(chosen[0], metric, recipes=recipes)

@@ -56,7 +56,7 @@ def list_runs(
     else:
         unfiltered = not (state or device or sweep)
         total = store.count() if unfiltered and len(runs) == most else None
-        tables.print_runs(runs, total)
+        tables.print_runs(runs, store.recipes(), total)
 
 
 @app.command("show")

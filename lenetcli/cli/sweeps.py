@@ -15,8 +15,9 @@ def list_sweeps(as_json: options.JsonOption = False, address: options.StoreOptio
     from lenetcli.output import records
     from lenetcli.store.store import Store
 
-    sweeps = Store.open(address).sweeps()
+    store = Store.open(address)
+    sweeps = store.sweeps()
     if as_json:
         console.print_json([records.sweep_fields(sweep) for sweep in sweeps])
     else:
-        tables.print_sweeps(sweeps)
+        tables.print_sweeps(sweeps, store.recipes())

@@ -1,6 +1,7 @@
-"""What each recipe makes of a request: shards and decimals; and the releases that had the older ones."""
+"""What each recipe makes of a request, the releases that had the older ones, and the name of one among others."""
 
 from array import array
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -39,3 +40,8 @@ def round_to_single(number: float) -> float:
     single = array("f", [number])[0]
     decimals = (float(f"{single:.{digits}g}") for digits in range(1, 10))
     return next((decimal for decimal in decimals if array("f", [decimal])[0] == single), single)
+
+
+def name_recipe(recipe: int, among: Iterable[int]) -> str:
+    """The name of a recipe that is shown or stored beside others; empty if these are the same."""
+    return f"recipe {recipe}" if {recipe, *among} != {recipe} else ""

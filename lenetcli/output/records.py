@@ -21,7 +21,7 @@ _FIRST_FIELDS = (
     *("device_name", "parameters", "val_accuracy", "best_val_accuracy", "test_accuracy", "runtime_seconds"),
     "created_at",
 )
-_LAST_FIELDS = ("contended", "last_sign_of_life")
+_LAST_FIELDS = ("contended", "last_sign_of_life", "recipe")
 RUN_FIELDS = tuple(dict.fromkeys((*_FIRST_FIELDS, *(row.name for row in COLUMNS), *_LAST_FIELDS)))
 """The fields of a run in JSON and the columns in CSV, in this order. Programs rely on their names."""
 
@@ -71,7 +71,8 @@ def sweep_fields(sweep: Sweep) -> dict[str, Any]:
     ]
     names = ("id", "parameter", "values", "seeds", "epochs", "dataset", "device", "done")
     values = {name: getattr(sweep, "dataset_name" if name == "dataset" else name) for name in names}
-    return values | {"created_at": sweep.created_at, "last_requested": sweep.last_requested, "cells": cells}
+    times = {"created_at": sweep.created_at, "last_requested": sweep.last_requested}
+    return values | times | {"cells": cells, "recipe": sweep.base.recipe}
 
 
 def write_csv(series: "CurveSeries | RuntimeSeries", path: Path) -> None:

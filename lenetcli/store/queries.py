@@ -43,7 +43,7 @@ SORT_FIELDS: dict[str, Any] = {
     "created_at": RUNS.c.id,  # in whatever order the clocks of their machines put them
     "id": RUNS.c.key,
     **{name: RUNS.c[name] for name in ("state", "dataset", "filters", "lr", "batch_size", "seed", "device")},
-    **{name: RUNS.c[name] for name in ("parameters", "target_epochs")},
+    **{name: RUNS.c[name] for name in ("parameters", "target_epochs", "recipe")},
     "epochs": _LAST_EPOCH,
     "val_accuracy": _select_from_epochs(EPOCHS.c.val_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),
     "test_accuracy": _select_from_epochs(EPOCHS.c.test_accuracy, EPOCHS.c.epoch == _LAST_EPOCH),

@@ -109,6 +109,11 @@ class Store:
         """The number of runs."""
         return self._database.query(lambda c: c.execute(select(func.count()).select_from(RUNS)).scalar_one())
 
+    def recipes(self) -> Sequence[int]:
+        """The recipes of all runs, in ascending order."""
+        query = select(RUNS.c.recipe).distinct().order_by(RUNS.c.recipe)
+        return self._database.query(lambda c: c.execute(query).scalars().all())
+
     def sweeps(self) -> list[Sweep]:
         """All sweeps, the newest request first; the run of each cell is cut to the epochs of the sweep."""
         return self._database.query(sweeps.find_sweeps)

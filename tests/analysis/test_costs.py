@@ -79,6 +79,16 @@ def test_two_sizes_make_no_law():
     assert not any(topic.startswith("overhead") for topic, _ in found)
 
 
+def test_runtimes_of_two_recipes_are_not_compared():
+    old = filters_sweep(DeviceKind.CPU, CPU_SECONDS, base=replace(BASE, recipe=1))
+    found = costs(old, filters_sweep(DeviceKind.GPU, GPU_SECONDS, base=replace(BASE, recipe=2)))
+    assert not any(topic == "speed-up" for topic, _ in found)
+    assert [text for (topic, _), text in found.items() if topic == "unlike"] == [
+        "GPU (NVIDIA H100 80GB HBM3), recipe 2 and CPU (AMD EPYC 9654), recipe 1 are not compared: "
+        "their recipes differ."
+    ]
+
+
 def test_a_gpu_that_always_pays():
     text = costs(*both_sweeps())["speed-up", "Spe"]
     assert "4.19 (8 filters)" in text

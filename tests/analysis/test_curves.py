@@ -86,6 +86,29 @@ def test_chosen_runs_are_labelled_by_what_differs():
     assert [curve.seeds for curve in series.curves] == [2, 1]
 
 
+def test_runs_of_two_recipes_share_no_curve():
+    old, new = replace(BASE, recipe=1, shards=2), replace(BASE, recipe=2, shards=4)
+    seeds = [make_run(replace(base, seed=seed), RATES[0.1]) for base in (old, new) for seed in (0, 1)]
+    series = run_curves(seeds)
+    assert [(curve.label, curve.seeds, curve.recipe) for curve in series.curves] == [
+        ("recipe 1", 2, 1),
+        ("recipe 2", 2, 2),
+    ]
+    assert series.recipe == ""
+    # Shards that were chosen are in the labels, too.
+    eight = make_run(replace(new, shards=8), RATES[0.1])
+    labels = [curve.label for curve in run_curves([*seeds, eight]).curves]
+    assert labels == ["shards 2, recipe 1", "shards 4, recipe 2", "shards 8, recipe 2"]
+
+
+def test_a_recipe_is_named_beside_others_alone():
+    for recipes, name in (((), ""), ((2,), ""), ((1, 2), "recipe 2"), ((1,), "recipe 2")):
+        base = replace(BASE, recipe=2)
+        assert sweep_curves(rates_sweep(base=base), recipes=recipes).recipe == name
+        assert run_curves([make_run(base)], recipes=recipes).recipe == name
+        assert run_runtimes([make_run(base)], recipes=recipes).recipe == name
+
+
 def test_data_is_known_by_its_hash_and_never_by_its_label():
     for data, label, name in (
         (SYNTHETIC, "anything", "synthetic digits"),

@@ -81,6 +81,17 @@ def test_chosen_runs_of_other_settings_are_another_series():
     assert series.epochs == 10
 
 
+def test_runs_of_two_recipes_are_two_series_with_a_law_each():
+    sweeps = [filters_sweep(DeviceKind.CPU, CPU_SECONDS, base=replace(BASE, recipe=n)) for n in (1, 2)]
+    runs = [run for sweep in sweeps for run in sweep.runs]
+    for series in (run_runtimes(runs), runtime_series(sweeps)):
+        labels = [device.label for device in series.devices]
+        assert labels == [f"CPU (AMD EPYC 9654), recipe {number}" for number in (1, 2)]
+        assert [len(device.clean) for device in series.devices] == [4, 4]
+        assert (series.setting, series.recipe) == ("learning rate 0.1, batch 64", "")
+        assert len({id for point in series.points for id in point.ids}) == 8
+
+
 def test_sweeps_of_different_lengths_are_shown_by_the_epoch():
     sweeps = [
         filters_sweep(DeviceKind.CPU, CPU_SECONDS, epochs=5),

@@ -181,6 +181,9 @@ class MadeUpEvidence:
     with_labels: bool = True
     images: int = IMAGES
 
+    def recipes(self) -> Sequence[int]:
+        return sorted({run.config.recipe for sweep in self.made for run in sweep.runs})
+
     def sweeps(self) -> Sequence[Sweep]:
         return self.made
 

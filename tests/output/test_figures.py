@@ -9,7 +9,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from helpers.made_up import CPU_SECONDS, RATES, both_sweeps, filters_sweep, make_cell, make_sweep, rates_sweep
+from helpers.made_up import (
+    BASE,
+    CPU_SECONDS,
+    RATES,
+    both_sweeps,
+    filters_sweep,
+    make_cell,
+    make_sweep,
+    rates_sweep,
+)
 
 from lenetcli.analysis.curves import Metric, sweep_curves
 from lenetcli.analysis.runtimes import runtime_series
@@ -127,6 +136,13 @@ def test_a_broken_formula_in_a_device_name_breaks_no_figure():
     figure = draw(runtime_series([sweep]))
     assert "CPU (_CPU $\\frac{1$ _x_)" in read_texts(figure)
     assert render(figure, "pdf").startswith(MAGIC[".pdf"])
+
+
+def test_a_recipe_beside_others_stands_under_the_title():
+    for recipes, setting in (((), "16 filters, batch 64"), ((1, 2), "16 filters, batch 64, recipe 2")):
+        series = sweep_curves(rates_sweep(base=replace(BASE, recipe=2)), recipes=recipes)
+        assert setting in read_texts(draw(series))
+        assert draw_terminal(series).splitlines()[0].endswith("drawn, recipe 2" if recipes else "drawn")
 
 
 def test_labels_of_curves_that_end_together_do_not_overlap():

@@ -1,7 +1,7 @@
 """The tables of runs, sweeps, epochs, attempts and plans: columns that fit the console, order of rows."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -87,15 +87,27 @@ def _write_runtime(run: Run) -> str:
     return NONE if seconds is None else write_duration(seconds) + ("*" if run.contended else "")
 
 
-def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
+def _recipe_column(
+    recipe_of: Callable[[Item], int], items: Sequence[Item], stored: Collection[int]
+) -> list[Column[Item]]:
+    """The column of the recipe, which always stays, if the items or the store have several."""
+    several = len({*map(recipe_of, items), *stored}) > 1
+    return [Column("recipe", recipe_of, right=True)] if several else []
+
+
+def print_runs(runs: Sequence[Run], recipes: Collection[int] = (), total: int | None = None) -> None:
     """Print the table of ``runs list``, and notes on it; one says so if ``total`` is more than these runs.
 
     A parameter has a column if the runs differ in it; learning rate and filters always have one. Columns of
-    parameters in which the runs differ are among the last to be left out.
+    parameters in which the runs differ are among the last to be left out. ``recipes`` are those of the store.
     """
     datasets = name_datasets(run.dataset for run in runs)
     names = [row.name for row in COLUMNS]
     varied = [name for name in names if len({getattr(run.config, name) for run in runs}) > 1] or ["lr"]
+    # The default number of shards follows from the recipe, which then says it.
+    by_recipe = {(run.config.recipe, run.config.shards) for run in runs}
+    if "shards" in varied and len(by_recipe) == len({recipe for recipe, _ in by_recipe}):
+        varied.remove("shards")
     ranks = {name: rank for rank, name in enumerate(varied)}
     shown = [row for row in COLUMNS if row.name in {*varied, "lr", "filters"}]
     print_table(
@@ -103,6 +115,7 @@ def print_runs(runs: Sequence[Run], total: int | None = None) -> None:
             Column("id", lambda run: run.short_id),
             Column("state", _write_state),
             Column("data", lambda run: datasets[run.config.data], 10),
+            *_recipe_column(lambda run: run.config.recipe, runs, recipes),
             # The first one that varies always stays, the others stay long.
             *(_parameter_column(row.name, row.short, ranks.get(row.name, 12)) for row in shown),
             Column("epochs", lambda run: f"{run.epochs}/{run.target_epochs}", 9, right=True),
@@ -248,8 +261,8 @@ def _write_setup_seconds(seconds: float | None) -> str:
     return NONE if seconds is None else f"{seconds:.1f}"
 
 
-def print_sweeps(sweeps: Sequence[Sweep]) -> None:
-    """Print the table of ``sweeps list``."""
+def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None:
+    """Print the table of ``sweeps list``; ``recipes`` are those of the runs in the store."""
     datasets = name_datasets(sweep.dataset for sweep in sweeps)
     print_table(
         (
@@ -258,6 +271,7 @@ def print_sweeps(sweeps: Sequence[Sweep]) -> None:
             Column("values", lambda sweep: " ".join(map(name_value, sweep.values)), 1),
             Column("seeds", lambda sweep: len(sweep.seeds), 5, right=True),
             Column("epochs", lambda sweep: sweep.epochs, 3, right=True),
+            *_recipe_column(lambda sweep: sweep.base.recipe, sweeps, recipes),
             Column("data", lambda sweep: datasets[sweep.base.data], 4),
             Column("device", lambda sweep: sweep.device, 4),
             Column("done", lambda sweep: f"{sweep.done}/{len(sweep.cells)}", right=True),

@@ -94,9 +94,9 @@ def annotate_figure(
     handles: Sequence["Line2D"],
     names: Sequence[str],
 ) -> None:
-    """Add title, setting (a line below it), a legend (above the axes) and notes (below the axes).
+    """Add title, setting and recipe (a line below it), a legend (above the axes) and notes (below the axes).
 
-    A figure with a caption elsewhere has the title None, and gets no setting and notes either. Without names
+    A figure with a caption elsewhere has the title None, and gets neither that line nor notes. Without names
     there is no legend.
     """
     # Only the padding of the title reserves the space: setting and legend are excluded from the layout, since
@@ -104,7 +104,8 @@ def annotate_figure(
     legend_height = LEGEND_LINE * len(names)
     if title is not None:
         axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + legend_height)
-        add_text_above(axes, 0, series.setting, 8 + legend_height).set_in_layout(False)
+        setting = ", ".join(filter(None, (series.setting, series.recipe)))
+        add_text_above(axes, 0, setting, 8 + legend_height).set_in_layout(False)
         width = int(figure.get_figwidth() * 17)
         lines = [line for note in series.notes for line in textwrap.wrap(note, width)]
         if lines:

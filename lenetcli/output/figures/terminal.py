@@ -46,6 +46,7 @@ def draw_terminal(
         title = f"seconds of training ({time}) by parameters, marked by filters: {series.dataset}"
         names = [device.label for device in series.devices]
         _draw_runtimes(plotext, series)
+    title = ", ".join(filter(None, (title, series.recipe)))
     # plotext itself omits a title that is too long, and draws its legend over the curves.
     legend = "   ".join(f"{MARKS[index % len(MARKS)]}{BLANK}{name}" for index, name in enumerate(names))
     heading = [*textwrap.wrap(title, width), *textwrap.wrap(legend, width)]

@@ -1,13 +1,13 @@
 """The contents of a report, computed from a store: its sweeps, their tables and statements, its runs."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Protocol
 
 from lenetcli.analysis.conclusions import conclude_learning_rates, conclude_missing, conclude_unfinished
 from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
-from lenetcli.analysis.curves import sweep_curves
+from lenetcli.analysis.curves import CurveSeries, sweep_curves
 from lenetcli.analysis.ranking import Predictions
 from lenetcli.analysis.runtimes import RuntimePoint, RuntimeSeries, newest_filters, runtime_series
 from lenetcli.analysis.statements import Statement
@@ -44,6 +44,9 @@ class Evidence(Predictions, Protocol):
     def name(self) -> str:
         """The path of the store as it appears in the report."""
 
+    def recipes(self) -> Collection[int]:
+        """The recipes of all runs."""
+
     def sweeps(self) -> Sequence[Sweep]:
         """All sweeps, the last requested first; the run of each cell is cut to the epochs of the sweep."""
 
@@ -58,12 +61,13 @@ def gather(
     author: str | None = None,
     store: str | None = None,
     ids: Sequence[str] | None = None,
+    recipes: Collection[int] | None = None,
 ) -> Facts:
     """The facts of a report.
 
     ``store`` is the path of the store as it appears in the report, by default its name. ``ids`` are the full
     ids of the sweeps to report on, by default the newest over learning rates, and over filters for each kind
-    of device.
+    of device. ``recipes`` are those beside which the report names its own, by default those of the store.
 
     Raises:
         NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
@@ -72,14 +76,14 @@ def gather(
     sweeps = _choose_sweeps(evidence, ids)
     evidence.verify(run for sweep in sweeps for run in sweep.runs)
     names = name_datasets(sweep.dataset for sweep in sweeps)
+    recipes = tuple(evidence.recipes() if recipes is None else recipes)
+    chosen = tuple(sweep.id for sweep in sweeps)
     return Facts(
-        options=Options(title, author, store or evidence.name, tuple(sweep.id for sweep in sweeps)),
+        options=Options(title, author, store or evidence.name, chosen, recipes),
         versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
-        setup=_describe_setup(sweeps, names),
-        learning_rates=_describe_rates(
-            evidence, [sweep for sweep in sweeps if sweep.parameter == "lr"], names
-        ),
-        filters=_describe_filters([sweep for sweep in sweeps if sweep.parameter == "filters"], names),
+        setup=_describe_setup(sweeps, names, recipes),
+        learning_rates=_describe_rates(evidence, _select(sweeps, "lr"), names, recipes),
+        filters=_describe_filters(_select(sweeps, "filters"), names, recipes),
         runs=_list_runs(sweeps),
     )
 
@@ -104,7 +108,13 @@ def _choose_sweeps(evidence: Evidence, ids: Sequence[str] | None) -> list[Sweep]
     return selection
 
 
-def _describe_setup(sweeps: Sequence[Sweep], names: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _select(sweeps: Sequence[Sweep], parameter: str) -> list[Sweep]:
+    return [sweep for sweep in sweeps if sweep.parameter == parameter]
+
+
+def _describe_setup(
+    sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]
+) -> tuple[tuple[str, str], ...]:
     configs = [cell.config for sweep in sweeps for cell in sweep.cells]
     attempts = [a for sweep in sweeps for run in sweep.runs for a in run.attempts]
     kernels = join_words([f"{k}×{k}" for k in sorted({c.kernel_size for c in configs})])
@@ -127,6 +137,7 @@ def _describe_setup(sweeps: Sequence[Sweep], names: Mapping[str, str]) -> tuple[
         ("Network", network),
         ("Data", f"{data}; validation after each epoch, the test set kept apart for the end."),
         ("Training", f"Stochastic gradient descent on the cross-entropy; {training}."),
+        *_describe_recipes(sweeps, recipes),
         ("Machine", f"{machines}."),
         ("Software", f"{software or 'not recorded'}."),
     )
@@ -134,11 +145,25 @@ def _describe_setup(sweeps: Sequence[Sweep], names: Mapping[str, str]) -> tuple[
 
 def _describe_training(sweep: Sweep) -> str:
     """The setting that all runs of a sweep share, and its seeds."""
-    on_device = f"{sweep.parameter} ({sweep.device.value.upper()})"
-    noun = "learning rates" if sweep.parameter == "lr" else on_device
     network = {"filters", "kernel_size", "hidden_units"}
     shared = describe_config(sweep.base, sweep.parameter, *network)
-    return f"{noun}: {plural(sweep.epochs, 'epoch')}, {shared}, {name_all('seed', sweep.seeds)}"
+    return f"{_name_sweep(sweep)}: {plural(sweep.epochs, 'epoch')}, {shared}, {name_all('seed', sweep.seeds)}"
+
+
+def _name_sweep(sweep: Sweep) -> str:
+    on_device = f"{sweep.parameter} ({sweep.device.value.upper()})"
+    return "learning rates" if sweep.parameter == "lr" else on_device
+
+
+def _describe_recipes(sweeps: Sequence[Sweep], recipes: Collection[int]) -> Iterator[tuple[str, str]]:
+    """The line of the set-up on the recipe, if the report or the store has runs of more than one."""
+    members: dict[int, list[str]] = {}
+    for sweep in sweeps:
+        members.setdefault(sweep.base.recipe, []).append(_name_sweep(sweep))
+    if len({*members, *recipes}) > 1:
+        parts = "; ".join(f"{recipe} for {join_words(nouns)}" for recipe, nouns in members.items())
+        meaning = "A recipe is a version of the computation; runs of different recipes are not compared."
+        yield "Recipe", f"{parts}. {meaning}"
 
 
 def _describe_machine(attempt: Attempt) -> str:
@@ -147,12 +172,14 @@ def _describe_machine(attempt: Attempt) -> str:
     return f"{attempt.device_name}{processor}, {plural(attempt.threads, 'thread')} (host {attempt.host})"
 
 
-def _describe_rates(evidence: Evidence, sweeps: Sequence[Sweep], names: Mapping[str, str]) -> Section:
+def _describe_rates(
+    evidence: Evidence, sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]
+) -> Section:
     if not sweeps:
         text = "No sweep over learning rates has been trained."
         return Section(missing=(Statement("missing", text, command=LEARNING_RATES_COMMAND),))
     sweep = sweeps[0]
-    series = sweep_curves(sweep, names=names)
+    series = sweep_curves(sweep, names=names, recipes=recipes)
     rows = tuple(map(_rate_row, sweep.groups("lr")))
     axis = ""
     if series.scale == "logit":
@@ -162,7 +189,7 @@ def _describe_rates(evidence: Evidence, sweeps: Sequence[Sweep], names: Mapping[
         figure=Figure(
             "learning_rates.svg",
             "Validation accuracy after each epoch, a curve for each learning rate; "
-            f"{series.dataset}, {series.setting}.{axis}{_write_notes(series.notes)}",
+            f"{_write_setting(series)}.{axis}{_write_notes(series.notes)}",
             series,
         ),
         table=Table(
@@ -205,18 +232,18 @@ def _mean_cell(accuracies: Sequence[float]) -> Cell:
     return Cell(" ± ".join(map(write_accuracy, numbers.values())) or NONE, numbers)
 
 
-def _describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str]) -> Section:
+def _describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]) -> Section:
     missing = tuple(conclude_missing(sweeps))
     if not sweeps:
         return Section(missing=missing)
     unfinished = [statement for sweep in sweeps for statement in conclude_unfinished(sweep)]
-    series = runtime_series(sweeps, names)
+    series = runtime_series(sweeps, names=names, recipes=recipes)
     sizes = sorted({point.filters for point in series.points})
     networks = {parameter_law(device.config): device.config for device in series.devices}
     duration = "an epoch" if series.epochs == 1 else plural(series.epochs, "epoch")
     most_seeds = max(len(point.ids) for point in series.points)
     seeds = f" of {most_seeds} seeds" if most_seeds > 1 else ""
-    setting = ", ".join(word for word in (series.dataset, series.setting) if word)
+    setting = _write_setting(series)
     fitted = any(device.law for device in series.devices)
     law = " Lines: overhead plus time in proportion to the arithmetic, fitted." if fitted else ""
     doubt = "; * in doubt, hollow in the figure: the sweep with --remeasure measures again"
@@ -261,6 +288,11 @@ def _runtime_cell(point: RuntimePoint | None) -> Cell:
     )
 
 
+def _write_setting(series: CurveSeries | RuntimeSeries) -> str:
+    """The data, the setting and the recipe that a figure shares, as far as it does."""
+    return ", ".join(filter(None, (series.dataset, series.setting, series.recipe)))
+
+
 def _write_notes(notes: Sequence[str]) -> str:
     """Notes as sentences of a caption, each after a blank."""
     return "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
@@ -295,7 +327,6 @@ def _run_facts(run: Run, epochs: int, digits: int) -> RunFacts:
     )
     record = fields | {
         "data": run.config.data,
-        "recipe": run.config.recipe,
         "asked_epochs": epochs,
         "val_accuracy": None if diverged else run.val_accuracy,
         "typical_runtime": run.typical_runtime,

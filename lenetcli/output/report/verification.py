@@ -48,10 +48,11 @@ def verify(evidence: Evidence, path: Path) -> Verification:
     try:
         options = {name: stated["options"][name] for name in ("title", "author", "store")}
         ids = list(stated["options"]["sweeps"])
-    except (KeyError, TypeError) as error:
+        recipes = list(map(int, stated["options"].get("recipes", ())))  # 0.1.0 knew one and named none
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _not_a_report(path) from error
     try:
-        facts = gather(evidence, ids=ids, **options)
+        facts = gather(evidence, ids=ids, recipes=recipes, **options)
     except NotFoundError as error:
         return Verification((error.problem,), rendered=False, older=older)
     computed = json.loads(facts.to_json())
