@@ -89,7 +89,7 @@ def test_chosen_runs_are_labelled_by_what_differs():
 def test_runs_of_two_recipes_share_no_curve():
     old, new = replace(BASE, recipe=1, shards=2), replace(BASE, recipe=2, shards=4)
     seeds = [make_run(replace(base, seed=seed), RATES[0.1]) for base in (old, new) for seed in (0, 1)]
-    series = run_curves(seeds)
+    series = run_curves(seeds, recipes=(1, 2))
     assert [(curve.label, curve.seeds, curve.recipe) for curve in series.curves] == [
         ("recipe 1", 2, 1),
         ("recipe 2", 2, 2),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -150,6 +151,10 @@ def test_the_report_says_which_recipe_is_where(both):
     assert "fake, 16 filters, batch 64, recipe 2." in words
     assert "fake, learning rate 0.1, batch 64, recipe 1." in words
     assert "in seconds, recipe (R)." in words
+    for recipe, lr, filters in ((1, 0.1, 8), (2, 0.01, 16)):
+        (id,) = find_ids(both, recipe, lr=lr, filters=filters)
+        row = rf"{id[:8]} {lr} {filters} 0 cpu {EPOCHS} [01]\.\d{{4}} 3\.00 {recipe}\b"
+        assert re.search(row, words)
     both.run("report", "--verify", "report.pdf")
 
 
