@@ -1,4 +1,4 @@
-"""What each recipe makes of a request, the releases that had the older ones, and the name of one among others."""
+"""What each recipe makes of a request, the releases that had the older ones, and the names of recipes."""
 
 from array import array
 from collections.abc import Iterable
