@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from lenetcli.errors import StoreBusyError, StoreError, describe_error
 from lenetcli.experiment.architecture import CLASSES, count_parameters
 from lenetcli.experiment.checkpoint import state_shapes, unpack
+from lenetcli.experiment.config import RECIPE
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.store import sqlite
 from lenetcli.store.queries import STATES, count_once_stored, find_runs, read_checkpoint
@@ -261,8 +262,10 @@ def _check_rows(connection: Connection, run: Run) -> Iterator[str]:
     of_curve = select(func.count()).select_from(EPOCHS).where(EPOCHS.c.run_id == row.id)
     holder = next((attempt for attempt in run.attempts if attempt.number == row.attempt), None)
     once = count_once_stored(row.completed_epochs, holder.timings if holder else ())
+    is_current = run.config.recipe == RECIPE  # only then can it be trained or measured again
     if run.epochs < max(once, connection.execute(of_curve).scalar_one()):
-        yield "epochs are missing from its curve; the command that trained it trains it again"
+        again = "; the command that trained it trains it again" if is_current else ""
+        yield f"epochs are missing from its curve{again}"
     if row.state not in STATES:
         yield f"there is no state {row.state!r}"
     if row.state == RunState.COMPLETED and row.completed_epochs < 1:
@@ -275,7 +278,8 @@ def _check_rows(connection: Connection, run: Run) -> Iterator[str]:
     if strange := sorted(epoch for epoch in times if not 1 <= epoch <= row.target_epochs):
         yield f"times of {_name_epochs(strange)}, which nobody requested"
     if untimed := [point.epoch for point in run.curve if point.epoch not in times]:
-        yield f"the times of {_name_epochs(untimed)} are missing; with --remeasure they are measured again"
+        again = "; with --remeasure they are measured again" if is_current else ""
+        yield f"the times of {_name_epochs(untimed)} are missing{again}"
 
 
 def _check_weights(connection: Connection, run: Run) -> Iterator[str]:

@@ -42,7 +42,7 @@ def find_request(connection: Connection, request: Request, axes: Sequence[Axis])
     for recipe in RECIPES:
         asked = _write_request(*round_request(request, axes, recipe))
         for sweep in _find_readable(connection, SWEEPS.c.asked == asked):
-            if all(cell.config.recipe == recipe for cell in sweep.cells):
+            if sweep.base.recipe == recipe:
                 return sweep
     return None
 
@@ -126,6 +126,8 @@ def _build(row: Row[Any], cell_rows: Sequence[Row[Any]], runs: Mapping[str, Run]
     known = all(value in axis.values for point in points for value, axis in zip(point, axes, strict=True))
     if not (axes and cells and known and len(points) == math.prod(len(axis.values) for axis in axes)):
         raise ValueError(f"it is over {name_values(axis.name for axis in axes)}, without all of its cells")
+    if len({cell.config.recipe for cell in cells}) > 1:
+        raise ValueError("its cells are of several recipes")
     if sweep.id != row.key:
         raise ValueError("its id is not that of its cells")
     return sweep

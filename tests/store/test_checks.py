@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from helpers.fake_training import carry_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +141,32 @@ def test_a_check_finds(exercise, statement, fault):
     execute(exercise, statement)
     faults = check_store(exercise).faults
     assert any(fault in text for text in faults), faults
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault", "advice"),
+    [
+        (
+            "DELETE FROM epochs WHERE epoch = 1",
+            "epochs are missing from its curve",
+            "the command that trained it trains it again",
+        ),
+        (
+            "DELETE FROM timings WHERE epoch = 2",
+            "the times of epoch 2 are missing",
+            "with --remeasure they are measured again",
+        ),
+    ],
+)
+def test_only_a_run_of_the_recipe_of_today_can_be_mended(tmp_path, exercise, statement, fault, advice):
+    execute(exercise, statement)
+    assert f"Run {SHORT_ID}: {fault}." in check_store(exercise).faults
+    store = Store.open(str(tmp_path / "today.db"), write=True)
+    carry_out(store, [0.1], 3)
+    with closing(sqlite3.connect(store.name)) as connection, connection:
+        connection.execute(statement)
+    (run,) = store.runs()
+    assert f"Run {run.short_id}: {fault}; {advice}." in check_store(store.name).faults
 
 
 def test_what_cannot_be_recomputed_is_counted(exercise):
