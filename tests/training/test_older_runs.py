@@ -12,6 +12,7 @@ from lenetcli.experiment.config import RECIPE, Request
 from lenetcli.experiment.datasets import SYNTHETIC
 from lenetcli.experiment.sweep import Axis
 from lenetcli.store.store import Store
+from lenetcli.store.upkeep import check_store
 from lenetcli.training.events import Stopped
 from lenetcli.training.older_runs import CHANGED
 from lenetcli.training.plan import make_plan
@@ -240,3 +241,12 @@ def test_a_recorded_sweep_means_the_same_runs_when_it_is_measured(store):
     assert plan(store, rates(0.1, 0.01)).notes == (CHANGED,)
     with pytest.raises(UsageError, match="These runs are of recipe 1"):
         plan(store, rates(0.1, 0.01), remeasure=True)
+
+
+def test_cells_of_two_recipes_are_no_sweep(store):
+    new = plan(store, rates(0.1, 0.01)).sweep
+    older = replace(new.cells[0], config=replace(new.cells[0].config, recipe=1))
+    store.request_sweep(replace(new, cells=(older, new.cells[1])))
+    assert store.find_request(new.request, new.axes) is None
+    assert recipes(plan(store, rates(0.1, 0.01))) == {RECIPE}
+    assert any("its cells are of several recipes" in fault for fault in check_store(store.name).faults)
