@@ -124,7 +124,7 @@ class Scissors(Listener):
 def cut_at_each_epoch(store, **options):
     for _ in range(epochs):
         try:
-            carry_out(store, [0.05], epochs, trainer, listener=Scissors(), **options)
+            carry_out(store, [0.05], epochs, trainer, listener=Scissors(), base=variant, **options)
         except Cut:
             edit_identity(store.name, pid=NOBODY)
 
@@ -140,14 +140,13 @@ variants = {
     "a rest smaller than the shards": replace(base, batch_size=23, shards=8),
 }
 for name, variant in variants.items():
-    fake_training.BASE = variant
     whole = Store.open(str(folder / f"{name}.whole"), write=True)
-    carry_out(whole, [0.05], epochs, trainer)
+    carry_out(whole, [0.05], epochs, trainer, base=variant)
     cut = Store.open(str(folder / f"{name}.cut"), write=True)
     cut_at_each_epoch(cut)
     longer = Store.open(str(folder / f"{name}.longer"), write=True)
-    carry_out(longer, [0.05], 1, trainer)
-    carry_out(longer, [0.05], epochs, trainer)
+    carry_out(longer, [0.05], 1, trainer, base=variant)
+    carry_out(longer, [0.05], epochs, trainer, base=variant)
     tested = longer.runs()[0].curve[0].test_accuracy is not None
     cut_at_each_epoch(whole, remeasure=True)
     losses = [[point.val_loss for point in store.runs()[0].curve] for store in (longer, whole)]
