@@ -58,7 +58,7 @@ class Trainer:
     ) -> Iterator[Trained]:
         """Train the epochs of a prepared configuration and yield each when it is finished."""
         network = self._load(config, checkpoint)
-        key, count = config.key, len(network.labels)
+        key, count = config.key, network.count
 
         def check() -> None:
             if should_stop():

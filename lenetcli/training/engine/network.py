@@ -38,7 +38,7 @@ WARMUP_STEPS = 12
 
 
 class DeviceData(NamedTuple):
-    """A data set on a device: for each part, images (n, 28, 28), uint8, and labels (n,), int64."""
+    """A data set on a device: for each part, variables of images (n, 28, 28), uint8, and labels (n,), int64."""
 
     device: str
     train: tuple[Any, Any]
@@ -51,8 +51,10 @@ def place(arrays: Arrays, device: Device) -> DeviceData:
     name = "/CPU:0" if device.kind is DeviceKind.CPU else "/GPU:0"
 
     def put(examples: Examples) -> tuple[Any, Any]:
-        # 64-bit labels, since TensorFlow keeps 32-bit integers in the memory of the host.
-        return tf.constant(examples.images), tf.constant(examples.labels.astype(np.int64))
+        # Variables, since a GPU gathers bytes from nothing else: TensorFlow would copy a tensor to the host for
+        # each batch. 64-bit labels, since it keeps 32-bit integers in the memory of the host.
+        labels = examples.labels.astype(np.int64)
+        return tf.Variable(examples.images, trainable=False), tf.Variable(labels, trainable=False)
 
     with tf.device(name):
         test = put(arrays.test) if arrays.test else None
@@ -66,7 +68,7 @@ class Network:
 
     Attributes:
         config: the configuration it was traced for.
-        images, labels: the training data.
+        images, labels, count: the training data, and the number of its images.
         validation, test: images and labels; ``test`` is None without a test set.
         batches: the number of full batches in an epoch.
         rest: the number of images in its last, smaller batch; 0 if all batches are full.
@@ -77,13 +79,14 @@ class Network:
         self.config = config
         self.images, self.labels = data.train
         self.validation, self.test = data.validation, data.test
-        self.batches, self.rest = divmod(len(self.labels), config.batch_size)
+        self.count = int(self.labels.shape[0])
+        self.batches, self.rest = divmod(self.count, config.batch_size)
         start = time.monotonic()
         with tf.device(data.device):
             self.state = {
                 name: tf.Variable(tf.zeros(shape), name=name) for name, shape in state_shapes(config).items()
             }
-            self.order = tf.Variable(tf.range(len(self.labels), dtype=tf.int64))
+            self.order = tf.Variable(tf.range(self.count, dtype=tf.int64))
             self.lr = tf.Variable(0.0)
             self.momentum = tf.Variable(0.0)
             self.loss_sum = tf.Variable(0.0, dtype=tf.float64)
@@ -211,7 +214,7 @@ class Network:
             on_chunk(done * self.config.batch_size, total)
         if self._run_rest:
             total = float(self._run_rest())
-        return total / len(order)
+        return total / self.count
 
     def evaluate(self, examples: tuple[Any, Any], on_block: Callable[[], None]) -> tuple[float, float, bytes]:
         """Mean loss, accuracy, and predicted classes, one byte per image, of all examples.
@@ -219,15 +222,15 @@ class Network:
         ``on_block`` is called after each block; an exception from it ends the evaluation.
         """
         images, labels = examples
-        loss, classes = 0.0, []
-        for begin in range(0, len(labels), EVALUATION_BLOCK):
+        count, loss, classes = int(labels.shape[0]), 0.0, []
+        for begin in range(0, count, EVALUATION_BLOCK):
             block = slice(begin, begin + EVALUATION_BLOCK)
             block_loss, block_classes = self._evaluate_block(images[block], labels[block])
             loss += float(block_loss)
             classes.append(block_classes.numpy())
             on_block()
         predictions = np.concatenate(classes)
-        return loss / len(labels), float(np.mean(predictions == labels.numpy())), predictions.tobytes()
+        return loss / count, float(np.mean(predictions == labels.numpy())), predictions.tobytes()
 
     def export(self) -> dict[str, NDArray[np.float32]]:
         """A copy of the weights and velocities."""
