@@ -38,7 +38,7 @@ WARMUP_STEPS = 12
 
 
 class DeviceData(NamedTuple):
-    """A data set on a device: for each part, variables of images (n, 28, 28), uint8, and labels (n,), int64."""
+    """A data set on a device: for each part, variables: images (n, 28, 28), uint8, and labels (n,), int64."""
 
     device: str
     train: tuple[Any, Any]
@@ -51,8 +51,8 @@ def place(arrays: Arrays, device: Device) -> DeviceData:
     name = "/CPU:0" if device.kind is DeviceKind.CPU else "/GPU:0"
 
     def put(examples: Examples) -> tuple[Any, Any]:
-        # Variables, since a GPU gathers bytes from nothing else: TensorFlow would copy a tensor to the host for
-        # each batch. 64-bit labels, since it keeps 32-bit integers in the memory of the host.
+        # A GPU gathers bytes from variables only: a tensor would be copied to the host for each batch. The
+        # labels have 64 bits, since TensorFlow keeps integers of 32 in the memory of the host.
         labels = examples.labels.astype(np.int64)
         return tf.Variable(examples.images, trainable=False), tf.Variable(labels, trainable=False)
 
