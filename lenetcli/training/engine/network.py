@@ -26,10 +26,9 @@ CHUNK_SECONDS = 0.3
 """The duration of one call into TensorFlow, during which neither signals nor the progress bar are served."""
 
 EVALUATION_BLOCK = 500
-EVALUATION_PIECES = 4
-"""The images of an evaluation step, and the number of pieces of it that are computed in parallel.
+"""The images of an evaluation step, which is computed in as many pieces as a batch.
 
-The results of a piece may depend on its size in the last bits: a change of either raises ``RECIPE``.
+The results of a piece may depend on its size in the last bits: a change raises ``RECIPE``.
 """
 
 WARMUP_SECONDS = 0.5
@@ -160,7 +159,7 @@ class Network:
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def evaluate_block(images: Any, labels: Any) -> tuple[Any, Any]:
             weights = self._read_weights()
-            bounds = np.linspace(0, images.shape[0], EVALUATION_PIECES + 1).astype(int)
+            bounds = np.linspace(0, images.shape[0], self.config.shards + 1).astype(int)
             losses, classes = [], []
             for begin, end in pairwise(np.unique(bounds)):
                 scores = logits(weights, images[begin:end], self.config.precision)
