@@ -20,7 +20,7 @@ from lenetcli.experiment.checkpoint import VELOCITY, state_shapes
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.machine.devices import Device
 from lenetcli.training.engine.backend import tf
-from lenetcli.training.engine.lenet import logits
+from lenetcli.training.engine.lenet import cross_entropies, logits
 
 CHUNK_SECONDS = 0.3
 """The duration of one call into TensorFlow, during which neither signals nor the progress bar are served."""
@@ -117,7 +117,7 @@ class Network:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 scores = logits(weights, images, self.config.precision)
-                loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores))
+                loss = tf.reduce_sum(cross_entropies(labels, scores))
                 # By the size of a full batch: an image has the same weight in a smaller one.
                 share = loss * (1.0 / self.config.batch_size)
             losses.append(loss)
@@ -163,7 +163,7 @@ class Network:
             losses, classes = [], []
             for begin, end in pairwise(np.unique(bounds)):
                 scores = logits(weights, images[begin:end], self.config.precision)
-                loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels[begin:end], scores)
+                loss = cross_entropies(labels[begin:end], scores)
                 losses.append(tf.reduce_sum(tf.cast(loss, tf.float64)))
                 classes.append(tf.cast(tf.argmax(scores, axis=1), tf.uint8))
             return tf.add_n(losses), tf.concat(classes, axis=0)
