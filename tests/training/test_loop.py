@@ -202,8 +202,10 @@ def test_progress_counts_images_and_their_loss(run):
 
 
 SCRIPT = """
-import sys
+import os, sys
 from pathlib import Path
+if cores := int(sys.argv[3]):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 from helpers.small_data import load, train_both_precisions
 from lenetcli.machine.devices import choose_device
 from lenetcli.training.engine.loop import Trainer
@@ -212,20 +214,25 @@ print(train_both_precisions(Trainer(arrays, choose_device("cpu"), int(sys.argv[2
 """
 
 
-def test_bits_do_not_depend_on_the_number_of_threads(engine, arrays, tmp_path, monkeypatch):
+def test_bits_do_not_depend_on_the_number_of_threads_or_cores(engine, arrays, tmp_path, monkeypatch):
+    """With the cores of a ``taskset``, where there is one; 0 stands for all."""
     from lenetcli.machine.devices import choose_device
 
     monkeypatch.setattr(engine.backend, "configure", lambda *setting: None)  # done already, with 2 threads
     here = train_both_precisions(engine.loop.Trainer(arrays, choose_device("cpu"), 2))
-    for threads in ("1", "3", "5") if os.environ.get("LENETCLI_LONG") else ("1",):
+    one_core = int(hasattr(os, "sched_setaffinity"))
+    combinations = {(1, 0), (2, one_core)}
+    if os.environ.get("LENETCLI_LONG"):
+        combinations |= {(3, 0), (5, 2 * one_core), (4, one_core), (os.cpu_count() or 1, 0)}
+    for threads, cores in combinations:
         there = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(tmp_path / "digits"), threads],
+            [sys.executable, "-c", SCRIPT, str(tmp_path / "digits"), str(threads), str(cores)],
             capture_output=True,
             text=True,
             check=True,
             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
         )
-        assert there.stdout.splitlines()[-1] == str(here)
+        assert there.stdout.splitlines()[-1] == str(here), (threads, cores)
 
 
 def require_mnist():
