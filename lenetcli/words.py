@@ -46,6 +46,16 @@ def write_accuracy(accuracy: float | None) -> str:
     return NONE if accuracy is None else f"{accuracy:.4f}"
 
 
+def write_difference(difference: float) -> str:
+    """A difference of accuracies with four decimals and a minus sign if it is negative."""
+    return f"{difference:.4f}".replace("-0.0000", "0.0000").replace("-", "−")
+
+
+def write_interval(low: float, high: float) -> str:
+    """An interval of a difference of accuracies: ``−0.0018 to 0.0022``."""
+    return f"{write_difference(low)} to {write_difference(high)}"
+
+
 def write_number(number: float) -> str:
     """A number with up to three significant digits and no exponent: ``0.0123``, ``1.5``, ``12,300``."""
     rounded = float(f"{number:.3g}")

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from lenetcli.analysis.inference import fit_exponent
 from lenetcli.analysis.runtimes import DeviceSeries, RuntimeSeries
-from lenetcli.analysis.statements import Statement, cite
-from lenetcli.experiment.architecture import dense_share, filters_at, parameter_law
+from lenetcli.analysis.statements import Paragraph, Statement, cite
+from lenetcli.experiment.architecture import convolution_share, dense_share, filters_at, parameter_law
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.words import join_words, name_values, plural, write_number
 
@@ -51,15 +51,29 @@ def conclude_parameters(config: Config, sizes: Sequence[int]) -> Statement:
     return Statement("parameters", text, (), numbers)
 
 
-def conclude_runtimes(series: RuntimeSeries) -> Iterator[Statement]:
-    """Statements on the growth of runtime on each device and on speed-ups; doubtful points are left out."""
+def conclude_runtimes(series: RuntimeSeries) -> tuple[Paragraph, ...]:
+    """All that the runtimes show on their growth, and on speed-ups; doubtful points are left out."""
     gpus = [device for device in series.devices if device.kind is DeviceKind.GPU]
     cpus = [device for device in series.devices if device.kind is DeviceKind.CPU]
-    for device in series.devices:
-        yield from _conclude_growth(device)
-    for gpu in gpus:
-        for cpu in cpus:
-            yield _conclude_speedup(gpu, cpu)
+    growth = [statement for device in series.devices for statement in _conclude_growth(device)]
+    reasons = [_explain_growth(series.devices)] if growth else []
+    speedups = [_conclude_speedup(gpu, cpu) for gpu in gpus for cpu in cpus]
+    return tuple(filter(None, ((*growth, *reasons), tuple(speedups))))
+
+
+def _explain_growth(devices: Sequence[DeviceSeries]) -> Statement:
+    """The reason why runtime does not grow as the parameters do."""
+    config = max((replace(d.config, filters=d.points[-1].filters) for d in devices), key=lambda c: c.filters)
+    convolution, dense = convolution_share(config), dense_share(config)
+    text = (
+        "Runtime follows the arithmetic rather than the parameters. The fully connected layer uses each of "
+        "its weights once for an image, the second convolution applies its kernels at every pixel: with "
+        f"{config.filters} filters, {dense:.0%} of the parameters are in the one and {convolution:.0%} of "
+        "the multiply-adds in the other. The first grow with F, the second with F², so that the runtime of "
+        "large networks grows faster than their parameters; in small ones the fixed cost of each step, "
+        "whatever the size, hides that."
+    )
+    return Statement("reason", text, (), {"dense": dense, "convolution": convolution})
 
 
 def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
@@ -68,29 +82,27 @@ def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
     if len(points) < 2:
         return
     small, large = points[0], points[-1]
-    time_factor, size_factor = large.seconds / small.seconds, large.filters / small.filters
+    time_factor, size_factor = large.seconds / small.seconds, large.parameters / small.parameters
     # Opposite quartiles bound the ratio; it differs from proportion if both bounds are on the same side.
+    parameters = f"the parameters, of which it has {write_number(size_factor)} times as many"
     if min(small.timings, large.timings) < LEAST_TIMINGS:
-        verdict = "too few epochs were timed to compare that with"
+        verdict = f"too few epochs were timed to compare that with {parameters}"
     elif large.low / small.high > size_factor:
-        verdict = "more than in"
+        verdict = f"more than in proportion to {parameters}"
     elif large.high / small.low < size_factor:
-        verdict = "less than in"
+        verdict = f"less than in proportion to {parameters}"
     else:
-        verdict = "not distinguishable from"
+        verdict = f"whether that is more than in proportion to {parameters}, the spread of the epochs hides"
     text = (
         f"{device.label}: training with {large.filters} filters takes {write_number(time_factor)} times as "
-        f"long as with {small.filters}, for {write_number(large.parameters / small.parameters)} times the "
-        f"parameters: {verdict} proportion to the filters"
+        f"long as with {small.filters}, {verdict}"
     )
     numbers = {"growth": time_factor}
     if len(points) > 2:
         power = fit_exponent([p.filters for p in points], [p.seconds for p in points])
         margin = power.margin or 0.0
-        numbers |= {"exponent": power.slope, "margin": margin}
-        text += (
-            f". Fitted as one power of the filters, the exponent is {power.slope:.2f} ± {margin:.2f} (95%)"
-        )
+        numbers |= {"exponent": power.exponent, "margin": margin}
+        text += f". As one power of the filters the exponent is {power.exponent:.2f} ± {margin:.2f} (95%)"
     yield Statement("growth", f"{text}.", cite(*points), numbers)
     if len(points) >= LEAST_POINTS:
         yield _conclude_overhead(device)

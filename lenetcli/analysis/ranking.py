@@ -1,23 +1,14 @@
 """The ranking of the learning rates of a sweep by validation accuracy, over common seeds."""
 
 import statistics
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
-from lenetcli.experiment.architecture import CLASSES
+from lenetcli.analysis.comparison import Comparison, Sample, Verdict, compare
+from lenetcli.analysis.images import Predictions, ValidationImages
+from lenetcli.analysis.inference import SIGNIFICANCE
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.words import name_value
-
-
-class Predictions(Protocol):
-    """The source of predictions and labels for comparisons image by image; a store is one."""
-
-    def predictions(self, key: str, epoch: int) -> bytes | None:
-        """The predicted class of each validation image after an epoch, a byte per image; None if unknown."""
-
-    def validation_labels(self, data: str) -> bytes | None:
-        """The class of each validation image of a data set, a byte per image; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,70 +38,92 @@ class Entry:
         """The validation accuracy after each epoch, averaged over the seeds."""
         return list(map(statistics.fmean, zip(*self.curves, strict=True)))
 
-    @property
-    def finals(self) -> list[float]:
-        """The validation accuracy after the last epoch, one number per seed."""
-        return [curve[-1] for curve in self.curves]
+    def after(self, epoch: int) -> Sample:
+        """The networks after an epoch."""
+        return Sample(self.runs, epoch)
 
     @property
     def final(self) -> float:
         """The validation accuracy after the last epoch, averaged over the seeds."""
-        return statistics.fmean(self.finals)
-
-    @property
-    def bests(self) -> list[float]:
-        """The highest validation accuracy of any epoch, one number per seed."""
-        return list(map(max, self.curves))
+        return self.mean[-1]
 
     @property
     def best(self) -> float:
         """The highest validation accuracy of each seed, averaged over the seeds."""
-        return statistics.fmean(self.bests)
+        return statistics.fmean(map(max, self.curves))
 
     @property
-    def guesses(self) -> bool:
-        """Whether the mean accuracy stays below 1.5 times the chance level."""
-        return max(self.mean) < 1.5 / CLASSES
+    def highest(self) -> float:
+        """The highest validation accuracy of any seed and epoch."""
+        return max(map(max, self.curves))
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """The learning rates that can be compared, by final accuracy and then by best accuracy, highest first.
 
-    ``seeds`` is the number of common seeds, ``images`` that of validation images, 0 if unknown. ``all_rates``
-    and ``all_seeds`` say whether the ranking has every learning rate and every seed of the sweep.
+    ``leads`` are the comparisons of the first after the last epoch with each of the others, in their order.
+    ``seeds`` are the common seeds. ``all_rates`` and ``all_seeds`` say whether the ranking has every
+    learning rate and every seed of the sweep.
     """
 
     entries: tuple[Entry, ...]
+    leads: tuple[Comparison, ...]
     epochs: int
-    images: int
-    seeds: int
+    images: ValidationImages
+    seeds: tuple[int, ...]
     all_rates: bool
     all_seeds: bool
+
+    @property
+    def learned(self) -> bool:
+        """Whether the first is clearly above guessing after the last epoch."""
+        return self.images.exceeds_guessing(self.entries[0].final, 1 - SIGNIFICANCE)
+
+    @property
+    def pairs(self) -> list[tuple[Entry, Comparison]]:
+        """The entries after the first, each with the comparison of the first with it."""
+        return list(zip(self.entries[1:], self.leads, strict=True))
+
+    def others(self, verdict: Verdict) -> list[tuple[Entry, Comparison]]:
+        """Those of ``pairs`` with this verdict."""
+        return [(entry, lead) for entry, lead in self.pairs if lead.verdict is verdict]
+
+
+def is_uniform(sweep: Sweep) -> bool:
+    """Whether the runs of a sweep differ in nothing but learning rate, seed and shards."""
+    return len({replace(cell.config, lr=1.0, seed=0, shards=1) for cell in sweep.cells}) == 1
 
 
 def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
     """The ranking of the learning rates over the seeds that all of them have finished.
 
-    A learning rate is left out if a seed of it has diverged, or if it has no finished run.
+    A learning rate is left out if a seed of it has diverged, or if it has no finished run; all are if the
+    sweep is not uniform.
     """
     # A mean over the seeds that did not diverge would describe the lucky ones alone: a rate that is unstable
     # with one seed cannot be ranked by the others.
     groups = [group for group in sweep.groups("lr") if group.whole and not group.diverged]
+    groups = groups if is_uniform(sweep) else []
     # The seed decides the initial weights and the order of the images: over common seeds, a difference of two
     # means is due to the rates, not to easier seeds. The price is that one unfinished run removes its seed
     # from all rates.
-    seeds = set(sweep.seeds).intersection(*({run.config.seed for run in group.whole} for group in groups))
+    finished = [{run.config.seed: run for run in group.whole} for group in groups]
+    seeds = tuple(seed for seed in sweep.seeds if all(seed in runs for runs in finished))
     entries = [
-        Entry(group.point["lr"], tuple(run for run in group.whole if run.config.seed in seeds))
-        for group in groups
+        Entry(group.point["lr"], tuple(runs[seed] for seed in seeds))
+        for group, runs in zip(groups, finished, strict=True)
         if seeds
     ]
+    entries.sort(key=lambda entry: (entry.final, entry.best), reverse=True)
+    images = ValidationImages(evidence, sweep.base.data)
+    finals = [entry.after(sweep.epochs) for entry in entries]
     return Ranking(
-        entries=tuple(sorted(entries, key=lambda entry: (entry.final, entry.best), reverse=True)),
+        entries=tuple(entries),
+        leads=compare([(finals[0], final) for final in finals[1:]], images) if finals else (),
         epochs=sweep.epochs,
-        images=len(evidence.validation_labels(sweep.base.data) or b""),
-        seeds=len(seeds),
+        images=images,
+        seeds=seeds,
         all_rates=len(entries) == len(sweep.values),
         all_seeds=len(seeds) == len(sweep.seeds),
     )

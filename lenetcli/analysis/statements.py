@@ -7,10 +7,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A conclusion in one or two sentences.
+    """A conclusion in one or more sentences.
 
     ``topic`` is a keyword for the kind of conclusion, ``text`` the sentences. ``runs`` are the ids of the
-    runs behind them, ``numbers`` the numbers by name, and ``command`` is the command to type next, if any.
+    runs behind them, ``numbers`` the numbers by name, to nine digits: the last ones of a test depend on the
+    processor. ``command`` is the command to type next, if any.
     """
 
     topic: str
@@ -18,6 +19,14 @@ class Statement:
     runs: tuple[str, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict)
     command: str = ""
+
+    def __post_init__(self) -> None:
+        rounded = {name: float(f"{number:.9g}") for name, number in self.numbers.items()}
+        object.__setattr__(self, "numbers", rounded)
+
+
+Paragraph = tuple[Statement, ...]
+"""Statements that follow one another."""
 
 
 class Source(Protocol):

@@ -1,190 +1,226 @@
-"""Statements on the course of learning curves: order, speed, convergence, oscillation and chance level."""
+"""Statements on the course of learning curves: order, speed, convergence, falls and guessing."""
 
-import math
-import statistics
 from collections.abc import Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 
-from lenetcli.analysis.inference import fit_line, sampling_error
-from lenetcli.analysis.ranking import Entry, Ranking
+from lenetcli.analysis.comparison import compare
+from lenetcli.analysis.courses import LEAST_WINDOW, Course, window_of
+from lenetcli.analysis.ranking import Ranking
 from lenetcli.analysis.statements import Statement, cite
-from lenetcli.experiment.architecture import CLASSES
-from lenetcli.words import join_words, name_values, plural, write_accuracy
+from lenetcli.experiment.sweep import Sweep, write_command
+from lenetcli.words import (
+    join_words,
+    name_values,
+    plural,
+    write_accuracy,
+    write_difference,
+    write_interval,
+    write_number,
+)
 
-LEAST_EPOCHS = 4
-"""The smallest number of epochs for a statement on convergence."""
-LEAST_GAIN = 0.0005
-"""The smallest gain of accuracy per epoch that counts as a rise: five images in ten thousand."""
-MOST_EPOCHS = 1000
-"""The largest extrapolated number of epochs that is written as a number."""
+MOST_LISTED = 6
+"""The largest number of learning rates of which all accuracies are listed in a sentence."""
+HIGHER = (10, 3)
+"""The factors of the highest learning rate that are advised where it is the best."""
 
 
-def conclude_trends(ranking: Ranking) -> Iterator[Statement]:
-    """All statements on the course of the curves of a ranking with at least one entry."""
-    yield from _conclude_order(ranking)
+def conclude_order(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
+    """Statements on accuracy and speed by learning rate, with the reason, and on where a higher one ends."""
+    first = ranking.entries[0]
+    behind = [entry for entry, lead in ranking.pairs if lead.is_ahead]
+    is_ordered = _is_ordered(ranking)
+    if is_ordered:
+        yield _conclude_monotony(ranking)
+    if any(entry.rate < first.rate for entry in behind):
+        text = (
+            "A step of gradient descent moves the weights by the learning rate times the gradient, so that a "
+            "higher rate gets further in the same number of steps."
+        )
+        yield Statement("reason", text)
     yield from _conclude_speed(ranking)
-    yield from _conclude_convergence(ranking)
-    yield from _conclude_steadiness(ranking)
-    yield from conclude_chance(ranking)
-    yield from _conclude_test(ranking)
+    higher = [entry for entry in behind if entry.rate > first.rate]
+    diverged = [group for group in sweep.groups("lr") if group.diverged and group.point["lr"] > first.rate]
+    if higher or diverged:
+        clauses = [f"{entry.name} reaches only {write_accuracy(entry.final)}" for entry in higher]
+        clauses += [f"{group.name} diverged" for group in diverged]
+        text = f"{join_words(clauses)}: steps so large lead past the minimum."
+        yield Statement("too high", text, cite(*higher))
+    elif is_ordered and first.rate == max(sweep.values):
+        text = (
+            "That ends where a step leads past the minimum; since the highest rate leads here, this rate, "
+            "and a better one, may lie beyond it."
+        )
+        rates = [float(f"{first.rate * factor:.3g}") for factor in HIGHER]
+        yield Statement("edge", text, command=write_command(sweep, values=rates))
 
 
-def _conclude_order(ranking: Ranking) -> Iterator[Statement]:
-    """The statement that the final accuracy is monotonic in the rate, each step beyond the sampling error."""
-    entries = ranking.entries
+def _is_ordered(ranking: Ranking) -> bool:
+    """Whether the accuracy is monotonic in the rate: each rate is ahead of the next, the first of all."""
+    entries, final = ranking.entries, ranking.epochs
     rates = [entry.rate for entry in entries]
-    is_ordered = rates in (sorted(rates), sorted(rates, reverse=True))
-    if len(entries) < 3 or not ranking.all_rates or not is_ordered:
-        return
-    if not all(_exceeds(better.finals, worse.finals, ranking.images) for better, worse in pairwise(entries)):
-        return
-    first, last = entries[0], entries[-1]
-    trend, edge = ("higher", "highest") if first.rate > last.rate else ("lower", "lowest")
-    text = (
-        f"The {trend} the learning rate, the higher the accuracy after {plural(ranking.epochs, 'epoch')}: "
-        f"from {write_accuracy(last.final)} at {last.name} to {write_accuracy(first.final)} at {first.name}. "
-        f"Since the {edge} rate leads, the best one may lie beyond the range."
-    )
-    yield Statement("order", text, cite(*entries), {"first": first.final, "last": last.final})
+    is_sorted = rates in (sorted(rates), sorted(rates, reverse=True))
+    if len(entries) < 3 or not ranking.all_rates or not is_sorted:
+        return False
+    steps = [(better.after(final), worse.after(final)) for better, worse in pairwise(entries[1:])]
+    return all(one.is_ahead for one in (*ranking.leads, *compare(steps, ranking.images)))
+
+
+def _conclude_monotony(ranking: Ranking) -> Statement:
+    """The statement that the accuracy grows, or falls, with the learning rate."""
+    entries = sorted(ranking.entries, key=lambda entry: entry.rate)
+    trend = "higher" if entries[-1] is ranking.entries[0] else "lower"
+    listed = [f"{write_accuracy(entry.final)} at {entry.name}" for entry in entries]
+    span = join_words(listed) if len(entries) <= MOST_LISTED else f"from {listed[0]} to {listed[-1]}"
+    text = f"The {trend} the learning rate, the higher the accuracy: {span}."
+    return Statement("order", text, cite(*entries), {entry.name: entry.final for entry in entries})
 
 
 def _conclude_speed(ranking: Ranking) -> Iterator[Statement]:
-    """The statement on rates that stay below the leader's first epoch by more than the sampling error."""
+    """The statement on rates that in all epochs do not reach the first one's accuracy after one."""
     first, *others = ranking.entries
-    starts, start = [curve[0] for curve in first.curves], first.mean[0]
-    slow_entries = [entry for entry in others if _exceeds(starts, entry.bests, ranking.images)]
-    if not slow_entries or ranking.epochs < 2:
+    if ranking.epochs < 2:
         return
-    bests = {entry.name: max(entry.bests) for entry in slow_entries}
-    limits = join_words([f"{name} (at most {write_accuracy(best)})" for name, best in bests.items()])
-    text = (
-        f"The first epoch at {first.name} ({write_accuracy(start)}) already reaches more than "
-        f"{ranking.epochs} epochs at {limits}."
-    )
-    yield Statement("speed", text, cite(first, *slow_entries), {"start": start, **bests})
+    start = first.after(1)
+    comparisons = compare([(start, entry.after(ranking.epochs)) for entry in others], ranking.images)
+    # A rate that fell back at its end was no slower: none of its epochs may have reached as much.
+    slow = [
+        entry
+        for entry, comparison in zip(others, comparisons, strict=True)
+        if comparison.is_ahead and entry.highest < min(start.accuracies)
+    ]
+    if slow:
+        limits = join_words([f"{entry.name} ({write_accuracy(entry.highest)} at most)" for entry in slow])
+        text = (
+            f"After its first epoch {first.name} already has {write_accuracy(start.mean)}, more than "
+            f"{ranking.epochs} epochs bring at {limits}."
+        )
+        numbers = {"start": start.mean} | {entry.name: entry.highest for entry in slow}
+        yield Statement("speed", text, cite(first, *slow), numbers)
 
 
-def _exceeds(better: Sequence[float], worse: Sequence[float], images: int) -> bool:
-    """Whether the lowest accuracy of one exceeds the highest of the other by twice the sampling error."""
-    low, high = min(better), max(worse)
-    return low - high > 2 * math.hypot(sampling_error(low, images), sampling_error(high, images))
-
-
-def _conclude_convergence(ranking: Ranking) -> Iterator[Statement]:
-    """Statements on the curves that still rise over their last epochs, and on those that do not.
-
-    A curve that rises steadily gets the number of epochs after which its line would meet the leader.
-    """
-    if ranking.epochs < LEAST_EPOCHS:
-        text = f"{plural(ranking.epochs, 'epoch')} cannot show which learning rates have converged."
+def conclude_convergence(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Statement]:
+    """Statements on the curves that still rise, on those that do not, that guess, and that fall."""
+    window = window_of(ranking.epochs)
+    rising = [course for course in courses if course.rises]
+    level = [course.entry for course in courses if not course.rises and not course.guesses]
+    if window is None:
+        text = (
+            f"{plural(ranking.epochs, 'epoch')} cannot show which learning rates have converged; that takes "
+            f"{LEAST_WINDOW}."
+        )
         yield Statement("convergence unknown", text)
-        return
-    window = max(LEAST_EPOCHS, math.ceil(ranking.epochs / 2))
-    lines = {entry.name: fit_line(range(window), entry.mean[-window:]) for entry in ranking.entries}
-    # A steady trend needs size and significance: over many epochs even a negligible slope is significant, and
-    # over few a large one may be scatter. A curve that flattens deviates from its line by curvature, which
-    # widens the interval: it may still count as rising by its gain, but is not extrapolated along the line.
-    steady_names = {
-        n for n, line in lines.items() if line.slope >= LEAST_GAIN and line.slope > (line.margin or 0)
-    }
-    rising_entries = [
-        e for e in ranking.entries if e.name in steady_names or _has_net_gain(e, window, ranking.images)
-    ]
-    plateaus = [entry for entry in ranking.entries if entry not in rising_entries]
-    if rising_entries:
-        slopes = {entry.name: lines[entry.name].slope for entry in rising_entries}
-        gains = join_words([f"{write_accuracy(slope)} ({name})" for name, slope in slopes.items()])
-        text = f"Not converged: over the last {window} epochs the accuracy still rises by {gains} an epoch"
-        leader = ranking.entries[0]
-        more_epochs = {
-            entry.name: math.ceil((leader.final - entry.final) / slopes[entry.name])
-            for entry in rising_entries
-            if entry.name in steady_names and entry.final < leader.final
-        }
-        if more_epochs:
-            counts = [f"{n:,}" if n <= MOST_EPOCHS else f"over {MOST_EPOCHS:,}" for n in more_epochs.values()]
-            text += (
-                f"; if that held, {join_words(list(more_epochs))} would need {join_words(counts)} more "
-                f"epochs to reach the {write_accuracy(leader.final)} of {leader.name}"
-            )
-        numbers = {f"slope {name}": slope for name, slope in slopes.items()}
-        numbers |= {f"more epochs {name}": float(count) for name, count in more_epochs.items()}
-        yield Statement("not converged", f"{text}.", cite(*rising_entries), numbers)
-    if plateaus:
-        names, verb = name_values(entry.rate for entry in plateaus), "shows" if len(plateaus) == 1 else "show"
+    else:
+        if rising:
+            yield _conclude_rise(rising, window)
+            yield from _conclude_small_steps(ranking, rising)
+            yield from _conclude_pace(ranking, rising)
+        if level:
+            verb = "shows" if len(level) == 1 else "show"
+            names = name_values(entry.rate for entry in level)
+            text = f"{names} {verb} no clear rise over the last {window} epochs."
+            yield Statement("level", text, cite(*level))
+    yield from conclude_guessing(ranking, courses)
+    yield from _conclude_falls(ranking, courses)
+
+
+def _conclude_rise(rising: Sequence[Course], window: int) -> Statement:
+    """The statement on the curves that rise over the last epochs."""
+    entries = [course.entry for course in rising]
+    gains: list[str] = []
+    numbers: dict[str, float] = {}
+    for course in rising:
+        assert course.slope is not None
+        unit = "" if gains else " an epoch"
+        interval = write_interval(course.slope.low, course.slope.high)
+        gains.append(f"{write_difference(course.slope.estimate)}{unit} (95% interval {interval})")
+        numbers[f"slope {course.entry.name}"] = course.slope.estimate
+    subject, possessive = ("has", "its") if len(entries) == 1 else ("have", "their")
+    text = (
+        f"{name_values(entry.rate for entry in entries)} {subject} not converged: over the last {window} "
+        f"epochs {possessive} accuracy still rises by {join_words(gains)}."
+    )
+    return Statement("not converged", text, cite(*entries), numbers)
+
+
+def _conclude_small_steps(ranking: Ranking, rising: Sequence[Course]) -> Iterator[Statement]:
+    """The reason why rates below that of the first, and behind it, have not converged."""
+    first = ranking.entries[0]
+    small = [course.entry for course in rising if course.entry.rate < first.rate]
+    if small and all(lead.is_ahead for entry, lead in ranking.pairs if entry in small):
+        factors = join_words([write_number(first.rate / entry.rate) for entry in small])
+        owner = "Their" if len(rising) > 1 else "Its"
+        if len(small) < len(rising):
+            owner = f"At {name_values(entry.rate for entry in small)} the"
         text = (
-            f"Over the last {window} epochs {names} {verb} no rise that is clear of the scatter and of "
-            f"at least {LEAST_GAIN:g} an epoch."
+            f"{owner} steps are {factors} times smaller than those of {first.name}, and "
+            f"{plural(ranking.epochs, 'epoch')} are too few of them."
         )
-        yield Statement("level", text, cite(*plateaus))
+        yield Statement("small steps", text)
 
 
-def _has_net_gain(entry: Entry, window: int, images: int) -> bool:
-    """Whether the epochs gain more than noise and more than the least gain, without a fall beyond noise."""
-    # A trend needs a gain and no fall: a gain alone may be the upswing of an oscillation, and a curve without
-    # a fall may be level. Noise is twice the standard error of the difference of two independent accuracies;
-    # on the same images it is usually smaller, so that the bound is wide.
-    curve = entry.mean[-window:]
-    noise = 2 * math.sqrt(2) * sampling_error(curve[-1], images)
-    has_fall = any(before - after > noise for before, after in pairwise(curve))
-    return curve[-1] - curve[0] > max(noise, LEAST_GAIN * (window - 1)) and not has_fall
-
-
-def _conclude_steadiness(ranking: Ranking) -> Iterator[Statement]:
-    """Statements on rates whose accuracy falls in an epoch by more than three times the sampling error."""
-    for entry in ranking.entries:
-        changes = [_large_changes(curve, ranking.images) for curve in entry.curves]
-        dips = [(-change, epoch) for seed in changes for change, epoch in seed if change < 0]
-        if not dips:
-            continue
-        depth, epoch = max(dips)
-        steps = len(entry.runs) * (ranking.epochs - 1)
-        topic = "oscillates" if any(map(_oscillates, changes)) else "falls back"
-        frequency = "once," if len(dips) == 1 else f"in {len(dips)} of {plural(steps, 'step')}, most"
-        text = (
-            f"{entry.name} {topic}: its accuracy falls beyond the sampling error {frequency} by "
-            f"{write_accuracy(depth)} in epoch {epoch}."
+def _conclude_pace(ranking: Ranking, rising: Sequence[Course]) -> Iterator[Statement]:
+    """Statements on how the gains of rising curves change, and on the epochs that they need at least."""
+    first = ranking.entries[0]
+    numbers: dict[str, float] = {}
+    shrinking: list[str] = []
+    steady: list[str] = []
+    needed: list[str] = []
+    for course in rising:
+        assert course.pace is not None
+        entry, pace = course.entry, course.pace
+        numbers |= {f"early {entry.name}": pace.early, f"late {entry.name}": pace.late}
+        gains = f"{write_difference(pace.early)} to {write_difference(pace.late)} at {entry.name}"
+        (shrinking if pace.shrinks else steady).append(f"from {gains}")
+        epochs = course.epochs_needed(first.final)
+        if epochs is not None:
+            numbers[f"epochs {entry.name}"] = float(epochs)
+            needed.append(f"at least {plural(epochs, 'more epoch')} at {entry.name}")
+    text = ""
+    if shrinking:
+        text = f"Within these epochs the gain an epoch shrinks {join_words(shrinking)}"
+        text += (
+            f"; reaching {write_accuracy(first.final)} would take {join_words(needed)}." if needed else "."
         )
-        numbers = {"dips": float(len(dips)), "depth": depth, "epoch": float(epoch)}
-        yield Statement(topic, text, entry.ids, numbers)
+    if steady:
+        changes = join_words(steady)
+        text += (
+            f" It does not shrink yet, {changes}." if text else f"The gain does not shrink yet: {changes}."
+        )
+    yield Statement("pace", text, cite(*(course.entry for course in rising)), numbers)
 
 
-def _large_changes(curve: Sequence[float], images: int) -> list[tuple[float, int]]:
-    """The changes from epoch to epoch beyond three times the sampling error, as (change, epoch)."""
-    # Every step of every seed is examined, which needs a higher threshold than a single comparison: at two
-    # standard errors, long runs would show falls by chance. Close to an accuracy of 1 the binomial error
-    # vanishes, hence the fixed minimum.
-    return [
-        (after - before, epoch)
-        for epoch, (before, after) in enumerate(pairwise(curve), 2)
-        if abs(after - before) > max(3 * sampling_error(before, images), 0.002)
-    ]
-
-
-def _oscillates(changes: Sequence[tuple[float, int]]) -> bool:
-    """Whether a curve falls, recovers and falls again."""
-    # A single fall, or a decline in several steps, has no recovery between: consecutive falls count as one.
-    directions = [falls for falls, _ in groupby(changes, lambda change: change[0] < 0)]
-    return directions.count(True) > 1
-
-
-def conclude_chance(ranking: Ranking) -> Iterator[Statement]:
-    """The statement on rates whose accuracy stays near the chance level."""
-    entries = [entry for entry in ranking.entries if entry.guesses]
+def conclude_guessing(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Statement]:
+    """The statement on the learning rates that are never clearly above guessing."""
+    entries = [course.entry for course in courses if course.guesses]
     if entries:
+        guessing = ranking.images.guessing
         text = (
-            f"{name_values(entry.rate for entry in entries)}: the accuracy never rises clearly above what "
-            f"guessing among {CLASSES} classes reaches, {1 / CLASSES:g}: next to nothing has been learned."
+            f"{name_values(entry.rate for entry in entries)} {'is' if len(entries) == 1 else 'are'} never "
+            f"clearly above guessing: naming the most frequent class for every image gives "
+            f"{write_accuracy(guessing)}."
         )
-        yield Statement("chance", text, cite(*entries))
+        yield Statement("guessing", text, cite(*entries), {"guessing": guessing or 0.0})
 
 
-def _conclude_test(ranking: Ranking) -> Iterator[Statement]:
-    """The statement on the test accuracy of the leader; none if a run of it has no test accuracy."""
-    leader = ranking.entries[0]
-    accuracies = [run.test_accuracy for run in leader.runs if run.test_accuracy is not None]
-    if len(accuracies) == len(leader.runs):
-        mean = statistics.fmean(accuracies)
-        seeds = f" (mean over {ranking.seeds} seeds)" if ranking.seeds > 1 else ""
-        text = f"On the test set, which played no part in this choice, {leader.name} reaches "
-        yield Statement("test", f"{text}{write_accuracy(mean)}{seeds}.", leader.ids, {"test_accuracy": mean})
+def _conclude_falls(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Statement]:
+    """The statement on the falls from one epoch to the next that are more than chance."""
+    falling = [course for course in courses if course.falls]
+    if not falling:
+        return
+    clauses, numbers = [], {}
+    steps = len(ranking.seeds) * (ranking.epochs - 1)
+    for course in falling:
+        deepest = max(course.falls, key=lambda fall: fall.estimate)
+        seed = f" of seed {deepest.other.runs[0].config.seed}" if len(ranking.seeds) > 1 else ""
+        most = "" if len(course.falls) == 1 else "at most "
+        clauses.append(
+            f"in {len(course.falls)} of {plural(steps, 'step')} at {course.entry.name} ({most}by "
+            f"{write_difference(deepest.estimate)}, in epoch {deepest.other.epoch}{seed})"
+        )
+        numbers[f"falls {course.entry.name}"] = float(len(course.falls))
+        numbers[f"depth {course.entry.name}"] = deepest.estimate
+    text = (
+        f"From one epoch to the next the accuracy falls by more than chance {join_words(clauses)}: steps so "
+        "large lead past the minimum now and then."
+    )
+    yield Statement("falls", text, cite(*(course.entry for course in falling)), numbers)

@@ -67,9 +67,19 @@ def dense_share(config: Config) -> float:
 
 def multiply_adds(config: Config) -> int:
     """The multiply-adds of the forward pass of one image; the backward pass is proportional to it."""
+    return sum(_layer_multiply_adds(config).values())
+
+
+def convolution_share(config: Config) -> float:
+    """The fraction of the multiply-adds that belongs to the second convolution."""
+    return _layer_multiply_adds(config)["conv2"] / multiply_adds(config)
+
+
+def _layer_multiply_adds(config: Config) -> dict[str, int]:
+    """The multiply-adds of each layer: a convolution applies its kernel at each of its positions."""
     positions = {"conv1": IMAGE_SIDE**2, "conv2": (IMAGE_SIDE // 2) ** 2, "dense": 1, "logits": 1}
     tensors = shapes(config)
-    return sum(count * math.prod(tensors[f"{layer}/kernel"]) for layer, count in positions.items())
+    return {layer: count * math.prod(tensors[f"{layer}/kernel"]) for layer, count in positions.items()}
 
 
 def filters_at(config: Config, work: float) -> float:

@@ -177,17 +177,25 @@ def name_axes(sweep: Sweep) -> tuple[str, ...]:
     return tuple(axis.name for axis in sweep.axes) or ("lr",)
 
 
-def write_command(sweep: Sweep) -> str:
-    """The command that requests this sweep; typed again, it trains what is missing."""
+def write_command(sweep: Sweep, *, values: Sequence[Any] = (), seeds: int | None = None) -> str:
+    """The command that requests this sweep; typed again, it trains what is missing.
+
+    ``values`` are requested before those of the first parameter, ``seeds`` in place of its own seeds.
+    """
     words = ["lenetcli", "sweep"]
-    for axis in sweep.axes:
-        if axis.name in sweep.parameters:
-            words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
+    for parameter in sweep.parameters:
+        axis = next(axis for axis in sweep.axes if axis.name == parameter)
+        more = values if parameter == sweep.parameter else ()
+        words += [parameter.replace("_", "-"), *map(name_value, (*more, *axis.values))]
     names = {"epochs", *(axis.name for axis in sweep.axes)}
+    if seeds is None and "seed" in names.difference(sweep.parameters):
+        seeds = len(sweep.seeds)
+    if seeds is not None:
+        names.add("seed")
     words += ["--epochs", str(sweep.epochs)] if sweep.epochs != Request().epochs else []
-    words += ["--seeds", str(len(sweep.seeds))] if "seed" in names.difference(sweep.parameters) else []
-    for parameter in OPTIONS:
-        value = getattr(sweep.request, parameter.name)
-        if parameter.name not in names and value != parameter.default:
-            words += [f"--{parameter.option}", name_value(value)]
+    words += ["--seeds", str(seeds)] if seeds is not None else []
+    for option in OPTIONS:
+        value = getattr(sweep.request, option.name)
+        if option.name not in names and value != option.default:
+            words += [f"--{option.option}", name_value(value)]
     return shlex.join(words)

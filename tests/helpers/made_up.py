@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from lenetcli.analysis.conclusions import conclude_learning_rates
+from lenetcli.analysis.ranking import rank
 from lenetcli.analysis.statements import Statement
-from lenetcli.experiment.architecture import count_parameters
+from lenetcli.experiment.architecture import CLASSES, count_parameters
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
@@ -172,7 +173,10 @@ def both_sweeps(**options) -> tuple[Sweep, Sweep]:
 
 @dataclass
 class MadeUpEvidence:
-    """A store in memory. Each run's wrong images are those from ``offset`` on, as many as its curve says."""
+    """A store in memory, with as many images of each class as of the others.
+
+    Each run's wrong images are those from ``offset`` on, as many as its curve says.
+    """
 
     made: Sequence[Sweep]
     name: str = "lenetcli.db"
@@ -200,19 +204,24 @@ class MadeUpEvidence:
             return None
         right = round(run.curve[epoch - 1].val_accuracy * self.images)
         offset = self.offsets.get(key, 0)
-        predicted = bytearray(self.images)
+        predicted = bytearray(self._labels)
         for place in range(self.images - right):
-            predicted[(offset + place) % self.images] = 1
+            wrong = (offset + place) % self.images
+            predicted[wrong] = (predicted[wrong] + 1) % CLASSES
         return bytes(predicted)
 
     def validation_labels(self, data_sha256: str) -> bytes | None:
-        return bytes(self.images) if self.with_labels else None
+        return self._labels if self.with_labels else None
+
+    @property
+    def _labels(self) -> bytes:
+        return bytes(place % CLASSES for place in range(self.images))
 
 
 def conclude(sweep: Sweep, **options) -> dict[str, Statement]:
     """The statements about a sweep over learning rates, by topic; ``options`` are of ``MadeUpEvidence``."""
-    statements = conclude_learning_rates(sweep, MadeUpEvidence([sweep], **options))
-    return {statement.topic: statement for statement in statements}
+    paragraphs = conclude_learning_rates(sweep, rank(sweep, MadeUpEvidence([sweep], **options)))
+    return {statement.topic: statement for paragraph in paragraphs for statement in paragraph}
 
 
 def shift(sweep: Sweep, place: int, images: int) -> dict[str, object]:

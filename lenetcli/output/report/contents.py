@@ -5,12 +5,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Protocol
 
-from lenetcli.analysis.conclusions import conclude_learning_rates, conclude_missing, conclude_unfinished
+from lenetcli.analysis.comparison import Comparison
+from lenetcli.analysis.conclusions import conclude_learning_rates
 from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
 from lenetcli.analysis.curves import CurveSeries, sweep_curves
-from lenetcli.analysis.ranking import Predictions
+from lenetcli.analysis.images import Predictions
+from lenetcli.analysis.ranking import rank
 from lenetcli.analysis.runtimes import RuntimePoint, RuntimeSeries, newest_filters, runtime_series
 from lenetcli.analysis.statements import Statement
+from lenetcli.analysis.unfinished import conclude_missing, conclude_unfinished
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import parameter_law
 from lenetcli.experiment.datasets import name_datasets
@@ -29,6 +32,8 @@ from lenetcli.words import (
     name_values,
     plural,
     write_accuracy,
+    write_difference,
+    write_interval,
     write_seconds,
 )
 
@@ -180,7 +185,17 @@ def _describe_rates(
         return Section(missing=(Statement("missing", text, command=LEARNING_RATES_COMMAND),))
     sweep = sweeps[0]
     series = sweep_curves(sweep, names=names, recipes=recipes)
-    rows = tuple(map(_rate_row, sweep.groups("lr")))
+    ranking = rank(sweep, evidence)
+    leads = {entry.rate: lead for entry, lead in ranking.pairs}
+    rows = tuple(
+        _rate_row(group, [_lead_cell(leads.get(group.point["lr"]))] if leads else [])
+        for group in sweep.groups("lr")
+    )
+    behind, differences = [], ""
+    if leads:
+        behind = [f"behind {ranking.entries[0].name} by"]
+        common = "" if ranking.all_seeds else " over the seeds that all have finished"
+        differences = f"; differences after the last epoch{common} with 95% intervals"
     axis = ""
     if series.scale == "logit":
         axis = " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
@@ -193,17 +208,21 @@ def _describe_rates(
             series,
         ),
         table=Table(
-            ("rate", "best", "in epoch", f"after epoch {sweep.epochs}", "test", "seeds", "state"),
+            ("rate", "best", "in epoch", f"after epoch {sweep.epochs}", *behind, "test", "seeds", "state"),
             rows,
             f"Accuracies by learning rate, {series.dataset}"
-            f"{'; mean ± standard deviation over the seeds' if deviations else ''}.",
+            f"{'; mean ± standard deviation over the seeds' if deviations else ''}"
+            f"{differences}.",
         ),
-        statements=tuple(conclude_learning_rates(sweep, evidence)),
+        paragraphs=conclude_learning_rates(sweep, ranking),
     )
 
 
-def _rate_row(group: Group) -> tuple[Cell, ...]:
-    """The row of a learning rate in the table: means ± standard deviations over the finished seeds."""
+def _rate_row(group: Group, lead: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The row of a learning rate in the table: means ± standard deviations over the finished seeds.
+
+    ``lead`` is the cell of the lead over it, if the table has them.
+    """
     finished, planned = group.whole, len(group.cells)
     states = dict.fromkeys(cell.run.state.value if cell.run else "not begun" for cell in group.cells)
     peaks = [max(run.curve, key=lambda point: point.val_accuracy) for run in finished]
@@ -215,6 +234,7 @@ def _rate_row(group: Group) -> tuple[Cell, ...]:
         _mean_cell([peak.val_accuracy for peak in peaks]),
         Cell("–".join(map(str, dict.fromkeys(ends.values()))) or NONE, ends),
         _mean_cell([run.curve[-1].val_accuracy for run in finished]),
+        *lead,
         _mean_cell(tests if len(tests) == len(finished) else []),
         Cell(
             f"{len(finished)} of {planned}" if len(finished) < planned else str(planned),
@@ -230,6 +250,18 @@ def _mean_cell(accuracies: Sequence[float]) -> Cell:
     if len(accuracies) > 1:
         numbers["deviation"] = statistics.stdev(accuracies)
     return Cell(" ± ".join(map(write_accuracy, numbers.values())) or NONE, numbers)
+
+
+def _lead_cell(lead: Comparison | None) -> Cell:
+    """The difference to the first learning rate, with its interval where it has one."""
+    if lead is None:
+        return Cell(NONE)
+    difference = write_difference(lead.estimate)
+    if lead.interval is None:
+        return Cell(difference, {"difference": lead.estimate})
+    low, high = lead.interval
+    numbers = {"difference": lead.estimate, "low": low, "high": high}
+    return Cell(f"{difference} ({write_interval(low, high)})", numbers)
 
 
 def _describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]) -> Section:
@@ -261,7 +293,7 @@ def _describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str], recipes
             f"Training time of {duration} in seconds, with the quartiles of the epochs"
             f"{doubt if any(point.doubt for point in series.points) else ''}.",
         ),
-        statements=(*conclude_runtimes(series), *unfinished),
+        paragraphs=tuple(filter(None, (*conclude_runtimes(series), tuple(unfinished)))),
         missing=missing,
     )
 

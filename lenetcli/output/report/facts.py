@@ -8,7 +8,7 @@ from typing import Any
 
 from lenetcli.analysis.curves import CurveSeries
 from lenetcli.analysis.runtimes import RuntimeSeries
-from lenetcli.analysis.statements import Statement
+from lenetcli.analysis.statements import Paragraph
 
 FORMAT = 3
 """The version of the structure of the facts."""
@@ -58,15 +58,15 @@ class Figure:
 class Section:
     """A section on the sweeps over a parameter.
 
-    ``missing`` are statements on the experiments of the exercise that the store lacks; without any sweep,
-    a section has nothing else.
+    ``introduction`` stands above the figure, ``paragraphs`` below the table. ``missing`` are statements on
+    the experiments of the exercise that the store lacks; without any sweep, a section has nothing else.
     """
 
-    introduction: tuple[Statement, ...] = ()
+    introduction: Paragraph = ()
     figure: Figure | None = None
     table: Table | None = None
-    statements: tuple[Statement, ...] = ()
-    missing: tuple[Statement, ...] = ()
+    paragraphs: tuple[Paragraph, ...] = ()
+    missing: Paragraph = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,57 @@
+"""Statements on what a sweep lacks: unfinished and diverged values, devices that were not measured."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from lenetcli.analysis.statements import Statement
+from lenetcli.experiment.config import DeviceKind, Request
+from lenetcli.experiment.datasets import MNIST
+from lenetcli.experiment.exercise import FILTERS_COMMANDS
+from lenetcli.experiment.parameters import name_parameter
+from lenetcli.experiment.sweep import Sweep, write_command
+from lenetcli.words import join_words, name_all
+
+
+def conclude_unfinished(sweep: Sweep) -> Iterator[Statement]:
+    """Statements on unfinished values of a sweep, with the command to train them, and on diverged values."""
+    noun, device = name_parameter(sweep.parameter), sweep.device.value.upper()
+    missing_values, diverged_values, ids = [], [], []
+    for group in sweep.groups():
+        if group.diverged:
+            share = f" with {len(group.diverged)} of {len(group.cells)} seeds" if len(group.cells) > 1 else ""
+            epochs = name_all("epoch", sorted({run.epochs + 1 for run in group.diverged}))
+            diverged_values.append(f"{group.name}{share} (no finite loss in {epochs})")
+            ids += [run.id for run in group.diverged]
+        ended = (*group.whole, *group.diverged)
+        missing_seeds = [cell.config.seed for cell in group.cells if cell.run not in ended]
+        if missing_seeds:
+            seeds = f" ({name_all('seed', missing_seeds)})" if len(sweep.seeds) > 1 else ""
+            missing_values.append(group.name + seeds)
+    if missing_values:
+        text = f"Not finished on the {device} and not compared: {noun} {join_words(missing_values)}."
+        yield Statement("missing", text, command=write_command(sweep))
+    if diverged_values:
+        text = f"Diverged on the {device} and not compared: {noun} {join_words(diverged_values)}."
+        yield Statement("diverged", text, tuple(ids))
+
+
+def conclude_missing(sweeps: Sequence[Sweep]) -> Iterator[Statement]:
+    """A statement for each kind of device on which no filters have been timed, with the command for it.
+
+    The command has the setting of ``sweeps``, those over filters.
+    """
+    for kind in (DeviceKind.GPU, DeviceKind.CPU):
+        if kind not in {sweep.device for sweep in sweeps}:
+            text = f"No sweep over filters on a {kind.value.upper()} has been timed."
+            yield Statement("missing", text, command=_filters_command(kind, sweeps))
+
+
+def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:
+    """The command that times filters on a kind of device, in the setting of the sweeps over filters."""
+    for sweep in sweeps:
+        request = replace(sweep.request, device=kind.value)
+        if sweep.base.data == MNIST:  # every machine finds or downloads it, whatever the path here
+            request = replace(request, data=None)
+        if request != Request(device=kind.value) or len(sweep.seeds) > 1:
+            return write_command(replace(sweep, request=request))
+    return FILTERS_COMMANDS[kind]
