@@ -101,7 +101,7 @@ def _conclude_winner(ranking: Ranking) -> Statement:
         topic = "highest"
         text = f"{scope}{first.name} has the highest validation accuracy {after}, {_write_final(ranking)}."
     elif alike:
-        topic = "alike"
+        topic = "winner"
         accuracies = join_words([write_accuracy(entry.final) for entry in best])
         means = f" (means over {len(ranking.seeds)} seeds)" if len(ranking.seeds) > 1 else ""
         text = (
@@ -147,8 +147,8 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
         lowest = write_accuracy(min(first.after(ranking.epochs).accuracies))
         others = join_words([_write_highest(entry, lead) for entry, lead in in_every_seed])
         text = (
-            f"{first.name} is {'also ' if ahead else ''}ahead, in every seed ({lowest} or more) of {others}; "
-            f"{len(ranking.seeds)} seeds are too few for an interval that says so."
+            f"{first.name} is {'also ' if ahead else ''}ahead, in every seed ({lowest} or more), of {others};"
+            f" {len(ranking.seeds)} seeds are too few for an interval that says so."
         )
         yield _state("lead in every seed", text, first, in_every_seed)
     if alike:

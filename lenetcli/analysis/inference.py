@@ -166,7 +166,7 @@ class SeedsDifference:
         return statistics.fmean(self.first) - statistics.fmean(self.other)
 
     def _test(self) -> Any:
-        """Welch's test (Biometrika 1947) by SciPy; None if neither sample varies, where t would be infinite."""
+        """Welch's test (Biometrika 1947); None if neither sample varies, where t would be infinite."""
         from scipy import stats
 
         if len({*self.first}) == len({*self.other}) == 1:

@@ -34,7 +34,7 @@ def report(
         return
     verified = verification.verify(Store.open(address), locate(verify))
     if verified.older:
-        compared = "its statements, tables, set-up and runs are compared"
+        compared = "its tables, set-up and runs are compared"
         console.print_message(f"An older lenetcli made {verify}: {compared}.")
     for difference in verified.differences:
         console.print_line(difference)
@@ -45,4 +45,5 @@ def report(
         )
     unlike = "; another version made it, so it was not rendered again"
     rendering = " and renders to the same bytes" if verified.rendered else unlike
-    console.print_line(f"Every statement of {verify} follows from the store{rendering}.")
+    subject = "All that was compared in" if verified.older else "Every statement of"
+    console.print_line(f"{subject} {verify} follows from the store{rendering}.")

@@ -119,7 +119,9 @@ def test_welchs_interval_is_never_narrower_than_the_images():
         pytest.approx(0.004 + 0.01959964),
     )
     assert SeedsDifference(first, other, 0.01).p_value == pytest.approx(2 * stats.norm.sf(0.4))
-    assert SeedsDifference(first, other, 1e-9).interval(0.95) == SeedsDifference(first, other, 0).interval(0.95)
+    assert SeedsDifference(first, other, 1e-9).interval(0.95) == SeedsDifference(first, other, 0).interval(
+        0.95
+    )
 
 
 def test_seeds_that_agree_to_the_digit_have_the_error_of_the_images(recwarn):
@@ -183,7 +185,7 @@ def test_the_unpaired_error_takes_mistakes_for_independent():
 
 
 def test_holms_method_by_its_example():
-    # Holm (1979) and textbooks: 0.01, 0.04, 0.03, 0.005 reject the smallest two of four, at 0.0125 and 0.0167.
+    # The example of textbooks: 0.01, 0.04, 0.03, 0.005 reject the smallest two of four, at 0.0125 and 0.0167.
     levels = holm_levels([0.01, 0.04, 0.03, 0.005])
     assert levels == [pytest.approx(1 - 0.05 / n) for n in (3, 2, 2, 4)]
 

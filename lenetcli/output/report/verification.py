@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def verify(evidence: Evidence, path: Path) -> Verification:
     # Another version of the software may draw otherwise, but states the same.
     same_versions = stated.pop("versions", None) == computed.pop("versions")
     if older:
-        computed = _to_older(computed)
+        computed = _to_older(computed, stated)
         stated = _restrict(stated, computed)
         for older_facts in (stated, computed):
             older_facts["setup"] = _drop_labels(older_facts["setup"])
@@ -102,19 +103,19 @@ def _not_a_report(path: Path) -> UsageError:
     return UsageError(f"{path} is not a report that this lenetcli can check.", ADVICE)
 
 
-def _to_older(facts: Json) -> Json:
-    """What these facts have in common with those of ``OLDER_FORMAT``, in that form."""
+def _to_older(facts: Json, stated: Json) -> Json:
+    """What these facts have in common with those of ``OLDER_FORMAT`` that a report states, in that form."""
     older: Json = {"setup": facts["setup"], "runs": [run["record"] for run in facts["runs"]], "missing": {}}
     for name in ("learning_rates", "filters"):
-        section, table = facts[name], facts[name]["table"]
-        older["missing"][name] = section["missing"]
-        older[name] = table and {
-            "header": table["header"],
-            "rows": [[cell["text"] for cell in row] for row in table["rows"]],
-            "statements": section["statements"],
-        }
-    if older["filters"]:
-        older["filters"]["parameters"] = facts["filters"]["introduction"]
+        table = facts[name]["table"]
+        older["missing"][name] = facts[name]["missing"]
+        older[name] = table
+        if table and stated.get(name):
+            shared = [title in stated[name]["header"] for title in table["header"]]
+            older[name] = {
+                "header": list(compress(table["header"], shared)),
+                "rows": [[cell["text"] for cell in compress(row, shared)] for row in table["rows"]],
+            }
     return older
 
 

@@ -1,0 +1,75 @@
+"""The set-up of a report: network, data, training, machines and software of its sweeps."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from lenetcli.experiment.parameters import describe_config
+from lenetcli.experiment.run import Attempt
+from lenetcli.experiment.sweep import Sweep
+from lenetcli.words import join_words, name_all, name_values, plural
+
+SOFTWARE = {"onednn": "oneDNN’s setting", "python": "Python", "tensorflow": "TensorFlow"}
+"""The name in the report of each recorded version whose own name does not serve."""
+
+
+def describe_setup(
+    sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]
+) -> tuple[tuple[str, str], ...]:
+    """The set-up of the sweeps of a report: pairs of a heading and its text.
+
+    ``names`` are those of the data sets by hash, ``recipes`` those beside which the report names its own.
+    """
+    configs = [cell.config for sweep in sweeps for cell in sweep.cells]
+    attempts = [a for sweep in sweeps for run in sweep.runs for a in run.attempts]
+    kernels = join_words([f"{k}×{k}" for k in sorted({c.kernel_size for c in configs})])
+    units = name_values(sorted({c.hidden_units for c in configs}))
+    network = (
+        f"Two convolutions (kernel {kernels}, stride 1, same padding), each followed by ReLU and 2×2 max "
+        f"pooling; a fully connected layer of {units} units; a softmax layer of ten classes. "
+        "Both convolutions have the same number of filters."
+    )
+    data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in names.items())
+    training = "; ".join(dict.fromkeys(map(_describe_training, sweeps)))
+    machines = join_words(list(dict.fromkeys(map(_describe_machine, attempts)))) or "not recorded"
+    versions: dict[str, list[str]] = {}
+    for name, number in dict.fromkeys(item for attempt in attempts for item in attempt.versions.items()):
+        versions.setdefault(name, []).append(number)
+    software = ", ".join(
+        f"{SOFTWARE.get(name, name)} {'/'.join(versions[name])}" for name in sorted(versions)
+    )
+    return (
+        ("Network", network),
+        ("Data", f"{data}; validation after each epoch, the test set kept apart for the end."),
+        ("Training", f"Stochastic gradient descent on the cross-entropy; {training}."),
+        *_describe_recipes(sweeps, recipes),
+        ("Machine", f"{machines}."),
+        ("Software", f"{software or 'not recorded'}."),
+    )
+
+
+def _describe_training(sweep: Sweep) -> str:
+    """The setting that all runs of a sweep share, and its seeds."""
+    network = {"filters", "kernel_size", "hidden_units"}
+    shared = describe_config(sweep.base, sweep.parameter, *network)
+    return f"{_name_sweep(sweep)}: {plural(sweep.epochs, 'epoch')}, {shared}, {name_all('seed', sweep.seeds)}"
+
+
+def _name_sweep(sweep: Sweep) -> str:
+    on_device = f"{sweep.parameter} ({sweep.device.value.upper()})"
+    return "learning rates" if sweep.parameter == "lr" else on_device
+
+
+def _describe_recipes(sweeps: Sequence[Sweep], recipes: Collection[int]) -> Iterator[tuple[str, str]]:
+    """The line of the set-up on the recipe, if the report or the store has runs of more than one."""
+    members: dict[int, list[str]] = {}
+    for sweep in sweeps:
+        members.setdefault(sweep.base.recipe, []).append(_name_sweep(sweep))
+    if len({*members, *recipes}) > 1:
+        parts = "; ".join(f"{recipe} for {join_words(nouns)}" for recipe, nouns in members.items())
+        meaning = "A recipe is a version of the computation; runs of different recipes are not compared."
+        yield "Recipe", f"{parts}. {meaning}"
+
+
+def _describe_machine(attempt: Attempt) -> str:
+    """The device of an attempt, the processor if it is another one, the threads and the host."""
+    processor = "" if attempt.processor == attempt.device_name else f" beside {attempt.processor}"
+    return f"{attempt.device_name}{processor}, {plural(attempt.threads, 'thread')} (host {attempt.host})"
