@@ -1,6 +1,6 @@
 """Conclusions from a sweep over learning rates: which works best, and how sure that is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lenetcli.analysis.comparison import ALIKE, Comparison, Verdict
 from lenetcli.analysis.courses import follow
@@ -138,7 +138,7 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
     alike = ranking.others(Verdict.ALIKE)
     if ahead:
         subject = first.name if alike else "It"
-        text = f"{subject} is ahead of {_write_difference(*ahead[0])}"
+        text = f"{subject} is ahead of {_write_differences(ahead[:1])}"
         if len(ahead) > 1:
             text += f", and of {name_values(entry.rate for entry, _ in ahead[1:])} by more"
         yield _state("lead", f"{text}.", first, ahead)
@@ -152,7 +152,7 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
         )
         yield _state("lead in every seed", text, first, in_every_seed)
     if alike:
-        text = f"{first.name} leads {join_words([_write_difference(*one) for one in alike])}"
+        text = f"{first.name} leads {_write_differences(alike)}"
         yield _state("alike", f"{text}: within ±{ALIKE:g}, which counts as alike.", first, alike)
     if ahead or alike:
         yield Statement("method", _write_method(ranking))
@@ -162,10 +162,14 @@ def _write_highest(entry: Entry, lead: Comparison) -> str:
     return f"{entry.name} ({write_accuracy(max(lead.other.accuracies))} or less)"
 
 
-def _write_difference(entry: Entry, lead: Comparison) -> str:
-    """The name of a learning rate, how far it is behind, and the interval of that."""
-    interval = f" (95% interval {write_interval(*lead.interval)})" if lead.interval else ""
-    return f"{entry.name} by {write_difference(lead.estimate)}{interval}"
+def _write_differences(leads: Sequence[Lead]) -> str:
+    """The names of learning rates, how far each is behind, and the intervals of that."""
+    parts: list[str] = []
+    for entry, lead in leads:
+        kind = "" if parts else "95% interval "
+        interval = f" ({kind}{write_interval(*lead.interval)})" if lead.interval else ""
+        parts.append(f"{entry.name} by {write_difference(lead.estimate)}{interval}")
+    return join_words(parts)
 
 
 def _write_method(ranking: Ranking) -> str:
@@ -205,7 +209,7 @@ def _conclude_undecided(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     if any(lead.interval is None for _, lead in undecided):
         text += ": the store has neither the predictions nor the number of the validation images"
     else:
-        text += f": it leads {join_words([_write_difference(*one) for one in undecided])}"
+        text += f": it leads {_write_differences(undecided)}"
     # A rate for which no number of seeds is enough does not keep the others from being decided.
     needed = [lead.seeds_needed for _, lead in undecided if lead.seeds_needed is not None]
     seeds, command = max(needed, default=0), ""

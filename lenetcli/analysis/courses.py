@@ -57,13 +57,13 @@ class Course:
     def epochs_needed(self, accuracy: float) -> int | None:
         """A lower bound of the epochs that this accuracy still takes; None where none is known.
 
-        It holds while the gain per epoch goes on shrinking: it is the time that the larger of the two gains
-        at the end would take.
+        It holds while the gain per epoch goes on shrinking: it is the time that the upper end of the slope's
+        interval would take.
         """
         if not self.rises or self.slope is None or self.pace is None or not self.pace.shrinks:
             return None
         missing = accuracy - self.entry.final
-        return math.ceil(missing / max(self.slope.estimate, self.pace.late)) if missing > 0 else None
+        return math.ceil(missing / self.slope.high) if missing > 0 else None
 
 
 def window_of(epochs: int) -> int | None:

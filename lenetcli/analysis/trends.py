@@ -130,9 +130,9 @@ def _conclude_rise(rising: Sequence[Course], window: int) -> Statement:
     numbers: dict[str, float] = {}
     for course in rising:
         assert course.slope is not None
-        unit = "" if gains else " an epoch"
+        unit, kind = ("", "") if gains else (" an epoch", "95% interval ")
         interval = write_interval(course.slope.low, course.slope.high)
-        gains.append(f"{write_difference(course.slope.estimate)}{unit} (95% interval {interval})")
+        gains.append(f"{write_difference(course.slope.estimate)}{unit} ({kind}{interval})")
         numbers[f"slope {course.entry.name}"] = course.slope.estimate
     subject, possessive = ("has", "its") if len(entries) == 1 else ("have", "their")
     text = (
@@ -174,7 +174,8 @@ def _conclude_pace(ranking: Ranking, rising: Sequence[Course]) -> Iterator[State
         epochs = course.epochs_needed(first.final)
         if epochs is not None:
             numbers[f"epochs {entry.name}"] = float(epochs)
-            needed.append(f"at least {plural(epochs, 'more epoch')} at {entry.name}")
+            count = f"{epochs:,}" if needed else f"at least {plural(epochs, 'more epoch')}"
+            needed.append(f"{count} at {entry.name}")
     text = ""
     if shrinking:
         text = f"Within these epochs the gain an epoch shrinks {join_words(shrinking)}"
@@ -207,14 +208,16 @@ def _conclude_falls(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Sta
     falling = [course for course in courses if course.falls]
     if not falling:
         return
-    clauses, numbers = [], {}
+    clauses: list[str] = []
+    numbers: dict[str, float] = {}
     steps = len(ranking.seeds) * (ranking.epochs - 1)
     for course in falling:
         deepest = max(course.falls, key=lambda fall: fall.estimate)
         seed = f" of seed {deepest.other.runs[0].config.seed}" if len(ranking.seeds) > 1 else ""
         most = "" if len(course.falls) == 1 else "at most "
         clauses.append(
-            f"in {len(course.falls)} of {plural(steps, 'step')} at {course.entry.name} ({most}by "
+            f"in {len(course.falls)} of {plural(steps, 'step') if not clauses else steps} at "
+            f"{course.entry.name} ({most}by "
             f"{write_difference(deepest.estimate)}, in epoch {deepest.other.epoch}{seed})"
         )
         numbers[f"falls {course.entry.name}"] = float(len(course.falls))
