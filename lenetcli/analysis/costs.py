@@ -70,8 +70,7 @@ def _explain_growth(devices: Sequence[DeviceSeries]) -> Statement:
         "its weights once for an image, the second convolution applies its kernels at every pixel: with "
         f"{config.filters} filters, {dense:.0%} of the parameters are in the one and {convolution:.0%} of "
         "the multiply-adds in the other. The first grow with F, the second with F², so that the runtime of "
-        "large networks grows faster than their parameters; in small ones the fixed cost of each step, "
-        "whatever the size, hides that."
+        "large networks grows faster than their parameters; in small ones the overhead hides that."
     )
     return Statement("reason", text, (), {"dense": dense, "convolution": convolution})
 
@@ -94,15 +93,18 @@ def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
     else:
         verdict = f"whether that is more than in proportion to {parameters}, the spread of the epochs hides"
     text = (
-        f"{device.label}: training with {large.filters} filters takes {write_number(time_factor)} times as "
-        f"long as with {small.filters}, {verdict}"
+        f"On the {device.label}, training with {large.filters} filters takes {write_number(time_factor)} "
+        f"times as long as with {small.filters}, {verdict}"
     )
     numbers = {"growth": time_factor}
     if len(points) > 2:
         power = fit_exponent([p.filters for p in points], [p.seconds for p in points])
         margin = power.margin or 0.0
         numbers |= {"exponent": power.exponent, "margin": margin}
-        text += f". As one power of the filters the exponent is {power.exponent:.2f} ± {margin:.2f} (95%)"
+        text += (
+            f". As a power of the number of filters, runtime has the exponent {power.exponent:.2f} ± "
+            f"{margin:.2f} (95%)"
+        )
     yield Statement("growth", f"{text}.", cite(*points), numbers)
     if len(points) >= LEAST_POINTS:
         yield _conclude_overhead(device)
@@ -113,21 +115,24 @@ def _conclude_overhead(device: DeviceSeries) -> Statement:
     points, law = device.clean, device.law
     if law is None:
         text = (
-            f"{device.label}: a fixed overhead plus time in proportion to the arithmetic does not describe "
-            "these runtimes, so that where overhead ends cannot be read from them."
+            "Overhead, the fixed cost of each step, plus time in proportion to the arithmetic does not "
+            "describe these runtimes, so that where overhead ends cannot be read from them."
         )
         return Statement("overhead unknown", text, cite(*points))
     turn = filters_at(device.config, law.overhead / law.rate)
     numbers = {"overhead": law.overhead, "turn": turn, "misfit": law.misfit}
     if turn < points[0].filters:
-        phrase = "arithmetic dominates at every size measured"
+        phrase = "Arithmetic takes most of the time at every size measured"
     elif turn > points[-1].filters:
-        phrase = "overhead dominates at every size measured"
+        phrase = "Overhead, the fixed cost of each step, takes most of the time at every size measured"
     else:
-        phrase = f"overhead dominates below about {round(turn)} filters, arithmetic above"
+        phrase = (
+            f"Below about {round(turn)} filters overhead, the fixed cost of each step, takes most of the "
+            "time, above it the arithmetic"
+        )
     text = (
-        f"{device.label}: {phrase}, by a fit of overhead plus time in proportion to multiply-adds that meets "
-        f"every point within {max(1, math.ceil(100 * law.misfit))}%."
+        f"{phrase}: overhead plus time in proportion to the multiply-adds meets every point within "
+        f"{max(1, math.ceil(100 * law.misfit))}%."
     )
     return Statement("overhead", text, cite(*points), numbers)
 
