@@ -21,7 +21,7 @@ from lenetcli.experiment.run import RunState
 
 
 def costs(*sweeps):
-    """The statements by topic and device, or by topic and first letters if they are about no single device."""
+    """The statements by topic and device, or by topic and first letters if they concern no device alone."""
     found, device = {}, ""
     for paragraph in conclude_runtimes(runtime_series(sweeps)):
         for one in paragraph:
