@@ -55,7 +55,9 @@ def conclude_runtimes(series: RuntimeSeries) -> tuple[Paragraph, ...]:
     """All that the runtimes show on their growth, and on speed-ups; doubtful points are left out."""
     gpus = [device for device in series.devices if device.kind is DeviceKind.GPU]
     cpus = [device for device in series.devices if device.kind is DeviceKind.CPU]
-    growth = [statement for device in series.devices for statement in _conclude_growth(device)]
+    growth: list[Statement] = []
+    for device in series.devices:
+        growth += _conclude_growth(device, any(one.topic.startswith("overhead") for one in growth))
     reasons = [_explain_growth(series.devices)] if growth else []
     speedups = [_conclude_speedup(gpu, cpu) for gpu in gpus for cpu in cpus]
     return tuple(filter(None, ((*growth, *reasons), tuple(speedups))))
@@ -70,31 +72,35 @@ def _explain_growth(devices: Sequence[DeviceSeries]) -> Statement:
         "its weights once for an image, the second convolution applies its kernels at every pixel: with "
         f"{config.filters} filters, {dense:.0%} of the parameters are in the one and {convolution:.0%} of "
         "the multiply-adds in the other. The first grow with F, the second with F², so that the runtime of "
-        "large networks grows faster than their parameters; in small ones the overhead hides that."
+        "large networks grows faster than their parameters; in small ones the fixed cost of each step "
+        "hides that."
     )
     return Statement("reason", text, (), {"dense": dense, "convolution": convolution})
 
 
-def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
-    """Statements on the runtime of the largest against the smallest size, and on the overhead."""
+def _conclude_growth(device: DeviceSeries, defined: bool) -> Iterator[Statement]:
+    """Statements on the runtime of the largest against the smallest size, and on the overhead.
+
+    ``defined`` says whether a statement before has said what overhead is.
+    """
     points = device.clean
     if len(points) < 2:
         return
     small, large = points[0], points[-1]
     time_factor, size_factor = large.seconds / small.seconds, large.parameters / small.parameters
     # Opposite quartiles bound the ratio; it differs from proportion if both bounds are on the same side.
-    parameters = f"the parameters, of which it has {write_number(size_factor)} times as many"
     if min(small.timings, large.timings) < LEAST_TIMINGS:
-        verdict = f"too few epochs were timed to compare that with {parameters}"
+        verdict = "too few epochs were timed to compare the two"
     elif large.low / small.high > size_factor:
-        verdict = f"more than in proportion to {parameters}"
+        verdict = "it grows faster than they do"
     elif large.high / small.low < size_factor:
-        verdict = f"less than in proportion to {parameters}"
+        verdict = "it grows more slowly than they do"
     else:
-        verdict = f"whether that is more than in proportion to {parameters}, the spread of the epochs hides"
+        verdict = "whether it grows faster than they do, the spread of the epochs hides"
     text = (
         f"On the {device.label}, training with {large.filters} filters takes {write_number(time_factor)} "
-        f"times as long as with {small.filters}, {verdict}"
+        f"times as long as with {small.filters}, for {write_number(size_factor)} times the parameters: "
+        f"{verdict}"
     )
     numbers = {"growth": time_factor}
     if len(points) > 2:
@@ -107,33 +113,26 @@ def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
         )
     yield Statement("growth", f"{text}.", cite(*points), numbers)
     if len(points) >= LEAST_POINTS:
-        yield _conclude_overhead(device)
+        yield _conclude_overhead(device, defined)
 
 
-def _conclude_overhead(device: DeviceSeries) -> Statement:
+def _conclude_overhead(device: DeviceSeries, defined: bool) -> Statement:
     """The statement on the size at which fixed overhead and arithmetic take the same time."""
     points, law = device.clean, device.law
+    overhead = "overhead" if defined else "overhead, the fixed cost of each step,"
+    fit = f"fit of {overhead} plus time in proportion to the multiply-adds"
     if law is None:
-        text = (
-            "Overhead, the fixed cost of each step, plus time in proportion to the arithmetic does not "
-            "describe these runtimes, so that where overhead ends cannot be read from them."
-        )
+        text = f"No {fit} describes these runtimes, so that where overhead ends cannot be read from them."
         return Statement("overhead unknown", text, cite(*points))
     turn = filters_at(device.config, law.overhead / law.rate)
     numbers = {"overhead": law.overhead, "turn": turn, "misfit": law.misfit}
     if turn < points[0].filters:
-        phrase = "Arithmetic takes most of the time at every size measured"
+        phrase = "the arithmetic takes most of the time at every size measured"
     elif turn > points[-1].filters:
-        phrase = "Overhead, the fixed cost of each step, takes most of the time at every size measured"
+        phrase = "overhead takes most of the time at every size measured"
     else:
-        phrase = (
-            f"Below about {round(turn)} filters overhead, the fixed cost of each step, takes most of the "
-            "time, above it the arithmetic"
-        )
-    text = (
-        f"{phrase}: overhead plus time in proportion to the multiply-adds meets every point within "
-        f"{max(1, math.ceil(100 * law.misfit))}%."
-    )
+        phrase = f"overhead takes most of the time below about {round(turn)} filters, the arithmetic above"
+    text = f"A {fit} meets every point within {max(1, math.ceil(100 * law.misfit))}%: {phrase}."
     return Statement("overhead", text, cite(*points), numbers)
 
 

@@ -67,7 +67,7 @@ def test_every_question_of_the_exercise_is_answered(document):
         "Runtime follows the arithmetic rather than the parameters",
         "9 F² + 6,283 F + 1,418",
         "times as long as with 8",
-        "overhead, the fixed cost of each step, takes most of the time, above it the arithmetic",
+        "overhead takes most of the time below about",
         "Speed-up of the GPU",
         "Two convolutions (kernel 3×3",
         "lenetcli report --verify",
