@@ -273,7 +273,8 @@ class Slope:
 def fit_trend(curves: Sequence[Sequence[float]]) -> Slope:
     """The slope of equally long curves per epoch, by Theil and Sen (Sen, JASA 1968).
 
-    It is the median of the slopes between any two points, so that one odd epoch does not decide it.
+    It is the median of the slopes between any two points, so that one odd epoch does not decide it. The
+    interval is infinite where almost all points are equal, whose variance Sen's formula does not give.
     """
     from scipy import stats
 
@@ -287,8 +288,10 @@ def fit_trend(curves: Sequence[Sequence[float]]) -> Slope:
         for epoch, accuracy in enumerate(curve)
     ]
     epochs, accuracies = zip(*points, strict=True)
-    result = stats.theilslopes(accuracies, epochs, 1 - SIGNIFICANCE)
-    return Slope(float(result.slope), float(result.low_slope), float(result.high_slope))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a variance that is not given
+        slope, _, low, high = map(float, stats.theilslopes(accuracies, epochs, 1 - SIGNIFICANCE))
+    return Slope(slope, *((-math.inf, math.inf) if math.isnan(low) else (low, high)))
 
 
 @dataclass(frozen=True, slots=True)

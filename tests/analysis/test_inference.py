@@ -4,7 +4,7 @@ import math
 import statistics
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -82,6 +82,7 @@ def test_one_image_of_a_hundred_is_no_lead():
     assert UnpairedDifference(1.0, 0.99, 100).p_value > 0.05
 
 
+@settings(max_examples=40)
 @given(ACCURACIES, ACCURACIES, st.sampled_from([100, 10_000]), LEVELS)
 def test_newcombes_interval_and_its_p_value_agree(first, other, images, level):
     first, other = round(first * images) / images, round(other * images) / images
@@ -227,6 +228,14 @@ def test_the_levels_of_several_curves_are_no_trend():
 def test_a_trend_of_very_many_points_is_that_of_the_mean():
     curves = [[0.001 * epoch + 0.1 * seed for epoch in range(40)] for seed in range(40)]
     assert fit_trend(curves).estimate == pytest.approx(0.001)
+
+
+def test_curves_that_do_not_move_have_no_trend(recwarn):
+    for seeds in (1, 3, 20):
+        slope = fit_trend([[0.9] * 5] * seeds)
+        assert slope.estimate == 0
+        assert slope.low <= 0 <= slope.high
+    assert not recwarn.list
 
 
 def test_noise_rarely_looks_like_a_rise():
