@@ -15,6 +15,7 @@ from lenetcli.analysis.inference import (
     UnpairedDifference,
     holm_levels,
     images_error,
+    independent_discordance,
     normal_quantile,
 )
 from lenetcli.experiment.run import Run
@@ -112,8 +113,8 @@ def measure(first: Sample, other: Sample, images: ValidationImages) -> Differenc
         return PairedDifference(int((one & ~two).sum()), int((two & ~one).sum()), images.count)
     if len(known) == len(matches):
         discordant = statistics.fmean(float((one != two).mean()) for one, two in known)
-    else:  # as if the mistakes were independent: those on the same images usually agree more often
-        discordant = first.mean * (1 - other.mean) + other.mean * (1 - first.mean)
+    else:  # usually too large: mistakes on the same images agree more often
+        discordant = independent_discordance(first.mean, other.mean)
     return SeedsDifference(first.accuracies, other.accuracies, images_error(discordant, images.count))
 
 

@@ -113,8 +113,7 @@ class UnpairedDifference:
     @property
     def error(self) -> float:
         """The standard error of the images, as if the mistakes of the two were independent."""
-        discordant = self.first * (1 - self.other) + self.other * (1 - self.first)
-        return images_error(discordant, self.images)
+        return images_error(independent_discordance(self.first, self.other), self.images)
 
     @property
     def p_value(self) -> float:
@@ -228,6 +227,11 @@ def images_error(discordant: float, images: int) -> float:
         return 0.0
     adjusted = (discordant * images + 1) / (images + 2)
     return math.sqrt(max(discordant, adjusted) / images)
+
+
+def independent_discordance(first: float, other: float) -> float:
+    """The share of images on which exactly one of two classifiers is right, if mistakes are independent."""
+    return first * (1 - other) + other * (1 - first)
 
 
 def normal_quantile(level: float) -> float:
