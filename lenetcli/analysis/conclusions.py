@@ -175,17 +175,18 @@ def _write_differences(leads: Sequence[Lead]) -> str:
 def _write_method(ranking: Ranking) -> str:
     """How the intervals were computed, and what they do not cover."""
     difference, count = ranking.leads[0].difference, len(ranking.leads)
-    family = f", adjusted for {count} comparisons by Holm’s method" if count > 1 else ""
-    subject, verb = ("The interval", "belongs") if count == 1 else ("The intervals", "belong")
+    subject = "The interval is" if count == 1 else "The intervals are"
+    family = f", adjusted for {count} comparisons (Holm)" if count > 1 else ""
     images = f"{ranking.images.count:,} validation images"
     if isinstance(difference, SeedsDifference):
         floor = f", no narrower than the {images} allow" if ranking.images.count else ""
-        return f"{subject} {verb} to Welch’s test over the seeds{floor}{family}."
+        return f"{subject} computed from the spread over the seeds (Welch){floor}{family}."
     caveat = "One network of each rate is compared: another seed may give another result."
     if isinstance(difference, PairedDifference):
-        return f"{subject} {verb} to McNemar’s exact test on the same {images}{family}. {caveat}"
-    method = "Newcombe’s method, as the predictions are not in the store"
-    return f"{subject} {verb} to {method}{family}. {caveat}"
+        source = f"those of the {images} on which only one of two networks is right (McNemar’s exact test)"
+    else:
+        source = "the accuracies alone, as the predictions are not in the store (Newcombe)"
+    return f"{subject} computed from {source}{family}. {caveat}"
 
 
 def _state(topic: str, text: str, first: Entry, leads: list[Lead]) -> Statement:

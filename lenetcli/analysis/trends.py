@@ -43,12 +43,12 @@ def conclude_order(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     if higher or diverged:
         clauses = [f"{entry.name} reaches only {write_accuracy(entry.final)}" for entry in higher]
         clauses += [f"{group.name} diverged" for group in diverged]
-        text = f"{join_words(clauses)}: steps so large lead past the minimum."
+        text = f"{join_words(clauses)}: steps of this size lead past the minimum."
         yield Statement("too high", text, cite(*higher))
     elif is_ordered and first.rate == max(sweep.values):
         text = (
-            "That ends where a step leads past the minimum; since the highest rate leads here, this rate, "
-            "and a better one, may lie beyond it."
+            "Beyond some rate a step leads past the minimum and the accuracy falls. As the highest rate "
+            "leads here, that rate, and a better one, may lie above it."
         )
         rates = [float(f"{first.rate * factor:.3g}") for factor in HIGHER]
         yield Statement("edge", text, command=write_command(sweep, values=rates))
@@ -216,14 +216,14 @@ def _conclude_falls(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Sta
         seed = f" of seed {deepest.other.runs[0].config.seed}" if len(ranking.seeds) > 1 else ""
         most = "" if len(course.falls) == 1 else "at most "
         clauses.append(
-            f"in {len(course.falls)} of {plural(steps, 'step') if not clauses else steps} at "
+            f"in {len(course.falls)} of {plural(steps, 'case') if not clauses else steps} at "
             f"{course.entry.name} ({most}by "
             f"{write_difference(deepest.estimate)}, in epoch {deepest.other.epoch}{seed})"
         )
         numbers[f"falls {course.entry.name}"] = float(len(course.falls))
         numbers[f"depth {course.entry.name}"] = deepest.estimate
     text = (
-        f"From one epoch to the next the accuracy falls by more than chance {join_words(clauses)}: steps so "
-        "large lead past the minimum now and then."
+        f"From one epoch to the next the accuracy falls by more than chance {join_words(clauses)}: steps of "
+        "this size lead past the minimum now and then."
     )
     yield Statement("falls", text, cite(*(course.entry for course in falling)), numbers)

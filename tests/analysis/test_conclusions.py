@@ -45,8 +45,11 @@ def test_a_clear_leader_works_best_and_its_lead_is_tested_on_the_same_images():
     assert found["lead"].text == (
         "It is ahead of 0.01 by 0.0106 (95% interval 0.0082 to 0.0128), and of 0.001 and 0.0001 by more."
     )
-    assert "McNemar’s exact test on the same 10,000 validation images" in found["method"].text
-    assert "adjusted for 3 comparisons by Holm’s method" in found["method"].text
+    assert (
+        "10,000 validation images on which only one of two networks is right (McNemar’s exact test)"
+        in found["method"].text
+    )
+    assert "adjusted for 3 comparisons (Holm)" in found["method"].text
     assert "another seed may give another result" in found["method"].text
     assert found["best epoch"].text == "The best epoch gives the same answer: 0.9847, against at most 0.9741."
 
@@ -84,8 +87,9 @@ def test_pairing_finds_a_small_lead_that_unpaired_numbers_would_not():
     assert "It is ahead of 0.01 by 0.0010" in conclude(sweep)["lead"].text
     unpaired = conclude(sweep, with_predictions=False)
     assert "0.1 leads 0.01 by 0.0010 (95% interval −0.0029 to 0.0049)" in unpaired["alike"].text
-    assert "The interval belongs to Newcombe’s method, as the predictions are not in the store" in (
-        unpaired["method"].text
+    assert unpaired["method"].text.startswith(
+        "The interval is computed from the accuracies alone, as the predictions are not in the store "
+        "(Newcombe). One network of each rate is compared"
     )
 
 
@@ -144,8 +148,9 @@ def test_seeds_that_lie_close_support_a_lead():
     assert "0.1 works best: after 10 epochs it reaches a validation accuracy of" in found["best"].text
     assert found["best"].text.endswith("(mean over 3 seeds).")
     assert "It is ahead of 0.01 by 0.0106 (95% interval" in found["lead"].text
-    assert "Welch’s test over the seeds, no narrower than the 10,000 validation images allow" in (
-        found["method"].text
+    assert found["method"].text == (
+        "The intervals are computed from the spread over the seeds (Welch), no narrower than the 10,000 "
+        "validation images allow, adjusted for 3 comparisons (Holm)."
     )
 
 
@@ -282,7 +287,7 @@ def test_a_diverged_run_is_named_and_never_best():
     found = conclude(replace(sweep, cells=(diverged, *sweep.cells[1:])))
     assert "learning rate 10 (no finite loss in epoch 3)" in found["diverged"].text
     assert "Of the learning rates 0.1 and 0.01, 0.1 works best" in found["best"].text
-    assert found["too high"].text == "10 diverged: steps so large lead past the minimum."
+    assert found["too high"].text == "10 diverged: steps of this size lead past the minimum."
     assert "missing" not in found
 
 

@@ -27,7 +27,7 @@ def test_order_is_said_where_each_step_is_clear():
         "0.01 and 0.9847 at 0.1."
     )
     assert "a higher rate gets further in the same number of steps" in found["reason"].text
-    assert "since the highest rate leads here" in found["edge"].text
+    assert "As the highest rate leads here" in found["edge"].text
     assert found["edge"].command == "lenetcli sweep lr 1 0.3 0.1 0.01 0.001 0.0001"
 
 
@@ -49,7 +49,7 @@ def test_order_may_fall():
     found = conclude(rates_sweep({0.1: [0.7], 0.01: [0.8], 0.001: [0.9]}))
     assert "The lower the learning rate, the higher the accuracy: 0.9000 at 0.001" in found["order"].text
     assert found["too high"].text == (
-        "0.01 reaches only 0.8000 and 0.1 reaches only 0.7000: steps so large lead past the minimum."
+        "0.01 reaches only 0.8000 and 0.1 reaches only 0.7000: steps of this size lead past the minimum."
     )
     assert not {"reason", "edge"} & found.keys()
 
@@ -217,8 +217,8 @@ def test_flat_tails_of_real_curves_are_not_called_rising():
 def test_dips_beyond_chance_are_told_with_their_number_and_the_deepest():
     found = conclude(rates_sweep({0.1: [0.97, 0.90, 0.98, 0.91, 0.98], 0.01: [0.9, 0.91, 0.92, 0.93, 0.94]}))
     assert found["falls"].text == (
-        "From one epoch to the next the accuracy falls by more than chance in 2 of 4 steps at 0.1 (at most "
-        "by 0.0700, in epoch 2): steps so large lead past the minimum now and then."
+        "From one epoch to the next the accuracy falls by more than chance in 2 of 4 cases at 0.1 (at most "
+        "by 0.0700, in epoch 2): steps of this size lead past the minimum now and then."
     )
 
 
@@ -234,7 +234,7 @@ def test_falls_of_several_seeds_name_the_seed():
         make_cell("lr", 0.1, (0.97, 0.90, 0.98, 0.981), seed=1),
     ]
     text = conclude(make_sweep("lr", 4, cells))["falls"].text
-    assert "in 1 of 6 steps at 0.1 (by 0.0700, in epoch 2 of seed 1)" in text
+    assert "in 1 of 6 cases at 0.1 (by 0.0700, in epoch 2 of seed 1)" in text
 
 
 def test_all_steps_of_the_curves_are_one_family():
