@@ -92,7 +92,9 @@ class Ranking:
 
 def is_uniform(sweep: Sweep) -> bool:
     """Whether the runs of a sweep differ in nothing but learning rate, seed and shards."""
-    return len({replace(cell.config, lr=1.0, seed=0, shards=1) for cell in sweep.cells}) == 1
+    base = sweep.base
+    configs = (cell.config for cell in sweep.cells)
+    return all(replace(c, lr=base.lr, seed=base.seed, shards=base.shards) == base for c in configs)
 
 
 def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
@@ -120,7 +122,7 @@ def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
     finals = [entry.after(sweep.epochs) for entry in entries]
     return Ranking(
         entries=tuple(entries),
-        leads=compare([(finals[0], final) for final in finals[1:]], images) if finals else (),
+        leads=compare([(finals[0], final) for final in finals[1:]], images),
         epochs=sweep.epochs,
         images=images,
         seeds=seeds,

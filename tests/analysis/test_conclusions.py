@@ -128,9 +128,15 @@ def test_predictions_of_another_curve_are_not_believed():
         def predictions(self, key, epoch):
             return bytes(self.images)
 
-    leads = rank(sweep, Strange([sweep])).leads
+    class Near(MadeUpEvidence):
+        def predictions(self, key, epoch):
+            *most, last = super().predictions(key, epoch)
+            return bytes([*most, (last + 1) % 10])
+
     missing = rank(sweep, MadeUpEvidence([sweep], with_predictions=False)).leads
-    assert [lead.interval for lead in leads] == [lead.interval for lead in missing]
+    for evidence in (Strange([sweep]), Near([sweep])):  # one image more or less is another curve
+        leads = rank(sweep, evidence).leads
+        assert [lead.interval for lead in leads] == [lead.interval for lead in missing]
 
 
 def test_best_and_last_epoch_may_name_different_winners_and_both_are_said():
@@ -307,7 +313,9 @@ def test_a_value_of_which_one_seed_diverged_is_not_ranked_by_those_that_survived
 )
 def test_runs_that_differ_in_more_than_the_value_are_not_ranked(odd):
     cells = [make_cell("lr", 0.1, RATES[0.1]), make_cell("lr", 0.01, RATES[0.01], base=replace(BASE, **odd))]
-    assert set(conclude(make_sweep("lr", 10, cells))) == {"unlike"}
+    sweep = make_sweep("lr", 10, cells)
+    assert set(conclude(sweep)) == {"unlike"}
+    assert rank(sweep, MadeUpEvidence([sweep])).entries == ()
 
 
 def test_a_run_is_seen_through_the_epochs_of_its_sweep_only():

@@ -68,6 +68,17 @@ def test_a_first_epoch_within_chance_of_others_is_no_speed():
     assert "speed" not in conclude(rates_sweep({0.1: [0.9002, 0.98], 0.01: [0.4, 0.9]}))
 
 
+@pytest.mark.parametrize("peak", [(0.2, 0.92, 0.5), (0.92, 0.2, 0.5)])
+def test_one_epoch_of_one_seed_is_enough_to_be_no_slower(peak):
+    cells = [make_cell("lr", 0.1, (0.9, 0.95, 0.98), seed=seed) for seed in (0, 1)]
+    slow = [make_cell("lr", 0.01, (0.2, 0.3, 0.5), seed=seed) for seed in (0, 1)]
+    assert "speed" in conclude(make_sweep("lr", 3, [*cells, *slow]))
+    for place in (0, 1):
+        reached = [*slow]
+        reached[place] = make_cell("lr", 0.01, peak, seed=place)
+        assert "speed" not in conclude(make_sweep("lr", 3, [*cells, *reached]))
+
+
 def test_a_value_that_fell_at_its_end_was_no_slower():
     found = conclude(rates_sweep({0.1: [0.97, 0.974, 0.978, 0.98], 0.3: [0.96, 0.975, 0.983, 0.5]}))
     assert "speed" not in found
