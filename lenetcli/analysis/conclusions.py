@@ -99,7 +99,10 @@ def _conclude_winner(ranking: Ranking) -> Statement:
     scope = _write_scope(ranking)
     if ranking.others(Verdict.UNDECIDED):
         topic = "highest"
-        text = f"{scope}{first.name} has the highest validation accuracy {after}, {_write_final(ranking)}."
+        best = [entry for entry in ranking.entries if entry.final == first.final]
+        verb = "has" if len(best) == 1 else "have"
+        names = name_values(entry.rate for entry in best)
+        text = f"{scope}{names} {verb} the highest validation accuracy {after}, {_write_final(ranking)}."
     elif alike:
         topic = "winner"
         accuracies = join_words([write_accuracy(entry.final) for entry in best])
@@ -140,7 +143,8 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
         subject = first.name if alike else "It"
         text = f"{subject} is ahead of {_write_differences(ahead[:1])}"
         if len(ahead) > 1:
-            text += f", and of {name_values(entry.rate for entry, _ in ahead[1:])} by more"
+            more = "more" if ahead[1][1].estimate > ahead[0][1].estimate else "as much or more"
+            text += f", and of {name_values(entry.rate for entry, _ in ahead[1:])} by {more}"
         yield _state("lead", f"{text}.", first, ahead)
     in_every_seed = ranking.others(Verdict.AHEAD_IN_EVERY_SEED)
     if in_every_seed:
@@ -232,13 +236,20 @@ def _conclude_best_epoch(ranking: Ranking) -> Statement:
     mean = " on average" if len(ranking.seeds) > 1 else ""
     numbers = {"best": peak.best}
     if peak.best > first.best:
+        is_alike = any(entry is peak for entry, _ in ranking.others(Verdict.ALIKE))
+        winner = f"puts {peak.name} first of these" if is_alike else f"names another winner, {peak.name}"
         text = (
-            f"The best epoch names another winner, {peak.name}: its best accuracy is "
+            f"The best epoch {winner}: its best accuracy is "
             f"{write_accuracy(peak.best)}{mean}, against {write_accuracy(first.best)} of {first.name}, and "
             f"it ends {write_difference(peak.best - peak.final)} below it."
         )
         return Statement("winners differ", text, cite(peak, first), numbers | {"of the first": first.best})
     rival = max(others, key=lambda entry: entry.best)
+    if rival.best == first.best:
+        level = [entry for entry in ranking.entries if entry.best == first.best]
+        names = name_values(entry.rate for entry in level)
+        text = f"At their best epochs {names} reach the same, {write_accuracy(first.best)}{mean}."
+        return Statement("best epoch", text, cite(*level), numbers)
     text = (
         f"The best epoch gives the same answer: {write_accuracy(first.best)}{mean}, against at most "
         f"{write_accuracy(rival.best)}."

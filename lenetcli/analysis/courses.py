@@ -19,15 +19,18 @@ LEAST_GAIN = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The mean gain of accuracy per epoch over the first and the second half of the window at the end."""
+    """The mean gain of accuracy per epoch over the first and the second half of the window at the end.
+
+    Both have the four decimals that a sentence shows, so that these are the ones that are judged.
+    """
 
     early: float
     late: float
 
     @property
     def shrinks(self) -> bool:
-        """Whether there still is a gain, and a smaller one."""
-        return 0 < self.late < self.early
+        """Whether the gain is a smaller one at the end."""
+        return self.late < self.early
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,10 @@ class Course:
 
     @property
     def rises(self) -> bool:
-        """Whether the accuracy clearly rises at the end, by at least ``LEAST_GAIN`` an epoch."""
-        return self.slope is not None and self.slope.low > 0 and self.slope.estimate >= LEAST_GAIN
+        """Whether the accuracy clearly rises, by ``LEAST_GAIN`` an epoch or more, up to the end."""
+        if self.slope is None or self.pace is None or self.pace.late <= 0:
+            return False
+        return self.slope.low > 0 and self.slope.estimate >= LEAST_GAIN
 
     @property
     def guesses(self) -> bool:
@@ -93,7 +98,7 @@ def follow(ranking: Ranking) -> tuple[Course, ...]:
 def _measure_pace(curve: list[float]) -> Pace:
     middle = (len(curve) - 1) // 2
     early, late = curve[middle] - curve[0], curve[-1] - curve[-1 - middle]
-    return Pace(early / middle, late / middle)
+    return Pace(round(early / middle, 4), round(late / middle, 4))
 
 
 def _find_falls(ranking: Ranking) -> Mapping[str, list[Comparison]]:

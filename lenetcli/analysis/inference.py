@@ -206,7 +206,7 @@ class SeedsDifference:
             return None
         variances = [statistics.variance(sample) for sample in (self.first, self.other)]
         if not any(variances):
-            return LEAST_SEEDS
+            return max(LEAST_SEEDS, len(self.first) + 1)
         for seeds in range(len(self.first) + 1, MOST_SEEDS + 1):
             # By the approximation of Welch and Satterthwaite, for samples of equal sizes.
             freedom = (seeds - 1) * sum(variances) ** 2 / sum(variance**2 for variance in variances)

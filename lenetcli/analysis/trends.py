@@ -222,8 +222,8 @@ def _conclude_falls(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Sta
         )
         numbers[f"falls {course.entry.name}"] = float(len(course.falls))
         numbers[f"depth {course.entry.name}"] = deepest.estimate
-    text = (
-        f"From one epoch to the next the accuracy falls by more than chance {join_words(clauses)}: steps of "
-        "this size lead past the minimum now and then."
-    )
-    yield Statement("falls", text, cite(*(course.entry for course in falling)), numbers)
+    text = f"From one epoch to the next the accuracy falls by more than chance {join_words(clauses)}"
+    # Of a rate whose steps are too small to converge, that would be the wrong reason.
+    if not any(course.rises and course.entry.rate < ranking.entries[0].rate for course in falling):
+        text += ": steps of this size lead past the minimum now and then"
+    yield Statement("falls", f"{text}.", cite(*(course.entry for course in falling)), numbers)

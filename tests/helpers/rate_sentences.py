@@ -1,0 +1,159 @@
+"""The sentences on learning rates as patterns, by the name of the look at them."""
+
+RATE = r"\d+(?:\.\d+)?"
+RATES = rf"{RATE}(?:, {RATE})*(?: (?:and|or) {RATE})?"
+ACC = r"\d\.\d{4}"
+DIFF = r"−?\d\.\d{4}"
+INTERVAL = rf"(?: \((?:95% interval )?{DIFF} to {DIFF}\))?"
+MEAN = r"(?: \(means? over (?P<seeds>\d+) seeds\))?"
+AVERAGE = r"(?P<mean> on average)?"
+SCOPE = (
+    rf"(?:Of the learning rates (?P<scope>{RATES}), "
+    r"(?:over the (?P<common>\d+) seeds? that all of them have finished, )?)?"
+)
+AFTER = r"after (?P<epochs>\d+) epochs?"
+
+
+def many(part):
+    """A list in words."""
+    return rf"{part}(?:, {part})*(?: and {part})?"
+
+
+LEADS = many(rf"{RATE} by {DIFF}{INTERVAL}")
+GAINS = many(rf"from {DIFF} to {DIFF} at {RATE}")
+SLOPES = many(rf"{DIFF}(?: an epoch)?{INTERVAL}")
+NEEDED = many(rf"(?:at least )?\d[\d,]*(?: more epochs?)? at {RATE}")
+FALLS = many(rf"in \d+ of \d+(?: cases?)? at {RATE} \((?:at most )?by {ACC}, in epoch \d+(?: of seed \d+)?\)")
+COUNT = r"\d[\d,]*(?:\.\d+)?"
+
+SENTENCES = {
+    "unlike": r"The learning rates are not ranked: their runs differ in more than the rate\.",
+    "nothing_ranked": r"No learning rate can be ranked\.",
+    "only": (
+        rf"(?P<subject>(?:With |Only the learning rate )?(?P<rate>{RATE})(?:, the only learning rate of the "
+        r"sweep,| is the only learning rate that has not diverged:| is the only learning rate that can be "
+        r"ranked so far:| has a finished run:| has finished runs:))"
+        rf" the validation accuracy {AFTER} is (?P<final>{ACC}){MEAN}, and (?P<best>{ACC}) at the best "
+        rf"epoch\."
+    ),
+    "none_learned": (
+        rf"{SCOPE}(?:none|No learning rate) is clearly above guessing {AFTER}: the highest accuracy there is "
+        rf"(?P<final>{ACC}){MEAN}, of (?P<first>{RATE})\. At its best epoch (?P<peak>{RATE}) reaches "
+        rf"(?P<best>{ACC}){AVERAGE}\."
+    ),
+    "highest": (
+        rf"{SCOPE}(?P<names>{RATES}) ha(?:s|ve) the highest validation accuracy {AFTER}, "
+        rf"(?P<final>{ACC}){MEAN}\."
+    ),
+    "alike_best": (
+        rf"{SCOPE}(?P<names>{RATES}) work best, and alike: {AFTER} they reach validation accuracies of "
+        rf"(?P<accuracies>{many(ACC)}){MEAN}\."
+    ),
+    "best": (
+        rf"{SCOPE}(?P<first>{RATE}) works best: {AFTER} it reaches a validation accuracy of "
+        rf"(?P<final>{ACC}){MEAN}\."
+    ),
+    "ahead": (
+        rf"(?P<subject>It|{RATE}) is ahead of (?P<leads>{RATE} by {DIFF}{INTERVAL})"
+        rf"(?:, and of (?P<others>{RATES}) by (?P<more>as much or )?more)?\."
+    ),
+    "apart": (
+        rf"(?P<first>{RATE}) is (?P<also>also )?ahead, in every seed \((?P<lowest>{ACC}) or more\), of "
+        rf"(?P<others>{many(rf'{RATE} [(]{ACC} or less[)]')}); (?P<count>\d+) seeds are too few for an "
+        r"interval that says so\."
+    ),
+    "alike": (
+        rf"(?P<first>{RATE}) leads (?P<leads>{LEADS}): within ±(?P<limit>[\d.]+), which counts as alike\."
+    ),
+    "method": (
+        r"The (?P<subject>interval is|intervals are) computed from "
+        r"(?:the spread over the seeds \((?P<welch>Welch)\)"
+        r"(?:, no narrower than the (?P<floor>[\d,]*\d) validation images allow)?"
+        r"|those of the (?P<images>[\d,]*\d) validation images on which only one of two networks is right "
+        r"\((?P<mcnemar>McNemar)’s exact test\)"
+        r"|the accuracies alone, as the predictions are not in the store \((?P<newcombe>Newcombe)\))"
+        r"(?:, adjusted for (?P<family>\d+) comparisons \(Holm\))?\."
+        r"(?P<caveat> One network of each rate is compared: another seed may give another result\.)?"
+    ),
+    "undecided": (
+        rf"Whether (?P<first>{RATE}) works better than (?P<names>{RATES}) cannot be told: "
+        rf"(?:it leads (?P<leads>{LEADS})|(?P<unknown>the store has neither the predictions nor the number "
+        rf"of "
+        r"the validation images)); (?:the (?P<few>[\d,]*\d) validation images are too few to tell, with any "
+        r"seeds|it would probably take more than (?P<over>\d+) seeds|(?P<seeds>\d+) seeds would probably "
+        r"tell)\."
+    ),
+    "same_best_epoch": (
+        rf"The best epoch gives the same answer: (?P<accuracy>{ACC}){AVERAGE}, against at most "
+        rf"(?P<rival>{ACC})\."
+    ),
+    "equal_best_epoch": (
+        rf"At their best epochs (?P<names>{RATES}) reach the same, (?P<accuracy>{ACC}){AVERAGE}\."
+    ),
+    "other_best_epoch": (
+        rf"The best epoch (?:puts (?P<peak>{RATE}) first of these|names another winner, (?P<other>{RATE})): "
+        rf"its best accuracy is (?P<accuracy>{ACC})"
+        rf"{AVERAGE}, against (?P<against>{ACC}) of (?P<first>{RATE}), and it ends (?P<below>{ACC}) below "
+        rf"it\."
+    ),
+    "test": (
+        rf"On the test set, which played no part in this choice, (?P<first>{RATE}) reaches "
+        rf"(?P<accuracy>{ACC}){MEAN}\."
+    ),
+    "order": (
+        r"The (?P<trend>higher|lower) the learning rate, the higher the accuracy: "
+        rf"(?P<listed>{many(rf'{ACC} at {RATE}')})\."
+    ),
+    "reason": (
+        r"A step of gradient descent moves the weights by the learning rate times the gradient, so that a "
+        r"higher rate gets further in the same number of steps\."
+    ),
+    "speed": (
+        rf"After its first epoch (?P<first>{RATE}) already has (?P<accuracy>{ACC}), more than "
+        rf"(?P<epochs>\d+) "
+        rf"epochs bring at (?P<limits>{many(rf'{RATE} [(]{ACC} at most[)]')})\."
+    ),
+    "too_high": (
+        rf"(?P<clauses>{many(rf'{RATE} (?:reaches only {ACC}|diverged)')}): steps of this size lead past the "
+        r"minimum\."
+    ),
+    "edge": (
+        r"Beyond some rate a step leads past the minimum and the accuracy falls\. As the highest rate leads "
+        r"here, that rate, and a better one, may lie above it\."
+    ),
+    "unknown_convergence": (
+        r"(?P<epochs>\d+) epochs? cannot show which learning rates have converged; that takes 5\."
+    ),
+    "rising": (
+        rf"(?P<names>{RATES}) (?:has|have) not converged: over the last (?P<window>\d+) epochs (?:its|their) "
+        rf"accuracy still rises by (?P<gains>{SLOPES})\."
+    ),
+    "small_steps": (
+        rf"(?:(?P<owner>Its|Their)|At (?P<names>{RATES}) the) steps are (?P<factors>{many(COUNT)}) times "
+        rf"smaller "
+        rf"than those of (?P<first>{RATE}), and (?P<epochs>\d+) epochs are too few of them\."
+    ),
+    "pace": (
+        rf"(?:Within these epochs the gain an epoch shrinks (?P<shrinking>{GAINS})"
+        rf"(?:; reaching (?P<goal>{ACC}) would take (?P<needed>{NEEDED}))?\.)?"
+        rf"(?: ?(?:It|The gain) does not shrink yet[,:] (?P<steady>{GAINS})\.)?"
+    ),
+    "level": rf"(?P<names>{RATES}) shows? no clear rise over the last (?P<window>\d+) epochs\.",
+    "guess": (
+        rf"(?P<names>{RATES}) (?P<verb>is|are) never clearly above guessing: naming the most frequent class "
+        rf"for "
+        rf"every image gives (?P<share>{ACC})\."
+    ),
+    "fall": (
+        r"From one epoch to the next the accuracy falls by more than chance "
+        rf"(?P<clauses>{FALLS})(?P<reason>: steps of this size lead past the minimum now and then)?\."
+    ),
+    "unfinished": (
+        r"Not finished on the (?P<device>CPU|GPU) and not compared: learning rate (?P<values>\d[\d., "
+        r"and()seed]*)\."
+    ),
+    "diverged": (
+        r"Diverged on the (?P<device>CPU|GPU) and not compared: learning rate (?P<values>\d[\w., ()]*\))\."
+    ),
+}
+"""The pattern of each whole statement; its groups are what the look of that name checks."""
