@@ -103,12 +103,10 @@ def _measure_pace(curve: list[float]) -> Pace:
 
 def _find_falls(ranking: Ranking) -> Mapping[str, list[Comparison]]:
     """The falls of each run, by its key: comparisons of an epoch with the next one."""
-    # All steps of all curves are one family, but predictions are needed only of those that can be
-    # significant: if every image that changed became wrong, n of them have the p-value 2 / 2**n.
-    least = 1 - math.log2(SIGNIFICANCE)
     runs = [run for entry in ranking.entries for run in entry.runs]
     steps = [(Sample((run,), n), Sample((run,), n + 1)) for run in runs for n in range(1, ranking.epochs)]
-    drops = [step for step in steps if (step[0].mean - step[1].mean) * ranking.images.count > least]
+    # All steps of all curves are one family, but the predictions of those that rise are not needed.
+    drops = [(before, after) for before, after in steps if before.mean > after.mean]
     falls: dict[str, list[Comparison]] = {}
     for fall in compare(drops, ranking.images, len(steps)):
         if fall.is_ahead:

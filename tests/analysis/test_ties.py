@@ -6,9 +6,7 @@ from helpers.made_up import conclude, rates_sweep
 
 def test_learning_rates_with_the_same_accuracy_have_the_highest_together():
     found = conclude(rates_sweep({0.1: [0.4, 0.6], 0.01: [0.5, 0.6], 0.001: [0.1, 0.2]}), images=100)
-    assert found["highest"].text.startswith(
-        "0.1 and 0.01 have the highest validation accuracy"
-    )
+    assert found["highest"].text.startswith("0.1 and 0.01 have the highest validation accuracy")
     assert found["best epoch"].text == "At their best epochs 0.1 and 0.01 reach the same, 0.6000."
     higher = conclude(rates_sweep({0.1: [0.4, 0.6], 0.01: [0.5, 0.59]}), images=100)
     assert higher["highest"].text.startswith("0.1 has the highest")

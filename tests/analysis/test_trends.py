@@ -54,6 +54,27 @@ def test_order_may_fall():
     assert not {"reason", "edge"} & found.keys()
 
 
+def test_a_leader_between_others_has_both_reasons():
+    found = conclude(rates_sweep({1.0: [0.9], 0.1: [0.98], 0.01: [0.95]}))
+    assert found["too high"].text == "1 reaches only 0.9000: steps of this size lead past the minimum."
+    assert "reason" in found
+    assert not {"order", "edge"} & found.keys()
+
+
+def test_no_reason_is_given_for_what_is_not_behind():
+    close = conclude(rates_sweep({1.0: [0.9799], 0.1: [0.98], 0.01: [0.9799]}))
+    assert not {"reason", "too high"} & close.keys()
+    lower = [make_cell("lr", 0.1, (0.9,)), make_cell("lr", 0.01, (0.2,), state=RunState.DIVERGED)]
+    assert "too high" not in conclude(make_sweep("lr", 1, lower))
+
+
+def test_six_rates_are_listed_one_by_one():
+    text = conclude(rates_sweep({10.0**-n: [0.9 - 0.1 * n] for n in range(6)}))["order"].text
+    assert (
+        "0.4000 at 0.00001, 0.5000 at 0.0001, 0.6000 at 0.001, 0.7000 at 0.01, 0.8000 at 0.1 and 0.9" in text
+    )
+
+
 def test_speed_compares_the_first_epoch_with_all_of_others():
     text = conclude(rates_sweep())["speed"].text
     assert text == (
@@ -62,6 +83,13 @@ def test_speed_compares_the_first_epoch_with_all_of_others():
     )
     assert "speed" not in conclude(rates_sweep({0.1: [0.5, 0.98], 0.01: [0.4, 0.9]}))
     assert "speed" not in conclude(rates_sweep({0.1: [0.98], 0.01: [0.9]}))
+
+
+def test_every_seed_must_have_been_faster():
+    slow = [make_cell("lr", 0.01, (0.2, 0.85), seed=seed) for seed in (0, 1, 2)]
+    for starts, is_faster in (((0.9, 0.91, 0.92), True), ((0.84, 0.91, 0.92), False)):
+        fast = [make_cell("lr", 0.1, (start, 0.98), seed=seed) for seed, start in enumerate(starts)]
+        assert ("speed" in conclude(make_sweep("lr", 2, [*fast, *slow]))) == is_faster
 
 
 def test_a_first_epoch_within_chance_of_others_is_no_speed():
