@@ -52,6 +52,7 @@ def _conclude_best(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
         yield _conclude_winner(ranking)
         yield from _conclude_lead(ranking)
         yield from _conclude_undecided(sweep, ranking)
+        yield from _conclude_method(ranking)
         yield _conclude_best_epoch(ranking)
     yield from _conclude_test(ranking)
 
@@ -158,8 +159,6 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
     if alike:
         text = f"{first.name} leads {_write_differences(alike)}"
         yield _state("alike", f"{text}: within ±{ALIKE:g}, which counts as alike.", first, alike)
-    if ahead or alike:
-        yield Statement("method", _write_method(ranking))
 
 
 def _write_highest(entry: Entry, lead: Comparison) -> str:
@@ -174,6 +173,13 @@ def _write_differences(leads: Sequence[Lead]) -> str:
         interval = f" ({kind}{write_interval(*lead.interval)})" if lead.interval else ""
         parts.append(f"{entry.name} by {write_difference(lead.estimate)}{interval}")
     return join_words(parts)
+
+
+def _conclude_method(ranking: Ranking) -> Iterator[Statement]:
+    """The statement on how intervals were computed, and what they do not cover; none without an interval."""
+    shown = [lead for lead in ranking.leads if lead.verdict is not Verdict.AHEAD_IN_EVERY_SEED]
+    if any(lead.interval for lead in shown):
+        yield Statement("method", _write_method(ranking))
 
 
 def _write_method(ranking: Ranking) -> str:
