@@ -144,8 +144,8 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
         subject = first.name if alike else "It"
         text = f"{subject} is ahead of {_write_differences(ahead[:1])}"
         if len(ahead) > 1:
-            more = "more" if ahead[1][1].estimate > ahead[0][1].estimate else "as much or more"
-            text += f", and of {name_values(entry.rate for entry, _ in ahead[1:])} by {more}"
+            size = "larger" if ahead[1][1].estimate > ahead[0][1].estimate else "as large or larger"
+            text += f"; its lead over {name_values(entry.rate for entry, _ in ahead[1:])} is {size}"
         yield _state("lead", f"{text}.", first, ahead)
     in_every_seed = ranking.others(Verdict.AHEAD_IN_EVERY_SEED)
     if in_every_seed:
@@ -185,18 +185,20 @@ def _conclude_method(ranking: Ranking) -> Iterator[Statement]:
 def _write_method(ranking: Ranking) -> str:
     """How the intervals were computed, and what they do not cover."""
     difference, count = ranking.leads[0].difference, len(ranking.leads)
-    subject = "The interval is" if count == 1 else "The intervals are"
-    family = f", adjusted for {count} comparisons (Holm)" if count > 1 else ""
+    subject = "The interval" if count == 1 else "The intervals"
+    verb = ("covers", "is") if count == 1 else ("cover", "are")
+    family = f", and {verb[1]} wider because {count} comparisons are made (Holm)" if count > 1 else ""
     images = f"{ranking.images.count:,} validation images"
     if isinstance(difference, SeedsDifference):
-        floor = f", no narrower than the {images} allow" if ranking.images.count else ""
-        return f"{subject} computed from the spread over the seeds (Welch){floor}{family}."
+        floor = f" and the choice of the {images}" if ranking.images.count else ""
+        return f"{subject} {verb[0]} the spread over the seeds (Welch){floor}{family}."
     caveat = "One network of each rate is compared: another seed may give another result."
+    source = f"the choice of the {images}"
     if isinstance(difference, PairedDifference):
-        source = f"those of the {images} on which only one of two networks is right (McNemar’s exact test)"
+        source += ", by those on which only one of two networks is right (McNemar’s exact test)"
     else:
-        source = "the accuracies alone, as the predictions are not in the store (Newcombe)"
-    return f"{subject} computed from {source}{family}. {caveat}"
+        source += ", by the accuracies alone, as the predictions are not in the store (Newcombe)"
+    return f"{subject} {verb[0]} {source}{family}. {caveat}"
 
 
 def _state(topic: str, text: str, first: Entry, leads: list[Lead]) -> Statement:

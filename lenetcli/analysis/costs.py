@@ -55,34 +55,30 @@ def conclude_runtimes(series: RuntimeSeries) -> tuple[Paragraph, ...]:
     """All that the runtimes show on their growth, and on speed-ups; doubtful points are left out."""
     gpus = [device for device in series.devices if device.kind is DeviceKind.GPU]
     cpus = [device for device in series.devices if device.kind is DeviceKind.CPU]
-    growth: list[Statement] = []
-    for device in series.devices:
-        growth += _conclude_growth(device, any(one.topic.startswith("overhead") for one in growth))
+    growth = [statement for device in series.devices for statement in _conclude_growth(device)]
     reasons = [_explain_growth(series.devices)] if growth else []
     speedups = [_conclude_speedup(gpu, cpu) for gpu in gpus for cpu in cpus]
-    return tuple(filter(None, ((*growth, *reasons), tuple(speedups))))
+    return tuple(filter(None, (tuple(reasons), tuple(growth), tuple(speedups))))
 
 
 def _explain_growth(devices: Sequence[DeviceSeries]) -> Statement:
-    """The reason why runtime does not grow as the parameters do."""
+    """The reason why runtime does not grow as the parameters do; it says what overhead is."""
     config = max((replace(d.config, filters=d.points[-1].filters) for d in devices), key=lambda c: c.filters)
     convolution, dense = convolution_share(config), dense_share(config)
     text = (
         "Runtime follows the arithmetic rather than the parameters. The fully connected layer uses each of "
-        "its weights once for an image, the second convolution applies its kernels at every pixel: with "
-        f"{config.filters} filters, {dense:.0%} of the parameters are in the one and {convolution:.0%} of "
-        "the multiply-adds in the other. The first grow with F, the second with F², so that the runtime of "
-        "large networks grows faster than their parameters; in small ones the fixed cost of each step "
-        "hides that."
+        "its weights once for an image, and they grow in number with F; the second convolution applies its "
+        "kernels at every pixel, and they grow in number with F². "
+        f"With {plural(config.filters, 'filter')} the fully connected layer has {dense:.0%} of the "
+        f"parameters, and the second convolution does {convolution:.0%} of the multiply-adds. So the runtime "
+        "of large networks grows faster than their parameters; in small ones that is hidden by the overhead, "
+        "the time that a step takes whatever the size."
     )
     return Statement("reason", text, (), {"dense": dense, "convolution": convolution})
 
 
-def _conclude_growth(device: DeviceSeries, defined: bool) -> Iterator[Statement]:
-    """Statements on the runtime of the largest against the smallest size, and on the overhead.
-
-    ``defined`` says whether a statement before has said what overhead is.
-    """
+def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
+    """Statements on the runtime of the largest against the smallest size, and on the overhead."""
     points = device.clean
     if len(points) < 2:
         return
@@ -103,7 +99,8 @@ def _conclude_growth(device: DeviceSeries, defined: bool) -> Iterator[Statement]
         f"{verdict}"
     )
     numbers = {"growth": time_factor}
-    if len(points) > 2:
+    has_law = len(points) >= LEAST_POINTS and device.law is not None
+    if len(points) > 2 and not has_law:  # two laws of the same times would only confuse
         power = fit_exponent([p.filters for p in points], [p.seconds for p in points])
         margin = power.margin or 0.0
         numbers |= {"exponent": power.exponent, "margin": margin}
@@ -113,14 +110,13 @@ def _conclude_growth(device: DeviceSeries, defined: bool) -> Iterator[Statement]
         )
     yield Statement("growth", f"{text}.", cite(*points), numbers)
     if len(points) >= LEAST_POINTS:
-        yield _conclude_overhead(device, defined)
+        yield _conclude_overhead(device)
 
 
-def _conclude_overhead(device: DeviceSeries, defined: bool) -> Statement:
+def _conclude_overhead(device: DeviceSeries) -> Statement:
     """The statement on the size at which fixed overhead and arithmetic take the same time."""
     points, law = device.clean, device.law
-    overhead = "overhead" if defined else "overhead, the fixed cost of each step,"
-    fit = f"fit of {overhead} plus time in proportion to the multiply-adds"
+    fit = "fit of overhead plus time in proportion to the multiply-adds"
     if law is None:
         text = f"No {fit} describes these runtimes, so that where overhead ends cannot be read from them."
         return Statement("overhead unknown", text, cite(*points))
@@ -156,12 +152,12 @@ def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
     ]
     place = f"at {name_values(faster_sizes)} filters" if faster_sizes else "at none of these sizes"
     text = (
-        f"Speed-up of the {gpu.label} over the {cpu.label}: {listing}. Beyond the spread of the epochs, "
-        f"training on the GPU pays {place}."
+        f"Speed-up of the {gpu.label} over the {cpu.label}: {listing}. By more than the spread of the "
+        f"epochs, the GPU is faster {place}."
     )
     # Timings vary by a few per cent: a rise is stated only if it is larger than that, and has no step down.
     ratios = list(speedups.values())
     if ratios[-1] > 1.1 * ratios[0] and all(before <= after for before, after in pairwise(ratios)):
-        text += " The speed-up grows with the size, as the CPU’s curve is the steeper one."
+        text += " The speed-up grows with the size."
     numbers = {f"speed-up {size}": ratio for size, ratio in speedups.items()}
     return Statement("speed-up", text, cite(*(point for pair in pairs for point in pair)), numbers)

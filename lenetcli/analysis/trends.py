@@ -47,8 +47,8 @@ def conclude_order(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
         yield Statement("too high", text, cite(*higher))
     elif is_ordered and first.rate == max(sweep.values):
         text = (
-            "Beyond some rate a step leads past the minimum and the accuracy falls. As the highest rate "
-            "leads here, that rate, and a better one, may lie above it."
+            "Where a rate is too high, its steps lead past the minimum, and it ends lower. The highest rate "
+            "leads here, so that the sweep does not show where that begins; a higher rate may be better."
         )
         rates = [float(f"{first.rate * factor:.3g}") for factor in HIGHER]
         yield Statement("edge", text, command=write_command(sweep, values=rates))
@@ -89,10 +89,10 @@ def _conclude_speed(ranking: Ranking) -> Iterator[Statement]:
         if comparison.is_ahead and entry.highest < min(start.accuracies)
     ]
     if slow:
-        limits = join_words([f"{entry.name} ({write_accuracy(entry.highest)} at most)" for entry in slow])
+        limits = join_words([f"{entry.name} (at most {write_accuracy(entry.highest)})" for entry in slow])
         text = (
-            f"After its first epoch {first.name} already has {write_accuracy(start.mean)}, more than "
-            f"{ranking.epochs} epochs bring at {limits}."
+            f"After one epoch {first.name} already has {write_accuracy(start.mean)}, higher than {limits} "
+            f"{'gets' if len(slow) == 1 else 'get'} in {ranking.epochs}."
         )
         numbers = {"start": start.mean} | {entry.name: entry.highest for entry in slow}
         yield Statement("speed", text, cite(first, *slow), numbers)
@@ -113,7 +113,7 @@ def conclude_convergence(ranking: Ranking, courses: Sequence[Course]) -> Iterato
         if rising:
             yield _conclude_rise(rising, window)
             yield from _conclude_small_steps(ranking, rising)
-            yield from _conclude_pace(ranking, rising)
+            yield from _conclude_pace(ranking, rising, window)
         if level:
             verb = "shows" if len(level) == 1 else "show"
             names = name_values(entry.rate for entry in level)
@@ -158,36 +158,36 @@ def _conclude_small_steps(ranking: Ranking, rising: Sequence[Course]) -> Iterato
         yield Statement("small steps", text)
 
 
-def _conclude_pace(ranking: Ranking, rising: Sequence[Course]) -> Iterator[Statement]:
+def _conclude_pace(ranking: Ranking, rising: Sequence[Course], window: int) -> Iterator[Statement]:
     """Statements on how the gains of rising curves change, and on the epochs that they need at least."""
-    first = ranking.entries[0]
+    first, last = ranking.entries[0], ranking.epochs
     numbers: dict[str, float] = {}
     shrinking: list[str] = []
     steady: list[str] = []
     needed: list[str] = []
     for course in rising:
         assert course.pace is not None
-        entry, pace = course.entry, course.pace
-        numbers |= {f"early {entry.name}": pace.early, f"late {entry.name}": pace.late}
-        gains = f"{write_difference(pace.early)} to {write_difference(pace.late)} at {entry.name}"
-        (shrinking if pace.shrinks else steady).append(f"from {gains}")
+        name, pace = course.entry.name, course.pace
+        numbers |= {f"early {name}": pace.early, f"late {name}": pace.late}
+        gains = f"from {write_difference(pace.early)} to {write_difference(pace.late)}"
+        if pace.shrinks:
+            shrinking.append(f"{gains} at {name}")
+        else:
+            steady.append(f"{name} ({gains})")
         epochs = course.epochs_needed(first.final)
         if epochs is not None:
-            numbers[f"epochs {entry.name}"] = float(epochs)
-            count = f"{epochs:,}" if needed else f"at least {plural(epochs, 'more epoch')}"
-            needed.append(f"{count} at {entry.name}")
-    text = ""
+            numbers[f"epochs {name}"] = float(epochs)
+            needed.append(f"{epochs:,} at {name}" if needed else f"{plural(epochs, 'more epoch')} at {name}")
+    half, begin = (window - 1) // 2, last - window + 1
+    text = f"From epochs {begin}–{begin + half} to epochs {last - half}–{last} the gain an epoch"
     if shrinking:
-        text = f"Within these epochs the gain an epoch shrinks {join_words(shrinking)}"
-        text += (
-            f"; reaching {write_accuracy(first.final)} would take {join_words(needed)}." if needed else "."
-        )
+        text += f" shrinks {join_words(shrinking)}"
+    if needed:
+        goal = write_accuracy(first.final)
+        text += f"; even at the upper end of its interval, {goal} would take at least {join_words(needed)}"
     if steady:
-        changes = join_words(steady)
-        text += (
-            f" It does not shrink yet, {changes}." if text else f"The gain does not shrink yet: {changes}."
-        )
-    yield Statement("pace", text, cite(*(course.entry for course in rising)), numbers)
+        text += f"{'. It' if shrinking else ''} does not shrink at {join_words(steady)}"
+    yield Statement("pace", f"{text}.", cite(*(course.entry for course in rising)), numbers)
 
 
 def conclude_guessing(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Statement]:
@@ -225,5 +225,5 @@ def _conclude_falls(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Sta
     text = f"From one epoch to the next the accuracy falls by more than chance {join_words(clauses)}"
     # Of a rate whose steps are too small to converge, that would be the wrong reason.
     if not any(course.rises and course.entry.rate < ranking.entries[0].rate for course in falling):
-        text += ": steps of this size lead past the minimum now and then"
+        text += ", a sign of steps that lead past the minimum now and then"
     yield Statement("falls", f"{text}.", cite(*(course.entry for course in falling)), numbers)

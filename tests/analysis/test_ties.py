@@ -13,10 +13,10 @@ def test_learning_rates_with_the_same_accuracy_have_the_highest_together():
     assert "gives the same answer: 0.6000, against at most 0.5900" in higher["best epoch"].text
 
 
-@pytest.mark.parametrize(("third", "words"), [(0.5, "by as much or more."), (0.4999, "by more.")])
+@pytest.mark.parametrize(("third", "words"), [(0.5, "is as large or larger."), (0.4999, "is larger.")])
 def test_a_rate_as_far_behind_as_the_nearest_is_not_behind_by_more(third, words):
     text = conclude(rates_sweep({0.1: [0.98], 0.01: [0.5], 0.001: [third]}))["lead"].text
-    assert text.endswith(f"and of 0.001 {words}")
+    assert text.endswith(f"its lead over 0.001 {words}")
 
 
 def test_a_rate_that_works_best_with_another_is_no_other_winner_at_its_best_epoch():
@@ -27,7 +27,7 @@ def test_a_rate_that_works_best_with_another_is_no_other_winner_at_its_best_epoc
 
 
 def test_a_curve_that_stands_still_at_the_end_does_not_rise_still():
-    """Its gain was one step in the middle of the window; it was said not to shrink yet, to −0.0004."""
+    """Its gain was one step in the middle of the window; it was said not to shrink, to −0.0004."""
     step = [0.93, 0.931, 0.978, 0.979, 0.978]
     found = conclude(rates_sweep({0.1: step, 0.01: [0.1, 0.2, 0.3, 0.4, 0.5]}, seeds=3, spread=0.0))
     assert found["level"].text.startswith("0.1 shows no clear rise")
@@ -38,7 +38,9 @@ def test_a_gain_that_shrinks_by_less_than_its_digits_does_not_shrink():
     """Of the same gains in both halves, one is larger by a rounding error."""
     curve = [0.65, 0.66, 0.67, 0.68, 0.68, 0.69, 0.7]
     pace = conclude(rates_sweep({0.1: [0.9] * 12, 0.01: [*[0.64] * 5, *curve]}))["pace"].text
-    assert pace == "The gain does not shrink yet: from 0.0100 to 0.0100 at 0.01."
+    assert pace == (
+        "From epochs 7–9 to epochs 10–12 the gain an epoch does not shrink at 0.01 (from 0.0100 to 0.0100)."
+    )
 
 
 @pytest.mark.parametrize(("slow", "reason"), [(True, False), (False, True)])

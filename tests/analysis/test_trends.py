@@ -27,7 +27,9 @@ def test_order_is_said_where_each_step_is_clear():
         "0.01 and 0.9847 at 0.1."
     )
     assert "a higher rate gets further in the same number of steps" in found["reason"].text
-    assert "As the highest rate leads here" in found["edge"].text
+    assert (
+        "The highest rate leads here, so that the sweep does not show where that begins" in found["edge"].text
+    )
     assert found["edge"].command == "lenetcli sweep lr 1 0.3 0.1 0.01 0.001 0.0001"
 
 
@@ -78,8 +80,8 @@ def test_six_rates_are_listed_one_by_one():
 def test_speed_compares_the_first_epoch_with_all_of_others():
     text = conclude(rates_sweep())["speed"].text
     assert text == (
-        "After its first epoch 0.1 already has 0.9701, more than 10 epochs bring at 0.001 (0.9081 at most) "
-        "and 0.0001 (0.3641 at most)."
+        "After one epoch 0.1 already has 0.9701, higher than 0.001 (at most 0.9081) and 0.0001 (at most "
+        "0.3641) get in 10."
     )
     assert "speed" not in conclude(rates_sweep({0.1: [0.5, 0.98], 0.01: [0.4, 0.9]}))
     assert "speed" not in conclude(rates_sweep({0.1: [0.98], 0.01: [0.9]}))
@@ -143,8 +145,8 @@ def test_a_bending_curve_needs_at_least_the_epochs_of_its_pace():
         "interval 0.0040 to 0.0070)."
     )
     assert found["pace"].text == (
-        "Within these epochs the gain an epoch shrinks from 0.0065 to 0.0045 at 0.01; reaching 0.9800 would "
-        "take at least 2 more epochs at 0.01."
+        "From epochs 6–8 to epochs 8–10 the gain an epoch shrinks from 0.0065 to 0.0045 at 0.01; even at the "
+        "upper end of its interval, 0.9800 would take at least 2 more epochs at 0.01."
     )
     assert found["small steps"].text == (
         "Its steps are 10 times smaller than those of 0.1, and 10 epochs are too few of them."
@@ -154,7 +156,9 @@ def test_a_bending_curve_needs_at_least_the_epochs_of_its_pace():
 
 def test_a_curve_whose_gain_does_not_shrink_gets_no_number_of_epochs():
     found = conclude(rates_sweep({0.1: [0.98] * 8, 0.01: [0.3 + 0.02 * n + 0.002 * n**2 for n in range(8)]}))
-    assert found["pace"].text == "The gain does not shrink yet: from 0.0360 to 0.0440 at 0.01."
+    assert found["pace"].text == (
+        "From epochs 4–6 to epochs 6–8 the gain an epoch does not shrink at 0.01 (from 0.0360 to 0.0440)."
+    )
     both = {
         0.1: [0.98] * 8,
         0.01: [0.9 - 0.3 / (n + 1) for n in range(8)],
@@ -162,13 +166,13 @@ def test_a_curve_whose_gain_does_not_shrink_gets_no_number_of_epochs():
     }
     text = conclude(rates_sweep(both))["pace"].text
     assert "the gain an epoch shrinks from" in text
-    assert "It does not shrink yet, from 0.0500 to 0.0500 at 0.001." in text
+    assert "It does not shrink at 0.001 (from 0.0500 to 0.0500)." in text
 
 
 def test_a_leader_that_rises_needs_no_epochs_to_reach_itself():
     found = conclude(rates_sweep({0.1: [0.9, 0.94, 0.96, 0.97, 0.975], 0.01: [0.5] * 5}))
     assert "0.1 has not converged" in found["not converged"].text
-    assert "reaching" not in found["pace"].text
+    assert "would take" not in found["pace"].text
     assert "small steps" not in found
 
 
@@ -257,7 +261,7 @@ def test_dips_beyond_chance_are_told_with_their_number_and_the_deepest():
     found = conclude(rates_sweep({0.1: [0.97, 0.90, 0.98, 0.91, 0.98], 0.01: [0.9, 0.91, 0.92, 0.93, 0.94]}))
     assert found["falls"].text == (
         "From one epoch to the next the accuracy falls by more than chance in 2 of 4 cases at 0.1 (at most "
-        "by 0.0700, in epoch 2): steps of this size lead past the minimum now and then."
+        "by 0.0700, in epoch 2), a sign of steps that lead past the minimum now and then."
     )
 
 

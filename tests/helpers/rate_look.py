@@ -187,7 +187,7 @@ class RateLook:
     def method(self, subject, welch, floor, images, mcnemar, newcombe, family, caveat):
         leads = list(self.true.leads(self.first).values())
         gap = leads[0][0]
-        assert subject == ("interval is" if len(leads) == 1 else "intervals are")
+        assert subject == ("interval covers" if len(leads) == 1 else "intervals cover")
         assert gap.kind == (welch or mcnemar or newcombe) and bool(caveat) == (welch is None)
         for count in filter(None, (floor, images)):
             assert read(count) == self.true.images
@@ -271,11 +271,12 @@ class RateLook:
         compared = self.true.leads(self.first)
         assert any(r < self.first and compared[r][2] & {"ahead", "apart"} for r in compared)
 
-    def speed(self, first, accuracy, epochs, limits):
+    def speed(self, first, accuracy, epochs, limits, verb):
         true = self.true
         assert float(first) == self.first and int(epochs) == true.epochs > 1
         assert is_close(accuracy, fmean(curve[0] for curve in true.curves[self.first]))
-        pairs = [(float(r), top) for r, top in re.findall(rf"({RATE}) \(({ACC}) at most\)", limits)]
+        pairs = [(float(r), top) for r, top in re.findall(rf"({RATE}) \(at most ({ACC})\)", limits)]
+        assert (verb == "gets") == (len(pairs) == 1)
         assert {rate for rate, _ in pairs} == true.slow(self.first)
         assert all(is_close(top, true.highest[rate]) for rate, top in pairs)
         self.say("slow", [rate for rate, _ in pairs])
@@ -321,10 +322,16 @@ class RateLook:
             assert true.rises(rate) and true.leads(self.first)[rate][2] & {"ahead", "apart"}
         self.say("small steps", rates)
 
-    def pace(self, shrinking, goal, needed, steady):
+    def pace(self, begin, end, shrinking, goal, needed, steady):
         true = self.true
-        for gains, thing in ((shrinking, "shrinking"), (steady, "steady")):
-            for early, late, rate in re.findall(rf"from ({DIFF}) to ({DIFF}) at ({RATE})", gains or ""):
+        half = (true.window - 1) // 2
+        assert begin == f"{true.epochs - true.window + 1}–{true.epochs - true.window + 1 + half}"
+        assert end == f"{true.epochs - half}–{true.epochs}"
+        assert shrinking or steady
+        found = re.findall(rf"from ({DIFF}) to ({DIFF}) at ({RATE})", shrinking or "")
+        rest = re.findall(rf"({RATE}) \(from ({DIFF}) to ({DIFF})\)", steady or "")
+        for triples, thing in ((found, "shrinking"), ([(a, b, r) for r, a, b in rest], "steady")):
+            for early, late, rate in triples:
                 pace = true.pace(float(rate))
                 assert is_close(early, pace[0]) and is_close(late, pace[1])
                 assert read(late) > 0, "it does not rise any more"

@@ -22,7 +22,8 @@ def many(part):
 LEADS = many(rf"{RATE} by {DIFF}{INTERVAL}")
 GAINS = many(rf"from {DIFF} to {DIFF} at {RATE}")
 SLOPES = many(rf"{DIFF}(?: an epoch)?{INTERVAL}")
-NEEDED = many(rf"(?:at least )?\d[\d,]*(?: more epochs?)? at {RATE}")
+NEEDED = many(rf"\d[\d,]*(?: more epochs?)? at {RATE}")
+STEADY = many(rf"{RATE} \(from {DIFF} to {DIFF}\)")
 FALLS = many(rf"in \d+ of \d+(?: cases?)? at {RATE} \((?:at most )?by {ACC}, in epoch \d+(?: of seed \d+)?\)")
 COUNT = r"\d[\d,]*(?:\.\d+)?"
 
@@ -55,7 +56,7 @@ SENTENCES = {
     ),
     "ahead": (
         rf"(?P<subject>It|{RATE}) is ahead of (?P<leads>{RATE} by {DIFF}{INTERVAL})"
-        rf"(?:, and of (?P<others>{RATES}) by (?P<more>as much or )?more)?\."
+        rf"(?:; its lead over (?P<others>{RATES}) is (?P<more>as large or )?larger)?\."
     ),
     "apart": (
         rf"(?P<first>{RATE}) is (?P<also>also )?ahead, in every seed \((?P<lowest>{ACC}) or more\), of "
@@ -66,13 +67,13 @@ SENTENCES = {
         rf"(?P<first>{RATE}) leads (?P<leads>{LEADS}): within ±(?P<limit>[\d.]+), which counts as alike\."
     ),
     "method": (
-        r"The (?P<subject>interval is|intervals are) computed from "
+        r"The (?P<subject>interval covers|intervals cover) "
         r"(?:the spread over the seeds \((?P<welch>Welch)\)"
-        r"(?:, no narrower than the (?P<floor>[\d,]*\d) validation images allow)?"
-        r"|those of the (?P<images>[\d,]*\d) validation images on which only one of two networks is right "
-        r"\((?P<mcnemar>McNemar)’s exact test\)"
-        r"|the accuracies alone, as the predictions are not in the store \((?P<newcombe>Newcombe)\))"
-        r"(?:, adjusted for (?P<family>\d+) comparisons \(Holm\))?\."
+        r"(?: and the choice of the (?P<floor>[\d,]*\d) validation images)?"
+        r"|the choice of the (?P<images>[\d,]*\d) validation images, by "
+        r"(?:those on which only one of two networks is right \((?P<mcnemar>McNemar)’s exact test\)"
+        r"|the accuracies alone, as the predictions are not in the store \((?P<newcombe>Newcombe)\)))"
+        r"(?:, and (?:is|are) wider because (?P<family>\d+) comparisons are made \(Holm\))?\."
         r"(?P<caveat> One network of each rate is compared: another seed may give another result\.)?"
     ),
     "undecided": (
@@ -109,17 +110,16 @@ SENTENCES = {
         r"higher rate gets further in the same number of steps\."
     ),
     "speed": (
-        rf"After its first epoch (?P<first>{RATE}) already has (?P<accuracy>{ACC}), more than "
-        rf"(?P<epochs>\d+) "
-        rf"epochs bring at (?P<limits>{many(rf'{RATE} [(]{ACC} at most[)]')})\."
+        rf"After one epoch (?P<first>{RATE}) already has (?P<accuracy>{ACC}), higher than "
+        rf"(?P<limits>{many(rf'{RATE} [(]at most {ACC}[)]')}) (?P<verb>gets?) in (?P<epochs>\d+)\."
     ),
     "too_high": (
         rf"(?P<clauses>{many(rf'{RATE} (?:reaches only {ACC}|diverged)')}): steps of this size lead past the "
         r"minimum\."
     ),
     "edge": (
-        r"Beyond some rate a step leads past the minimum and the accuracy falls\. As the highest rate leads "
-        r"here, that rate, and a better one, may lie above it\."
+        r"Where a rate is too high, its steps lead past the minimum, and it ends lower\. The highest rate "
+        r"leads here, so that the sweep does not show where that begins; a higher rate may be better\."
     ),
     "unknown_convergence": (
         r"(?P<epochs>\d+) epochs? cannot show which learning rates have converged; that takes 5\."
@@ -134,9 +134,11 @@ SENTENCES = {
         rf"than those of (?P<first>{RATE}), and (?P<epochs>\d+) epochs are too few of them\."
     ),
     "pace": (
-        rf"(?:Within these epochs the gain an epoch shrinks (?P<shrinking>{GAINS})"
-        rf"(?:; reaching (?P<goal>{ACC}) would take (?P<needed>{NEEDED}))?\.)?"
-        rf"(?: ?(?:It|The gain) does not shrink yet[,:] (?P<steady>{GAINS})\.)?"
+        r"From epochs (?P<begin>\d+–\d+) to epochs (?P<end>\d+–\d+) the gain an epoch"
+        rf"(?: shrinks (?P<shrinking>{GAINS}))?"
+        rf"(?:; even at the upper end of its interval, (?P<goal>{ACC}) would take at least "
+        rf"(?P<needed>{NEEDED}))?"
+        rf"(?:(?:\. It)? does not shrink at (?P<steady>{STEADY}))?\."
     ),
     "level": rf"(?P<names>{RATES}) shows? no clear rise over the last (?P<window>\d+) epochs\.",
     "guess": (
@@ -146,7 +148,7 @@ SENTENCES = {
     ),
     "fall": (
         r"From one epoch to the next the accuracy falls by more than chance "
-        rf"(?P<clauses>{FALLS})(?P<reason>: steps of this size lead past the minimum now and then)?\."
+        rf"(?P<clauses>{FALLS})(?P<reason>, a sign of steps that lead past the minimum now and then)?\."
     ),
     "unfinished": (
         r"Not finished on the (?P<device>CPU|GPU) and not compared: learning rate (?P<values>\d[\d., "

@@ -218,8 +218,8 @@ def _describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str], recipes
         introduction=tuple(conclude_parameters(config, sizes) for config in networks.values()),
         figure=Figure(
             "runtime.svg",
-            f"Parameters against the training time of {duration} (median epoch{seeds}; bars: quartiles of "
-            f"the epochs), a point for each number of filters; {setting}.{law}{_write_notes(series.notes)}",
+            f"Training time of {duration} by number of parameters (median epoch{seeds}; bars: quartiles of "
+            f"the epochs), labelled with the number of filters; {setting}.{law}{_write_notes(series.notes)}",
             series,
         ),
         table=Table(
