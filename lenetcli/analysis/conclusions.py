@@ -219,7 +219,7 @@ def _conclude_undecided(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     first = ranking.entries[0]
     names = join_words([entry.name for entry, _ in undecided], "or")
     text = f"Whether {first.name} works better than {names} cannot be told"
-    if any(lead.interval is None for _, lead in undecided):
+    if undecided[0][1].interval is None:  # of all or of none
         text += ": the store has neither the predictions nor the number of the validation images"
     else:
         text += f": it leads {_write_differences(undecided)}"

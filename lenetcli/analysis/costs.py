@@ -107,7 +107,7 @@ def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
         text += (
             f". As a power of the number of filters, runtime has the exponent {power.exponent:.2f} ± "
             f"{margin:.2f} (95%)"
-        )
+        ).replace("-", "−")
     yield Statement("growth", f"{text}.", cite(*points), numbers)
     if len(points) >= LEAST_POINTS:
         yield _conclude_overhead(device)
@@ -136,7 +136,9 @@ def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
     """The statement on the speed-up at each size measured on both, and on the sizes at which the GPU pays."""
     # A ratio of runtimes describes the devices only if data, settings, recipe and size are equal. A point in
     # doubt would make a disturbance of one machine appear as a difference of the devices.
-    if len({replace(d.config, filters=1, seed=0, shards=1, device=DeviceKind.CPU) for d in (gpu, cpu)}) > 1:
+    base = cpu.config
+    shared = replace(gpu.config, filters=base.filters, seed=base.seed, shards=base.shards, device=base.device)
+    if shared != base:
         what = "data or settings" if gpu.config.recipe == cpu.config.recipe else "recipes"
         text = f"{gpu.label} and {cpu.label} are not compared: their {what} differ."
         return Statement("unlike", text)

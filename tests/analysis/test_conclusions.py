@@ -150,6 +150,15 @@ def test_best_and_last_epoch_may_name_different_winners_and_both_are_said():
     assert "best epoch" not in found
 
 
+def test_without_labels_the_spread_over_the_seeds_remains():
+    found = conclude(rates_sweep(seeds=3), with_labels=False)
+    assert found["method"].text == (
+        "The intervals cover the spread over the seeds (Welch), and are wider because 3 comparisons are made "
+        "(Holm)."
+    )
+    assert "0.1 works best" in found["best"].text
+
+
 def test_seeds_that_lie_close_support_a_lead():
     found = conclude(rates_sweep(seeds=3))
     assert "0.1 works best: after 10 epochs it reaches a validation accuracy of" in found["best"].text

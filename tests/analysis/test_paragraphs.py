@@ -1,12 +1,24 @@
 """Whole texts: the paragraphs on the learning rates of some sweeps, as a report has them."""
 
 import pytest
-from helpers.made_up import MadeUpEvidence, rates_sweep
+from helpers.made_up import MadeUpEvidence, make_cell, make_sweep, rates_sweep
 
 from lenetcli.analysis.conclusions import conclude_learning_rates
 from lenetcli.analysis.ranking import rank
 
 FLAT = [0.97, 0.98, 0.98, 0.98, 0.98]
+
+
+def seeds_sweep(finals):
+    """A sweep in which the seeds of each rate end with these accuracies."""
+    cells = [
+        make_cell("lr", rate, (0.5, final), seed=seed)
+        for rate, accuracies in finals.items()
+        for seed, final in enumerate(accuracies)
+    ]
+    return make_sweep("lr", 2, cells)
+
+
 TEXTS = [
     (
         rates_sweep(),
@@ -101,6 +113,74 @@ TEXTS = [
             "then.",
             "Not finished on the CPU and not compared: learning rate 0.001. [lenetcli sweep lr 0.1 0.01 "
             "0.001 --epochs 5]",
+        ],
+    ),
+    (
+        rates_sweep({0.1: [0.5, 0.98], 0.01: [0.4, 0.9]}),
+        [
+            "0.1 works best: after 2 epochs it reaches a validation accuracy of 0.9800. It is ahead of 0.01 "
+            "by 0.0800 (95% interval 0.0742 to 0.0855). The interval covers the choice of the 10,000 "
+            "validation images, by those on which only one of two networks is right (McNemar’s exact test). "
+            "One network of each rate is compared: another seed may give another result. The best epoch "
+            "gives the same answer: 0.9800, against at most 0.9000. On the test set, which played no part "
+            "in this choice, 0.1 reaches 0.9800.",
+            "A step of gradient descent moves the weights by the learning rate times the gradient, so that "
+            "a higher rate gets further in the same number of steps. 2 epochs cannot show which learning "
+            "rates have converged; that takes 5.",
+        ],
+    ),
+    (
+        rates_sweep({0.1: [0.5, 0.98], 0.01: [0.4, 0.9799]}),
+        [
+            "0.1 and 0.01 work best, and alike: after 2 epochs they reach validation accuracies of 0.9800 "
+            "and 0.9799. 0.1 leads 0.01 by 0.0001 (95% interval −0.0005 to 0.0006): within ±0.005, which "
+            "counts as alike. The interval covers the choice of the 10,000 validation images, by those on "
+            "which only one of two networks is right (McNemar’s exact test). One network of each rate is "
+            "compared: another seed may give another result. The best epoch gives the same answer: 0.9800, "
+            "against at most 0.9799. On the test set, which played no part in this choice, 0.1 reaches "
+            "0.9800.",
+            "2 epochs cannot show which learning rates have converged; that takes 5.",
+        ],
+    ),
+    (
+        seeds_sweep({0.1: (0.97, 0.99), 0.01: (0.6, 0.9)}),
+        [
+            "0.1 works best: after 2 epochs it reaches a validation accuracy of 0.9800 (mean over 2 seeds). "
+            "0.1 is ahead, in every seed (0.9700 or more), of 0.01 (0.9000 or less); 2 seeds are too few "
+            "for an interval that says so. The best epoch gives the same answer: 0.9800 on average, against "
+            "at most 0.7500. On the test set, which played no part in this choice, 0.1 reaches 0.9800 (mean "
+            "over 2 seeds).",
+            "A step of gradient descent moves the weights by the learning rate times the gradient, so that "
+            "a higher rate gets further in the same number of steps. 2 epochs cannot show which learning "
+            "rates have converged; that takes 5.",
+        ],
+    ),
+    (
+        seeds_sweep({0.1: (0.97, 0.99, 0.98), 0.01: (0.975, 0.98, 0.97), 0.001: (0.96, 0.98, 0.965)}),
+        [
+            "0.1 has the highest validation accuracy after 2 epochs, 0.9800 (mean over 3 seeds). Whether "
+            "0.1 works better than 0.01 or 0.001 cannot be told: it leads 0.01 by 0.0050 (95% interval "
+            "−0.0224 to 0.0324) and 0.001 by 0.0117 (−0.0175 to 0.0408); 50 seeds would probably tell. "
+            "[lenetcli sweep lr 0.1 0.01 0.001 --epochs 2 --seeds 50] The intervals cover the spread over "
+            "the seeds (Welch) and the choice of the 10,000 validation images, and are wider because 2 "
+            "comparisons are made (Holm). The best epoch gives the same answer: 0.9800 on average, against "
+            "at most 0.9750. On the test set, which played no part in this choice, 0.1 reaches 0.9800 (mean "
+            "over 3 seeds).",
+            "2 epochs cannot show which learning rates have converged; that takes 5.",
+        ],
+    ),
+    (
+        rates_sweep({0.3: [0.97, 0.1], 0.01: [0.1, 0.09], 0.001: None}),
+        [
+            "Of the learning rates 0.3 and 0.01, none is clearly above guessing after 2 epochs: the highest "
+            "accuracy there is 0.1000, of 0.3. At its best epoch 0.3 reaches 0.9700.",
+            "2 epochs cannot show which learning rates have converged; that takes 5. 0.01 is never clearly "
+            "above guessing: naming the most frequent class for every image gives 0.1000. From one epoch to "
+            "the next the accuracy falls by more than chance in 1 of 1 case at 0.3 (by 0.8700, in epoch 2) "
+            "and in 1 of 1 at 0.01 (by 0.0100, in epoch 2), a sign of steps that lead past the minimum now "
+            "and then.",
+            "Not finished on the CPU and not compared: learning rate 0.001. [lenetcli sweep lr 0.3 0.01 "
+            "0.001 --epochs 2]",
         ],
     ),
     (

@@ -33,7 +33,7 @@ SENTENCES = {
         r"were timed to compare the two|it grows faster than they do|it grows more slowly than they "
         r"do|whether "
         r"it grows faster than they do, the spread of the epochs hides)(?:\. As a power of the number of "
-        r"filters, runtime has the exponent (?P<exponent>-?[\d.]+) ± (?P<margin>[\d.]+) \(95%\))?\."
+        r"filters, runtime has the exponent (?P<exponent>−?[\d.]+) ± (?P<margin>[\d.]+) \(95%\))?\."
     ),
     "no_law": rf"No {MODEL} describes these runtimes, so that where overhead ends cannot be read from them\.",
     "law": (
@@ -150,7 +150,7 @@ class RuntimeLook:
             fit, covariance = np.polyfit(xs, ys, 1), np.linalg.pinv(np.vstack([xs, np.ones(len(xs))]).T)
             rest = ys - np.polyval(fit, xs)
             error = math.sqrt(float(rest @ rest) / (len(xs) - 2) * float(covariance[0] @ covariance[0]))
-            assert abs(float(exponent) - fit[0]) <= 0.0051
+            assert abs(float(exponent.replace("−", "-")) - fit[0]) <= 0.0051
             assert abs(float(margin) - stats.t.ppf(0.975, len(xs) - 2) * error) <= 0.0051
 
     def fit(self):
