@@ -205,7 +205,7 @@ def conclude_guessing(ranking: Ranking, courses: Sequence[Course]) -> Iterator[S
 
 def _conclude_falls(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Statement]:
     """The statement on the falls from one epoch to the next that are more than chance."""
-    falling = [course for course in courses if course.falls]
+    falling = [course for course in courses if course.falls and not course.guesses]
     if not falling:
         return
     clauses: list[str] = []
