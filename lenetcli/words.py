@@ -59,7 +59,7 @@ def write_interval(low: float, high: float) -> str:
 def write_number(number: float) -> str:
     """A number with up to three significant digits and no exponent: ``0.0123``, ``1.5``, ``12,300``."""
     rounded = float(f"{number:.3g}")
-    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.12g}"
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else name_value(rounded)
 
 
 def write_seconds(seconds: float | None) -> str:

@@ -89,7 +89,7 @@ def follow(ranking: Ranking) -> tuple[Course, ...]:
             slope=fit_trend([curve[-window:] for curve in entry.curves]) if window else None,
             pace=_measure_pace(entry.mean[-window:]) if window else None,
             falls=tuple(fall for run in entry.runs for fall in falls.get(run.key, ())),
-            exceeds_guessing=images.exceeds_guessing(entry.highest, level),
+            exceeds_guessing=ranking.has_learned(entry) or images.exceeds_guessing(entry.highest, level),
         )
         for entry in ranking.entries
     )

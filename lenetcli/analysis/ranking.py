@@ -77,8 +77,12 @@ class Ranking:
 
     @property
     def learned(self) -> bool:
-        """Whether the first is clearly above guessing after the last epoch."""
-        return self.images.exceeds_guessing(self.entries[0].final, 1 - SIGNIFICANCE)
+        """Whether the first has learned."""
+        return self.has_learned(self.entries[0])
+
+    def has_learned(self, entry: Entry) -> bool:
+        """Whether a learning rate is clearly above guessing after the last epoch."""
+        return self.images.exceeds_guessing(entry.final, 1 - SIGNIFICANCE)
 
     @property
     def pairs(self) -> list[tuple[Entry, Comparison]]:

@@ -3,6 +3,8 @@
 import pytest
 from helpers.made_up import conclude, rates_sweep
 
+from lenetcli.words import write_number
+
 
 def test_learning_rates_with_the_same_accuracy_have_the_highest_together():
     found = conclude(rates_sweep({0.1: [0.4, 0.6], 0.01: [0.5, 0.6], 0.001: [0.1, 0.2]}), images=100)
@@ -60,3 +62,15 @@ def test_as_many_seeds_as_there_are_would_not_tell():
         found = conclude(rates_sweep(curves, seeds=seeds, spread=0.0), **options)["undecided"]
         assert f"; {needed} seeds would probably tell." in found.text
         assert found.command.endswith(f"--seeds {needed}")
+
+
+def test_a_rate_that_has_learned_is_not_said_to_guess():
+    """All of three images are above guessing after the last epoch, but not if fifty chances are counted."""
+    found = conclude(rates_sweep({0.1: [1.0] * 5, 0.01: [0.0] * 5}, seeds=10, spread=0.0), images=3)
+    assert found["guessing"].text.startswith("0.01 is never clearly above guessing")
+    assert found["highest" if "highest" in found else "best"].text.startswith("0.1 ")
+
+
+@pytest.mark.parametrize(("number", "text"), [(3.97e-6, "0.00000397"), (12.0, "12"), (0.01234, "0.0123")])
+def test_small_ratios_have_no_exponent(number, text):
+    assert write_number(number) == text

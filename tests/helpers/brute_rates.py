@@ -164,7 +164,8 @@ class TrueRates:
 
     def guesses(self, rate):
         level = 1 - 0.05 / (self.epochs * len(self.seeds))
-        return not self.exceeds_guessing(self.highest[rate], level) and not self.rises(rate)
+        chances = [(self.highest[rate], level), (self.final[rate], 0.95)]
+        return not any(self.exceeds_guessing(*chance) for chance in chances) and not self.rises(rate)
 
     @cached_property
     def falls(self):

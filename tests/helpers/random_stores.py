@@ -18,7 +18,7 @@ SHAPES = (
     *("fall", "noise", "step"),
 )
 GAPS = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.0049, 0.0051, 0.008, 0.02, 0.055, 0.2)
-FATES = ("done",) * 9 + ("partly", "never", "diverged", "mixed", "mixed", "stopped at the end")
+FATES = ("done",) * 6 + ("some", "some", "some", "partly", "never", "diverged", "mixed", "stopped at the end")
 WEIGHTS = (
     (1.0, 0.3, 0.1),
     (1.0, 0.0, 0.0),
@@ -173,11 +173,13 @@ def rates_sweeps(draw, seed, images, guessing):
     sizes = (64, 128) if draw(st.integers(0, 19)) == 19 else (64,)
     if draw(st.booleans()):
         rates.sort(reverse=True)
-    is_exercise = draw(st.integers(0, 2)) == 2  # every rate learns, the lower the slower
+    # In every second sweep every rate learns, each more slowly than the one before.
+    is_exercise = draw(st.booleans())
+    is_whole = draw(st.booleans())
     curves, cells = [], []
-    for rate in rates:
+    for place, rate in enumerate(rates):
         if is_exercise:
-            mean = make_curve(rng, "learned", epochs, guessing, 0.99, 0.1 * (0.3 / rate) ** 0.7)
+            mean = make_curve(rng, "learned", epochs, guessing, 0.99, 0.3 * 4.0**place)
             shifts = spread * rng.standard_normal(seeds)
             curves.append([mean + shift + noise * rng.standard_normal(epochs) for shift in shifts])
         elif curves and draw(st.booleans()):  # as the one before, but for a gap
@@ -189,7 +191,7 @@ def rates_sweeps(draw, seed, images, guessing):
             mean = make_curve(rng, draw(st.sampled_from(SHAPES)), epochs, guessing, top, pace)
             shifts = spread * rng.standard_normal(seeds)
             curves.append([mean + shift + noise * rng.standard_normal(epochs) for shift in shifts])
-        fate = draw(st.sampled_from(FATES[:9] * 3 + FATES if is_exercise else FATES))
+        fate = "done" if is_whole else draw(st.sampled_from(FATES))
         for number, curve in enumerate(curves[-1]):
             accuracies = (np.round(np.clip(curve, 0, 1) * images) / images).tolist()
             for size in sizes:
@@ -202,10 +204,10 @@ def rates_sweeps(draw, seed, images, guessing):
 
 
 def make_random_cell(rng, fate, rate, accuracies, **options):
-    """A cell whose run had this fate, or if that is mixed, a random one."""
+    """A cell whose run had this fate; if some or mixed, one of several, mixed also that it diverged."""
     epochs = len(accuracies)
-    if fate == "mixed":
-        fate = rng.choice(["done", "done", "partly", "never", "diverged"])
+    if fate in ("some", "mixed"):
+        fate = rng.choice(["done", "done", "partly", "never", *(["diverged"] * (fate == "mixed"))])
     if fate == "never":
         return make_cell("lr", rate, None, **options)
     state = RunState.COMPLETED
