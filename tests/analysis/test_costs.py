@@ -11,6 +11,7 @@ from helpers.made_up import (
     both_sweeps,
     filters_sweep,
     make_cell,
+    make_sweep,
 )
 
 from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
@@ -175,3 +176,34 @@ def test_contended_runs_are_in_no_comparison():
     found = costs(busy, filters_sweep(DeviceKind.GPU, GPU_SECONDS))
     assert ("growth", "CPU") not in found
     assert ("speed-up", "Spe") not in found
+
+
+def test_one_size_shows_no_growth():
+    assert costs(filters_sweep(DeviceKind.CPU, {16: 5.0})) == {}
+
+
+def test_three_timed_epochs_are_enough_to_compare_and_two_are_not():
+    sizes = {8: 1.0, 16: 9.0}
+    assert "it grows faster" in costs(filters_sweep(DeviceKind.CPU, sizes, epochs=3))["growth", "CPU"]
+    # One seed of two epochs beside two seeds of two epochs.
+    cells = [
+        make_cell("filters", size, RATES[0.1][:2], seconds=seconds, seed=seed)
+        for size, seconds, seeds in ((8, 1.0, 1), (16, 9.0, 2))
+        for seed in range(seeds)
+    ]
+    assert "too few epochs" in costs(make_sweep("filters", 2, cells))["growth", "CPU"]
+    fast = filters_sweep(DeviceKind.GPU, {8: 0.1, 16: 0.1}, epochs=3)
+    slow = filters_sweep(DeviceKind.CPU, sizes, epochs=3)
+    assert "faster at 8 and 16 filters" in costs(slow, fast)["speed-up", "Spe"]
+
+
+@pytest.mark.parametrize(("largest", "last"), [(77, 77), (78, 64)])
+def test_growth_is_nearly_linear_up_to_a_tenth_in_the_square(largest, last):
+    # 9 F² is 0.0991 of all parameters at 77 filters and 0.1002 at 78.
+    text = conclude_parameters(BASE, [8, 64, largest]).text
+    assert f"nearly linear up to {last} filters" in text
+
+
+def test_a_fit_that_meets_every_point_is_still_a_fit():
+    works = {size: multiply_adds(replace(BASE, filters=size)) / 1e6 + 1 for size in (8, 16, 32, 64)}
+    assert "meets every point within 1%" in costs(filters_sweep(DeviceKind.CPU, works))["overhead", "CPU"]
