@@ -102,11 +102,11 @@ def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
     has_law = len(points) >= LEAST_POINTS and device.law is not None
     if len(points) > 2 and not has_law:  # two laws of the same times would only confuse
         power = fit_exponent([p.filters for p in points], [p.seconds for p in points])
-        margin = power.margin or 0.0
-        numbers |= {"exponent": power.exponent, "margin": margin}
+        assert power.margin is not None
+        numbers |= {"exponent": power.exponent, "margin": power.margin}
         text += (
             f". As a power of the number of filters, runtime has the exponent {power.exponent:.2f} ± "
-            f"{margin:.2f} (95%)"
+            f"{power.margin:.2f} (95%)"
         ).replace("-", "−")
     yield Statement("growth", f"{text}.", cite(*points), numbers)
     if len(points) >= LEAST_POINTS:

@@ -207,3 +207,28 @@ def test_growth_is_nearly_linear_up_to_a_tenth_in_the_square(largest, last):
 def test_a_fit_that_meets_every_point_is_still_a_fit():
     works = {size: multiply_adds(replace(BASE, filters=size)) / 1e6 + 1 for size in (8, 16, 32, 64)}
     assert "meets every point within 1%" in costs(filters_sweep(DeviceKind.CPU, works))["overhead", "CPU"]
+
+
+def test_overhead_may_end_just_below_the_largest_size():
+    work = {size: multiply_adds(replace(BASE, filters=size)) / 1e6 for size in (8, 16, 32, 48, 64)}
+    times = {size: work[size] + work[48] for size in (8, 16, 32, 64)}
+    found = costs(filters_sweep(DeviceKind.GPU, times))["overhead", "GPU"]
+    assert "overhead takes most of the time below about 48 filters" in found
+
+
+@pytest.mark.parametrize(
+    ("speedups", "grows"),
+    [((1.0, 1.2), True), ((1.0, 1.05), False), ((1.0, 1.0, 2.0), True), ((1.0, 3.0, 2.0), False)],
+)
+def test_a_speed_up_grows_by_more_than_timings_vary_and_without_a_step_down(speedups, grows):
+    sizes = (8, 16, 32)[: len(speedups)]
+    gpu = filters_sweep(DeviceKind.GPU, dict.fromkeys(sizes, 1.0))
+    cpu = filters_sweep(DeviceKind.CPU, dict(zip(sizes, speedups, strict=True)))
+    assert ("grows with the size" in costs(cpu, gpu)["speed-up", "Spe"]) == grows
+
+
+def test_devices_that_are_not_compared_have_the_reason():
+    gpu = filters_sweep(DeviceKind.GPU, GPU_SECONDS, base=replace(BASE, batch_size=128))
+    texts = [text for (topic, _), text in costs(gpu, both_sweeps()[0]).items() if topic == "unlike"]
+    assert len(texts) == 1
+    assert texts[0].endswith("are not compared: their data or settings differ.")
