@@ -70,19 +70,15 @@ class PairedDifference:
 
     def interval(self, level: float) -> Interval:
         """The interval that excludes 0 exactly if McNemar's p-value is below 1 - level."""
-        from scipy import stats
-
         # The difference is (2 p - 1) d: d is the share of the images on which exactly one is right, p the
         # share of these on which it is the first. The exact interval of p is the inverse of McNemar's test,
         # so that its ends decide the signs. The interval of d widens both ends: by the estimate of d alone,
         # two networks that agree on seven images would differ by exactly 0.
         discordant = self.only_first + self.only_other
-        low, high = 0.0, 1.0
-        if discordant:
-            low, high = stats.binomtest(self.only_first, discordant).proportion_ci(level, "exact")
+        low, high = exact_interval(self.only_first, discordant, level)
         few, many = proportion_interval(discordant, self.images, level)
         low, high = 2 * low - 1, 2 * high - 1
-        return float(low * (many if low < 0 else few)), float(high * (many if high > 0 else few))
+        return low * (many if low < 0 else few), high * (many if high > 0 else few)
 
     def seeds_needed(self, level: float, margin: float) -> int | None:
         """The fewest seeds that show a spread, unless the images alone are too few."""
@@ -248,6 +244,17 @@ def proportion_interval(count: int, total: int, level: float) -> Interval:
     # The test is of no interest. Of the proportion itself it takes no time; else a search for its p-value.
     low, high = stats.binomtest(count, total, count / total).proportion_ci(level, "wilson")
     return float(low), float(high)
+
+
+def exact_interval(count: int, total: int, level: float) -> Interval:
+    """The exact interval of a proportion (Clopper and Pearson, Biometrika 1934), by quantiles of Beta."""
+    from scipy import stats
+
+    # Much faster than that of ``binomtest``, which searches.
+    tail = (1 - level) / 2
+    low = float(stats.beta.ppf(tail, count, total - count + 1)) if count else 0.0
+    high = float(stats.beta.isf(tail, count + 1, total - count)) if count < total else 1.0
+    return low, high
 
 
 def holm_levels(p_values: Sequence[float]) -> list[float]:

@@ -13,6 +13,7 @@ from lenetcli.analysis.inference import (
     PairedDifference,
     SeedsDifference,
     UnpairedDifference,
+    exact_interval,
     fit_exponent,
     fit_trend,
     holm_levels,
@@ -45,6 +46,16 @@ def test_the_paired_interval_excludes_zero_exactly_if_mcnemar_does(only_first, o
     assert low <= difference.estimate <= high
     assume(abs(difference.p_value - (1 - level)) > 1e-9)
     assert (low > 0 or high < 0) == (difference.p_value < 1 - level)
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 60), st.integers(0, 60), LEVELS)
+def test_the_exact_interval_is_that_of_scipy(count, rest, level):
+    total = count + rest + 1
+    expected = stats.binomtest(count, total).proportion_ci(level, "exact")
+    assert exact_interval(count, total, level) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert exact_interval(total, total, level)[1] == 1
+    assert exact_interval(0, 0, level) == (0, 1)
 
 
 def test_the_paired_interval_counts_the_images_that_might_differ():
