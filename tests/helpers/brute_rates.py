@@ -28,6 +28,8 @@ class TrueRates:
         }
         self.whole = {rate: self.find_runs(rate, self.is_whole) for rate in self.rates}
         self.set_ranking()
+        for method in (self.right, self.leads, self.slope):  # on the class, a cache would keep every example
+            setattr(self, method.__name__, cache(method))
 
     def is_whole(self, run):
         return run.state != "diverged" and len(run.curve) == self.epochs
@@ -65,7 +67,6 @@ class TrueRates:
         """Whether the highest accuracy after the last epoch is above guessing."""
         return self.exceeds_guessing(self.final[self.ranked[0]], 0.95)
 
-    @cache  # noqa: B019 - it lives as long as one example
     def right(self, key, epoch):
         """Which images are right after an epoch; None if unknown."""
         predictions = self.store.predictions(key, epoch)
@@ -99,7 +100,6 @@ class TrueRates:
         levels = holm(gaps, len(gaps))
         return [(gap, level, gap.verdicts(level)) for gap, level in zip(gaps, levels, strict=True)]
 
-    @cache  # noqa: B019
     def leads(self, first):
         """The comparison of one rate with each other ranked one, after the last epoch, by rate."""
         others = [rate for rate in self.ranked if rate != first]
@@ -134,7 +134,6 @@ class TrueRates:
         """The last half of the epochs, 5 to 50; None if there are too few."""
         return min(max(5, -(-self.epochs // 2)), 50) if self.epochs >= 5 else None
 
-    @cache  # noqa: B019
     def slope(self, rate):
         return slope_of([curve[-self.window :] for curve in self.curves[rate]])
 

@@ -7,7 +7,7 @@ import numpy as np
 from helpers.made_up import BASE, MadeUpEvidence, make_cell, make_sweep
 from hypothesis import strategies as st
 
-from lenetcli.experiment.architecture import CLASSES, multiply_adds
+from lenetcli.experiment.architecture import CLASSES, count_parameters, multiply_adds
 from lenetcli.experiment.config import DeviceKind, Request
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Axis
@@ -124,7 +124,7 @@ def make_curve(rng, shape, epochs, guessing, top, pace):
         case "late":
             curve = np.where(time <= place, guessing, curve)
         case "guess":
-            curve = np.full(epochs, guessing) - rng.choice([0, 0.01, 0.05]) * rng.random(epochs)
+            curve = guessing + rng.choice([0, 0.004, 0.04]) * rng.standard_normal(epochs)
         case "perfect":
             curve = np.where(time > place, 1.0, curve)
         case "fall":
@@ -236,11 +236,12 @@ def filters_sweeps(draw, seed):
         overhead = draw(st.sampled_from((0.5, 0.0, 20.0)))
         noise = draw(st.sampled_from((0.02, 0.0, 0.1, 0.5)))
         power = draw(st.sampled_from((1.0, 1.0, 1.0, 0.3, 2.0, -0.5)))
+        count = draw(st.sampled_from((multiply_adds, count_parameters)))
         batch = draw(st.sampled_from((64,) * 9 + (128,)))
         base = replace(BASE, device=device, batch_size=batch, shards=1 if device is DeviceKind.GPU else 4)
         cells = []
         for size in sizes:
-            work = multiply_adds(replace(base, filters=size)) / 1e6
+            work = count(replace(base, filters=size)) / 1e6
             for number in range(seeds):
                 times = (overhead + 0.3 * work**power) * np.exp(noise * rng.standard_normal(epochs))
                 fate = rng.choice(["done"] * 8 + ["partly", "never", "contended", "diverged"])
