@@ -188,6 +188,18 @@ def test_the_steps_of_several_rates_are_told_with_their_factors():
     )
 
 
+def test_small_steps_are_the_reason_only_of_rates_that_are_behind():
+    rise = [0.0, 0.01, 0.02, 0.03, 0.04]
+    two = {0.1: [0.98] * 5, 0.01: [0.9 + r for r in rise], 0.001: [0.5 + r for r in rise]}
+    assert conclude(rates_sweep(two))["small steps"].text.startswith(
+        "Their steps are 10 and 100 times smaller"
+    )
+    near = {0.1: [0.98] * 5, 0.01: [0.9399 + r for r in rise], 0.001: [0.5 + r for r in rise]}
+    found = conclude(rates_sweep(near))
+    assert found["not converged"].text.startswith("0.01 and 0.001 have not converged")
+    assert "small steps" not in found
+
+
 def test_a_slow_rise_that_is_clear_of_the_scatter_is_a_rise():
     found = conclude(rates_sweep({0.1: [0.98 + 0.0006 * n for n in range(10)], 0.01: [0.95] * 10}))
     assert "rises by 0.0006 an epoch (95% interval 0.0006 to 0.0006)" in found["not converged"].text
@@ -296,6 +308,7 @@ def test_guessing_is_called_guessing():
     assert found["guessing"].text == (
         "1 is never clearly above guessing: naming the most frequent class for every image gives 0.1000."
     )
+    assert found["guessing"].numbers == {"guessing": 0.1}
     assert "guessing" not in conclude(rates_sweep())
 
 
