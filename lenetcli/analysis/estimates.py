@@ -31,7 +31,7 @@ class Cost:
 def fit_cost(works: Sequence[float], seconds: Sequence[float]) -> Cost | None:
     """The law of least squared relative deviations, with an overhead of 0 or more.
 
-    The seconds are positive. None if all works are equal, or if time does not grow with the work.
+    The seconds are positive. None with fewer than two works, or if time does not grow with the work.
     """
     # Runtimes span orders of magnitude and their noise is proportional to them. Absolute deviations would fit
     # the largest networks alone, and the overhead shows in the smallest. Divided by its time, each equation
@@ -71,7 +71,7 @@ def _estimate_epoch(work: int, seconds: Mapping[int, float]) -> float | None:
     """
     if work in seconds:
         return seconds[work]
-    law = fit_cost(list(seconds), list(seconds.values())) if len(seconds) > 1 else None
+    law = fit_cost(list(seconds), list(seconds.values()))
     return law.seconds(work) if law else None
 
 
