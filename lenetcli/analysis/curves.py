@@ -173,14 +173,14 @@ def run_curves(
 
 
 def _write_label(run: Run, parameters: Sequence[str], names: Mapping[str, str]) -> str:
-    """The values of these fields of a run, with their names; without fields, the first digits of its id."""
+    """The values of these fields of a run, with their names; without fields, its short id."""
     words = [
         names[run.config.data]
         if name == "data"
         else f"{name_parameter(name)} {name_value(getattr(run.config, name))}"
         for name in parameters
     ]
-    return ", ".join(words) or run.id[:8]
+    return ", ".join(words) or run.short_id
 
 
 def _average_families(

@@ -238,11 +238,11 @@ def _device_series(
 def _timed_devices(run: Run) -> list[tuple[str, int]]:
     """The devices of the timings that count, as (name, threads), in the order of their first epochs.
 
-    The threads of a GPU are 0: they do not matter there. Without attempts the device is unknown.
+    The threads of a GPU are 0: they do not matter there.
     """
     gpu = run.config.device is DeviceKind.GPU
     devices = ((attempt.device_name, 0 if gpu else attempt.threads) for attempt, _ in run.measurement)
-    return list(dict.fromkeys(devices)) or [("unknown", 0)]
+    return list(dict.fromkeys(devices))
 
 
 def _runtime_point(group: Sequence[Doubted], epochs: int) -> RuntimePoint:

@@ -41,8 +41,42 @@ def test_seeds_become_mean_and_band():
 def test_an_interrupted_seed_is_left_out_of_the_mean_and_named():
     cells = [make_cell("lr", 0.1, (0.9, 0.95), seed=0), make_cell("lr", 0.1, (0.1,), seed=1)]
     series = sweep_curves(make_sweep("lr", 2, cells))
-    assert series.curves[0].mean == (0.9, 0.95)
-    assert any(note.startswith("left out, with fewer than 2 epochs: ") for note in series.notes)
+    (curve,) = series.curves
+    assert (curve.mean, curve.seeds, curve.runs) == ((0.9, 0.95), 1, (cells[0].run.id,))
+    left_out = "left out, with fewer than 2 epochs: 0.1 (1 seed)"
+    assert series.notes == (left_out,)
+    more = sweep_curves(make_sweep("lr", 2, [*cells, make_cell("lr", 0.1, (0.9, 0.95), seed=2)]))
+    assert more.notes == ("line: mean over 2 seeds; band: lowest to highest seed", left_out)
+
+
+def test_a_seed_that_diverged_does_not_displace_one_that_was_interrupted():
+    cells = [
+        make_cell("lr", 0.1, (0.9,), seed=0, state=RunState.INTERRUPTED),
+        make_cell("lr", 0.1, (0.8, 0.1), seed=1, state=RunState.DIVERGED),
+        make_cell("lr", 0.1, None, seed=2),
+    ]
+    series = sweep_curves(make_sweep("lr", 3, cells))
+    (curve,) = series.curves
+    assert (curve.mean, curve.seeds, curve.diverged, curve.ends_diverged) == ((0.9,), 1, 1, False)
+    assert series.notes == ()  # a seed without an epoch was not left out, and its value is not untrained
+
+
+@pytest.mark.parametrize(
+    ("seeds", "counts"), [((3, 3), "3"), ((1, 3), "1 to 3"), ((3, 2), "2 to 3"), ((2, 0), "2")]
+)
+def test_the_first_note_says_what_line_and_band_are(seeds, counts):
+    cells = [
+        make_cell("lr", rate, (0.9,) if count else None, seed=seed)
+        for rate, count in zip((0.1, 0.01), seeds, strict=True)
+        for seed in range(count or 1)
+    ]
+    first, *others = sweep_curves(make_sweep("lr", 1, cells)).notes
+    assert first == f"line: mean over {counts} seeds; band: lowest to highest seed"
+    assert others == ([] if all(seeds) else ["not yet trained: 0.01"])
+
+
+def test_one_seed_has_no_band_to_explain():
+    assert sweep_curves(rates_sweep()).notes == ()
 
 
 def test_diverged_runs_are_marked_and_do_not_enter_a_mean():
@@ -57,8 +91,7 @@ def test_diverged_runs_are_marked_and_do_not_enter_a_mean():
     alone, mixed = series.curves
     assert (alone.ends_diverged, alone.diverged, len(alone.mean)) == (True, 1, 2)
     assert (mixed.ends_diverged, mixed.diverged, mixed.mean) == (False, 1, (0.9, 0.8, 0.7))
-    assert "diverged in epoch 1: 9" in series.notes
-    assert "not yet trained: 0.1" in series.notes
+    assert series.notes == ("diverged in epoch 1: 9", "not yet trained: 0.1")
 
 
 def test_the_error_is_what_is_missing_to_one():
@@ -66,10 +99,70 @@ def test_the_error_is_what_is_missing_to_one():
     assert curve.mean == pytest.approx((0.1, 0.25))
 
 
+def test_the_limits_hold_every_curve_and_band():
+    cells = [
+        make_cell("lr", rate, curve, seed=seed)
+        for rate, seed, curve in (
+            (0.1, 0, (0.5, 0.7)),
+            (0.1, 1, (0.4, 0.8)),
+            (0.01, 0, (0.3, 0.6)),
+            (0.01, 1, (0.45, 0.65)),
+        )
+    ]
+    assert sweep_curves(make_sweep("lr", 2, cells)).limits == (0.3, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("metric", "accuracies", "scale"),
+    [
+        (Metric.VAL_ACCURACY, (0.1, 0.9), "logit"),
+        (Metric.VAL_ACCURACY, (0.0, 0.9), "linear"),
+        (Metric.VAL_ACCURACY, (0.1, 1.0), "linear"),
+        (Metric.ERROR, (0.1, 0.9), "log"),
+        (Metric.ERROR, (0.1, 1.0), "linear"),  # an error of 0
+        (Metric.ERROR, (0.0, 0.9), "log"),  # an error of 1 is no limit of a logarithm
+        (Metric.VAL_LOSS, (0.1, 0.9), "log"),
+        (Metric.TRAIN_LOSS, (0.1, 1.0), "log"),
+    ],
+)
+def test_the_scale_shows_every_number(metric, accuracies, scale):
+    assert sweep_curves(rates_sweep({0.1: accuracies}), metric).scale == scale
+
+
+def test_the_rows_are_the_plotted_numbers():
+    cells = [make_cell("lr", 0.1, curve, seed=seed) for seed, curve in enumerate([(0.9, 0.5), (0.7, 0.6)])]
+    series = sweep_curves(
+        make_sweep("lr", 2, [*cells, make_cell("lr", 10.0, (0.1,), state=RunState.DIVERGED)])
+    )
+    ids = " ".join(cell.run.id for cell in cells)
+    rows = [dict(zip(series.HEADER, row, strict=True)) for row in series.rows()]
+    assert [(row["label"], row["epoch"], row["low"], row["high"]) for row in rows] == [
+        ("0.1", 1, 0.7, 0.9),
+        ("0.1", 2, 0.5, 0.6),
+        ("10", 1, 0.1, 0.1),
+    ]
+    assert [row["mean"] for row in rows] == pytest.approx([0.8, 0.55, 0.1])
+    assert [(row["seeds"], row["diverged"], row["runs"] == ids) for row in rows] == [
+        (2, 0, True),
+        (2, 0, True),
+        (1, 1, False),
+    ]
+
+
 def test_nothing_to_draw_names_the_command():
     sweep = make_sweep("lr", 10, [make_cell("lr", 0.1, None), make_cell("lr", 0.01, None)])
     with pytest.raises(NotFoundError, match=r"lenetcli sweep lr 0\.1 0\.01"):
         sweep_curves(sweep)
+
+
+def test_a_sweep_that_diverged_from_the_start_asks_for_smaller_rates():
+    diverged = [make_cell("lr", rate, (), state=RunState.DIVERGED) for rate in (10.0, 9.0)]
+    with pytest.raises(NotFoundError) as caught:
+        sweep_curves(make_sweep("lr", 3, diverged))
+    assert caught.value.advice == "All its runs diverged: train with smaller learning rates."
+    with pytest.raises(NotFoundError) as caught:
+        sweep_curves(make_sweep("lr", 3, [*diverged, make_cell("lr", 1.0, None)]))
+    assert caught.value.advice == "Train it with: lenetcli sweep lr 10 9 1 --epochs 3"
 
 
 def test_chosen_runs_are_labelled_by_what_differs():
@@ -84,6 +177,21 @@ def test_chosen_runs_are_labelled_by_what_differs():
         "filters 32, learning rate 0.01",
     ]
     assert [curve.seeds for curve in series.curves] == [2, 1]
+
+
+def test_chosen_runs_that_differ_in_nothing_are_labelled_by_an_id_that_the_store_knows():
+    run = replace(make_run(), id_digits=11)
+    (curve,) = run_curves([run, make_run(replace(BASE, seed=1))]).curves
+    assert curve.label == run.id[:11]
+
+
+def test_the_axis_is_as_long_as_the_longest_of_the_chosen_runs():
+    runs = [
+        make_run(replace(BASE, lr=rate), RATES[0.1][:count]) for rate, count in ((0.1, 3), (0.2, 5), (0.3, 2))
+    ]
+    series = run_curves(runs)
+    assert series.epochs == 5
+    assert [len(curve.mean) for curve in series.curves] == [3, 5, 2]
 
 
 def test_runs_of_two_recipes_share_no_curve():

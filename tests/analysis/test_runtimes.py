@@ -11,12 +11,15 @@ from helpers.made_up import (
     both_sweeps,
     filters_sweep,
     make_cell,
+    make_config,
     make_run,
     make_sweep,
     rates_sweep,
 )
 
 from lenetcli.analysis.runtimes import newest_filters, run_runtimes, runtime_series
+from lenetcli.errors import NotFoundError
+from lenetcli.experiment.architecture import multiply_adds
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import RunState, Timing
 
@@ -59,8 +62,12 @@ def test_contended_and_mixed_runs_are_in_doubt_and_named():
     series = runtime_series([replace(sweep, cells=cells)])
     doubts = [point.doubt for device in series.devices for point in device.points]
     assert doubts == ["others used the machine", "measured on several devices"]
-    assert any("8 filters" in note for note in series.notes)
-    assert any("16 filters" in note for note in series.notes)
+    devices = [device.label for device in series.devices]
+    assert devices == ["CPU (AMD EPYC 9654, 2 threads)", "CPU (AMD EPYC 9654, 8 threads)"]
+    assert series.notes == (
+        f"hollow, in no fit or comparison: others used the machine (8 filters, {devices[0]})",
+        f"hollow, in no fit or comparison: measured on several devices (16 filters, {devices[1]})",
+    )
 
 
 def test_a_clock_that_was_set_and_a_diverged_run_are_doubts_of_their_own():
@@ -71,6 +78,158 @@ def test_a_clock_that_was_set_and_a_diverged_run_are_doubts_of_their_own():
     runs = (replace(first.run, attempts=(attempt,)), replace(second.run, state=RunState.DIVERGED))
     (device,) = run_runtimes(runs).devices
     assert [point.doubt for point in device.points] == ["the clock was set", "diverged"]
+
+
+def time_run(filters, seconds, **options):
+    """A run of so many filters, with these seconds for its epochs."""
+    seed = options.pop("seed", 0)
+    device = options.pop("device", DeviceKind.CPU)
+    config = make_config(filters=filters, seed=seed, device=device)
+    return make_run(config, [0.9] * len(seconds), seconds=seconds, **options)
+
+
+def disturb_epoch(run, place):
+    """The run, with others on the machine in one of its epochs."""
+    timings = [replace(timing, contended=place == n) for n, timing in enumerate(run.timings)]
+    return replace(run, attempts=(replace(run.attempts[0], timings=tuple(timings)),))
+
+
+def test_a_single_disturbed_epoch_puts_a_run_in_doubt():
+    (point,) = run_runtimes([disturb_epoch(time_run(8, [1.0, 1.0, 1.0]), 1)]).points
+    assert point.doubt == "others used the machine"
+
+
+def test_an_undisturbed_seed_counts_in_place_of_disturbed_ones():
+    runs = [time_run(8, [seconds] * 3, seed=seed) for seed, seconds in enumerate((9.0, 2.0, 4.0))]
+    runs[0] = disturb_epoch(runs[0], 0)
+    series = run_runtimes(runs)
+    (point,) = series.points
+    assert (point.doubt, point.seconds, point.timings) == ("", 9.0, 6)  # 3 epochs of 3 s, of two seeds
+    assert point.ids == (runs[1].id, runs[2].id)
+    assert series.notes == ()
+
+
+def test_one_epoch_is_its_own_quartiles():
+    (point,) = run_runtimes([time_run(8, [3.0])]).points
+    assert (point.low, point.seconds, point.high, point.timings) == (3.0, 3.0, 3.0, 1)
+    (point,) = run_runtimes([time_run(8, [2.0, 4.0])]).points
+    assert (point.low, point.seconds, point.high) == (5.0, 6.0, 7.0)  # of two epochs
+
+
+def test_an_unfinished_run_is_in_doubt_and_extrapolated():
+    cells = [make_cell("filters", 8, [0.9] * 2, seconds=[1.0, 1.0], state=RunState.INTERRUPTED)]
+    (point,) = runtime_series([make_sweep("filters", 5, cells)]).points
+    assert (point.seconds, point.doubt) == (5.0, "only 2 of 5 epochs finished")
+
+
+def test_a_run_without_all_of_its_times_is_no_point():
+    whole, partly, never = time_run(8, [0.1, 0.1]), time_run(16, [1.0]), time_run(32, [0.0, 0.0])
+    partly = replace(partly, curve=whole.curve)  # an epoch without a time
+    backwards = time_run(64, [-1.0, -2.0])
+    series = run_runtimes([whole, partly, never, backwards])
+    assert [point.filters for point in series.points] == [8]
+    with pytest.raises(NotFoundError) as caught:
+        run_runtimes([partly, never, backwards])
+    assert caught.value.advice.startswith("Train one with: lenetcli sweep filters ")
+
+
+def test_runs_that_were_never_timed_do_not_decide_the_number_of_epochs():
+    untimed = make_run(make_config(filters=16), [0.9] * 7, seconds=[])
+    series = run_runtimes([time_run(8, [1.0, 1.0]), untimed])
+    assert (series.epochs, series.points[0].seconds) == (2, 2.0)
+
+
+def test_threads_are_named_where_a_cpu_was_measured_with_several_numbers_of_them():
+    def label(*runs):
+        return [device.label for device in run_runtimes(runs).devices]
+
+    assert label(time_run(8, [1.0]), time_run(16, [1.0], threads=2)) == ["CPU (AMD EPYC 9654)"]
+    assert label(time_run(8, [1.0]), time_run(16, [1.0], threads=1)) == [
+        "CPU (AMD EPYC 9654, 2 threads)",
+        "CPU (AMD EPYC 9654, 1 thread)",
+    ]
+    options = {"device": DeviceKind.GPU, "device_name": "NVIDIA H100"}
+    gpu = [time_run(size, [1.0], threads=threads, **options) for size, threads in ((8, 2), (16, 4))]
+    assert label(*gpu) == ["GPU (NVIDIA H100)"]
+    # A run whose epochs a GPU trained beside other numbers of threads was on one device.
+    both = replace(gpu[0], curve=time_run(8, [1.0, 1.0]).curve)
+    later = replace(gpu[1].attempts[0], number=2, timings=(replace(gpu[1].timings[0], epoch=2),))
+    (point,) = run_runtimes([replace(both, attempts=(*both.attempts, later))]).points
+    assert point.doubt == ""
+
+
+def linear_runs(factors):
+    """Runs on the law of 1 s and 1 µs a multiply-add, each off by its factor."""
+    sizes = {8 * 2**place: factor for place, factor in enumerate(factors)}
+    works = {size: multiply_adds(make_config(filters=size)) for size in sizes}
+    return [time_run(size, [factor * (1 + 1e-6 * works[size])]) for size, factor in sizes.items()]
+
+
+def test_a_law_is_accepted_from_three_points_that_lie_on_it():
+    (device,) = run_runtimes(linear_runs((1, 1, 1))).devices
+    assert (device.law.overhead, device.law.rate) == (pytest.approx(1), pytest.approx(1e-6))
+    (device,) = run_runtimes(linear_runs((1, 1))).devices
+    assert device.law is None  # any two points lie on a line
+    (device,) = run_runtimes(linear_runs((1, 1.3, 1, 1))).devices
+    assert device.law.misfit == pytest.approx(0.18, abs=0.005)
+    (device,) = run_runtimes(linear_runs((1, 1.4, 1, 1))).devices
+    assert device.law is None  # one is off by more than a fifth
+
+
+def test_a_point_in_doubt_is_in_no_law():
+    runs = linear_runs((1, 1, 1, 50))
+    runs[3] = disturb_epoch(runs[3], 0)
+    (device,) = run_runtimes(runs).devices
+    assert [point.filters for point in device.clean] == [8, 16, 32]
+    assert device.law.overhead == pytest.approx(1)
+
+
+def test_times_that_fall_have_no_law():
+    (device,) = run_runtimes([time_run(8 * n, [9.0 / n]) for n in (1, 2, 3)]).devices
+    assert device.law is None
+
+
+@pytest.mark.parametrize(
+    ("filters", "seconds", "scale"),
+    [
+        ((8, 16), (2.0, 2.0), "linear"),
+        ((8, 16), (2.0, 40.0), "linear"),
+        ((8, 16), (2.0, 40.1), "log"),
+        ((8, 16), (40.1, 2.0), "log"),
+        ((8, 138), (2.0, 2.0), "linear"),  # 19.9 times the parameters
+        ((8, 139), (2.0, 2.0), "log"),  # 20.1 times
+    ],
+)
+def test_the_axes_are_logarithmic_beyond_a_factor_of_twenty(filters, seconds, scale):
+    runs = [time_run(size, [time]) for size, time in zip(filters, seconds, strict=True)]
+    assert run_runtimes(runs).scale == scale
+
+
+def test_the_rows_are_the_plotted_numbers():
+    runs = [time_run(8, [1.0, 3.0]), disturb_epoch(time_run(16, [2.0, 2.0]), 0)]
+    series = run_runtimes(runs)
+    rows = [dict(zip(series.HEADER, row, strict=True)) for row in series.rows()]
+    assert rows[0] == {
+        "device": "cpu",
+        "device_name": "AMD EPYC 9654",
+        "filters": 8,
+        "parameters": 52_258,
+        "epochs": 2,
+        "seconds": 4.0,
+        "low": 3.0,
+        "high": 5.0,
+        "doubt": "",
+        "runs": runs[0].id,
+        "recipe": BASE.recipe,
+    }
+    assert (rows[1]["filters"], rows[1]["doubt"]) == (16, "others used the machine")
+    assert len(rows) == 2
+
+
+def test_devices_of_other_settings_have_none_in_common():
+    runs = [make_run(replace(BASE, lr=rate)) for rate in (0.1, 0.2)]
+    assert run_runtimes(runs).setting == ""
+    assert run_runtimes(runs[:1]).setting == "learning rate 0.1, batch 64"
 
 
 def test_chosen_runs_of_other_settings_are_another_series():
@@ -107,3 +266,6 @@ def test_the_newest_filters_sweep_of_each_kind_with_a_measured_run():
     planned = make_sweep("filters", 5, [make_cell("filters", 8, None)])
     newer = filters_sweep(DeviceKind.CPU, {8: 2.0})
     assert newest_filters([planned, rates_sweep(), newer, gpu, old]) == (newer, gpu)
+    assert newest_filters([gpu, planned]) == (gpu,)
+    assert newest_filters([gpu, newer]) == (newer, gpu)  # the CPU first
+    assert newest_filters([]) == ()
