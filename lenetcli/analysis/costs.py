@@ -84,12 +84,14 @@ def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
         return
     small, large = points[0], points[-1]
     time_factor, size_factor = large.seconds / small.seconds, large.parameters / small.parameters
-    # Opposite quartiles bound the ratio; it differs from proportion if both bounds are on the same side.
+    # Opposite quartiles bound the ratio; it differs from proportion if both bounds are on the same side, and
+    # the digits show it.
+    differs = write_number(time_factor) != write_number(size_factor)
     if min(small.timings, large.timings) < LEAST_TIMINGS:
         verdict = "too few epochs were timed to compare the two"
-    elif large.low / small.high > size_factor:
+    elif differs and large.low / small.high > size_factor:
         verdict = "it grows faster than they do"
-    elif large.high / small.low < size_factor:
+    elif differs and large.high / small.low < size_factor:
         verdict = "it grows more slowly than they do"
     else:
         verdict = "whether it grows faster than they do, the spread of the epochs hides"

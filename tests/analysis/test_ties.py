@@ -1,8 +1,13 @@
 """Sentences that random stores found to be false, each with the smallest curves that showed it."""
 
-import pytest
-from helpers.made_up import conclude, rates_sweep
+from dataclasses import replace
 
+import pytest
+from helpers.made_up import BASE, conclude, make_cell, make_sweep, rates_sweep
+
+from lenetcli.analysis.costs import conclude_runtimes
+from lenetcli.analysis.runtimes import runtime_series
+from lenetcli.experiment.architecture import count_parameters
 from lenetcli.words import write_number
 
 
@@ -74,3 +79,13 @@ def test_a_rate_that_has_learned_is_not_said_to_guess():
 @pytest.mark.parametrize(("number", "text"), [(3.97e-6, "0.00000397"), (12.0, "12"), (0.01234, "0.0123")])
 def test_small_ratios_have_no_exponent(number, text):
     assert write_number(number) == text
+
+
+@pytest.mark.parametrize("sizes", [(2, 8, 16), (8, 256)])
+def test_a_runtime_with_the_digits_of_the_parameters_grows_neither_faster_nor_more_slowly(sizes):
+    """Without a spread, a rounding error decided."""
+    times = {size: count_parameters(replace(BASE, filters=size)) / 1e6 * 0.3 for size in sizes}
+    cells = [make_cell("filters", size, [0.9] * 5, seconds=[time] * 5) for size, time in times.items()]
+    paragraphs = conclude_runtimes(runtime_series([make_sweep("filters", 5, cells)]))
+    (text,) = [one.text for part in paragraphs for one in part if one.topic == "growth"]
+    assert "whether it grows faster than they do, the spread of the epochs hides" in text
