@@ -179,6 +179,17 @@ def test_the_seeds_that_are_needed_have_the_power_that_is_claimed():
     assert power(seeds + 1) > 0.8 > power(seeds - 2)
 
 
+def test_the_seeds_that_are_needed_by_hand():
+    # Standard deviations of 0.01414: 0.02 / √k times t at 2 (k - 1) degrees of freedom, 2.447 + 0.906 for 4.
+    difference = SeedsDifference((0.97, 0.99), (0.96, 0.98), 0.0)
+    assert difference.seeds_needed(0.95, 0.0336) == 4
+    assert difference.seeds_needed(0.95, 0.0335) == 5
+    one_varies = SeedsDifference((0.98, 0.98), (0.96, 0.98), 0.0)
+    # 0.01414 / √k times t at k - 1: 2.571 + 0.920 for 6.
+    assert one_varies.seeds_needed(0.95, 0.0202) == 6
+    assert one_varies.seeds_needed(0.95, 0.0201) == 7
+
+
 def test_no_number_of_seeds_is_enough_if_the_images_are_too_few():
     sample = ((0.98, 0.99), (0.97, 0.98))
     assert SeedsDifference(*sample, 0.01).seeds_needed(0.95, 0.0195) is None

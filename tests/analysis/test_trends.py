@@ -347,6 +347,10 @@ def test_every_look_at_a_guess_is_one_more_chance():
     # 0.107 is above 0.1 by more than one look allows, and by less than 200.
     assert not courses(rates_sweep({0.1: [0.107]}))[0.1].guesses
     assert courses(rates_sweep({0.1: [0.107] + [0.1] * 199}))[0.1].guesses
+    # Three epochs of three seeds are nine looks, of which one alone would be enough.
+    for seeds, guesses in ((1, False), (3, True)):
+        cells = [make_cell("lr", 0.1, (0.1075, 0.1, 0.1), seed=seed) for seed in range(seeds)]
+        assert courses(make_sweep("lr", 3, cells))[0.1].guesses == guesses
 
 
 def test_statements_name_the_runs_behind_them():
