@@ -184,6 +184,9 @@ def test_the_seeds_that_are_needed_by_hand():
     difference = SeedsDifference((0.97, 0.99), (0.96, 0.98), 0.0)
     assert difference.seeds_needed(0.95, 0.0336) == 4
     assert difference.seeds_needed(0.95, 0.0335) == 5
+    assert difference.seeds_needed(0.95, 0.05) == 3
+    assert difference.seeds_needed(0.95, 0.08) == 3  # more than there are, whatever the margin
+    assert difference.seeds_needed(0.95, 0.00564) == 100  # 0.002 times 1.972 + 0.843
     one_varies = SeedsDifference((0.98, 0.98), (0.96, 0.98), 0.0)
     # 0.01414 / √k times t at k - 1: 2.571 + 0.920 for 6.
     assert one_varies.seeds_needed(0.95, 0.0202) == 6
@@ -248,8 +251,15 @@ def test_the_levels_of_several_curves_are_no_trend():
 
 
 def test_a_trend_of_very_many_points_is_that_of_the_mean():
-    curves = [[0.001 * epoch + 0.1 * seed for epoch in range(40)] for seed in range(40)]
-    assert fit_trend(curves).estimate == pytest.approx(0.001)
+    # The scatter of each seed is the opposite of that of another, so that the mean has none.
+    for seeds, is_mean in ((2, False), (24, False), (26, True)):
+        curves = [
+            [0.001 * epoch + 0.01 * (-1) ** (seed + epoch // 2) for epoch in range(40)]
+            for seed in range(seeds)
+        ]
+        slope = fit_trend(curves)
+        assert (slope.high - slope.low < 1e-12) == is_mean
+        assert slope.low <= 0.001 + 1e-12
 
 
 def test_curves_that_do_not_move_have_no_trend(recwarn):
