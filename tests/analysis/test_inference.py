@@ -254,7 +254,7 @@ def test_a_trend_of_very_many_points_is_that_of_the_mean():
     # The scatter of each seed is the opposite of that of another, so that the mean has none.
     for seeds, is_mean in ((2, False), (24, False), (26, True)):
         curves = [
-            [0.001 * epoch + 0.01 * (-1) ** (seed + epoch // 2) for epoch in range(40)]
+            [0.001 * n + (-1) ** seed * 0.01 * math.sin(7 * n * (1 + seed // 2)) for n in range(40)]
             for seed in range(seeds)
         ]
         slope = fit_trend(curves)
