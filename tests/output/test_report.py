@@ -241,3 +241,9 @@ def test_any_title_is_kept_but_for_blanks(title):
 def test_any_title_is_shown_as_it_is(title):
     page = PdfReader(BytesIO(make(SMALL, title=title).pdf())).pages[0]
     assert "".join(page.extract_text().split()).startswith(f"{title}NetworkTwo")
+
+
+def test_a_report_does_not_name_the_folder_of_its_store():
+    facts = gather(replace(SMALL, name="/home/ada/course/lenetcli.db"))
+    assert facts.options.store == "lenetcli.db"
+    assert b"/home/ada" not in facts.to_json()

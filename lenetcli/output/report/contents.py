@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import PurePath
 from typing import Protocol
 
 from lenetcli.analysis.comparison import Comparison
@@ -42,7 +43,7 @@ class Evidence(Predictions, Protocol):
 
     @property
     def name(self) -> str:
-        """The path of the store as it appears in the report."""
+        """The path of the store."""
 
     def recipes(self) -> Collection[int]:
         """The recipes of all runs."""
@@ -65,9 +66,10 @@ def gather(
 ) -> Facts:
     """The facts of a report.
 
-    ``store`` is the path of the store as it appears in the report, by default its name. ``ids`` are the full
-    ids of the sweeps to report on, by default the newest over learning rates, and over filters for each kind
-    of device. ``recipes`` are those beside which the report names its own, by default those of the store.
+    ``store`` is the name of the store in the report, by default that of its file without the folder, since
+    a report is handed to others. ``ids`` are the full ids of the sweeps to report on, by default the newest
+    over learning rates, and over filters for each kind of device. ``recipes`` are those beside which the
+    report names its own, by default those of the store.
 
     Raises:
         NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
@@ -79,7 +81,7 @@ def gather(
     recipes = tuple(evidence.recipes() if recipes is None else recipes)
     chosen = tuple(sweep.id for sweep in sweeps)
     return Facts(
-        options=Options(title, author, store or evidence.name, chosen, recipes),
+        options=Options(title, author, store or PurePath(evidence.name).name, chosen, recipes),
         versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
         setup=describe_setup(sweeps, names, recipes),
         learning_rates=_describe_rates(evidence, _select(sweeps, "lr"), names, recipes),

@@ -16,7 +16,7 @@ FORMAT = 3
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was chosen for a report: its texts, the path of the store, and the ids of its sweeps.
+    """What was chosen for a report: its texts, the name of the store, and the ids of its sweeps.
 
     ``recipes`` are those of the store: a report names its own if there are others.
     """
