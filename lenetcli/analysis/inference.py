@@ -11,8 +11,8 @@ SIGNIFICANCE = 0.05
 """The probability with which a family of comparisons may find a difference where there is none."""
 POWER = 0.8
 """The probability with which the estimated number of seeds decides a comparison."""
-MOST_SEEDS = 100
-"""The largest number of seeds that is estimated."""
+LEAST_SEEDS, MOST_SEEDS = 3, 100
+"""The smallest number of seeds that is advised, and the largest that is estimated."""
 MOST_POINTS = 1000
 """The largest number of points of a trend; the pairs of more would take too long."""
 
@@ -83,10 +83,6 @@ class PairedDifference:
     def seeds_needed(self, level: float, margin: float) -> int | None:
         """The fewest seeds that show a spread, unless the images alone are too few."""
         return LEAST_SEEDS if normal_quantile(level) * self.error < margin else None
-
-
-LEAST_SEEDS = 3
-"""The smallest number of seeds that is advised."""
 
 
 @dataclass(frozen=True, slots=True)
