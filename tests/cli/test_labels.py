@@ -57,7 +57,7 @@ def test_figures_and_reports_tell_them_apart(desk, names):
     assert "synthetic" not in text
     first, second = names
     assert f"a curve for each learning rate; {first}," in text
-    assert f"a point for each number of filters; {second}," in text
+    assert f"labelled with the number of filters; {second}," in text
     assert f"{first} (SHA-256 of the arrays" in text and f"{second} (SHA-256 of the arrays" in text
     assert "follows from the store" in desk.run("report", "--verify", "report.pdf").stdout
 
