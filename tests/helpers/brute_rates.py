@@ -2,7 +2,7 @@
 
 from functools import cache, cached_property
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import fmean, median_high
 
 import numpy as np
 from helpers.brute_statistics import CLOSE, Gap, error_of_images, holm, slope_of, wilson
@@ -153,10 +153,10 @@ class TrueRates:
         return low > 0 and estimate >= 0.0005 and round(self.pace(rate)[1], 4) > 0
 
     def rises_at_a_glance(self, rate):
-        """Whether most of the later half of the window is above most of the earlier half."""
+        """Whether the later half of the window is above the earlier one, by the upper medians: without a dip."""
         middle = self.window // 2
         gains = [
-            median(curve[-self.window :][-middle:]) - median(curve[-self.window :][:middle])
+            median_high(curve[-self.window :][-middle:]) - median_high(curve[-self.window :][:middle])
             for curve in self.curves[rate]
         ]
         return fmean(gains) > 0
