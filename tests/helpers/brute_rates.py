@@ -153,7 +153,7 @@ class TrueRates:
         return low > 0 and estimate >= 0.0005 and round(self.pace(rate)[1], 4) > 0
 
     def rises_at_a_glance(self, rate):
-        """Whether the later half of the window is above the earlier one, by the upper medians: without a dip."""
+        """Whether the later half of the window is above the earlier one, by the upper medians."""
         middle = self.window // 2
         gains = [
             median_high(curve[-self.window :][-middle:]) - median_high(curve[-self.window :][:middle])
