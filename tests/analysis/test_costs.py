@@ -232,3 +232,9 @@ def test_devices_that_are_not_compared_have_the_reason():
     texts = [text for (topic, _), text in costs(gpu, both_sweeps()[0]).items() if topic == "unlike"]
     assert len(texts) == 1
     assert texts[0].endswith("are not compared: their data or settings differ.")
+
+
+def test_a_gpu_with_too_few_timed_epochs_is_not_called_faster():
+    gpu = filters_sweep(DeviceKind.GPU, {8: 0.1}, epochs=2)
+    cpu = filters_sweep(DeviceKind.CPU, {8: 9.0}, epochs=2, seeds=2)
+    assert "faster at none of these sizes" in costs(gpu, cpu)["speed-up", "Spe"]
