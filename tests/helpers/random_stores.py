@@ -188,9 +188,13 @@ def rates_sweeps(draw, seed, images, guessing):
         else:
             top = draw(st.sampled_from((0.98, 0.99, 0.9, 0.6, 1.0)))
             pace = draw(st.sampled_from((0.5, 2.0, 6.0, 40.0)))
-            mean = make_curve(rng, draw(st.sampled_from(SHAPES)), epochs, guessing, top, pace)
-            shifts = spread * rng.standard_normal(seeds)
-            curves.append([mean + shift + noise * rng.standard_normal(epochs) for shift in shifts])
+            shape = draw(st.sampled_from(SHAPES))
+            # What the seeds have in common is no chance: each has a noise of its own.
+            count = seeds if shape == "noise" else 1
+            means = [make_curve(rng, shape, epochs, guessing, top, pace) for _ in range(count)]
+            means *= seeds // count
+            levels = [mean + spread * rng.standard_normal() for mean in means]
+            curves.append([level + noise * rng.standard_normal(epochs) for level in levels])
         fate = "done" if is_whole else draw(st.sampled_from(FATES))
         for number, curve in enumerate(curves[-1]):
             accuracies = (np.round(np.clip(curve, 0, 1) * images) / images).tolist()
