@@ -61,8 +61,8 @@ class Comparison:
     """Two samples, the difference of their mean accuracies (first minus other) and what it shows.
 
     ``interval`` has the level of its place in the family; None if there is one seed and the number of images
-    is unknown. ``seeds_needed`` is an estimate of the seeds that would decide
-    what is undecided; None if it is decided, or if the images are too few for any number of seeds.
+    is unknown. ``seeds_needed`` is an estimate of the seeds that would decide what is undecided; None if it
+    is decided, or if the images are too few for any number of seeds.
     """
 
     first: Sample

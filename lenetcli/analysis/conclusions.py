@@ -1,5 +1,6 @@
 """Conclusions from a sweep over learning rates: which works best, and how sure that is."""
 
+import statistics
 from collections.abc import Iterator, Sequence
 
 from lenetcli.analysis.comparison import ALIKE, Comparison, Verdict
@@ -81,12 +82,11 @@ def _conclude_none(ranking: Ranking) -> Statement:
     """The statement that no learning rate is above guessing after the last epoch."""
     first = ranking.entries[0]
     peak = max(ranking.entries, key=lambda entry: entry.best)
-    mean = " on average" if len(ranking.seeds) > 1 else ""
     scope = _write_scope(ranking)
     text = (
         f"{scope}{'none' if scope else 'No learning rate'} is clearly above guessing after "
         f"{plural(ranking.epochs, 'epoch')}: the highest accuracy there is {_write_final(ranking)}, of "
-        f"{first.name}. At its best epoch {peak.name} reaches {write_accuracy(peak.best)}{mean}."
+        f"{first.name}. At its best epoch {peak.name} reaches {_write_best(peak.best, ranking)}."
     )
     return Statement("none", text, cite(first, peak), {"final": first.final, "best": peak.best})
 
@@ -131,9 +131,19 @@ def _write_scope(ranking: Ranking) -> str:
 
 
 def _write_final(ranking: Ranking) -> str:
-    """The accuracy of the first after the last epoch, with the number of seeds if there are several."""
+    """The accuracy of the first after the last epoch."""
+    return _write_mean(ranking.entries[0].final, ranking)
+
+
+def _write_mean(accuracy: float, ranking: Ranking) -> str:
+    """An accuracy over the seeds, with their number if there are several."""
     seeds = f" (mean over {len(ranking.seeds)} seeds)" if len(ranking.seeds) > 1 else ""
-    return write_accuracy(ranking.entries[0].final) + seeds
+    return write_accuracy(accuracy) + seeds
+
+
+def _write_best(accuracy: float, ranking: Ranking) -> str:
+    """The accuracy at the best epoch of each seed."""
+    return write_accuracy(accuracy) + (" on average" if len(ranking.seeds) > 1 else "")
 
 
 def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
@@ -201,14 +211,14 @@ def _write_method(ranking: Ranking) -> str:
     return f"{subject} {verb[0]} {source}{family}. {caveat}"
 
 
-def _state(topic: str, text: str, first: Entry, leads: list[Lead]) -> Statement:
+def _state(topic: str, text: str, first: Entry, leads: list[Lead], command: str = "") -> Statement:
     """A statement on comparisons, with their numbers."""
     numbers: dict[str, float] = {}
     for entry, lead in leads:
         numbers[f"lead over {entry.name}"] = lead.estimate
         if lead.interval:
             numbers[f"low {entry.name}"], numbers[f"high {entry.name}"] = lead.interval
-    return Statement(topic, text, cite(first, *(entry for entry, _ in leads)), numbers)
+    return Statement(topic, text, cite(first, *(entry for entry, _ in leads)), numbers, command)
 
 
 def _conclude_undecided(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
@@ -233,22 +243,20 @@ def _conclude_undecided(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     else:
         text += f"; {seeds} seeds would probably tell."
         command = write_command(sweep, seeds=seeds)
-    statement = _state("undecided", text, first, undecided)
-    yield Statement(statement.topic, text, statement.runs, statement.numbers, command)
+    yield _state("undecided", text, first, undecided, command)
 
 
 def _conclude_best_epoch(ranking: Ranking) -> Statement:
     """The statement on the learning rate with the highest accuracy at its best epoch."""
     first, *others = ranking.entries
     peak = max(ranking.entries, key=lambda entry: entry.best)
-    mean = " on average" if len(ranking.seeds) > 1 else ""
     numbers = {"best": peak.best}
     if peak.best > first.best:
         is_alike = any(entry is peak for entry, _ in ranking.others(Verdict.ALIKE))
         winner = f"puts {peak.name} first of these" if is_alike else f"names another winner, {peak.name}"
         text = (
             f"The best epoch {winner}: its best accuracy is "
-            f"{write_accuracy(peak.best)}{mean}, against {write_accuracy(first.best)} of {first.name}, and "
+            f"{_write_best(peak.best, ranking)}, against {write_accuracy(first.best)} of {first.name}, and "
             f"it ends {write_difference(peak.best - peak.final)} below it."
         )
         return Statement("winners differ", text, cite(peak, first), numbers | {"of the first": first.best})
@@ -256,10 +264,10 @@ def _conclude_best_epoch(ranking: Ranking) -> Statement:
     if rival.best == first.best:
         level = [entry for entry in ranking.entries if entry.best == first.best]
         names = name_values(entry.rate for entry in level)
-        text = f"At their best epochs {names} reach the same, {write_accuracy(first.best)}{mean}."
+        text = f"At their best epochs {names} reach the same, {_write_best(first.best, ranking)}."
         return Statement("best epoch", text, cite(*level), numbers)
     text = (
-        f"The best epoch gives the same answer: {write_accuracy(first.best)}{mean}, against at most "
+        f"The best epoch gives the same answer: {_write_best(first.best, ranking)}, against at most "
         f"{write_accuracy(rival.best)}."
     )
     return Statement("best epoch", text, cite(first, rival), numbers)
@@ -270,7 +278,6 @@ def _conclude_test(ranking: Ranking) -> Iterator[Statement]:
     first = ranking.entries[0]
     accuracies = [run.test_accuracy for run in first.runs if run.test_accuracy is not None]
     if len(accuracies) == len(first.runs):
-        mean = sum(accuracies) / len(accuracies)
-        seeds = f" (mean over {len(ranking.seeds)} seeds)" if len(ranking.seeds) > 1 else ""
+        mean = statistics.fmean(accuracies)
         text = f"On the test set, which played no part in this choice, {first.name} reaches "
-        yield Statement("test", f"{text}{write_accuracy(mean)}{seeds}.", first.ids, {"test_accuracy": mean})
+        yield Statement("test", f"{text}{_write_mean(mean, ranking)}.", first.ids, {"test_accuracy": mean})

@@ -77,6 +77,11 @@ def window_of(epochs: int) -> int | None:
     return window if epochs >= LEAST_WINDOW else None
 
 
+def half_of(window: int) -> int:
+    """The number of epochs over which a gain is measured at either end of the window."""
+    return (window - 1) // 2
+
+
 def follow(ranking: Ranking) -> tuple[Course, ...]:
     """The course of each entry of a ranking, in its order."""
     window, images = window_of(ranking.epochs), ranking.images
@@ -96,9 +101,9 @@ def follow(ranking: Ranking) -> tuple[Course, ...]:
 
 
 def _measure_pace(curve: list[float]) -> Pace:
-    middle = (len(curve) - 1) // 2
-    early, late = curve[middle] - curve[0], curve[-1] - curve[-1 - middle]
-    return Pace(round(early / middle, 4), round(late / middle, 4))
+    half = half_of(len(curve))
+    early, late = curve[half] - curve[0], curve[-1] - curve[-1 - half]
+    return Pace(round(early / half, 4), round(late / half, 4))
 
 
 def _find_falls(ranking: Ranking) -> Mapping[str, list[Comparison]]:

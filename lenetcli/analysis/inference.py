@@ -82,7 +82,7 @@ class PairedDifference:
 
     def seeds_needed(self, level: float, margin: float) -> int | None:
         """The fewest seeds that show a spread, unless the images alone are too few."""
-        return LEAST_SEEDS if normal_quantile(level) * self.error < margin else None
+        return LEAST_SEEDS if images_suffice(self.error, level, margin) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,7 @@ class UnpairedDifference:
 
     def seeds_needed(self, level: float, margin: float) -> int | None:
         """The fewest seeds that show a spread, unless the images alone are too few."""
-        is_open = not self.images or normal_quantile(level) * self.error < margin
-        return LEAST_SEEDS if is_open else None
+        return LEAST_SEEDS if images_suffice(self.error, level, margin) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +193,7 @@ class SeedsDifference:
         """
         from scipy import stats
 
-        if normal_quantile(level) * self.error >= margin:
+        if not images_suffice(self.error, level, margin):
             return None
         variances = [statistics.variance(sample) for sample in (self.first, self.other)]
         if not any(variances):
@@ -219,6 +218,11 @@ def images_error(discordant: float, images: int) -> float:
         return 0.0
     adjusted = (discordant * images + 1) / (images + 2)
     return math.sqrt(max(discordant, adjusted) / images)
+
+
+def images_suffice(error: float, level: float, margin: float) -> bool:
+    """Whether the error of the images, 0 if unknown, leaves room for an interval with half this width."""
+    return normal_quantile(level) * error < margin
 
 
 def independent_discordance(first: float, other: float) -> float:

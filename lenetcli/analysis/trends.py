@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from lenetcli.analysis.comparison import compare
-from lenetcli.analysis.courses import LEAST_WINDOW, Course, window_of
+from lenetcli.analysis.courses import LEAST_WINDOW, Course, half_of, window_of
 from lenetcli.analysis.ranking import Ranking
 from lenetcli.analysis.statements import Statement, cite
 from lenetcli.experiment.sweep import Sweep, write_command
@@ -178,7 +178,7 @@ def _conclude_pace(ranking: Ranking, rising: Sequence[Course], window: int) -> I
         if epochs is not None:
             numbers[f"epochs {name}"] = float(epochs)
             needed.append(f"{epochs:,} at {name}" if needed else f"{plural(epochs, 'more epoch')} at {name}")
-    half, begin = (window - 1) // 2, last - window + 1
+    half, begin = half_of(window), last - window + 1
     text = f"From epochs {begin}–{begin + half} to epochs {last - half}–{last} the gain an epoch"
     if shrinking:
         text += f" shrinks {join_words(shrinking)}"

@@ -183,19 +183,19 @@ def write_command(sweep: Sweep, *, values: Sequence[Any] = (), seeds: int | None
     ``values`` are requested before those of the first parameter, ``seeds`` in place of its own seeds.
     """
     words = ["lenetcli", "sweep"]
-    for parameter in sweep.parameters:
-        axis = next(axis for axis in sweep.axes if axis.name == parameter)
-        more = values if parameter == sweep.parameter else ()
-        words += [parameter.replace("_", "-"), *map(name_value, (*more, *axis.values))]
+    for axis in sweep.axes:
+        if axis.name in sweep.parameters:
+            more = values if axis.name == sweep.parameter else ()
+            words += [axis.name.replace("_", "-"), *map(name_value, (*more, *axis.values))]
     names = {"epochs", *(axis.name for axis in sweep.axes)}
-    if seeds is None and "seed" in names.difference(sweep.parameters):
-        seeds = len(sweep.seeds)
     if seeds is not None:
         names.add("seed")
+    elif "seed" in names.difference(sweep.parameters):
+        seeds = len(sweep.seeds)
     words += ["--epochs", str(sweep.epochs)] if sweep.epochs != Request().epochs else []
     words += ["--seeds", str(seeds)] if seeds is not None else []
-    for option in OPTIONS:
-        value = getattr(sweep.request, option.name)
-        if option.name not in names and value != option.default:
-            words += [f"--{option.option}", name_value(value)]
+    for parameter in OPTIONS:
+        value = getattr(sweep.request, parameter.name)
+        if parameter.name not in names and value != parameter.default:
+            words += [f"--{parameter.option}", name_value(value)]
     return shlex.join(words)

@@ -11,6 +11,7 @@ from helpers.made_up import (
     make_cell,
     make_sweep,
     rates_sweep,
+    seeds_sweep,
     shift,
 )
 
@@ -18,16 +19,6 @@ from lenetcli.analysis.comparison import Verdict
 from lenetcli.analysis.ranking import rank
 from lenetcli.experiment.config import Precision
 from lenetcli.experiment.run import RunState
-
-
-def seeds_sweep(finals, epochs=2):
-    """A sweep in which the seeds of each rate end with these accuracies."""
-    cells = [
-        make_cell("lr", rate, None if final is None else (*(0.5,) * (epochs - 1), final), seed=seed)
-        for rate, accuracies in finals.items()
-        for seed, final in enumerate(accuracies)
-    ]
-    return make_sweep("lr", epochs, cells)
 
 
 def verdicts(sweep, **options):

@@ -1,22 +1,12 @@
 """Whole texts: the paragraphs on the learning rates of some sweeps, as a report has them."""
 
 import pytest
-from helpers.made_up import MadeUpEvidence, make_cell, make_sweep, rates_sweep
+from helpers.made_up import MadeUpEvidence, rates_sweep, seeds_sweep
 
 from lenetcli.analysis.conclusions import conclude_learning_rates
 from lenetcli.analysis.ranking import rank
 
 FLAT = [0.97, 0.98, 0.98, 0.98, 0.98]
-
-
-def seeds_sweep(finals):
-    """A sweep in which the seeds of each rate end with these accuracies."""
-    cells = [
-        make_cell("lr", rate, (0.5, final), seed=seed)
-        for rate, accuracies in finals.items()
-        for seed, final in enumerate(accuracies)
-    ]
-    return make_sweep("lr", 2, cells)
 
 
 TEXTS = [

@@ -144,6 +144,16 @@ def rates_sweep(
     return make_sweep("lr", epochs, cells)
 
 
+def seeds_sweep(finals: dict[float, Sequence[float | None]], epochs: int = 2) -> Sweep:
+    """A sweep in which the seeds of each rate end with these accuracies; None means not started."""
+    cells = [
+        make_cell("lr", rate, None if final is None else (*(0.5,) * (epochs - 1), final), seed=seed)
+        for rate, accuracies in finals.items()
+        for seed, final in enumerate(accuracies)
+    ]
+    return make_sweep("lr", epochs, cells)
+
+
 CPU_SECONDS = {8: 2.6, 16: 5.0, 32: 13.2, 64: 41.0}
 GPU_SECONDS = {8: 0.62, 16: 0.64, 32: 0.71, 64: 1.02, 128: 2.1, 256: 6.3}
 
@@ -199,7 +209,7 @@ class MadeUpEvidence:
         return [known[id] for id in ids if id in known]
 
     def predictions(self, key: str, epoch: int) -> bytes | None:
-        run = next((run for sweep in self.made for run in sweep.runs if run.key == key), None)
+        run = self._find_run(key)
         if run is None or not self.with_predictions or epoch > run.epochs:
             return None
         right = round(run.curve[epoch - 1].val_accuracy * self.images)
@@ -212,6 +222,9 @@ class MadeUpEvidence:
 
     def validation_labels(self, data_sha256: str) -> bytes | None:
         return self._labels if self.with_labels else None
+
+    def _find_run(self, key: str) -> Run | None:
+        return next((run for sweep in self.made for run in sweep.runs if run.key == key), None)
 
     @property
     def _labels(self) -> bytes:

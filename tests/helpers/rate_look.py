@@ -22,6 +22,14 @@ def is_close(printed, true, digits=4):
     return abs(read(printed) - true) <= 0.5 * 10**-digits + 1e-7
 
 
+def recognise(sentences, statement):
+    """The name of the pattern that a statement has, and the match; one of unknown words is false."""
+    matches = [(name, re.fullmatch(pattern, statement.text)) for name, pattern in sentences.items()]
+    found = [(name, match) for name, match in matches if match]
+    assert len(found) == 1, "unknown words"
+    return found[0]
+
+
 class RateLook:
     """The look at the statements on a sweep; ``said`` has the rates of which each thing has been said."""
 
@@ -30,12 +38,8 @@ class RateLook:
         self.said, self.first, self.topics = {}, None, []
 
     def look(self, statement):
-        """Check a statement; one of unknown words is false."""
-        found = [
-            (m, name) for name, pattern in SENTENCES.items() if (m := re.fullmatch(pattern, statement.text))
-        ]
-        assert len(found) == 1, "unknown words"
-        match, name = found[0]
+        """Check a statement."""
+        name, match = recognise(SENTENCES, statement)
         self.topics.append(name)
         self.command = shlex.split(statement.command)
         getattr(self, name)(**match.groupdict())

@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 
 import numpy as np
-from helpers.rate_look import read
+from helpers.rate_look import read, recognise
 from helpers.rate_sentences import COUNT, many
 from scipy import optimize, stats
 
@@ -98,12 +98,8 @@ class RuntimeLook:
         return times
 
     def look(self, statement):
-        """Check a statement; one of unknown words is false."""
-        found = [
-            (m, name) for name, pattern in SENTENCES.items() if (m := re.fullmatch(pattern, statement.text))
-        ]
-        assert len(found) == 1, "unknown words"
-        match, name = found[0]
+        """Check a statement."""
+        name, match = recognise(SENTENCES, statement)
         self.topics.append(name)
         assert bool(statement.command) == (name in ("unfinished", "missing_device"))
         getattr(self, name)(**match.groupdict())
