@@ -77,7 +77,7 @@ def reproduce(
 def _show(request: Request, grids: "Sequence[Grid]", address: str, *, anew: bool) -> None:
     """Print the runs that are left to train, each once, with their estimated training times."""
     from lenetcli.analysis.estimates import estimate_seconds
-    from lenetcli.cli.screen import console, tables
+    from lenetcli.cli.screen import console, sweep_tables
     from lenetcli.store.store import Store
     from lenetcli.training.plan import make_plan
 
@@ -95,7 +95,7 @@ def _show(request: Request, grids: "Sequence[Grid]", address: str, *, anew: bool
     if not rows:
         console.print_message("Nothing is left to train.")
         return
-    tables.print_plan(list(rows.values()))
+    sweep_tables.print_plan(list(rows.values()))
     seconds = [row[2] for row in rows.values() if row[2] is not None]
     if len(seconds) == len(rows):
         console.print_message(f"{len(rows)} runs, about {write_duration(sum(seconds))} of training.")

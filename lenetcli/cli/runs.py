@@ -35,7 +35,7 @@ def list_runs(
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
-    from lenetcli.cli.screen import console, tables
+    from lenetcli.cli.screen import console, run_tables
     from lenetcli.output import records
     from lenetcli.store.store import SORT_FIELDS, Store
 
@@ -56,7 +56,7 @@ def list_runs(
     else:
         unfiltered = not (state or device or sweep)
         total = store.count() if unfiltered and len(runs) == most else None
-        tables.print_runs(runs, store.recipes(), total)
+        run_tables.print_runs(runs, store.recipes(), total)
 
 
 @app.command("show")
@@ -66,7 +66,7 @@ def show_run(
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Show one run: configuration, curve, attempts and timings."""
-    from lenetcli.cli.screen import console, tables
+    from lenetcli.cli.screen import console, run_tables
     from lenetcli.output import records
     from lenetcli.store.store import Store
 
@@ -77,7 +77,7 @@ def show_run(
     if as_json:
         console.print_json(records.full_run_fields(run, sha256))
     else:
-        tables.print_run(run, sha256)
+        run_tables.print_run(run, sha256)
 
 
 @app.command("save")

@@ -11,7 +11,7 @@ app = typer.Typer(no_args_is_help=True, help="List sweeps.")
 @app.command("list")
 def list_sweeps(as_json: options.JsonOption = False, address: options.StoreOption = DEFAULT_STORE) -> None:
     """List sweeps, the newest request first."""
-    from lenetcli.cli.screen import console, tables
+    from lenetcli.cli.screen import console, sweep_tables
     from lenetcli.output import records
     from lenetcli.store.store import Store
 
@@ -20,4 +20,4 @@ def list_sweeps(as_json: options.JsonOption = False, address: options.StoreOptio
     if as_json:
         console.print_json([records.sweep_fields(sweep) for sweep in sweeps])
     else:
-        tables.print_sweeps(sweeps, store.recipes())
+        sweep_tables.print_sweeps(sweeps, store.recipes())

@@ -76,7 +76,7 @@ def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer"
 
 def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, **choices: bool) -> "Result":
     """Plan a run or a sweep, train its open cells and print the results; ``choices`` are of ``make_plan``."""
-    from lenetcli.cli.screen import console, tables
+    from lenetcli.cli.screen import console, sweep_tables
     from lenetcli.cli.screen.display import Display
     from lenetcli.store.store import Store
     from lenetcli.training.events import Fate, Noted
@@ -102,7 +102,7 @@ def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, 
             result, stop = run_stoppably(runner.run, abandon, display.restore)
     except BrokenPipeError:
         raise RunFailedError("Whoever read the progress has left.", RESUME) from None
-    tables.print_sweep(result.sweep, result.fates, time.monotonic() - start)
+    sweep_tables.print_sweep(result.sweep, result.fates, time.monotonic() - start)
     if lost := sum(fate is Fate.LOST for fate in result.fates.values()):
         raise StoreChangedError.for_lost(store.name, f"epochs of {plural(lost, 'run')}")
     if stop.signal is not None:

@@ -1,0 +1,103 @@
+"""The tables of sweeps: the result of a sweep, the list of sweeps, and a plan."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from lenetcli.cli.screen.console import print_message, sparkline, stdout
+from lenetcli.cli.screen.tables import (
+    CONTENDED,
+    Column,
+    parameter_column,
+    print_table,
+    recipe_column,
+    write_runtime,
+    write_state,
+)
+from lenetcli.experiment.architecture import count_parameters
+from lenetcli.experiment.config import Config
+from lenetcli.experiment.datasets import name_datasets
+from lenetcli.experiment.run import Run, RunState
+from lenetcli.experiment.sweep import Cell, Sweep, name_axes
+from lenetcli.words import NONE, name_value, write_accuracy, write_duration, write_time
+
+
+def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
+    """Print the results of a sweep, best first, and a summary of what the command did.
+
+    ``fates`` says what it did with each cell, by the key of its configuration, in so many seconds.
+    """
+    console = stdout()
+
+    def best_first(cell: Cell) -> tuple[bool, float]:
+        # Diverged runs come last, whatever accuracy they had before, together with runs that have none.
+        run = cell.run
+        usable = run is not None and run.state is not RunState.DIVERGED
+        best = run.best_val_accuracy if run else None
+        return (not usable or best is None, -(best or 0.0))
+
+    def of_run(write: Callable[[Run], Any], placeholder: str = NONE) -> Callable[[Cell], Any]:
+        return lambda cell: write(cell.run) if cell.run else placeholder
+
+    print_table(
+        (
+            *(parameter_column(name, name.replace("_", " ")) for name in name_axes(sweep)),
+            Column("best val", of_run(lambda run: write_accuracy(run.best_val_accuracy)), right=True),
+            Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy)), 3, right=True),
+            Column("test", of_run(lambda run: write_accuracy(run.test_accuracy)), 2, right=True),
+            Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
+            Column("runtime", of_run(write_runtime), 1, right=True),
+            Column("curve", of_run(lambda run: sparkline(run.val_accuracies, console), ""), 8),
+            Column("state", of_run(write_state, "not begun")),
+            Column("this time", lambda cell: fates.get(cell.config.key, ""), 7),
+            Column("id", of_run(lambda run: run.short_id, ""), 4),
+        ),
+        sorted(sweep.cells, key=best_first),
+    )
+    if any(run.contended for run in sweep.runs):
+        print_message(CONTENDED, "dim")
+    counts = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
+    device = next((run.device_name for run in sweep.runs if run.device_name), sweep.device)
+    (dataset,) = name_datasets([sweep.dataset]).values()
+    print_message(f"{dataset} on {device}: {counts}; {write_duration(seconds)} in all")
+
+
+def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None:
+    """Print the table of ``sweeps list``; ``recipes`` are those of the runs in the store."""
+    datasets = name_datasets(sweep.dataset for sweep in sweeps)
+    print_table(
+        (
+            Column("id", lambda sweep: sweep.id[:8]),
+            Column("parameter", lambda sweep: sweep.parameter.replace("_", " ")),
+            Column("values", lambda sweep: " ".join(map(name_value, sweep.values)), 1),
+            Column("seeds", lambda sweep: len(sweep.seeds), 5, right=True),
+            Column("epochs", lambda sweep: sweep.epochs, 3, right=True),
+            *recipe_column(lambda sweep: sweep.base.recipe, sweeps, recipes),
+            Column("data", lambda sweep: datasets[sweep.base.data], 4),
+            Column("device", lambda sweep: sweep.device, 4),
+            Column("done", lambda sweep: f"{sweep.done}/{len(sweep.cells)}", right=True),
+            Column("last asked", lambda sweep: write_time(sweep.last_requested), 2),
+        ),
+        sweeps,
+    )
+
+
+def print_plan(rows: Sequence[tuple[Config, int, float | None]]) -> None:
+    """Print the table of ``reproduce --dry-run``.
+
+    A row has the configuration of a run, the number of epochs left, and the estimated training time in
+    seconds; None if there is no estimate.
+    """
+    print_table(
+        (
+            Column("id", lambda row: row[0].id[:8]),
+            Column("device", lambda row: row[0].device, 2),
+            Column("lr", lambda row: name_value(row[0].lr), right=True),
+            Column("filters", lambda row: row[0].filters, right=True),
+            Column("seed", lambda row: row[0].seed, 1, right=True),
+            Column("params", lambda row: f"{count_parameters(row[0]):,}", 4, right=True),
+            Column("epochs left", lambda row: row[1], 3, right=True),
+            Column("about", lambda row: NONE if row[2] is None else write_duration(row[2]), right=True),
+        ),
+        rows,
+    )

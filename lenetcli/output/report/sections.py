@@ -1,0 +1,177 @@
+"""The sections of a report: figure, table and statements on the sweeps over a parameter."""
+
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+
+from lenetcli.analysis.comparison import Comparison
+from lenetcli.analysis.conclusions import conclude_learning_rates
+from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
+from lenetcli.analysis.curves import CurveSeries, sweep_curves
+from lenetcli.analysis.images import Predictions
+from lenetcli.analysis.ranking import rank
+from lenetcli.analysis.runtimes import RuntimePoint, RuntimeSeries, runtime_series
+from lenetcli.analysis.statements import Statement
+from lenetcli.analysis.unfinished import conclude_missing, conclude_unfinished
+from lenetcli.experiment.architecture import parameter_law
+from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
+from lenetcli.experiment.sweep import Group, Sweep
+from lenetcli.output.report.facts import Cell, Figure, Section, Table
+from lenetcli.words import NONE, plural, write_accuracy, write_difference, write_interval, write_seconds
+
+
+def describe_rates(
+    predictions: Predictions, sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]
+) -> Section:
+    """The section on sweeps over learning rates.
+
+    ``names`` are those of the data sets by hash, ``recipes`` those beside which a figure names its own.
+    """
+    if not sweeps:
+        text = "No sweep over learning rates has been trained."
+        return Section(missing=(Statement("missing", text, command=LEARNING_RATES_COMMAND),))
+    sweep = sweeps[0]
+    series = sweep_curves(sweep, names=names, recipes=recipes)
+    ranking = rank(sweep, predictions)
+    leads = {entry.rate: lead for entry, lead in ranking.pairs}
+    rows = tuple(
+        _rate_row(group, [_lead_cell(leads.get(group.point["lr"]))] if leads else [])
+        for group in sweep.groups("lr")
+    )
+    behind, differences = [], ""
+    if leads:
+        behind = [f"behind {ranking.entries[0].name} by"]
+        common = "" if ranking.all_seeds else " over the seeds that all have finished"
+        differences = f"; differences after the last epoch{common} with 95% intervals"
+    axis = ""
+    if series.scale == "logit":
+        axis = " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
+    deviations = any("deviation" in cell.numbers for row in rows for cell in row)
+    return Section(
+        figure=Figure(
+            "learning_rates.svg",
+            "Validation accuracy after each epoch, a curve for each learning rate; "
+            f"{_write_setting(series)}.{axis}{_write_notes(series.notes)}",
+            series,
+        ),
+        table=Table(
+            ("rate", "best", "in epoch", f"after epoch {sweep.epochs}", *behind, "test", "seeds", "state"),
+            rows,
+            f"Accuracies by learning rate, {series.dataset}"
+            f"{'; mean ± standard deviation over the seeds' if deviations else ''}"
+            f"{differences}.",
+        ),
+        paragraphs=conclude_learning_rates(sweep, ranking),
+    )
+
+
+def _rate_row(group: Group, lead: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The row of a learning rate in the table: means ± standard deviations over the finished seeds.
+
+    ``lead`` is the cell of the lead over it, if the table has them.
+    """
+    finished, planned = group.whole, len(group.cells)
+    states = dict.fromkeys(cell.run.state.value if cell.run else "not begun" for cell in group.cells)
+    peaks = [max(run.curve, key=lambda point: point.val_accuracy) for run in finished]
+    tests = [run.test_accuracy for run in finished if run.test_accuracy is not None]
+    epochs = sorted(peak.epoch for peak in peaks)
+    ends = {"first": epochs[0], "last": epochs[-1]} if epochs else {}
+    return (
+        Cell(group.name, group.point),
+        _mean_cell([peak.val_accuracy for peak in peaks]),
+        Cell("–".join(map(str, dict.fromkeys(ends.values()))) or NONE, ends),
+        _mean_cell([run.curve[-1].val_accuracy for run in finished]),
+        *lead,
+        _mean_cell(tests if len(tests) == len(finished) else []),
+        Cell(
+            f"{len(finished)} of {planned}" if len(finished) < planned else str(planned),
+            {"finished": len(finished), "planned": planned},
+        ),
+        Cell(", ".join(states)),
+    )
+
+
+def _mean_cell(accuracies: Sequence[float]) -> Cell:
+    """The mean ± the sample standard deviation; of one accuracy, the accuracy alone."""
+    numbers = {"mean": statistics.fmean(accuracies)} if accuracies else {}
+    if len(accuracies) > 1:
+        numbers["deviation"] = statistics.stdev(accuracies)
+    return Cell(" ± ".join(map(write_accuracy, numbers.values())) or NONE, numbers)
+
+
+def _lead_cell(lead: Comparison | None) -> Cell:
+    """The difference to the first learning rate, with its interval where it has one."""
+    if lead is None:
+        return Cell(NONE)
+    difference = write_difference(lead.estimate)
+    if lead.interval is None:
+        return Cell(difference, {"difference": lead.estimate})
+    low, high = lead.interval
+    numbers = {"difference": lead.estimate, "low": low, "high": high}
+    return Cell(f"{difference} ({write_interval(low, high)})", numbers)
+
+
+def describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]) -> Section:
+    """The section on sweeps over filters; see ``describe_rates``."""
+    missing = tuple(conclude_missing(sweeps))
+    if not sweeps:
+        return Section(missing=missing)
+    unfinished = [statement for sweep in sweeps for statement in conclude_unfinished(sweep)]
+    series = runtime_series(sweeps, names=names, recipes=recipes)
+    sizes = sorted({point.filters for point in series.points})
+    networks = {parameter_law(device.config): device.config for device in series.devices}
+    duration = "an epoch" if series.epochs == 1 else plural(series.epochs, "epoch")
+    most_seeds = max(len(point.ids) for point in series.points)
+    seeds = f" of {most_seeds} seeds" if most_seeds > 1 else ""
+    setting = _write_setting(series)
+    fitted = any(device.law for device in series.devices)
+    law = " Lines: overhead plus time in proportion to the arithmetic, fitted." if fitted else ""
+    doubt = "; * in doubt, hollow in the figure: the sweep with --remeasure measures again"
+    return Section(
+        introduction=tuple(conclude_parameters(config, sizes) for config in networks.values()),
+        figure=Figure(
+            "runtime.svg",
+            f"Training time of {duration} by number of parameters (median epoch{seeds}; bars: quartiles of "
+            f"the epochs), labelled with the number of filters; {setting}.{law}{_write_notes(series.notes)}",
+            series,
+        ),
+        table=Table(
+            ("filters", "parameters", *(device.label for device in series.devices)),
+            tuple(_filters_row(series, size) for size in sizes),
+            f"Training time of {duration} in seconds, with the quartiles of the epochs"
+            f"{doubt if any(point.doubt for point in series.points) else ''}.",
+        ),
+        paragraphs=tuple(filter(None, (*conclude_runtimes(series), tuple(unfinished)))),
+        missing=missing,
+    )
+
+
+def _filters_row(series: RuntimeSeries, size: int) -> tuple[Cell, ...]:
+    """The row of a number of filters in the table: the parameters, and the runtime on each device."""
+    points = [{point.filters: point for point in device.points}.get(size) for device in series.devices]
+    parameters = {d.label: p.parameters for d, p in zip(series.devices, points, strict=True) if p}
+    return (
+        Cell(str(size), {"filters": size}),
+        Cell(" / ".join(f"{count:,}" for count in dict.fromkeys(parameters.values())), parameters),
+        *map(_runtime_cell, points),
+    )
+
+
+def _runtime_cell(point: RuntimePoint | None) -> Cell:
+    """The runtime in seconds with its quartiles, and an asterisk if it is in doubt."""
+    if point is None:
+        return Cell(NONE)
+    quartiles = f" ({write_seconds(point.low)}–{write_seconds(point.high)})"
+    return Cell(
+        write_seconds(point.seconds) + quartiles + ("*" if point.doubt else ""),
+        {"seconds": point.seconds, "low": point.low, "high": point.high},
+    )
+
+
+def _write_setting(series: CurveSeries | RuntimeSeries) -> str:
+    """The data, the setting and the recipe that a figure shares, as far as it does."""
+    return ", ".join(filter(None, (series.dataset, series.setting, series.recipe)))
+
+
+def _write_notes(notes: Sequence[str]) -> str:
+    """Notes as sentences of a caption, each after a blank."""
+    return "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
