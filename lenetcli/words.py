@@ -1,5 +1,6 @@
 """Names, numbers and lists as they appear in sentences and tables."""
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -63,14 +64,29 @@ def write_number(number: float) -> str:
 
 
 def write_seconds(seconds: float | None) -> str:
-    """Seconds with exactly three significant digits, or ``NONE``: ``0.620``, ``13.0``, ``1,230``."""
+    """Seconds, 0 or more, with three significant digits, or ``NONE``: ``0.620``, ``13.0``, ``1,230``."""
     if seconds is None:
         return NONE
-    return write_number(seconds) if seconds >= 100 else f"{seconds:#.3g}".rstrip(".")
+    rounded = float(f"{seconds:.2e}")
+    decimals = 2 - math.floor(math.log10(rounded)) if rounded else 2
+    return f"{rounded:,.{max(0, decimals)}f}"
+
+
+def write_runtime(seconds: float | None) -> str:
+    """A measured time with three significant digits and its unit, or ``NONE``.
+
+    ``0.620 s``, ``101 s``, ``16.7 min``, ``2.50 h``.
+    """
+    if seconds is None:
+        return NONE
+    for unit, name in ((1, "s"), (60, "min")):
+        if float(f"{seconds / unit:.2e}") < (1000 if unit == 1 else 100):
+            return f"{write_seconds(seconds / unit)} {name}"
+    return f"{write_seconds(seconds / 3600)} h"
 
 
 def write_duration(seconds: float) -> str:
-    """A duration in seconds with its unit: ``0.6 s``, ``45 s``, ``12 min``, ``2.5 h``."""
+    """An estimated duration in seconds with its unit: ``0.6 s``, ``45 s``, ``12 min``, ``2.5 h``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 99.5:

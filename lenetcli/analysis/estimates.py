@@ -110,6 +110,8 @@ class Outlook:
 
     def record(self, config: Config, seconds: float) -> None:
         """Record the seconds of an epoch of a run, in place of an earlier number for the same work."""
+        if seconds <= 0:  # a clock without the resolution for so short an epoch
+            return
         self._seconds[_setting(config)][multiply_adds(config)] = seconds
 
     def remaining_seconds(self) -> float | None:

@@ -41,11 +41,12 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """The wall-clock seconds that an attempt spent on one epoch, on the device of the attempt.
+    """The seconds that an attempt spent on one epoch, on the device of the attempt.
 
-    The training part ends with a synchronisation of the device. ``beside`` counts the other runs of the same
-    store that were trained on the same machine meanwhile. It and the times are None in stores that were begun
-    with an earlier release.
+    They are those of a clock that cannot be set. The training part ends with a synchronisation of the device;
+    ``started_at`` and ``ended_at`` are its start and end by ``time.time()``. ``beside`` counts the other runs
+    of the same store that were trained on the same machine meanwhile. It and the times are None in stores
+    that were begun with an earlier release.
     """
 
     epoch: int
@@ -61,6 +62,14 @@ class Timing:
     def disturbed(self) -> bool:
         """Whether other programs used the machine, the process was suspended, or the clock was set."""
         return self.contended or self.clock_set
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether ``train_seconds`` is a duration.
+
+        Release 0.1.0 took the difference of ``time.time()`` for it, which is anything when the clock is set.
+        """
+        return self.train_seconds > 0 and not (self.clock_set and self.started_at is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,23 +245,24 @@ class Run:
         return tuple(timing for _, timing in self.measurement)
 
     @property
-    def _train_seconds(self) -> list[float]:
-        """The training time of each epoch; empty if an epoch has no timing."""
+    def train_seconds(self) -> tuple[float, ...]:
+        """The training times of the epochs that were measured; empty if an epoch has no timing."""
         timings = self.timings
-        return [timing.train_seconds for timing in timings] if len(timings) >= self.epochs else []
+        whole = len(timings) >= self.epochs
+        return tuple(timing.train_seconds for timing in timings if timing.is_measured) if whole else ()
 
     @property
     def runtime_seconds(self) -> float | None:
-        """The training time of all epochs in seconds; None if an epoch has no timing."""
-        seconds = self._train_seconds
-        return sum(seconds) if seconds else None
+        """The training time of all epochs in seconds; None if an epoch was not measured."""
+        seconds = self.train_seconds
+        return sum(seconds) if seconds and len(seconds) >= self.epochs else None
 
     @property
     def typical_runtime(self) -> float | None:
         """The median training time of an epoch times their number: robust against a suspended epoch."""
         import statistics  # takes longer to import than the rest of this module
 
-        seconds = self._train_seconds
+        seconds = self.train_seconds
         return statistics.median(seconds) * self.epochs if seconds else None
 
     @property

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self
 
 TICK = 0.01
@@ -47,9 +48,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A timed span (the difference of ``time.time()``) and its disturbances; see ``compare_readings``."""
+    """A timed span and its disturbances; see ``compare_readings``.
 
-    wall_seconds: float
+    ``seconds`` is its duration by a clock that cannot be set. ``started_at`` and ``ended_at`` are what
+    ``time.time()`` says.
+    """
+
+    seconds: float
+    started_at: datetime
+    ended_at: datetime
     contended: bool
     clock_set: bool
     suspended: bool
@@ -71,7 +78,9 @@ def compare_readings(begin: Reading, end: Reading, gap: float = 0.0) -> Span:
     # of 0.1 s is contended from a foreign share of 0.3 on, one of 10 s from 0.102 on. A clock that is slewed
     # until it is right stays within the 1 %.
     return Span(
-        wall_seconds=wall,
+        seconds=steady,
+        started_at=datetime.fromtimestamp(begin.wall, UTC),
+        ended_at=datetime.fromtimestamp(end.wall, UTC),
         contended=foreign > (0.1 * max(steady, TICK) + 2 * TICK) * end.cores,
         clock_set=abs(wall - boot) > 0.1 + 0.01 * boot,
         suspended=boot - steady > 0.1 or gap > GAP,

@@ -102,6 +102,19 @@ def is_alive(identity: ProcessIdentity) -> bool | None:
         return None
 
 
+def processor_seconds(identity: ProcessIdentity) -> float | None:
+    """The processor time that a process has used until now; None if that cannot be determined."""
+    import psutil
+
+    if not is_alive(identity):
+        return None
+    try:
+        times = psutil.Process(identity.pid).cpu_times()
+    except psutil.Error:
+        return None
+    return float(times.user + times.system)
+
+
 def _start(pid: int) -> str:
     """The start time of a process as in ``ProcessIdentity``.
 

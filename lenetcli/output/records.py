@@ -37,16 +37,16 @@ def run_fields(run: Run) -> dict[str, Any]:
 def full_run_fields(run: Run, sha256: str | None) -> dict[str, Any]:
     """The JSON object of a run in ``runs show --json``, with datetimes; ``sha256`` is that of its weights."""
     seconds = ("train_seconds", "eval_seconds")
-    timings = {timing.epoch: timing for timing in run.timings}
+    timings = {timing.epoch: _timing_fields(timing) for timing in run.timings}
     return run_fields(run) | {
         "config": asdict(run.config),
         "curve": [
-            asdict(point) | {name: getattr(timings.get(point.epoch), name, None) for name in seconds}
+            asdict(point) | {name: timings.get(point.epoch, {}).get(name) for name in seconds}
             for point in run.curve
         ],
         "attempts": [_fields(attempt, "timings", "seen_at") for attempt in run.attempts],
         "timings": [
-            {"attempt": attempt.number} | _fields(timing, "started_at", "ended_at", "beside")
+            {"attempt": attempt.number} | _timing_fields(timing)
             for attempt in run.attempts
             for timing in attempt.timings
         ],
@@ -56,6 +56,11 @@ def full_run_fields(run: Run, sha256: str | None) -> dict[str, Any]:
 
 def _fields(record: Attempt | Timing, *without: str) -> dict[str, Any]:
     return {name: value for name, value in asdict(record).items() if name not in without}
+
+
+def _timing_fields(timing: Timing) -> dict[str, Any]:
+    unmeasured = {} if timing.is_measured else {"train_seconds": None}
+    return _fields(timing, "started_at", "ended_at", "beside") | unmeasured
 
 
 def sweep_fields(sweep: Sweep) -> dict[str, Any]:

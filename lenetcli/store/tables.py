@@ -178,12 +178,12 @@ TIMINGS = Table(
     METADATA,
     column("attempt_id", Integer, ForeignKey("attempts.id", ondelete="CASCADE"), primary_key=True),
     column("epoch", Integer, primary_key=True),
-    column("train_seconds", Double),
+    column("train_seconds", Double, comment="By a clock that cannot be set."),
     column("eval_seconds", Double),
     column("contended", Boolean, comment="Others used the machine, or the process was suspended."),
-    column("clock_set", Boolean),
-    column("started_at", UtcDateTime, nullable=True),
-    column("ended_at", UtcDateTime, nullable=True),
+    column("clock_set", Boolean, comment="``ended_at`` less ``started_at`` is then no duration."),
+    column("started_at", UtcDateTime, nullable=True, comment="The start of training, by ``time.time()``."),
+    column("ended_at", UtcDateTime, nullable=True, comment="Its end, by ``time.time()``."),
     column(
         "beside", Integer, nullable=True, comment="How many other runs were trained on the machine meanwhile."
     ),

@@ -69,8 +69,8 @@ def test_lines_of_two_runs_at_once_name_their_run(screen):
     lines = screen(*INTERLEAVED, Ended(SECOND, RunState.FAILED, Fate.FAILED)).splitlines()
     assert lines == [
         "lr 0.01  goes on after epoch 2",
-        "lr 0.01  epoch 3/4  train loss 1.0000  val loss 2.0000  val accuracy 0.9300  1.5 s",
-        "lr 0.1  epoch 1/4  train loss 1.0000  val loss 2.0000  val accuracy 0.8100  1.5 s",
+        "lr 0.01  epoch 3/4  train loss 1.0000  val loss 2.0000  val accuracy 0.9300  1.50 s",
+        "lr 0.1  epoch 1/4  train loss 1.0000  val loss 2.0000  val accuracy 0.8100  1.50 s",
         "lr 0.01  failed, failed",
         "look",
     ]

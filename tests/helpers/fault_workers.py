@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from helpers import failing_vfs
-from helpers.fake_training import FakeSource, FakeTrainer, Listener, carry_out
+from helpers.fake_training import DEVICE, FakeSource, FakeTrainer, Listener, carry_out
 from helpers.fault_checks import check_file, check_reported, check_whole
 from sqlalchemy import Engine, event
 
@@ -171,6 +171,15 @@ def sweep_and_die(store, rates, epochs, log, commit, remeasure=False):
     """A sweep that is killed just before its Nth commit."""
     die_at(commit)
     sweep(store, rates, epochs, log, remeasure=remeasure)
+
+
+def claim_and_work(store, config, claimed):
+    """Claims a run and keeps the processor busy until it is killed."""
+    worker = attempt.describe_worker(DEVICE, 1)
+    Store.open(str(store), write=True).claim(config, worker, 3, dataset_name="fake")
+    Path(claimed).touch()
+    while True:
+        pass
 
 
 def create(store, barrier, rates):

@@ -14,6 +14,8 @@
 
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -160,3 +162,23 @@ def test_anew_trains_under_the_present_recipe_beside_what_was_done(desk):
         again = desk.run(*RATES, *words)
         assert "4 kept" in again.stderr and "recipe" not in again.stderr
         assert {run.short_id for run in anew} <= set(again.stdout.split())
+
+
+def test_a_time_that_0_1_0_measured_while_the_clock_was_set_is_no_time(tmp_path):
+    shutil.copy(FIXTURES / "exercise_0.1.0.db", tmp_path / "lenetcli.db")
+    with closing(sqlite3.connect(tmp_path / "lenetcli.db")) as connection, connection:
+        found = "SELECT id FROM attempts WHERE run_id = (SELECT id FROM runs WHERE key LIKE 'l1:309169e5%')"
+        wrong = "UPDATE timings SET train_seconds = ?, clock_set = 1 WHERE epoch = ? AND attempt_id IN"
+        connection.execute(f"{wrong} ({found})", (-3596.7, 2))
+        connection.execute(f"{wrong} ({found})", (3603.3, 3))
+    desk = Desk(tmp_path)
+    run = desk.json("runs", "show", "309169e5")
+    assert run["runtime_seconds"] is None and run["contended"]
+    assert [point["train_seconds"] is None for point in run["curve"]] == [False, True, True]
+    assert [timing["train_seconds"] is None for timing in run["timings"]] == [False, True, True]
+    shown = desk.run("runs", "show", "309169e5")
+    assert re.search(r"runtime +–\* of training alone", shown.stdout)
+    assert "360" not in shown.stdout and "-359" not in shown.stdout
+    assert "* the clock was set" in shown.stderr and "--remeasure" not in shown.stderr  # an older recipe
+    stored = Store.open(str(tmp_path / "lenetcli.db")).run("309169e5")
+    assert stored.typical_runtime == 3 * stored.timings[0].train_seconds

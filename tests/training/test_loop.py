@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -274,3 +275,16 @@ def test_training_starts_without_keras_and_saving_can_still_have_it():
         "import keras"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
+
+
+def test_a_clock_that_is_set_in_an_epoch_changes_no_duration(run, monkeypatch):
+    right, shift = time.time, [0]
+    monkeypatch.setattr(time, "time", lambda: right() + shift[0])
+
+    def set_clock(progress):
+        shift[0] = -3600
+
+    first, second = run(make_config(filters=2, hidden_units=4), on_progress=set_clock)
+    assert 0 < first.timing.train_seconds < 3000 and 0 < second.timing.train_seconds < 3000
+    assert (first.timing.clock_set, second.timing.clock_set) == (True, False)
+    assert first.timing.ended_at < first.timing.started_at

@@ -1,6 +1,8 @@
 """The runner, with a trainer that keeps the contract of the real one and takes no time."""
 
+import os
 import pickle
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
 import pytest
 from helpers.fake_training import (
     DEVICE,
@@ -23,7 +26,7 @@ from helpers.fake_training import (
     curve_of,
     make_plan,
 )
-from helpers.fault_workers import NOBODY, PATIENCE, edit_identity, time_limit
+from helpers.fault_workers import NOBODY, PATIENCE, claim_and_work, edit_identity, start, time_limit
 from helpers.made_up import BASE, NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -631,3 +634,31 @@ def test_another_live_attempt_of_the_store_makes_times_contended(store):
     claim.end(RunState.INTERRUPTED)
     carry_out(store, [0.001], 1)
     assert not store.run(config(0.001).key).contended
+
+
+def wait_until(happened):
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops a process by a signal")
+def test_a_stopped_process_with_a_claim_makes_no_times_contended(store, tmp_path):
+    path = Path(store.name)
+    store.add_dataset(BASE.data, (IMAGES, IMAGES, IMAGES), LABELS)
+    other = start(claim_and_work, path, config(0.01), tmp_path / "claimed")
+    wait_until((tmp_path / "claimed").exists)
+    try:
+        carry_out(store, [0.1], 2, FakeTrainer(pause=0.2))
+        os.kill(other.pid, signal.SIGSTOP)
+        wait_until(lambda: psutil.Process(other.pid).status() == psutil.STATUS_STOPPED)
+        carry_out(store, [0.001], 2, FakeTrainer(pause=0.2))
+        os.kill(other.pid, signal.SIGCONT)
+        carry_out(store, [0.0001], 2, FakeTrainer(pause=0.2))
+    finally:
+        other.kill()
+        other.join()
+    runs = [store.run(config(rate).key) for rate in (0.1, 0.001, 0.0001)]
+    assert [[timing.beside for timing in run.timings] for run in runs] == [[1, 1], [0, 0], [1, 1]]
+    assert [run.contended for run in runs] == [True, False, True]

@@ -16,7 +16,7 @@ from lenetcli.cli.screen.streams import open_messages
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
 from lenetcli.training.events import Began, Ended, Event, Fate, Held, Loading, Noted, Progressed, Stored
-from lenetcli.words import name_value, write_duration, write_time
+from lenetcli.words import name_value, write_duration, write_runtime, write_time
 
 BARS_FROM = 60
 """The smallest width of a terminal, in columns, in which bars are drawn beside the numbers."""
@@ -201,7 +201,7 @@ class Display:
         self._print_line(
             f"{self._names[event.key]}  epoch {point.epoch}/{self._rows[event.key].last}"
             f"  train loss {point.train_loss:.4f}  val loss {point.val_loss:.4f}"
-            f"  val accuracy {point.val_accuracy:.4f}{test}  {write_duration(event.seconds)}"
+            f"  val accuracy {point.val_accuracy:.4f}{test}  {write_runtime(event.seconds)}"
         )
 
     def _end(self, event: Ended) -> None:

@@ -5,18 +5,18 @@ from dataclasses import asdict
 
 from lenetcli.cli.screen.console import print_line, print_message, print_pairs
 from lenetcli.cli.screen.tables import (
-    CONTENDED,
     Column,
+    explain_marks,
     parameter_column,
     print_table,
     recipe_column,
-    write_runtime,
+    write_marked_runtime,
     write_state,
 )
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.parameters import COLUMNS
 from lenetcli.experiment.run import CurvePoint, Run, Timing
-from lenetcli.words import NONE, name_value, write_accuracy, write_time
+from lenetcli.words import NONE, name_value, write_accuracy, write_seconds, write_time
 
 UNSEEN = "signs of life by the clock of the host that trains; whoever is alive gives one every few seconds"
 """The explanation of the last sign of life of a run whose process cannot be seen from here."""
@@ -55,13 +55,12 @@ def print_runs(runs: Sequence[Run], recipes: Collection[int] = (), total: int | 
             Column("best val", lambda run: write_accuracy(run.best_val_accuracy), right=True),
             Column("last val", lambda run: write_accuracy(run.val_accuracy), 13, right=True),
             Column("test", lambda run: write_accuracy(run.test_accuracy), 11, right=True),
-            Column("runtime", write_runtime, 8, right=True),
+            Column("runtime", write_marked_runtime, 8, right=True),
             *([Column("last sign of life", _write_sign)] if any(map(_write_sign, runs)) else []),
         ),
         runs,
     )
-    if any(run.contended for run in runs):
-        print_message(CONTENDED, "dim")
+    explain_marks(runs)
     if any(map(_write_sign, runs)):
         print_message(UNSEEN, "dim")
     if not runs:
@@ -89,7 +88,7 @@ def print_run(run: Run, sha256: str | None) -> None:
             *((name.replace("_", " "), name_value(value)) for name, value in config.items()),
             ("best val accuracy", write_accuracy(run.best_val_accuracy)),
             ("test accuracy", write_accuracy(run.test_accuracy)),
-            ("runtime", f"{write_runtime(run)} of training alone, on {run.device_name or NONE}"),
+            ("runtime", f"{write_marked_runtime(run)} of training alone, on {run.device_name or NONE}"),
             ("created", write_time(run.created_at)),
             ("weights", f"SHA-256 {sha256}" if sha256 else NONE),
         )
@@ -98,8 +97,7 @@ def print_run(run: Run, sha256: str | None) -> None:
     _print_curve(run)
     print_line()
     _print_attempts(run)
-    if run.contended:
-        print_message(CONTENDED, "dim")
+    explain_marks([run])
 
 
 def _print_curve(run: Run) -> None:
@@ -115,11 +113,16 @@ def _print_curve(run: Run) -> None:
             Column("val loss", lambda point: f"{point.val_loss:.6f}", 2, right=True),
             Column("val acc", lambda point: write_accuracy(point.val_accuracy), right=True),
             Column("test acc", lambda point: write_accuracy(point.test_accuracy), 4, right=True),
-            Column("train s", timed(lambda t: f"{t.train_seconds:.2f}{'*' * t.disturbed}"), 1, right=True),
-            Column("eval s", timed(lambda t: f"{t.eval_seconds:.2f}"), 5, right=True),
+            Column("train s", timed(_write_train_seconds), 1, right=True),
+            Column("eval s", timed(lambda t: write_seconds(t.eval_seconds)), 5, right=True),
         ),
         run.curve,
     )
+
+
+def _write_train_seconds(timing: Timing) -> str:
+    seconds = timing.train_seconds if timing.is_measured else None
+    return write_seconds(seconds) + "*" * timing.disturbed
 
 
 def _print_attempts(run: Run) -> None:

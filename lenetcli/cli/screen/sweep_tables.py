@@ -6,12 +6,12 @@ from typing import Any
 
 from lenetcli.cli.screen.console import print_message, sparkline, stdout
 from lenetcli.cli.screen.tables import (
-    CONTENDED,
     Column,
+    explain_marks,
     parameter_column,
     print_table,
     recipe_column,
-    write_runtime,
+    write_marked_runtime,
     write_state,
 )
 from lenetcli.experiment.architecture import count_parameters
@@ -19,7 +19,7 @@ from lenetcli.experiment.config import Config
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
-from lenetcli.words import NONE, name_value, write_accuracy, write_duration, write_time
+from lenetcli.words import NONE, name_value, write_accuracy, write_duration, write_runtime, write_time
 
 
 def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
@@ -46,7 +46,7 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
             Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy)), 3, right=True),
             Column("test", of_run(lambda run: write_accuracy(run.test_accuracy)), 2, right=True),
             Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
-            Column("runtime", of_run(write_runtime), 1, right=True),
+            Column("runtime", of_run(write_marked_runtime), 1, right=True),
             Column("curve", of_run(lambda run: sparkline(run.val_accuracies, console), ""), 8),
             Column("state", of_run(write_state, "not begun")),
             Column("this time", lambda cell: fates.get(cell.config.key, ""), 7),
@@ -54,12 +54,11 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
         ),
         sorted(sweep.cells, key=best_first),
     )
-    if any(run.contended for run in sweep.runs):
-        print_message(CONTENDED, "dim")
+    explain_marks(sweep.runs)
     counts = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
     device = next((run.device_name for run in sweep.runs if run.device_name), sweep.device)
     (dataset,) = name_datasets([sweep.dataset]).values()
-    print_message(f"{dataset} on {device}: {counts}; {write_duration(seconds)} in all")
+    print_message(f"{dataset} on {device}: {counts}; {write_runtime(seconds)} in all")
 
 
 def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None:

@@ -5,10 +5,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich.text import Text
 
-from lenetcli.cli.screen.console import GAP, clean, stdout
+from lenetcli.cli.screen.console import GAP, clean, print_message, stdout
+from lenetcli.experiment.config import RECIPE
 from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.experiment.run import Run, RunState
-from lenetcli.words import NONE, name_value, write_duration
+from lenetcli.words import name_value, write_runtime
 
 Item = TypeVar("Item")
 
@@ -60,8 +61,6 @@ _STATE_STYLES = {
     RunState.FAILED: "red",
     RunState.DIVERGED: "magenta",
 }
-CONTENDED = "* other work used the machine, or the process was suspended; --remeasure measures again"
-"""The explanation of the asterisk beside a runtime."""
 
 
 def write_state(run: Run) -> Text:
@@ -69,10 +68,24 @@ def write_state(run: Run) -> Text:
     return Text(run.state, style=_STATE_STYLES[run.state])
 
 
-def write_runtime(run: Run) -> str:
+def write_marked_runtime(run: Run) -> str:
     """The training time of all epochs of a run, with an asterisk if an epoch was disturbed."""
-    seconds = run.runtime_seconds
-    return NONE if seconds is None else write_duration(seconds) + ("*" if run.contended else "")
+    return write_runtime(run.runtime_seconds) + "*" * run.contended
+
+
+def explain_marks(runs: Iterable[Run]) -> None:
+    """Print a note on the asterisks beside the runtimes of runs, if there are any."""
+    marked = [run for run in runs if run.contended]
+    timings = [timing for run in marked for timing in run.timings]
+    reasons = []
+    if any(timing.contended for timing in timings):
+        reasons.append("other work used the machine, or the process was suspended")
+    if any(timing.clock_set for timing in timings):
+        reasons.append("the clock was set")
+    if reasons:
+        # Runs of an older recipe cannot be measured again.
+        advice = "; --remeasure measures again" if any(run.config.recipe == RECIPE for run in marked) else ""
+        print_message(f"* {', or '.join(reasons)}{advice}", "dim")
 
 
 def recipe_column(

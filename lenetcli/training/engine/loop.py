@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +73,6 @@ class Trainer:
                 on_progress(Progressed(key=key, epoch=epoch, images=images, total=count, loss=loss))
 
             check()
-            started_at = datetime.now(UTC)
             order = permutation(config.seed, epoch, count)
             with ContentionWatch() as watch:
                 train_loss = network.train_epoch(order, report)
@@ -98,12 +96,12 @@ class Trainer:
                 ),
                 timing=Timing(
                     epoch=epoch,
-                    train_seconds=watch.span.wall_seconds,
+                    train_seconds=watch.span.seconds,
                     eval_seconds=eval_seconds,
                     contended=watch.span.contended or watch.span.suspended,
                     clock_set=watch.span.clock_set,
-                    started_at=started_at,
-                    ended_at=datetime.now(UTC),
+                    started_at=watch.span.started_at,
+                    ended_at=watch.span.ended_at,
                 ),
                 checkpoint=pack(epoch, state),
                 predictions=predictions,
