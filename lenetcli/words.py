@@ -42,6 +42,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def name_counts(counts: Sequence[int], noun: str) -> str:
+    """Counts and their noun: ``1 filter``, ``8, 16 and 32 filters``."""
+    return f"{name_values(counts)} {noun if list(counts) == [1] else noun + 's'}"
+
+
 def write_accuracy(accuracy: float | None) -> str:
     """An accuracy with four decimals, or ``NONE``."""
     return NONE if accuracy is None else f"{accuracy:.4f}"

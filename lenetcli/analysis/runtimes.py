@@ -1,36 +1,60 @@
-"""Runtimes as plain numbers: seconds against parameters, a series for each device that was measured."""
+"""Runtimes as plain numbers: seconds against parameters, a series for all epochs of the same conditions."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import quantiles
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Any, NamedTuple
 
+from lenetcli.analysis.conditions import (
+    Conditions,
+    describe_changes,
+    describe_settings,
+    find_conditions,
+    write_labels,
+)
 from lenetcli.analysis.estimates import Cost, fit_cost
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import count_parameters, multiply_adds
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.exercise import FILTERS_COMMANDS
-from lenetcli.experiment.parameters import describe_config
 from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Sweep
-from lenetcli.words import name_values, plural
-
-Doubted = tuple[Run, str]
-"""A run, and the reason why its runtime may be wrong, empty without one."""
+from lenetcli.words import name_counts, plural
 
 GOOD_FIT = 0.2
 """The largest relative deviation of a point at which the law of overhead and arithmetic is accepted."""
+LEAST_POINTS = 4
+"""The smallest number of points for a law of two coefficients, which fits fewer too easily."""
+LEAST_TIMINGS = 3
+"""The smallest number of timed epochs of a size from which its spread, and so anything of it, is known."""
+
+
+class Doubt(NamedTuple):
+    """The reason why a runtime may be wrong; ``passing`` if the same command with ``--remeasure`` ends it."""
+
+    text: str
+    passing: bool = False
+
+
+class Timed(NamedTuple):
+    """A run with the conditions of its times, and the reason for doubt, if any."""
+
+    run: Run
+    conditions: Conditions
+    doubt: Doubt | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimePoint:
-    """The runtime of one number of filters on one device.
+    """The runtime of one number of filters in one series.
 
-    ``seconds`` is the median training time of an epoch, over the ``timings`` timed epochs of the runs with
-    the ``ids``, times the ``epochs`` of the series; ``low`` and ``high`` are the quartiles, times the same.
-    ``work`` is the number of multiply-adds of the forward pass of an image. ``doubt`` is that of a run.
+    ``seconds`` is the median training time of an epoch times the ``epochs`` of the series: of the only run,
+    or the median over the runs with the ``ids``. With several runs ``low`` and ``high`` are those of the
+    fastest and the slowest one, with one the quartiles of its epochs, times the same. ``timings`` is the
+    number of timed epochs, ``work`` the number of multiply-adds of the forward pass of an image. ``doubt`` is
+    the text of that of a run, ``passing`` whether measuring again ends it.
     """
 
     filters: int
@@ -40,20 +64,28 @@ class RuntimePoint:
     low: float
     high: float
     doubt: str
+    passing: bool
     ids: tuple[str, ...]
     timings: int
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether enough epochs were timed for the spread to be known."""
+        return self.timings >= LEAST_TIMINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSeries:
-    """All points of a device, in ascending order of the filters.
+    """All points of the same conditions, in ascending order of the filters.
 
-    ``label`` names the device in figures and sentences. ``config`` is the configuration of one of the runs:
-    all others have the same setting.
+    ``label`` names the device and all in which the series of a figure differ. ``config`` is the configuration
+    of one of the runs: all others have the same setting. ``threads`` are 0 for a GPU.
     """
 
     kind: DeviceKind
     name: str
+    host: str
+    threads: int
     label: str
     dataset: str
     config: Config
@@ -65,24 +97,29 @@ class DeviceSeries:
         return tuple(point for point in self.points if not point.doubt)
 
     @property
-    def law(self) -> Cost | None:
-        """The law of overhead and arithmetic, fitted to the points without doubt.
+    def solid(self) -> tuple[RuntimePoint, ...]:
+        """The points without doubt whose spread is known: what fits and comparisons rest on."""
+        return tuple(point for point in self.clean if point.has_spread)
 
-        None with fewer than three of them, or if one deviates by more than ``GOOD_FIT``.
+    @property
+    def law(self) -> Cost | None:
+        """The law of overhead and arithmetic, fitted to the solid points.
+
+        None with fewer than ``LEAST_POINTS``, or if one deviates by more than ``GOOD_FIT``.
         """
-        if len(self.clean) < 3:
+        if len(self.solid) < LEAST_POINTS:
             return None
-        law = fit_cost([point.work for point in self.clean], [point.seconds for point in self.clean])
+        law = fit_cost([point.work for point in self.solid], [point.seconds for point in self.solid])
         return law if law and law.misfit <= GOOD_FIT else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSeries:
-    """The runtimes on all devices of a figure, with the texts of its title and notes.
+    """All series of a figure, with the texts of its title and notes.
 
     All seconds are those of ``epochs`` epochs: the number of the sweeps, or 1 if they differ in it.
-    ``setting`` describes the common configuration; it is empty if the devices differ in theirs. ``recipe``
-    names that of all devices if the store has another one, too.
+    ``setting`` describes what the configurations have in common. ``recipe`` names that of all series if the
+    store has another one, too.
     """
 
     dataset: str
@@ -94,12 +131,12 @@ class RuntimeSeries:
 
     HEADER = (
         *("device", "device_name", "filters", "parameters", "epochs"),
-        *("seconds", "low", "high", "doubt", "runs", "recipe"),
+        *("seconds", "low", "high", "doubt", "runs", "recipe", "host", "threads", "label"),
     )
 
     @property
     def points(self) -> tuple[RuntimePoint, ...]:
-        """The points of all devices."""
+        """The points of all series."""
         return tuple(point for device in self.devices for point in device.points)
 
     @property
@@ -114,6 +151,7 @@ class RuntimeSeries:
             (
                 *(d.kind.value, d.name, p.filters, p.parameters, self.epochs),
                 *(p.seconds, p.low, p.high, p.doubt, " ".join(p.ids), d.config.recipe),
+                *(d.host, d.threads or None, d.label),
             )
             for d in self.devices
             for p in d.points
@@ -132,65 +170,97 @@ def newest_filters(sweeps: Iterable[Sweep]) -> tuple[Sweep, ...]:
 def runtime_series(
     sweeps: Sequence[Sweep], *, names: Mapping[str, str] | None = None, recipes: Collection[int] = ()
 ) -> RuntimeSeries:
-    """The runtimes of sweeps over filters, a series for each device, and for each number of threads of a CPU.
+    """The runtimes of sweeps, a series for all epochs of the same conditions.
 
     ``names`` are those of all data sets that are shown beside them, by hash; ``recipes`` those of the store.
 
     Raises:
         NotFoundError: if no run has been timed.
     """
-    groups = [[(run, _write_doubt(run, sweep.epochs)) for run in sweep.runs] for sweep in sweeps]
+    timed = [one for sweep in sweeps for run in sweep.runs for one in _find_times(run, sweep.epochs)]
     lengths = {sweep.epochs for sweep in sweeps}
     names = names or name_datasets(sweep.dataset for sweep in sweeps)
-    return _make_series(groups, lengths, names, recipes)
+    return _make_series(timed, lengths, names, recipes)
 
 
 def run_runtimes(runs: Sequence[Run], *, recipes: Collection[int] = ()) -> RuntimeSeries:
-    """The runtimes of any runs, a series for each device and each setting apart from filters and seed.
+    """The runtimes of any runs, a series for all epochs of the same conditions.
 
     ``recipes`` are those of the store.
 
     Raises:
         NotFoundError: if no run has been timed.
     """
-    groups: dict[Config, list[Doubted]] = {}
-    for run in {run.key: run for run in runs}.values():
-        setting = replace(run.config, filters=1, seed=0, shards=1)
-        groups.setdefault(setting, []).append((run, _write_doubt(run, run.epochs)))
+    timed = [one for run in runs for one in _find_times(run, run.epochs)]
     lengths = {run.epochs for run in runs if run.timings}
-    return _make_series(groups.values(), lengths, name_datasets(run.dataset for run in runs), recipes)
+    return _make_series(timed, lengths, name_datasets(run.dataset for run in runs), recipes)
+
+
+def _find_times(run: Run, planned_epochs: int) -> Iterable[Timed]:
+    """The run as one that was timed; nothing if none of its epochs was measured."""
+    if run.typical_runtime is None:
+        return
+    # A run that continued under other conditions counts for the later ones, in doubt.
+    conditions = find_conditions(run)
+    yield Timed(run, conditions[-1], _find_doubt(run, planned_epochs, describe_changes(conditions)))
+
+
+def _find_doubt(run: Run, planned_epochs: int, changes: str) -> Doubt | None:
+    """The reason why the runtime of a run may be wrong; ``changes`` are those of its conditions."""
+    # The first reason that holds is given, those of the whole run before those of single epochs. A diverged
+    # run ended early, as an incomplete one did: its time is extrapolated from fewer epochs than the others'.
+    if run.state is RunState.DIVERGED:
+        return Doubt("diverged")
+    if run.epochs < planned_epochs:
+        return Doubt(f"only {run.epochs} of {plural(planned_epochs, 'epoch')} finished")
+    if changes:
+        return Doubt(f"measured {changes}", passing=True)
+    if any(timing.contended for timing in run.timings):
+        return Doubt("others used the machine", passing=True)
+    # `run.contended` covers both disturbances
+    return Doubt("the clock was set", passing=True) if run.contended else None
 
 
 def _make_series(
-    groups: Iterable[Sequence[Doubted]],
-    lengths: set[int],
-    names: Mapping[str, str],
-    recipes: Collection[int],
+    timed: Iterable[Timed], lengths: set[int], names: Mapping[str, str], recipes: Collection[int]
 ) -> RuntimeSeries:
-    """The series of groups of runs, each of one setting, in a store with these recipes.
+    """The series of timed runs in a store with these recipes; of a run that occurs twice, the first counts.
 
     The seconds are those of the only number of epochs in ``lengths``, or of one epoch if there are several.
     """
-    epochs = next(iter(lengths)) if len(lengths) == 1 else 1
-    devices = [device for group in groups for device in _device_series(group, epochs, names)]
-    if not devices:
+    # Times of different conditions lie on different curves: one line through both would show the change of
+    # the machine, or of another parameter, as an effect of the filters.
+    members: dict[Conditions, dict[str, Timed]] = {}
+    for one in timed:
+        members.setdefault(one.conditions, {}).setdefault(one.run.key, one)
+    if not members:
         raise NotFoundError(
             "There is no measured run of a sweep over filters.",
             f"Train one with: {FILTERS_COMMANDS[DeviceKind.CPU]}",
         )
-    datasets = [device.dataset for device in devices]
-    settings = [describe_config(device.config, "filters") for device in devices]
-    shown = [device.config.recipe for device in devices]
-    computed = [name_recipe(recipe, {*recipes, *shown}) for recipe in shown]
-    for texts in (datasets, settings, computed):
-        if len(set(texts)) > 1:
-            devices = [replace(d, label=f"{d.label}, {text}") for d, text in zip(devices, texts, strict=True)]
+    epochs = next(iter(lengths)) if len(lengths) == 1 else 1
+    conditions = list(members)
+    labels = write_labels(conditions, names, recipes)
+    devices = tuple(
+        DeviceSeries(
+            kind=one.kind,
+            name=one.device_name,
+            host=one.host,
+            threads=one.threads,
+            label=label,
+            dataset=names[one.setting.data],
+            config=next(iter(members[one].values())).run.config,
+            points=_make_points(members[one].values(), epochs),
+        )
+        for one, label in zip(conditions, labels, strict=True)
+    )
+    shown = {one.setting.recipe for one in conditions}
     return RuntimeSeries(
-        dataset=" and ".join(dict.fromkeys(datasets)),
-        setting=settings[0] if len(set(settings)) == 1 else "",
-        recipe=computed[0] if len(set(computed)) == 1 else "",
+        dataset=" and ".join(dict.fromkeys(device.dataset for device in devices)),
+        setting=describe_settings(conditions),
+        recipe=name_recipe(next(iter(shown)), recipes) if len(shown) == 1 else "",
         epochs=epochs,
-        devices=tuple(devices),
+        devices=devices,
         notes=tuple(note for device in devices for note in _write_notes(device)),
     )
 
@@ -202,58 +272,34 @@ def _write_notes(device: DeviceSeries) -> list[str]:
         if point.doubt:
             sizes.setdefault(point.doubt, []).append(point.filters)
     return [
-        f"hollow, in no fit or comparison: {doubt} ({name_values(filters)} filters, {device.label})"
+        f"hollow, in no fit or comparison: {doubt} ({name_counts(filters, 'filter')}, {device.label})"
         for doubt, filters in sizes.items()
     ]
 
 
-def _device_series(
-    group: Sequence[Doubted], epochs: int, datasets: Mapping[str, str]
-) -> Iterator[DeviceSeries]:
-    """The series of the runs of one setting, one for each device, in seconds of ``epochs`` epochs."""
-    # Times of different devices, or of different numbers of threads, lie on different curves: one line
-    # through both would show the change of the machine as an effect of the filters. A run that continued on
-    # another device counts for the later one, in doubt.
-    members: dict[tuple[str, int], dict[int, list[Doubted]]] = {}
-    for run, doubt in group:
-        if (run.typical_runtime or 0) > 0:  # a clock that is set back can make a time zero or negative
-            sizes = members.setdefault(_timed_devices(run)[-1], {})
-            sizes.setdefault(run.config.filters, []).append((run, doubt))
-    names = [name for name, _ in members]
-    for (name, threads), sizes in members.items():
-        first, _ = next(iter(sizes.values()))[0]
-        kind = first.config.device
-        ambiguous = names.count(name) > 1 and kind is DeviceKind.CPU
-        suffix = f", {plural(threads, 'thread')}" if ambiguous else ""
-        yield DeviceSeries(
-            kind=kind,
-            name=name,
-            label=f"{kind.value.upper()} ({name}{suffix})",
-            dataset=datasets[first.config.data],
-            config=first.config,
-            points=tuple(_runtime_point(sizes[size], epochs) for size in sorted(sizes)),
-        )
+def _make_points(timed: Iterable[Timed], epochs: int) -> tuple[RuntimePoint, ...]:
+    """The points of runs of the same conditions, in ascending order of the filters."""
+    sizes: dict[int, list[Timed]] = {}
+    for one in timed:
+        sizes.setdefault(one.run.config.filters, []).append(one)
+    return tuple(_make_point(sizes[size], epochs) for size in sorted(sizes))
 
 
-def _timed_devices(run: Run) -> list[tuple[str, int]]:
-    """The devices of the timings that count, as (name, threads), in the order of their first epochs.
-
-    The threads of a GPU are 0: they do not matter there.
-    """
-    gpu = run.config.device is DeviceKind.GPU
-    devices = ((attempt.device_name, 0 if gpu else attempt.threads) for attempt, _ in run.measurement)
-    return list(dict.fromkeys(devices))
-
-
-def _runtime_point(group: Sequence[Doubted], epochs: int) -> RuntimePoint:
-    """The point of the runs of one size on one device; doubtful runs count only if there are no others."""
-    # One undisturbed seed is better evidence than a mixture; without one, the point is shown and marked.
+def _make_point(group: Sequence[Timed], epochs: int) -> RuntimePoint:
+    """The point of the runs of one size; doubtful runs count only if there are no others."""
+    # One undisturbed run is better evidence than a mixture; without one, the point is shown and marked.
+    clean_runs = [one.run for one in group if one.doubt is None]
+    runs = clean_runs or [one.run for one in group]
+    doubts = [one.doubt for one in group if one.doubt is not None]
+    doubt = Doubt("") if clean_runs else doubts[0]
     # Median and quartiles ignore a single slow epoch; the inclusive method keeps them within the times
     # measured, where the exclusive one would extrapolate from few epochs.
-    clean_runs = [run for run, doubt in group if not doubt]
-    runs = clean_runs or [run for run, _ in group]
-    seconds = [timing.train_seconds * epochs for run in runs for timing in run.timings]
-    low, middle, high = quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
+    if len(runs) > 1:
+        seconds = [median(run.train_seconds) * epochs for run in runs]
+        low, middle, high = min(seconds), median(seconds), max(seconds)
+    else:
+        seconds = [second * epochs for second in runs[0].train_seconds]
+        low, middle, high = quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else seconds * 3
     config = runs[0].config
     return RuntimePoint(
         filters=config.filters,
@@ -262,22 +308,8 @@ def _runtime_point(group: Sequence[Doubted], epochs: int) -> RuntimePoint:
         seconds=middle,
         low=low,
         high=high,
-        doubt="" if clean_runs else group[0][1],
+        doubt=doubt.text,
+        passing=doubt.passing,
         ids=tuple(run.id for run in runs),
-        timings=len(seconds),
+        timings=sum(len(run.train_seconds) for run in runs),
     )
-
-
-def _write_doubt(run: Run, planned_epochs: int) -> str:
-    """The reason why the runtime of a run may be wrong, in words; empty without one."""
-    # The first reason that holds is given, those of the whole run before those of single epochs. A diverged
-    # run ended early, as an incomplete one did: its time is extrapolated from fewer epochs than the others'.
-    if run.state is RunState.DIVERGED:
-        return "diverged"
-    if run.epochs < planned_epochs:
-        return f"only {run.epochs} of {plural(planned_epochs, 'epoch')} finished"
-    if len(_timed_devices(run)) > 1:
-        return "measured on several devices"
-    if any(timing.contended for timing in run.timings):
-        return "others used the machine"
-    return "the clock was set" if run.contended else ""  # `run.contended` covers both disturbances

@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+TRAINS = "This trains it:"
+"""What the command of a statement does, unless the statement says otherwise."""
+REMEASURES = "This measures again:"
+"""What a command with ``--remeasure`` does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -11,7 +16,8 @@ class Statement:
 
     ``topic`` is a keyword for the kind of conclusion, ``text`` the sentences. ``runs`` are the ids of the
     runs behind them, ``numbers`` the numbers by name, to nine digits: the last ones of a test depend on the
-    processor. ``command`` is the command to type next, if any.
+    processor. ``command`` is the command to type next, if any, and ``purpose`` what it does,
+    the words before it.
     """
 
     topic: str
@@ -19,6 +25,7 @@ class Statement:
     runs: tuple[str, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict)
     command: str = ""
+    purpose: str = TRAINS
 
     def __post_init__(self) -> None:
         rounded = {name: float(f"{number:.9g}") for name, number in self.numbers.items()}

@@ -6,9 +6,9 @@ from dataclasses import replace
 from lenetcli.analysis.statements import Statement
 from lenetcli.experiment.config import DeviceKind, Request
 from lenetcli.experiment.datasets import MNIST
-from lenetcli.experiment.exercise import FILTERS_COMMANDS
+from lenetcli.experiment.exercise import FILTERS, FILTERS_COMMANDS
 from lenetcli.experiment.parameters import name_parameter
-from lenetcli.experiment.sweep import Sweep, write_command
+from lenetcli.experiment.sweep import Axis, Sweep, write_command
 from lenetcli.words import join_words, name_all
 
 
@@ -38,20 +38,27 @@ def conclude_unfinished(sweep: Sweep) -> Iterator[Statement]:
 def conclude_missing(sweeps: Sequence[Sweep]) -> Iterator[Statement]:
     """A statement for each kind of device on which no filters have been timed, with the command for it.
 
-    The command has the setting of ``sweeps``, those over filters.
+    The command has the values of the exercise and the setting of ``sweeps``, those over filters.
     """
     for kind in (DeviceKind.GPU, DeviceKind.CPU):
         if kind not in {sweep.device for sweep in sweeps}:
             text = f"No sweep over filters on a {kind.value.upper()} has been timed."
+            if kind is DeviceKind.GPU:
+                text += (
+                    " That needs an NVIDIA GPU, in this machine or in another one to which the store is "
+                    "copied; there lenetcli devices says whether it can be used, and what is missing."
+                )
             yield Statement("missing", text, command=_filters_command(kind, sweeps))
 
 
 def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:
-    """The command that times filters on a kind of device, in the setting of the sweeps over filters."""
+    """The command that times the filters of the exercise on a device, in the setting of the first sweep."""
     for sweep in sweeps:
         request = replace(sweep.request, device=kind.value)
         if sweep.base.data == MNIST:  # every machine finds or downloads it, whatever the path here
             request = replace(request, data=None)
         if request != Request(device=kind.value) or len(sweep.seeds) > 1:
-            return write_command(replace(sweep, request=request))
+            filters = Axis("filters", FILTERS[kind])
+            axes = tuple(filters if axis.name == "filters" else axis for axis in sweep.axes)
+            return write_command(replace(sweep, request=request, axes=axes))
     return FILTERS_COMMANDS[kind]

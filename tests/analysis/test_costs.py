@@ -58,7 +58,7 @@ def test_runtime_growth_with_exponent_and_uncertainty():
 def test_growth_in_proportion_is_not_called_faster():
     found = costs(filters_sweep(DeviceKind.CPU, {8: 1.0, 16: 2.0, 32: 4.0}))
     phrase = (
-        "for 4.05 times the parameters: whether it grows faster than they do, the spread of the epochs hides"
+        "for 4.05 times the parameters: whether it grows faster than they do, the spread of the times hides"
     )
     assert phrase in found["growth", "CPU"]
 
@@ -80,6 +80,65 @@ def test_runtimes_that_no_law_describes_are_not_explained():
     found = costs(filters_sweep(DeviceKind.CPU, {8: 5.0, 16: 1.0, 32: 9.0, 64: 2.0}))
     assert "cannot be read" in found["overhead unknown", "CPU"]
     assert ("overhead", "CPU") not in found
+
+
+def test_one_epoch_a_size_makes_no_fit():
+    found = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS, epochs=1))
+    text = found["growth", "CPU"]
+    assert "takes 15.8 times as long" in text and "too few epochs were timed" in text
+    assert "exponent" not in text and not any(topic.startswith("overhead") for topic, _ in found)
+
+
+def test_the_ratio_has_the_bounds_of_its_runs_and_not_of_one_of_them():
+    """18.4, 18.5 and 26.1 s an epoch in three runs, none of them marked."""
+    cells = [
+        make_cell("filters", size, RATES[0.1][:4], seed=seed, seconds=[seconds] * 4)
+        for size, times in ((8, (2.0, 2.1, 2.0)), (64, (18.4, 18.5, 26.1)))
+        for seed, seconds in enumerate(times)
+    ]
+    found = costs(make_sweep("filters", 4, cells))
+    assert "takes 9.25 (8.76 to 13.1) times as long as with 8, for 8.43 times" in found["growth", "CPU"]
+    assert found["spread", "The"] == "The spread is from the fastest to the slowest run of a size."
+    single = costs(filters_sweep(DeviceKind.CPU, CPU_SECONDS))["spread", "The"]
+    assert single.startswith("There is one run of each size") and "is not known" in single
+
+
+@pytest.mark.parametrize("recipe", [1, 2])
+def test_a_busy_machine_gives_its_ratio_in_doubt_and_the_command_that_measures_again(recipe):
+    busy = filters_sweep(DeviceKind.CPU, CPU_SECONDS, contended=True, base=replace(BASE, recipe=recipe))
+    paragraphs = conclude_runtimes(runtime_series([busy]), [busy])
+    (doubt,) = [one for paragraph in paragraphs for one in paragraph if one.topic == "doubt"]
+    assert doubt.text == (
+        "On the CPU (AMD EPYC 9654), training with 64 filters took 15.8 times as long as with 8, for 8.43 "
+        "times the parameters. That is in doubt (others used the machine), and nothing is concluded from it."
+    )
+    command = "lenetcli sweep filters 8 16 32 64 --epochs 5 --device cpu --remeasure"
+    assert doubt.command == (command if recipe == 2 else "")  # an older recipe is not measured again
+    quiet = filters_sweep(DeviceKind.GPU, GPU_SECONDS)
+    found = costs(busy, quiet)
+    if recipe == 2:
+        assert "4.19 (8 filters)" in found["speed-up in doubt", "Spe"]
+
+
+def test_some_points_in_doubt_are_named_beside_what_is_concluded_from_the_others():
+    sweep = filters_sweep(DeviceKind.CPU, CPU_SECONDS)
+    busy = filters_sweep(DeviceKind.CPU, CPU_SECONDS, contended=True)
+    sweep = replace(sweep, cells=(*busy.cells[:1], *sweep.cells[1:]))
+    found = costs(sweep)
+    assert "with 64 filters takes" in found["growth", "CPU"] and "as with 16" in found["growth", "CPU"]
+    assert found["doubt", "Lef"].endswith("since times are in doubt: 8 filters (others used the machine).")
+
+
+def test_threads_stand_beside_a_speed_up_and_a_gpu_is_said_to_need_filling():
+    found = costs(*both_sweeps())
+    assert "over the CPU (AMD EPYC 9654) with 2 threads: " in found["speed-up", "Spe"]
+    assert "which a small network does not fill" in found["reason", "Run"]
+    assert "GPU" not in costs(both_sweeps()[0])["reason", "Run"]
+
+
+def test_one_filter_is_in_the_singular():
+    found = costs(filters_sweep(DeviceKind.CPU, {1: 2.0, 2: 1.0}), filters_sweep(DeviceKind.GPU, {1: 1.0}))
+    assert "(1 filter). " in found["speed-up", "Spe"] and "faster at 1 filter." in found["speed-up", "Spe"]
 
 
 def test_three_sizes_tell_nothing_about_overhead():
@@ -147,7 +206,10 @@ def test_a_speed_up_that_goes_up_and_down_has_no_trend(speedups):
 
 def test_a_runtime_that_shrinks_does_not_grow():
     found = costs(filters_sweep(DeviceKind.CPU, {8: 4.0, 16: 2.0, 32: 1.0}))
-    assert "training with 32 filters takes 0.25 times as long as with 8" in found["growth", "CPU"]
+    assert (
+        "training with 32 filters takes 0.25 (0.245 to 0.255) times as long as with 8"
+        in found["growth", "CPU"]
+    )
 
 
 def test_a_run_that_is_not_finished_is_in_no_fit():
@@ -160,7 +222,7 @@ def test_a_run_that_is_not_finished_is_in_no_fit():
 
 def test_times_that_are_none_are_left_out():
     found = costs(filters_sweep(DeviceKind.CPU, {8: 0.0, 16: 5.0, 32: 13.2}))
-    assert "with 32 filters takes 2.64 times as long as with 16" in found["growth", "CPU"]
+    assert "with 32 filters takes 2.64 (2.58 to 2.7) times as long as with 16" in found["growth", "CPU"]
 
 
 @pytest.mark.parametrize("odd", [{"data": "e" * 64}, {"precision": Precision.BFLOAT16}, {"batch_size": 128}])

@@ -8,6 +8,7 @@ from helpers.made_up import (
     CPU_SECONDS,
     GPU_SECONDS,
     RATES,
+    VERSIONS,
     both_sweeps,
     filters_sweep,
     make_cell,
@@ -20,7 +21,7 @@ from helpers.made_up import (
 from lenetcli.analysis.runtimes import newest_filters, run_runtimes, runtime_series
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import multiply_adds
-from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.config import DeviceKind, Precision
 from lenetcli.experiment.run import RunState, Timing
 
 
@@ -61,12 +62,13 @@ def test_contended_and_mixed_runs_are_in_doubt_and_named():
     cells = tuple(replace(cell, run=run) for cell, run in zip(sweep.cells, (busy, moved), strict=True))
     series = runtime_series([replace(sweep, cells=cells)])
     doubts = [point.doubt for device in series.devices for point in device.points]
-    assert doubts == ["others used the machine", "measured on several devices"]
+    assert doubts == ["others used the machine", "measured with several numbers of threads"]
     devices = [device.label for device in series.devices]
     assert devices == ["CPU (AMD EPYC 9654, 2 threads)", "CPU (AMD EPYC 9654, 8 threads)"]
     assert series.notes == (
         f"hollow, in no fit or comparison: others used the machine (8 filters, {devices[0]})",
-        f"hollow, in no fit or comparison: measured on several devices (16 filters, {devices[1]})",
+        "hollow, in no fit or comparison: measured with several numbers of threads "
+        f"(16 filters, {devices[1]})",
     )
 
 
@@ -104,7 +106,8 @@ def test_an_undisturbed_seed_counts_in_place_of_disturbed_ones():
     runs[0] = disturb_epoch(runs[0], 0)
     series = run_runtimes(runs)
     (point,) = series.points
-    assert (point.doubt, point.seconds, point.timings) == ("", 9.0, 6)  # 3 epochs of 3 s, of two seeds
+    assert (point.doubt, point.seconds, point.timings) == ("", 9.0, 6)  # 6 s and 12 s, of two seeds
+    assert (point.low, point.high) == (6.0, 12.0)
     assert point.ids == (runs[1].id, runs[2].id)
     assert series.notes == ()
 
@@ -162,14 +165,17 @@ def linear_runs(factors):
     """Runs on the law of 1 s and 1 µs a multiply-add, each off by its factor."""
     sizes = {8 * 2**place: factor for place, factor in enumerate(factors)}
     works = {size: multiply_adds(make_config(filters=size)) for size in sizes}
-    return [time_run(size, [factor * (1 + 1e-6 * works[size])]) for size, factor in sizes.items()]
+    return [time_run(size, [factor * (1 + 1e-6 * works[size])] * 3) for size, factor in sizes.items()]
 
 
-def test_a_law_is_accepted_from_three_points_that_lie_on_it():
+def test_a_law_is_accepted_from_four_points_that_lie_on_it():
+    (device,) = run_runtimes(linear_runs((1, 1, 1, 1))).devices
+    assert (device.law.overhead, device.law.rate) == (pytest.approx(3), pytest.approx(3e-6))
     (device,) = run_runtimes(linear_runs((1, 1, 1))).devices
-    assert (device.law.overhead, device.law.rate) == (pytest.approx(1), pytest.approx(1e-6))
-    (device,) = run_runtimes(linear_runs((1, 1))).devices
-    assert device.law is None  # any two points lie on a line
+    assert device.law is None  # three points are close to a line too easily
+    runs = linear_runs((1, 1, 1, 1))
+    (device,) = run_runtimes([*runs[:3], time_run(64, [runs[3].timings[0].train_seconds])]).devices
+    assert device.law is None  # one epoch is no measurement of a size
     (device,) = run_runtimes(linear_runs((1, 1.3, 1, 1))).devices
     assert device.law.misfit == pytest.approx(0.18, abs=0.005)
     (device,) = run_runtimes(linear_runs((1, 1.4, 1, 1))).devices
@@ -177,11 +183,11 @@ def test_a_law_is_accepted_from_three_points_that_lie_on_it():
 
 
 def test_a_point_in_doubt_is_in_no_law():
-    runs = linear_runs((1, 1, 1, 50))
-    runs[3] = disturb_epoch(runs[3], 0)
+    runs = linear_runs((1, 1, 1, 1, 50))
+    runs[4] = disturb_epoch(runs[4], 0)
     (device,) = run_runtimes(runs).devices
-    assert [point.filters for point in device.clean] == [8, 16, 32]
-    assert device.law.overhead == pytest.approx(1)
+    assert [point.filters for point in device.clean] == [8, 16, 32, 64]
+    assert device.law.overhead == pytest.approx(3)
 
 
 def test_times_that_fall_have_no_law():
@@ -221,6 +227,9 @@ def test_the_rows_are_the_plotted_numbers():
         "doubt": "",
         "runs": runs[0].id,
         "recipe": BASE.recipe,
+        "host": "bench",
+        "threads": 2,
+        "label": "CPU (AMD EPYC 9654)",
     }
     assert (rows[1]["filters"], rows[1]["doubt"]) == (16, "others used the machine")
     assert len(rows) == 2
@@ -228,7 +237,7 @@ def test_the_rows_are_the_plotted_numbers():
 
 def test_devices_of_other_settings_have_none_in_common():
     runs = [make_run(replace(BASE, lr=rate)) for rate in (0.1, 0.2)]
-    assert run_runtimes(runs).setting == ""
+    assert run_runtimes(runs).setting == "batch 64"
     assert run_runtimes(runs[:1]).setting == "learning rate 0.1, batch 64"
 
 
@@ -236,7 +245,7 @@ def test_chosen_runs_of_other_settings_are_another_series():
     runs = [make_run(replace(BASE, batch_size=size), RATES[0.1], seconds=2.0) for size in (64, 128)]
     series = run_runtimes(runs)
     labels = [device.label for device in series.devices]
-    assert labels == [f"CPU (AMD EPYC 9654), learning rate 0.1, batch {size}" for size in (64, 128)]
+    assert labels == [f"CPU (AMD EPYC 9654), batch {size}" for size in (64, 128)]
     assert series.epochs == 10
 
 
@@ -269,3 +278,58 @@ def test_the_newest_filters_sweep_of_each_kind_with_a_measured_run():
     assert newest_filters([gpu, planned]) == (gpu,)
     assert newest_filters([gpu, newer]) == (newer, gpu)  # the CPU first
     assert newest_filters([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "texts"),
+    [
+        ("batch_size", (16, 64, 1024), ("batch 16", "batch 64", "batch 1024")),
+        ("kernel_size", (3, 5), ("kernel 3×3", "kernel 5×5")),
+        ("precision", tuple(Precision), ("float32", "bfloat16")),
+        ("hidden_units", (64, 128), ("64 hidden units", "128 hidden units")),
+        ("lr", (0.1, 0.2), ("learning rate 0.1", "learning rate 0.2")),
+        ("shards", (4, 2), ("", "shards 2")),
+    ],
+)
+def test_a_sweep_over_another_parameter_is_a_series_for_each_value(field, values, texts):
+    base = replace(BASE, shards=4)
+    cells = [
+        make_cell(field, value, RATES[0.1][:3], base=base, seconds=float(n))
+        for n, value in enumerate(values, 1)
+    ]
+    series = runtime_series([make_sweep(field, 3, cells)])
+    assert [len(device.points) for device in series.devices] == [1] * len(values)
+    suffixes = [
+        device.label.removeprefix("CPU (AMD EPYC 9654)").removeprefix(", ") for device in series.devices
+    ]
+    assert suffixes == list(texts)
+
+
+def test_seeds_and_default_shards_split_no_curve():
+    sizes = [(8, 2), (16, 2), (32, 4), (64, 4)]  # the rule of recipe 1
+    configs = [make_config(filters=f, shards=s, seed=n, recipe=1) for n, (f, s) in enumerate(sizes)]
+    (device,) = run_runtimes([make_run(config, [0.9] * 3) for config in configs]).devices
+    assert [point.filters for point in device.points] == [8, 16, 32, 64]
+
+
+@pytest.mark.parametrize(
+    ("change", "texts"),
+    [
+        ({"host": "lab2"}, ("host bench", "host lab2")),
+        ({"versions": {**VERSIONS, "tensorflow": "2.20.0"}}, ("tensorflow 2.21.0", "tensorflow 2.20.0")),
+        ({"threads": 8}, ("2 threads", "8 threads")),
+    ],
+)
+def test_what_decides_the_speed_is_another_series_and_said_where_it_differs(change, texts):
+    first, other = time_run(8, [1.0] * 3), time_run(16, [1.0] * 3)
+    other = replace(other, attempts=(replace(other.attempts[0], **change),))
+    assert [device.label for device in run_runtimes([first, first]).devices] == ["CPU (AMD EPYC 9654)"]
+    labels = [device.label for device in run_runtimes([first, other]).devices]
+    assert labels == [f"CPU (AMD EPYC 9654, {text})" for text in texts]
+
+
+def test_another_commit_of_a_checkout_is_no_other_software():
+    first, other = time_run(8, [1.0] * 3), time_run(16, [1.0] * 3)
+    versions = {**VERSIONS, "commit": "0123456789ab"}
+    other = replace(other, attempts=(replace(other.attempts[0], versions=versions),))
+    assert len(run_runtimes([first, other]).devices) == 1

@@ -88,4 +88,4 @@ def test_a_runtime_with_the_digits_of_the_parameters_grows_neither_faster_nor_mo
     cells = [make_cell("filters", size, [0.9] * 5, seconds=[time] * 5) for size, time in times.items()]
     paragraphs = conclude_runtimes(runtime_series([make_sweep("filters", 5, cells)]))
     (text,) = [one.text for part in paragraphs for one in part if one.topic == "growth"]
-    assert "whether it grows faster than they do, the spread of the epochs hides" in text
+    assert "whether it grows faster than they do, the spread of the times hides" in text

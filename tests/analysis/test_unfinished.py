@@ -15,7 +15,11 @@ def commands(*sweeps):
     return {statement.text: statement.command for statement in conclude_missing(sweeps)}
 
 
-NO_GPU = "No sweep over filters on a GPU has been timed."
+NO_GPU = (
+    "No sweep over filters on a GPU has been timed. That needs an NVIDIA GPU, in this machine or in another "
+    "one to which the store is copied; there lenetcli devices says whether it can be used, and what is "
+    "missing."
+)
 NO_CPU = "No sweep over filters on a CPU has been timed."
 
 
@@ -42,10 +46,10 @@ def test_another_setting_and_several_seeds_are_kept():
     sweep = filters_sweep(DeviceKind.CPU, CPU_SECONDS, base=base)
     sweep = replace(sweep, request=replace(sweep.request, batch_size=256))
     assert commands(sweep)[NO_GPU] == (
-        "lenetcli sweep filters 8 16 32 64 --epochs 5 --batch-size 256 --device gpu"
+        "lenetcli sweep filters 8 16 32 64 128 256 --epochs 5 --batch-size 256 --device gpu"
     )
     seeds = filters_sweep(DeviceKind.CPU, CPU_SECONDS, epochs=10, seeds=2)
-    assert commands(seeds)[NO_GPU] == "lenetcli sweep filters 8 16 32 64 --seeds 2 --device gpu"
+    assert commands(seeds)[NO_GPU] == "lenetcli sweep filters 8 16 32 64 128 256 --seeds 2 --device gpu"
 
 
 @pytest.mark.parametrize("data", [MNIST, BASE.data])

@@ -10,6 +10,7 @@ from lenetcli.analysis.ranking import rank
 from lenetcli.analysis.statements import Statement
 from lenetcli.experiment.architecture import CLASSES, count_parameters
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
+from lenetcli.experiment.recipes import choose_shards
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
 
@@ -158,6 +159,12 @@ CPU_SECONDS = {8: 2.6, 16: 5.0, 32: 13.2, 64: 41.0}
 GPU_SECONDS = {8: 0.62, 16: 0.64, 32: 0.71, 64: 1.02, 128: 2.1, 256: 6.3}
 
 
+def shard(base: Config, filters: int) -> Config:
+    """A configuration with the default number of shards for so many filters."""
+    shards = choose_shards(filters, base.batch_size, base.device, base.recipe)
+    return replace(base, shards=shards)
+
+
 def filters_sweep(device: DeviceKind, seconds: dict[int, float], *, epochs: int = 5, **options) -> Sweep:
     """A sweep over filters with these seconds an epoch."""
     base = replace(options.pop("base", BASE), device=device)
@@ -166,7 +173,15 @@ def filters_sweep(device: DeviceKind, seconds: dict[int, float], *, epochs: int 
     )
     seeds = options.pop("seeds", 1)
     cells = [
-        make_cell("filters", size, RATES[0.1][:epochs], base=base, seconds=float(time), seed=seed, **options)
+        make_cell(
+            "filters",
+            size,
+            RATES[0.1][:epochs],
+            base=shard(base, size),
+            seconds=float(time),
+            seed=seed,
+            **options,
+        )
         for size, time in seconds.items()
         for seed in range(seeds)
     ]

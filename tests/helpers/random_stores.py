@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from helpers.made_up import BASE, MadeUpEvidence, make_cell, make_sweep
+from helpers.made_up import BASE, VERSIONS, MadeUpEvidence, make_cell, make_sweep
 from hypothesis import strategies as st
 
 from lenetcli.experiment.architecture import CLASSES, count_parameters, multiply_adds
@@ -29,6 +29,14 @@ WEIGHTS = (
 )
 """How much the images, the run and the epoch decide which images are right."""
 SIZES = (8, 16, 32, 64, 128, 256, 1, 2, 700)
+TIMED_FATES = ("done",) * 9 + ("partly", "never", "contended", "diverged", "zero", "clock set", "moved")
+MACHINES = (
+    {},
+    {"host": "lab2"},
+    {"threads": 1},
+    {"versions": {**VERSIONS, "tensorflow": "2.20.0"}},
+    {"host": "lab2", "threads": 16},
+)
 NAMES = {DeviceKind.CPU: "AMD EPYC 9654", DeviceKind.GPU: "NVIDIA H100 80GB HBM3"}
 
 
@@ -243,13 +251,16 @@ def filters_sweeps(draw, seed):
         count = draw(st.sampled_from((multiply_adds, count_parameters)))
         batch = draw(st.sampled_from((64,) * 9 + (128,)))
         base = replace(BASE, device=device, batch_size=batch, shards=1 if device is DeviceKind.GPU else 4)
+        fates = draw(st.sampled_from((TIMED_FATES, TIMED_FATES, ("contended",), ("done",))))
+        machines = draw(st.sampled_from((MACHINES[:1],) * 4 + (MACHINES[:2], MACHINES[1:3], MACHINES)))
         cells = []
         for size in sizes:
             work = count(replace(base, filters=size)) / 1e6
             for number in range(seeds):
                 times = (overhead + 0.3 * work**power) * np.exp(noise * rng.standard_normal(epochs))
-                fate = rng.choice(["done"] * 8 + ["partly", "never", "contended", "diverged"])
-                cells.append(make_timed_cell(rng, fate, size, number, times.tolist(), base))
+                fate = rng.choice(fates)
+                cell = make_timed_cell(rng, fate, size, number, times.tolist(), base)
+                cells.append(move_cell(rng, cell, machines, moves=fate == "moved"))
         if any(cell.run and cell.run.epochs for cell in cells):
             sweeps.append(make_sweep("filters", epochs, cells, Request(epochs=epochs, device=device.value)))
     return sweeps
@@ -258,6 +269,8 @@ def filters_sweeps(draw, seed):
 def make_timed_cell(rng, fate, size, number, times, base):
     """A cell of a sweep over filters with the fate and the times of its run."""
     epochs = len(times)
+    if fate == "zero":
+        times[rng.integers(epochs)] = rng.choice([0.0, -3596.7])
     options = {"seed": number, "base": base, "seconds": times, "target": epochs}
     options |= {"device_name": NAMES[base.device], "contended": fate == "contended"}
     if fate == "never":
@@ -265,4 +278,22 @@ def make_timed_cell(rng, fate, size, number, times, base):
     if fate in ("partly", "diverged"):
         state = RunState.DIVERGED if fate == "diverged" else RunState.INTERRUPTED
         return make_cell("filters", size, [0.9] * rng.integers(epochs), state=state, **options)
-    return make_cell("filters", size, [0.97] * epochs, **options)
+    cell = make_cell("filters", size, [0.97] * epochs, **options)
+    if fate != "clock set":
+        return cell
+    (attempt,), place = cell.run.attempts, rng.integers(epochs)
+    timings = [replace(timing, clock_set=n == place) for n, timing in enumerate(attempt.timings)]
+    return replace(cell, run=replace(cell.run, attempts=(replace(attempt, timings=tuple(timings)),)))
+
+
+def move_cell(rng, cell, machines, *, moves):
+    """The cell on one of some machines; if it moves, the last epochs on another one."""
+    if cell.run is None:
+        return cell
+    (attempt,) = cell.run.attempts
+    attempts = [replace(attempt, **machines[rng.integers(len(machines))])]
+    if moves and len(attempt.timings) > 1:
+        other = MACHINES[rng.integers(len(MACHINES))]
+        first, last = attempt.timings[:1], attempt.timings[1:]
+        attempts = [replace(attempts[0], timings=first), replace(attempt, number=2, timings=last, **other)]
+    return replace(cell, run=replace(cell.run, attempts=tuple(attempts)))

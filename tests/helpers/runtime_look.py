@@ -9,8 +9,10 @@ from helpers.rate_look import read, recognise
 from helpers.rate_sentences import COUNT, many
 from scipy import optimize, stats
 
-LABEL = r"(?:CPU|GPU) \(.+?\)(?:, .+?)?"
+LABEL = r"(?:CPU|GPU) \([^()]+\)(?:, [^:;()]+?)?"
 MODEL = r"fit of overhead plus time in proportion to the multiply-adds"
+FILTERS = r"\d[\d, and]* filters?"
+DOUBTS = r"\((?P<doubts>[^()]+)\)"
 VALUES = r"(?P<values>\d[\w., ()]*)"
 SENTENCES = {
     "parameters": (
@@ -26,20 +28,39 @@ SENTENCES = {
         r"(?P<crossing>[\d,]+) filters\."
     ),
     "growth": (
-        rf"On the (?P<label>{LABEL}), training with (?P<large>\d+) filters takes (?P<factor>{COUNT}) times "
-        rf"as "
-        rf"long as with (?P<small>\d+), for (?P<size>{COUNT}) times the parameters: (?P<verdict>too few "
-        rf"epochs "
-        r"were timed to compare the two|it grows faster than they do|it grows more slowly than they "
-        r"do|whether "
-        r"it grows faster than they do, the spread of the epochs hides)(?:\. As a power of the number of "
-        r"filters, runtime has the exponent (?P<exponent>−?[\d.]+) ± (?P<margin>[\d.]+) \(95%\))?\."
+        rf"On the (?P<label>{LABEL}), training with (?P<large>\d+) filters? takes (?P<factor>{COUNT})"
+        rf"(?: \((?P<least>{COUNT}) to (?P<most>{COUNT})\))? times as long as with (?P<small>\d+), for "
+        rf"(?P<size>{COUNT}) times the parameters: (?P<verdict>too few epochs were timed to compare "
+        rf"the two|it "
+        r"grows faster than they do|it grows more slowly than they do|whether it grows faster than "
+        r"they do, the "
+        r"spread of the times hides)(?:\. As a power of the number of filters, runtime has the exponent "
+        r"(?P<exponent>−?[\d.]+) ± (?P<margin>[\d.]+) \(95%\))?\."
+    ),
+    "all_in_doubt": (
+        rf"On the (?P<label>{LABEL}), training with (?P<large>\d+) filters? took (?P<factor>{COUNT}) "
+        rf"times as "
+        rf"long as with (?P<small>\d+), for (?P<size>{COUNT}) times the parameters\. That is in doubt "
+        rf"{DOUBTS}, "
+        r"and nothing is concluded from it\."
+    ),
+    "some_in_doubt": (
+        rf"Left out on the (?P<label>{LABEL}), since times are in doubt: (?P<sizes>{FILTERS}) {DOUBTS}\."
+    ),
+    "spread": (
+        r"(?:(?P<one>There is one run of each size, so that the spread is that of its epochs \(their "
+        r"quartiles\): "
+        r"how far the times of several runs would differ is not known)|The spread is from the fastest to the "
+        r"slowest run of a size(?P<some>; where a size has one run, it is that of its epochs \(their "
+        r"quartiles\), "
+        r"and how far several would differ is not known)?)\."
     ),
     "no_law": rf"No {MODEL} describes these runtimes, so that where overhead ends cannot be read from them\.",
     "law": (
         rf"A {MODEL} meets every point within (?P<misfit>\d+)%: (?:(?P<all>the arithmetic|overhead) takes "
         rf"most of "
-        r"the time at every size measured|overhead takes most of the time below about (?P<turn>\d+) filters, "
+        r"the time at every size measured|overhead takes most of the time below about (?P<turn>\d+) "
+        r"filters?, "
         r"the arithmetic above)\."
     ),
     "reason": (
@@ -50,17 +71,29 @@ SENTENCES = {
         r"(?P<convolution>\d+)% of the multiply-adds\. So the runtime of large networks grows faster than "
         r"their parameters; in small ones that is hidden by the overhead, the time that a step takes "
         r"whatever the size\."
+        r"(?P<gpu> A GPU has thousands of arithmetic units, which a small network does not fill: "
+        r"there, a larger "
+        r"network takes hardly longer, until the units are busy\.)?"
     ),
-    "unlike": rf"{LABEL} and {LABEL} are not compared: their data or settings differ\.",
-    "nothing_common": rf"{LABEL} and {LABEL} share no number of filters that both measured without doubt\.",
+    "unlike": rf"(?P<gpu>{LABEL}) and (?P<cpu>{LABEL}) are not compared: their data or settings differ\.",
+    "nothing_common": rf"(?P<gpu>{LABEL}) and (?P<cpu>{LABEL}) share no number of filters that both "
+    r"measured\.",
     "speedup": (
-        rf"Speed-up of the {LABEL} over the {LABEL}: (?P<ratios>{many(rf'{COUNT} [(][0-9]+ filters[)]')})\. "
-        r"By more than the spread of the epochs, the GPU is faster at (?P<sizes>none of these sizes|"
-        r"[\d, and]+ filters)\.(?P<grows> The speed-up grows with the size\.)?"
+        rf"Speed-up of the (?P<gpu>{LABEL}) over the (?P<cpu>{LABEL}?)(?: with (?P<threads>\d+) threads?)?: "
+        rf"(?P<ratios>{many(rf'{COUNT} [(][0-9]+ filters?[)]')})(?:\. By more than the spread of the "
+        rf"times, the "
+        rf"GPU is faster at (?P<sizes>none of these sizes|{FILTERS})\.(?P<grows> The speed-up grows with the "
+        r"size\.)?|(?P<doubt>; all of that is in doubt, see above)\.)"
     ),
     "unfinished": rf"Not finished on the (?P<device>CPU|GPU) and not compared: filters {VALUES}\.",
     "diverged": rf"Diverged on the (?P<device>CPU|GPU) and not compared: filters {VALUES}\.",
-    "missing_device": r"No sweep over filters on a (?P<device>CPU|GPU) has been timed\.",
+    "missing_device": (
+        r"No sweep over filters on a (?P<device>CPU|GPU) has been timed\.(?P<how> That needs an "
+        r"NVIDIA GPU, in this "
+        r"machine or in another one to which the store is copied; there lenetcli devices says whether "
+        r"it can be "
+        r"used, and what is missing\.)?"
+    ),
 }
 
 
@@ -77,31 +110,101 @@ def count_arithmetic(size):
     return 784 * 9 * size + 196 * 9 * size**2 + 49 * 128 * size + 1280
 
 
+class Point:
+    """What a size took under the same conditions, in seconds an epoch."""
+
+    def __init__(self, runs):
+        """Of pairs of a run and the seconds of its epochs, and the reason for doubt, empty without one."""
+        clean = [(run, seconds) for run, seconds, doubt in runs if not doubt]
+        used = clean or [(run, seconds) for run, seconds, _ in runs]
+        self.doubt = "" if clean else runs[0][2]
+        self.runs, self.epochs = len(used), sum(len(seconds) for _, seconds in used)
+        if len(used) > 1:
+            medians = [float(np.median(seconds)) for _, seconds in used]
+            self.middle, self.low, self.high = float(np.median(medians)), min(medians), max(medians)
+        else:
+            quartiles = np.percentile(used[0][1], (50, 25, 75))
+            self.middle, self.low, self.high = map(float, quartiles)
+
+    @property
+    def is_solid(self):
+        return not self.doubt and self.epochs >= 3
+
+
+def find_conditions(run):
+    """Machine, software and setting of each timed epoch, in their order."""
+    return [
+        (
+            run.config.device.value.upper(),
+            attempt.host,
+            attempt.threads if run.config.device == "cpu" else 0,
+            attempt.versions["tensorflow"],
+            run.config.batch_size,
+        )
+        for attempt in run.attempts
+        for _ in attempt.timings
+    ]
+
+
+def find_doubt(run, epochs):
+    timings = [timing for attempt in run.attempts for timing in attempt.timings]
+    conditions = find_conditions(run)
+    if run.state == "diverged":
+        return "diverged"
+    if len(run.curve) < epochs:
+        return f"only {len(run.curve)} of"
+    for place, text in ((1, "hosts"), (2, "numbers of threads"), (3, "versions of the software")):
+        if len({condition[place] for condition in conditions}) > 1:
+            return f"measured {'on' if place == 1 else 'with'} several {text}"
+    if any(timing.contended for timing in timings):
+        return "others used the machine"
+    return "the clock was set" if any(timing.clock_set for timing in timings) else ""
+
+
 class RuntimeLook:
     """The look at the statements on sweeps over filters."""
 
     def __init__(self, sweeps):
         self.sweeps = {sweep.device.value.upper(): sweep for sweep in sweeps}
-        self.times = {device: self.find_times(sweep) for device, sweep in self.sweeps.items()}
-        self.topics, self.device, self.missing = [], None, {device: set() for device in self.sweeps}
-        timed = [run.config.filters for sweep in sweeps for run in sweep.runs if run.curve]
-        self.sizes = sorted(set(timed))
+        self.series = {}
+        for sweep in sweeps:
+            for run in sweep.runs:
+                timings = [timing for attempt in run.attempts for timing in attempt.timings]
+                seconds = [t.train_seconds for t in timings if t.train_seconds > 0 and not t.clock_set]
+                if seconds:
+                    sizes = self.series.setdefault(find_conditions(run)[-1], {})
+                    timed = (run, seconds, find_doubt(run, sweep.epochs))
+                    sizes.setdefault(run.config.filters, []).append(timed)
+        self.series = {key: {n: Point(sizes[n]) for n in sorted(sizes)} for key, sizes in self.series.items()}
+        self.topics, self.key, self.missing = [], None, {device: set() for device in self.sweeps}
+        self.named = set()
+        self.sizes = sorted({size for sizes in self.series.values() for size in sizes})
 
-    def find_times(self, sweep):
-        """The seconds of the epochs of undisturbed whole runs, by size."""
-        times = {}
-        for run in sorted(sweep.runs, key=lambda run: run.config.filters):
-            seconds = [timing.train_seconds for attempt in run.attempts for timing in attempt.timings]
-            contended = any(timing.contended for attempt in run.attempts for timing in attempt.timings)
-            if run.state != "diverged" and len(run.curve) == sweep.epochs and not contended:
-                times.setdefault(run.config.filters, []).extend(seconds)
-        return times
+    def find(self, label):
+        """The key of the series with a label."""
+        kind, parts = label[:3], [part.strip() for part in re.split(r"[(),]", label[3:]) if part.strip()]
+        keys = []
+        for key in self.series:
+            texts = {f"host {key[1]}", f"{key[2]} thread", f"{key[2]} threads", f"tensorflow {key[3]}"}
+            texts |= {f"batch {key[4]}", "AMD EPYC 9654", "NVIDIA H100 80GB HBM3"}
+            if key[0] == kind and texts.issuperset(parts):
+                keys.append(key)
+        assert len(keys) == 1, f"{label} is one of {keys}"
+        return keys[0]
+
+    def clean(self, key):
+        return {size: point for size, point in self.series[key].items() if not point.doubt}
+
+    def solid(self, key):
+        return {size: point for size, point in self.series[key].items() if point.is_solid}
 
     def look(self, statement):
         """Check a statement."""
         name, match = recognise(SENTENCES, statement)
         self.topics.append(name)
-        assert bool(statement.command) == (name in ("unfinished", "missing_device"))
+        measures_again = statement.command.endswith(" --remeasure")
+        assert measures_again == name.endswith("in_doubt")
+        assert bool(statement.command) == (measures_again or name in ("unfinished", "missing_device"))
         getattr(self, name)(**match.groupdict())
 
     def parameters(self, square, linear, constant, least, small, most, large, growth, factor, **rest):
@@ -121,28 +224,32 @@ class RuntimeLook:
         nearly = [size for size in self.sizes if 9 * size**2 <= 0.1 * count_parameters(size)]
         assert int(rest["up"] or 0) == (nearly[-1] if nearly and share > 50 else 0)
 
-    def growth(self, label, large, factor, small, size, verdict, exponent, margin):
-        self.device = label[:3]
-        times = self.times[self.device]
-        sizes = sorted(times)
+    def growth(self, label, large, factor, least, most, small, size, verdict, exponent, margin):
+        self.key = self.find(label)
+        points, solid = self.clean(self.key), self.solid(self.key)
+        sizes = list(points)
+        first, last = points[sizes[0]], points[sizes[-1]]
         assert (int(small), int(large)) == (sizes[0], sizes[-1]) and len(sizes) > 1
         ratio = count_parameters(sizes[-1]) / count_parameters(sizes[0])
-        medians = [float(np.median(times[size])) for size in sizes]
-        assert is_near(factor, medians[-1] / medians[0]) and is_near(size, ratio)
-        (low1, high1), (low2, high2) = (np.percentile(times[sizes[end]], (25, 75)) for end in (0, -1))
+        assert is_near(factor, last.middle / first.middle) and is_near(size, ratio)
+        low, high = last.low / first.high, last.high / first.low
+        assert least is None or (is_near(least, low) and is_near(most, high))
         if "too few" in verdict:
-            assert min(len(times[sizes[0]]), len(times[sizes[-1]])) < 3
+            assert not (first.is_solid and last.is_solid) and least is None
         elif "faster" in verdict and "whether" not in verdict:
-            assert low2 / high1 > ratio and read(factor) > read(size)
+            assert low > ratio and read(factor) > read(size)
         elif "slowly" in verdict:
-            assert high2 / low1 < ratio and read(factor) < read(size)
+            assert high < ratio and read(factor) < read(size)
         else:
-            assert low2 / high1 <= ratio <= high2 / low1 or factor == size
-        _, rate, misfit = self.fit()
-        has_law = len(sizes) > 3 and rate > 1e-12 and misfit <= 0.2
-        assert (exponent is None) == (len(sizes) < 3 or has_law)
+            assert low <= ratio <= high or factor == size
+        assert least or "too few" in verdict or f"{low:.3g}" == f"{high:.3g}"
+        has_law = False
+        if len(solid) > 3:
+            _, rate, misfit = self.fit()
+            has_law = rate > 1e-12 and misfit <= 0.2
+        assert (exponent is None) == (len(solid) < 3 or has_law)
         if exponent:
-            xs, ys = np.log(sizes), np.log(medians)
+            xs, ys = np.log(list(solid)), np.log([point.middle for point in solid.values()])
             fit, covariance = np.polyfit(xs, ys, 1), np.linalg.pinv(np.vstack([xs, np.ones(len(xs))]).T)
             rest = ys - np.polyval(fit, xs)
             error = math.sqrt(float(rest @ rest) / (len(xs) - 2) * float(covariance[0] @ covariance[0]))
@@ -151,8 +258,9 @@ class RuntimeLook:
 
     def fit(self):
         """The overhead, the rate and the misfit of the least relative deviations, neither below 0."""
-        times = {size: float(np.median(values)) for size, values in self.times[self.device].items()}
-        seconds, works = np.array(list(times.values())), np.array([count_arithmetic(s) / 1e6 for s in times])
+        solid = self.solid(self.key)
+        seconds = np.array([point.middle for point in solid.values()])
+        works = np.array([count_arithmetic(size) / 1e6 for size in solid])
         matrix = np.vstack([1 / seconds, works / seconds]).T
         (overhead, rate), _ = optimize.nnls(matrix, np.ones(len(seconds)))
         return overhead, rate, float(np.abs(matrix @ [overhead, rate] - 1).max())
@@ -163,7 +271,7 @@ class RuntimeLook:
 
     def law(self, misfit, all, turn):
         overhead, rate, deviation = self.fit()
-        sizes = sorted(self.times[self.device])
+        sizes = list(self.solid(self.key))
         assert (
             rate > 0 and deviation * 100 <= int(misfit) <= max(deviation * 100 + 1, 1) and int(misfit) <= 20
         )
@@ -176,29 +284,61 @@ class RuntimeLook:
                 below[0] <= overhead <= below[1] and sizes[0] <= int(turn) + 1 and int(turn) - 1 <= sizes[-1]
             )
 
-    def reason(self, size, dense, convolution):
+    def in_doubt(self, key, doubts):
+        """The sizes that can be measured again, whose reasons are said."""
+        passing = {
+            n: p for n, p in self.series[key].items() if p.doubt and p.doubt[:4] not in ("dive", "only")
+        }
+        assert set(re.split(", | and ", doubts)) == {point.doubt for point in passing.values()}
+        self.named |= {(key, size) for size in passing}
+        return list(passing)
+
+    def all_in_doubt(self, label, large, factor, small, size, doubts):
+        key = self.find(label)
+        points = self.series[key]
+        sizes = list(points)
+        assert self.in_doubt(key, doubts) and len(self.clean(key)) < 2 <= len(sizes)
+        assert (int(small), int(large)) == (sizes[0], sizes[-1])
+        assert is_near(factor, points[sizes[-1]].middle / points[sizes[0]].middle)
+        assert is_near(size, count_parameters(sizes[-1]) / count_parameters(sizes[0]))
+
+    def some_in_doubt(self, label, sizes, doubts):
+        key = self.find(label)
+        assert [int(size) for size in re.findall(r"\d+", sizes)] == self.in_doubt(key, doubts)
+        assert len(self.clean(key)) > 1 or len(self.series[key]) == 1
+
+    def spread(self, one, some):
+        counts = {point.runs for key in self.series for point in self.clean(key).values()}
+        assert (one is not None, some is not None) == (counts == {1}, len(counts) > 1 and 1 in counts)
+
+    def reason(self, size, dense, convolution, gpu):
         size = int(size)
         assert size == self.sizes[-1]
         assert abs(int(dense) - 100 * (49 * size + 1) * 128 / count_parameters(size)) <= 0.501
         assert abs(int(convolution) - 100 * 196 * 9 * size**2 / count_arithmetic(size)) <= 0.501
+        assert (gpu is not None) == any(key[0] == "GPU" for key in self.series)
 
-    def unlike(self):
-        assert len({sweep.base.batch_size for sweep in self.sweeps.values()}) == 2
+    def unlike(self, gpu, cpu):
+        assert self.find(gpu)[4] != self.find(cpu)[4]
 
-    def nothing_common(self):
-        assert not self.times["CPU"].keys() & self.times["GPU"].keys()
+    def nothing_common(self, gpu, cpu):
+        gpu, cpu = self.find(gpu), self.find(cpu)
+        assert gpu[4] == cpu[4] and not self.series[gpu].keys() & self.series[cpu].keys()
 
-    def speedup(self, ratios, sizes, grows):
-        assert len({sweep.base.batch_size for sweep in self.sweeps.values()}) == 1
-        cpu, gpu = self.times["CPU"], self.times["GPU"]
-        true = {size: float(np.median(cpu[size]) / np.median(gpu[size])) for size in sorted(cpu.keys() & gpu)}
-        found = {int(size): ratio for ratio, size in re.findall(rf"({COUNT}) \((\d+) filters\)", ratios)}
+    def speedup(self, gpu, cpu, threads, ratios, sizes, grows, doubt):
+        gpu, cpu = self.find(gpu), self.find(cpu)
+        assert gpu[4] == cpu[4] and int(threads or cpu[2]) == cpu[2]
+        common = self.clean(gpu).keys() & self.clean(cpu).keys()
+        assert bool(doubt) == (not common)
+        common = common or self.series[gpu].keys() & self.series[cpu].keys()
+        pairs = {size: (self.series[gpu][size], self.series[cpu][size]) for size in sorted(common)}
+        true = {size: two.middle / one.middle for size, (one, two) in pairs.items()}
+        found = {int(size): ratio for ratio, size in re.findall(rf"({COUNT}) \((\d+) filters?\)", ratios)}
         assert list(found) == list(true) and all(is_near(ratio, true[size]) for size, ratio in found.items())
+        if doubt:
+            return
         pays = [
-            size
-            for size in true
-            if min(len(cpu[size]), len(gpu[size])) >= 3
-            and np.percentile(gpu[size], 75) < np.percentile(cpu[size], 25)
+            size for size, (one, two) in pairs.items() if one.is_solid and two.is_solid and one.high < two.low
         ]
         assert [int(size) for size in re.findall(r"\d+", sizes)] == pays
         assert all(true[size] > 1 for size in pays)
@@ -235,19 +375,19 @@ class RuntimeLook:
         self.missing[device] |= set(runs)
 
     def look_at_pairs(self):
-        """Every size is accounted for, and there is a word on each device."""
-        for device, sweep in self.sweeps.items():
-            sizes = {cell.config.filters for cell in sweep.cells}
-            disturbed = {run.config.filters for run in sweep.runs if run.contended}
-            assert sizes == self.times[device].keys() | self.missing[device] | disturbed, (
-                "a size that is nowhere"
-            )
+        """Every size that was measured is accounted for, and there is a word on each series."""
+        for key, points in self.series.items():
+            for size, point in points.items():
+                of_sweep = size in self.missing[key[0]]
+                assert not point.doubt or of_sweep or (key, size) in self.named, "a size that is nowhere"
         topics = self.topics
-        grown = [device for device, times in self.times.items() if len(times) > 1]
+        grown = [key for key in self.series if len(self.clean(key)) > 1]
         assert topics.count("growth") == len(grown)
-        assert topics.count("law") + topics.count("no_law") == sum(len(self.times[d]) > 3 for d in grown)
-        compared = [topic for topic in topics if topic in ("unlike", "nothing_common", "speedup")]
-        assert len(compared) == (len(self.sweeps) == 2)
+        assert topics.count("law") + topics.count("no_law") == sum(len(self.solid(key)) > 3 for key in grown)
+        gpus, cpus = ([key for key in self.series if key[0] == kind] for kind in ("GPU", "CPU"))
+        like = [(gpu, cpu) for gpu in gpus for cpu in cpus if gpu[4] == cpu[4]]
+        assert topics.count("speedup") + topics.count("nothing_common") == len(like)
+        assert topics.count("unlike") == (bool(gpus and cpus) and not like)
 
-    def missing_device(self, device):
-        assert device not in self.sweeps
+    def missing_device(self, device, how):
+        assert device not in self.sweeps and (how is not None) == (device == "GPU")

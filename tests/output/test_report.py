@@ -47,7 +47,8 @@ def document(evidence, tmp_path_factory):
 
 
 def read_words(path):
-    text = " ".join(page.extract_text() for page in PdfReader(path).pages)
+    pages = enumerate(PdfReader(path).pages, 1)
+    text = " ".join(page.extract_text().removesuffix(str(number)) for number, page in pages)
     return " ".join(text.replace("\n", " ").split())
 
 
@@ -88,7 +89,7 @@ def test_the_command_for_a_missing_device_keeps_the_setting(tmp_path):
     sweep = replace(sweep, request=replace(sweep.request, batch_size=256))
     make(MadeUpEvidence([sweep])).write(tmp_path / "cpu.pdf")
     words = read_words(tmp_path / "cpu.pdf").replace(" ", "")
-    assert "lenetclisweepfilters8163264--epochs5--batch-size256--devicegpu" in words
+    assert "lenetclisweepfilters8163264128256--epochs5--batch-size256--devicegpu" in words
 
 
 def test_user_text_is_text(document):

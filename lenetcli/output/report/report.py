@@ -31,7 +31,7 @@ class Report:
     def missing(self) -> list[str]:
         """Sentences on the experiments of the exercise that the store lacks, each with the command for it."""
         statements = (*self.facts.learning_rates.missing, *self.facts.filters.missing)
-        return [f"{statement.text} This trains it: {statement.command}" for statement in statements]
+        return [f"{statement.text} {statement.purpose} {statement.command}" for statement in statements]
 
     def files(self) -> dict[str, bytes]:
         """The facts and the figures as SVG, by file name.

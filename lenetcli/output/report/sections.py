@@ -120,29 +120,39 @@ def describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str], recipes:
     sizes = sorted({point.filters for point in series.points})
     networks = {parameter_law(device.config): device.config for device in series.devices}
     duration = "an epoch" if series.epochs == 1 else plural(series.epochs, "epoch")
-    most_seeds = max(len(point.ids) for point in series.points)
-    seeds = f" of {most_seeds} seeds" if most_seeds > 1 else ""
+    times = "" if series.epochs == 1 else f" times {series.epochs}"
+    several = any(len(point.ids) > 1 for point in series.points)
+    middle = f"median epoch{times}{', median over the runs' if several else ''}"
+    spread = _describe_spread(series)
     setting = _write_setting(series)
     fitted = any(device.law for device in series.devices)
     law = " Lines: overhead plus time in proportion to the arithmetic, fitted." if fitted else ""
-    doubt = "; * in doubt, hollow in the figure: the sweep with --remeasure measures again"
+    doubt = "; * in doubt, hollow in the figure" if any(point.doubt for point in series.points) else ""
     return Section(
         introduction=tuple(conclude_parameters(config, sizes) for config in networks.values()),
         figure=Figure(
             "runtime.svg",
-            f"Training time of {duration} by number of parameters (median epoch{seeds}; bars: quartiles of "
-            f"the epochs), labelled with the number of filters; {setting}.{law}{_write_notes(series.notes)}",
+            f"Training time of {duration} by number of parameters ({middle}; bars: {spread}), labelled with "
+            f"the number of filters; {setting}.{law}{_write_notes(series.notes)}",
             series,
         ),
         table=Table(
             ("filters", "parameters", *(device.label for device in series.devices)),
             tuple(_filters_row(series, size) for size in sizes),
-            f"Training time of {duration} in seconds, with the quartiles of the epochs"
-            f"{doubt if any(point.doubt for point in series.points) else ''}.",
+            f"Training time of {duration} in seconds ({middle}); in brackets: {spread}{doubt}.",
         ),
-        paragraphs=tuple(filter(None, (*conclude_runtimes(series), tuple(unfinished)))),
+        paragraphs=tuple(filter(None, (*conclude_runtimes(series, sweeps), tuple(unfinished)))),
         missing=missing,
     )
+
+
+def _describe_spread(series: RuntimeSeries) -> str:
+    """What the bars and the brackets of runtimes are."""
+    counts = {len(point.ids) for point in series.points}
+    if counts == {1}:
+        return "quartiles of the epochs of the one run"
+    runs = "fastest and slowest run"
+    return f"{runs}, quartiles of the epochs where there is one run" if 1 in counts else runs
 
 
 def _filters_row(series: RuntimeSeries, size: int) -> tuple[Cell, ...]:
