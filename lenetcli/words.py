@@ -3,17 +3,29 @@
 import math
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 NONE = "–"
 """The text in place of a missing number."""
 
+EXACT_DECIMALS = 9
+"""The decimals beyond which two accuracies count as the same: means of equal ones differ in the last bits."""
+
+PLAIN_LENGTH = 12
+"""The length up to which a number has no exponent, even if it is shorter with one."""
+
 
 def name_value(value: object) -> str:
-    """A value of a parameter, without an exponent if possible: ``0.0001``, ``16``, ``float32``."""
+    """A value of a parameter in full, without an exponent if that is short: ``0.0001``, ``16``, ``1e30``.
+
+    Typed again, it is the same value.
+    """
     if isinstance(value, float):
-        text = f"{value:.10f}".rstrip("0").rstrip(".")
-        return text if text and float(text) == value else repr(value)
+        shortest = Decimal(repr(value))  # the fewest digits that give this value and no other
+        plain = f"{shortest:f}".removesuffix(".0")
+        scientific = f"{shortest.normalize():e}".replace("e+", "e")
+        return plain if len(plain) <= max(PLAIN_LENGTH, len(scientific)) else scientific
     return str(value)
 
 
@@ -47,19 +59,46 @@ def name_counts(counts: Sequence[int], noun: str) -> str:
     return f"{name_values(counts)} {noun if list(counts) == [1] else noun + 's'}"
 
 
-def write_accuracy(accuracy: float | None) -> str:
-    """An accuracy with four decimals, or ``NONE``."""
-    return NONE if accuracy is None else f"{accuracy:.4f}"
+def count_decimals(numbers: Iterable[float | None], least: int = 4) -> int:
+    """The number of decimals, at least 4, with which different accuracies look different in one table."""
+    exact = {round(number, EXACT_DECIMALS) for number in numbers if number is not None}
+    choices = range(least, EXACT_DECIMALS)
+    return next((n for n in choices if len({f"{x:.{n}f}" for x in exact}) == len(exact)), EXACT_DECIMALS)
 
 
-def write_difference(difference: float) -> str:
-    """A difference of accuracies with four decimals and a minus sign if it is negative."""
-    return f"{difference:.4f}".replace("-0.0000", "0.0000").replace("-", "−")
+def write_accuracy(accuracy: float | None, decimals: int = 4) -> str:
+    """An accuracy with four decimals, or with as many as tell it from 0 and 1, or ``NONE``."""
+    if accuracy is None:
+        return NONE
+    exact = round(accuracy, EXACT_DECIMALS)
+    while exact not in (0, 1) and round(accuracy, decimals) in (0, 1):
+        decimals += 1
+    return f"{accuracy if exact else 0.0:.{decimals}f}"  # 0.0: a rounding error has no sign
 
 
-def write_interval(low: float, high: float) -> str:
+def write_difference(difference: float, decimals: int = 4) -> str:
+    """A difference of accuracies with four decimals, or as many as tell it from 0, and a minus sign."""
+    return write_accuracy(difference, decimals).replace("-", "−")
+
+
+def write_interval(low: float, high: float, decimals: int = 4) -> str:
     """An interval of a difference of accuracies: ``−0.0018 to 0.0022``."""
-    return f"{write_difference(low)} to {write_difference(high)}"
+    decimals = count_decimals((low, high), decimals)
+    return f"{write_difference(low, decimals)} to {write_difference(high, decimals)}"
+
+
+def write_loss(loss: float, decimals: int = 4) -> str:
+    """A loss with four decimals, or with an exponent if it is very small or very large."""
+    plain = loss == 0 or 10 ** (1 - decimals) <= loss < 1e6
+    return f"{loss:.{decimals}f}" if plain else f"{loss:.{decimals - 1}e}"
+
+
+def write_bytes(count: float) -> str:
+    """A number of bytes in decimal units: ``4.54 kB``, ``9.91 MB``, ``12 GB``."""
+    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= size:
+            return f"{write_number(count / size)} {unit}"
+    return plural(round(count), "byte")
 
 
 def write_number(number: float) -> str:

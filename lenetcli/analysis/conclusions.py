@@ -11,7 +11,15 @@ from lenetcli.analysis.statements import Paragraph, Statement, cite
 from lenetcli.analysis.trends import conclude_convergence, conclude_guessing, conclude_order
 from lenetcli.analysis.unfinished import conclude_unfinished
 from lenetcli.experiment.sweep import Sweep, write_command
-from lenetcli.words import join_words, name_values, plural, write_accuracy, write_difference, write_interval
+from lenetcli.words import (
+    EXACT_DECIMALS,
+    count_decimals,
+    join_words,
+    name_values,
+    plural,
+    write_difference,
+    write_interval,
+)
 
 Lead = tuple[Entry, Comparison]
 """A learning rate, and the comparison of the first one with it."""
@@ -73,7 +81,7 @@ def _conclude_single(sweep: Sweep, ranking: Ranking) -> Statement:
         subject = f"Only the learning rate {first.name} has {runs}:"
     text = (
         f"{subject} the validation accuracy after {plural(ranking.epochs, 'epoch')} is "
-        f"{_write_final(ranking)}, and {write_accuracy(first.best)} at the best epoch."
+        f"{_write_final(ranking)}, and {ranking.write(first.best)} at the best epoch."
     )
     return Statement("only", text, first.ids, {"best": first.best, "final": first.final})
 
@@ -106,7 +114,7 @@ def _conclude_winner(ranking: Ranking) -> Statement:
         text = f"{scope}{names} {verb} the highest validation accuracy {after}, {_write_final(ranking)}."
     elif alike:
         topic = "winner"
-        accuracies = join_words([write_accuracy(entry.final) for entry in best])
+        accuracies = join_words([ranking.write(entry.final) for entry in best])
         means = f" (means over {len(ranking.seeds)} seeds)" if len(ranking.seeds) > 1 else ""
         text = (
             f"{scope}{name_values(entry.rate for entry in best)} work best, and alike: {after} they reach "
@@ -138,12 +146,12 @@ def _write_final(ranking: Ranking) -> str:
 def _write_mean(accuracy: float, ranking: Ranking) -> str:
     """An accuracy over the seeds, with their number if there are several."""
     seeds = f" (mean over {len(ranking.seeds)} seeds)" if len(ranking.seeds) > 1 else ""
-    return write_accuracy(accuracy) + seeds
+    return ranking.write(accuracy) + seeds
 
 
 def _write_best(accuracy: float, ranking: Ranking) -> str:
     """The accuracy at the best epoch of each seed."""
-    return write_accuracy(accuracy) + (" on average" if len(ranking.seeds) > 1 else "")
+    return ranking.write(accuracy) + (" on average" if len(ranking.seeds) > 1 else "")
 
 
 def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
@@ -159,30 +167,46 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
         yield _state("lead", f"{text}.", first, ahead)
     in_every_seed = ranking.others(Verdict.AHEAD_IN_EVERY_SEED)
     if in_every_seed:
-        lowest = write_accuracy(min(first.after(ranking.epochs).accuracies))
-        others = join_words([_write_highest(entry, lead) for entry, lead in in_every_seed])
+        lowest = ranking.write(min(first.after(ranking.epochs).accuracies))
+        others = join_words(
+            [
+                f"{entry.name} ({ranking.write(max(lead.other.accuracies))} or less)"
+                for entry, lead in in_every_seed
+            ]
+        )
         text = (
             f"{first.name} is {'also ' if ahead else ''}ahead, in every seed ({lowest} or more), of {others};"
             f" {len(ranking.seeds)} seeds are too few for an interval that says so."
         )
         yield _state("lead in every seed", text, first, in_every_seed)
     if alike:
-        text = f"{first.name} leads {_write_differences(alike)}"
+        text = f"{first.name} {_write_leads(alike)}"
         yield _state("alike", f"{text}: within ±{ALIKE:g}, which counts as alike.", first, alike)
-
-
-def _write_highest(entry: Entry, lead: Comparison) -> str:
-    return f"{entry.name} ({write_accuracy(max(lead.other.accuracies))} or less)"
 
 
 def _write_differences(leads: Sequence[Lead]) -> str:
     """The names of learning rates, how far each is behind, and the intervals of that."""
+    decimals = count_decimals(lead.estimate for _, lead in leads)
     parts: list[str] = []
     for entry, lead in leads:
         kind = "" if parts else "95% interval "
         interval = f" ({kind}{write_interval(*lead.interval)})" if lead.interval else ""
-        parts.append(f"{entry.name} by {write_difference(lead.estimate)}{interval}")
+        size = "" if _is_level(lead) else f" by {write_difference(lead.estimate, decimals)}"
+        parts.append(f"{entry.name}{size}{interval}")
     return join_words(parts)
+
+
+def _write_leads(leads: Sequence[Lead]) -> str:
+    """The predicate of the first: the learning rates that it leads, and those with the same accuracy."""
+    clauses = (
+        ("leads", [lead for lead in leads if not _is_level(lead[1])]),
+        ("is level with", [lead for lead in leads if _is_level(lead[1])]),
+    )
+    return " and ".join(f"{verb} {_write_differences(some)}" for verb, some in clauses if some)
+
+
+def _is_level(lead: Comparison) -> bool:
+    return round(lead.estimate, EXACT_DECIMALS) == 0
 
 
 def _conclude_method(ranking: Ranking) -> Iterator[Statement]:
@@ -232,7 +256,7 @@ def _conclude_undecided(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     if undecided[0][1].interval is None:  # of all or of none
         text += ": the store has neither the predictions nor the number of the validation images"
     else:
-        text += f": it leads {_write_differences(undecided)}"
+        text += f": it {_write_leads(undecided)}"
     # A rate for which no number of seeds is enough does not keep the others from being decided.
     needed = [lead.seeds_needed for _, lead in undecided if lead.seeds_needed is not None]
     seeds, command = max(needed, default=0), ""
@@ -256,7 +280,7 @@ def _conclude_best_epoch(ranking: Ranking) -> Statement:
         winner = f"puts {peak.name} first of these" if is_alike else f"names another winner, {peak.name}"
         text = (
             f"The best epoch {winner}: its best accuracy is "
-            f"{_write_best(peak.best, ranking)}, against {write_accuracy(first.best)} of {first.name}, and "
+            f"{_write_best(peak.best, ranking)}, against {ranking.write(first.best)} of {first.name}, and "
             f"it ends {write_difference(peak.best - peak.final)} below it."
         )
         return Statement("winners differ", text, cite(peak, first), numbers | {"of the first": first.best})
@@ -268,7 +292,7 @@ def _conclude_best_epoch(ranking: Ranking) -> Statement:
         return Statement("best epoch", text, cite(*level), numbers)
     text = (
         f"The best epoch gives the same answer: {_write_best(first.best, ranking)}, against at most "
-        f"{write_accuracy(rival.best)}."
+        f"{ranking.write(rival.best)}."
     )
     return Statement("best epoch", text, cite(first, rival), numbers)
 

@@ -8,7 +8,7 @@ from lenetcli.analysis.images import Predictions, ValidationImages
 from lenetcli.analysis.inference import SIGNIFICANCE
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Sweep
-from lenetcli.words import name_value
+from lenetcli.words import count_decimals, name_value, write_accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,15 @@ class Ranking:
     def pairs(self) -> list[tuple[Entry, Comparison]]:
         """The entries after the first, each with the comparison of the first with it."""
         return list(zip(self.entries[1:], self.leads, strict=True))
+
+    @property
+    def decimals(self) -> int:
+        """The decimals with which last and best accuracies that differ look different."""
+        return count_decimals(number for entry in self.entries for number in (entry.final, entry.best))
+
+    def write(self, accuracy: float) -> str:
+        """An accuracy with these decimals."""
+        return write_accuracy(accuracy, self.decimals)
 
     def others(self, verdict: Verdict) -> list[tuple[Entry, Comparison]]:
         """Those of ``pairs`` with this verdict."""

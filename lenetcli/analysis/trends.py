@@ -41,7 +41,7 @@ def conclude_order(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     higher = [entry for entry in behind if entry.rate > first.rate]
     diverged = [group for group in sweep.groups("lr") if group.diverged and group.point["lr"] > first.rate]
     if higher or diverged:
-        clauses = [f"{entry.name} reaches only {write_accuracy(entry.final)}" for entry in higher]
+        clauses = [f"{entry.name} reaches only {ranking.write(entry.final)}" for entry in higher]
         clauses += [f"{group.name} diverged" for group in diverged]
         text = f"{join_words(clauses)}: steps of this size lead past the minimum."
         yield Statement("too high", text, cite(*higher))
@@ -69,7 +69,7 @@ def _conclude_monotony(ranking: Ranking) -> Statement:
     """The statement that the accuracy grows, or falls, with the learning rate."""
     entries = sorted(ranking.entries, key=lambda entry: entry.rate)
     trend = "higher" if entries[-1] is ranking.entries[0] else "lower"
-    listed = [f"{write_accuracy(entry.final)} at {entry.name}" for entry in entries]
+    listed = [f"{ranking.write(entry.final)} at {entry.name}" for entry in entries]
     span = join_words(listed) if len(entries) <= MOST_LISTED else f"from {listed[0]} to {listed[-1]}"
     text = f"The {trend} the learning rate, the higher the accuracy: {span}."
     return Statement("order", text, cite(*entries), {entry.name: entry.final for entry in entries})
@@ -89,9 +89,9 @@ def _conclude_speed(ranking: Ranking) -> Iterator[Statement]:
         if comparison.is_ahead and entry.highest < min(start.accuracies)
     ]
     if slow:
-        limits = join_words([f"{entry.name} (at most {write_accuracy(entry.highest)})" for entry in slow])
+        limits = join_words([f"{entry.name} (at most {ranking.write(entry.highest)})" for entry in slow])
         text = (
-            f"After one epoch {first.name} already has {write_accuracy(start.mean)}, higher than {limits} "
+            f"After one epoch {first.name} already has {ranking.write(start.mean)}, higher than {limits} "
             f"{'gets' if len(slow) == 1 else 'get'} in {ranking.epochs}."
         )
         numbers = {"start": start.mean} | {entry.name: entry.highest for entry in slow}
@@ -183,7 +183,7 @@ def _conclude_pace(ranking: Ranking, rising: Sequence[Course], window: int) -> I
     if shrinking:
         text += f" shrinks {join_words(shrinking)}"
     if needed:
-        goal = write_accuracy(first.final)
+        goal = ranking.write(first.final)
         text += f"; even at the upper end of its interval, {goal} would take at least {join_words(needed)}"
     if steady:
         text += f"{'. It' if shrinking else ''} does not shrink at {join_words(steady)}"

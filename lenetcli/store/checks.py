@@ -19,7 +19,7 @@ from lenetcli.store.queries import STATES, count_once_stored, find_runs, read_ch
 from lenetcli.store.sqlite_file import StoreFile
 from lenetcli.store.sweeps import find_sweeps
 from lenetcli.store.tables import DATASETS, EPOCHS, METADATA, RUNS, SWEEPS
-from lenetcli.words import name_all, name_values, plural
+from lenetcli.words import name_all, name_value, name_values, plural
 
 SHOWN = 10
 """The most numbers of rows, and epochs, that one sentence lists."""
@@ -113,7 +113,8 @@ class CurveChecker:
             epoch, stated, computed = wrong[0]
             yield (
                 f"the validation accuracy of {_name_epochs([one for one, _, _ in wrong])} is not what the "
-                f"predictions give: {stated:.6g} after epoch {epoch}, where they give {computed:.6g}"
+                f"predictions give: {name_value(stated)} after epoch {epoch}, where they give "
+                f"{name_value(computed)}"
             )
 
     def _find_dataset(self, data: str) -> Row[Any] | None:

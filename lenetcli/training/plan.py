@@ -1,6 +1,7 @@
 """The plan of a command: cells with their configurations, data, device, the memory needed, and notes."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -63,10 +64,11 @@ def _check_memory(config: Config, source: DataSource) -> None:
     images = source.train_images + source.validation_images + source.test_images
     needed, available = estimate_bytes(config, images), limits.memory_bytes()
     if needed > available:
+        # Rounded apart, so that the two never look the same.
         raise UsageError(
             f"{config.filters} filters and {config.hidden_units} hidden units with batches of "
-            f"{config.batch_size} need about {needed / 1e9:,.0f} GB of memory, and this machine has "
-            f"{available / 1e9:.0f} GB.",
+            f"{config.batch_size} need about {math.ceil(needed / 1e7) / 100:,.2f} GB of memory, and this "
+            f"machine has {math.floor(available / 1e7) / 100:,.2f} GB.",
             "Choose fewer --filters or --hidden-units, or a smaller --batch-size.",
         )
 

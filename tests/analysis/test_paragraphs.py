@@ -71,7 +71,7 @@ TEXTS = [
         [
             "0.1 and 0.03 work best, and alike: after 5 epochs they reach validation accuracies of 0.9802 "
             "and 0.9802 (means over 2 seeds). 0.1 is ahead of 0.01 by 0.0396 (95% interval 0.0302 to "
-            "0.0490). 0.1 leads 0.03 by 0.0000 (95% interval −0.0012 to 0.0012): within ±0.005, which "
+            "0.0490). 0.1 is level with 0.03 (95% interval −0.0012 to 0.0012): within ±0.005, which "
             "counts as alike. The intervals cover the spread over the seeds (Welch) and the choice of the "
             "10,000 validation images, and are wider because 2 comparisons are made (Holm). At their best "
             "epochs 0.1 and 0.03 reach the same, 0.9802 on average. On the test set, which played no part "

@@ -17,8 +17,10 @@ def read(number):
     return float(number.replace("−", "-").replace(",", ""))
 
 
-def is_close(printed, true, digits=4):
-    """Whether a number has been printed to these digits."""
+def is_close(printed, true):
+    """Whether a number has been printed to its digits, and not as 0 or 1 if it is neither."""
+    digits = len(printed.partition(".")[2])
+    assert abs(read(printed)) not in (0, 1) or abs(true - read(printed)) < 1e-9, "rounded away"
     return abs(read(printed) - true) <= 0.5 * 10**-digits + 1e-7
 
 
@@ -143,11 +145,11 @@ class RateLook:
         """The rates of a list of leads, each with its difference and interval."""
         rates = []
         for rate, estimate, low, high in re.findall(
-            rf"({RATE}) by ({DIFF})(?: \((?:95% interval )?({DIFF}) to ({DIFF})\))?", leads
+            rf"({RATE})(?: by ({DIFF}))?(?: \((?:95% interval )?({DIFF}) to ({DIFF})\))?", leads
         ):
             gap, level, verdicts = self.true.leads(self.first)[float(rate)]
             assert verdict in verdicts, (rate, verdicts)
-            assert is_close(estimate, gap.estimate) and gap.estimate >= 0
+            assert is_close(estimate or "0.0000", gap.estimate) and gap.estimate > -1e-12
             told = self.said.get("highest", set()) | self.said.get("best", set())
             assert gap.estimate > 0 or float(rate) in told, "no lead"
             assert bool(low) == math.isfinite(gap.interval(level)[0])
@@ -184,9 +186,18 @@ class RateLook:
             assert "apart" in true.leads(self.first)[float(rate)][2]
             self.say("apart", [float(rate)])
 
-    def alike(self, first, leads, limit):
+    def check_level(self, leads, both, level, verdict):
+        """The rates that the first leads, then those that are level with it."""
+        assert bool(both) == bool(leads and level) and (leads or level)
+        ahead = self.check_leads(leads, verdict) if leads else []
+        ties = self.check_leads(level, verdict) if level else []
+        gaps = {rate: gap.estimate for rate, (gap, *_) in self.true.leads(self.first).items()}
+        assert all(gaps[rate] > 1e-12 for rate in ahead) and all(abs(gaps[rate]) < 1e-12 for rate in ties)
+        return sorted([*ahead, *ties], key=list(gaps).index)
+
+    def alike(self, first, leads, both, level, limit):
         assert float(first) == self.first and limit == "0.005"
-        self.say("alike", self.check_leads(leads, "alike"))
+        self.say("alike", self.check_level(leads, both, level, "alike"))
 
     def method(self, subject, welch, floor, images, mcnemar, newcombe, family, caveat):
         leads = list(self.true.leads(self.first).values())
@@ -198,13 +209,13 @@ class RateLook:
         assert not welch or bool(floor) == bool(self.true.images)
         assert int(family or 1) == len(leads)
 
-    def undecided(self, first, names, leads, unknown, few, over, seeds):
+    def undecided(self, first, names, leads, both, level, unknown, few, over, seeds):
         true, names = self.true, read_rates(names)
         assert float(first) == self.first
         compared = {rate: true.leads(self.first)[rate] for rate in names}
         assert all("undecided" in verdicts for *_, verdicts in compared.values())
-        if leads:
-            assert self.check_leads(leads, "undecided") == names
+        if not unknown:
+            assert self.check_level(leads, both, level, "undecided") == names
         else:
             assert any(not math.isfinite(gap.interval(level)[0]) for gap, level, _ in compared.values())
             assert not self.true.images

@@ -2,8 +2,8 @@
 
 RATE = r"\d+(?:\.\d+)?"
 RATES = rf"{RATE}(?:, {RATE})*(?: (?:and|or) {RATE})?"
-ACC = r"\d\.\d{4}"
-DIFF = r"−?\d\.\d{4}"
+ACC = r"\d\.\d{4,9}"
+DIFF = r"−?\d\.\d{4,9}"
 INTERVAL = rf"(?: \((?:95% interval )?{DIFF} to {DIFF}\))?"
 MEAN = r"(?: \(means? over (?P<seeds>\d+) seeds\))?"
 AVERAGE = r"(?P<mean> on average)?"
@@ -20,6 +20,7 @@ def many(part):
 
 
 LEADS = many(rf"{RATE} by {DIFF}{INTERVAL}")
+LEVEL = many(rf"{RATE}{INTERVAL}")
 GAINS = many(rf"from {DIFF} to {DIFF} at {RATE}")
 SLOPES = many(rf"{DIFF}(?: an epoch)?{INTERVAL}")
 NEEDED = many(rf"\d[\d,]*(?: more epochs?)? at {RATE}")
@@ -64,7 +65,8 @@ SENTENCES = {
         r"interval that says so\."
     ),
     "alike": (
-        rf"(?P<first>{RATE}) leads (?P<leads>{LEADS}): within ±(?P<limit>[\d.]+), which counts as alike\."
+        rf"(?P<first>{RATE})(?: leads (?P<leads>{LEADS}))?(?P<both> and)?"
+        rf"(?: is level with (?P<level>{LEVEL}))?: within ±(?P<limit>[\d.]+), which counts as alike\."
     ),
     "method": (
         r"The (?P<subject>interval covers|intervals cover) "
@@ -78,7 +80,8 @@ SENTENCES = {
     ),
     "undecided": (
         rf"Whether (?P<first>{RATE}) works better than (?P<names>{RATES}) cannot be told: "
-        rf"(?:it leads (?P<leads>{LEADS})|(?P<unknown>the store has neither the predictions nor the number "
+        rf"(?:it(?: leads (?P<leads>{LEADS}))?(?P<both> and)?(?: is level with (?P<level>{LEVEL}))?"
+        rf"|(?P<unknown>the store has neither the predictions nor the number "
         rf"of "
         r"the validation images)); (?:the (?P<few>[\d,]*\d) validation images are too few to tell, with any "
         r"seeds|it would probably take more than (?P<over>\d+) seeds|(?P<seeds>\d+) seeds would probably "

@@ -75,8 +75,8 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def sparkline(curve: Sequence[float], console: Console) -> str:
-    """A curve as one line of at most 20 characters, scaled from its minimum to its maximum.
+def sparkline(curve: Sequence[float], console: Console, low: float, high: float) -> str:
+    """A curve as one line of at most 20 characters, scaled from ``low`` to ``high``.
 
     Longer curves are sampled at equal distances, with both ends. The line is empty for fewer than two
     points, and in ASCII if the console supports nothing else.
@@ -87,8 +87,7 @@ def sparkline(curve: Sequence[float], console: Console) -> str:
         curve = [curve[round(index * (len(curve) - 1) / (SPARKS - 1))] for index in range(SPARKS)]
     ascii_only = console.options.ascii_only or console.legacy_windows
     blocks = "_.-~=*#@" if ascii_only else "▁▂▃▄▅▆▇█"
-    low, high = min(curve), max(curve)
-    step = (high - low) / (len(blocks) - 1) or 1.0  # a constant curve has the lowest block throughout
+    step = (high - low) / (len(blocks) - 1) or 1.0  # without a range, the lowest block throughout
     return "".join(blocks[round((point - low) / step)] for point in curve)
 
 

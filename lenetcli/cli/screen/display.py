@@ -16,7 +16,15 @@ from lenetcli.cli.screen.streams import open_messages
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
 from lenetcli.training.events import Began, Ended, Event, Fate, Held, Loading, Noted, Progressed, Stored
-from lenetcli.words import name_value, write_duration, write_runtime, write_time
+from lenetcli.words import (
+    name_value,
+    write_accuracy,
+    write_bytes,
+    write_duration,
+    write_loss,
+    write_runtime,
+    write_time,
+)
 
 BARS_FROM = 60
 """The smallest width of a terminal, in columns, in which bars are drawn beside the numbers."""
@@ -172,8 +180,8 @@ class Display:
             row.start = (now, row.epochs)
         elapsed, gained = now - row.start[0], row.epochs - row.start[1]
         name = self._names[event.key]
-        parts = [f"loss {event.loss:.4f}"]
-        parts += [f"val accuracy {row.accuracies[-1]:.4f}"] if row.accuracies else []
+        parts = [f"loss {write_loss(event.loss)}"]
+        parts += [f"val accuracy {write_accuracy(row.accuracies[-1])}"] if row.accuracies else []
         row.remaining = None
         if elapsed > 0.2 and gained > 0:  # over a shorter time the rate would be noise
             parts.append(f"{gained * event.total / elapsed:,.0f} images/s")
@@ -197,11 +205,11 @@ class Display:
 
     def _print_epoch(self, event: Stored) -> None:
         point = event.point
-        test = "" if point.test_accuracy is None else f"  test accuracy {point.test_accuracy:.4f}"
+        test = "" if point.test_accuracy is None else f"  test accuracy {write_accuracy(point.test_accuracy)}"
         self._print_line(
             f"{self._names[event.key]}  epoch {point.epoch}/{self._rows[event.key].last}"
-            f"  train loss {point.train_loss:.4f}  val loss {point.val_loss:.4f}"
-            f"  val accuracy {point.val_accuracy:.4f}{test}  {write_runtime(event.seconds)}"
+            f"  train loss {write_loss(point.train_loss)}  val loss {write_loss(point.val_loss)}"
+            f"  val accuracy {write_accuracy(point.val_accuracy)}{test}  {write_runtime(event.seconds)}"
         )
 
     def _end(self, event: Ended) -> None:
@@ -225,8 +233,14 @@ class Display:
             accuracies = run.val_accuracies if run else []
             if row and trained:
                 accuracies = row.accuracies  # ``run`` is the run as it was before training
-            spark = sparkline(accuracies, self.console)
-            best = f"  best {max(accuracies):.4f}  {spark}" if accuracies else ""
+            best = ""
+            if accuracies:
+                low, high = min(accuracies), max(accuracies)
+                spark = sparkline(accuracies, self.console, low, high)
+                # The runs still to come are not known: each line has a scale of its own, and says it.
+                best = f"  best {write_accuracy(high)}" + (
+                    f"  {spark} from {write_accuracy(low)}" * bool(spark)
+                )
             with_state = self.console.width >= 70 or state is not RunState.COMPLETED
             line = Text(f"{name}{f'  {state}, {fate}' * with_state}{best}")
             self.console.print(line, overflow="ellipsis", no_wrap=True)
@@ -301,7 +315,7 @@ class DownloadBar:
             self._tasks[name] = self._bars.add_task(name, total=total)
         self._bars.update(self._tasks[name], completed=done, total=total)
         if done == total > 0 and not self._bars.console.is_terminal:
-            self._bars.console.print(Text(f"Downloaded {name} ({total / 1e6:.1f} MB)"))
+            self._bars.console.print(Text(f"Downloaded {name} ({write_bytes(total)})"))
 
     def close(self) -> None:
         """Remove the bars from the terminal."""

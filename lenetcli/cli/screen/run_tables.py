@@ -16,7 +16,15 @@ from lenetcli.cli.screen.tables import (
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.parameters import COLUMNS
 from lenetcli.experiment.run import CurvePoint, Run, Timing
-from lenetcli.words import NONE, name_value, write_accuracy, write_seconds, write_time
+from lenetcli.words import (
+    NONE,
+    count_decimals,
+    name_value,
+    write_accuracy,
+    write_loss,
+    write_seconds,
+    write_time,
+)
 
 UNSEEN = "signs of life by the clock of the host that trains; whoever is alive gives one every few seconds"
 """The explanation of the last sign of life of a run whose process cannot be seen from here."""
@@ -41,6 +49,9 @@ def print_runs(runs: Sequence[Run], recipes: Collection[int] = (), total: int | 
         varied.remove("shards")
     ranks = {name: rank for rank, name in enumerate(varied)}
     shown = [row for row in COLUMNS if row.name in {*varied, "lr", "filters"}]
+    decimals = count_decimals(
+        accuracy for run in runs for accuracy in (run.best_val_accuracy, run.val_accuracy, run.test_accuracy)
+    )
     print_table(
         (
             Column("id", lambda run: run.short_id),
@@ -52,9 +63,9 @@ def print_runs(runs: Sequence[Run], recipes: Collection[int] = (), total: int | 
             Column("epochs", lambda run: f"{run.epochs}/{run.target_epochs}", 9, right=True),
             Column("device", lambda run: run.config.device, 14),
             Column("params", lambda run: f"{run.parameters:,}", 15, right=True),
-            Column("best val", lambda run: write_accuracy(run.best_val_accuracy), right=True),
-            Column("last val", lambda run: write_accuracy(run.val_accuracy), 13, right=True),
-            Column("test", lambda run: write_accuracy(run.test_accuracy), 11, right=True),
+            Column("best val", lambda run: write_accuracy(run.best_val_accuracy, decimals), right=True),
+            Column("last val", lambda run: write_accuracy(run.val_accuracy, decimals), 13, right=True),
+            Column("test", lambda run: write_accuracy(run.test_accuracy, decimals), 11, right=True),
             Column("runtime", write_marked_runtime, 8, right=True),
             *([Column("last sign of life", _write_sign)] if any(map(_write_sign, runs)) else []),
         ),
@@ -106,13 +117,16 @@ def _print_curve(run: Run) -> None:
     def timed(write: Callable[[Timing], str]) -> Callable[[CurvePoint], str]:
         return lambda point: write(timings[point.epoch]) if point.epoch in timings else NONE
 
+    decimals = count_decimals(
+        accuracy for point in run.curve for accuracy in (point.val_accuracy, point.test_accuracy)
+    )
     print_table(
         (
             Column("epoch", lambda point: point.epoch, right=True),
-            Column("train loss", lambda point: f"{point.train_loss:.6f}", 3, right=True),
-            Column("val loss", lambda point: f"{point.val_loss:.6f}", 2, right=True),
-            Column("val acc", lambda point: write_accuracy(point.val_accuracy), right=True),
-            Column("test acc", lambda point: write_accuracy(point.test_accuracy), 4, right=True),
+            Column("train loss", lambda point: write_loss(point.train_loss, 6), 3, right=True),
+            Column("val loss", lambda point: write_loss(point.val_loss, 6), 2, right=True),
+            Column("val acc", lambda point: write_accuracy(point.val_accuracy, decimals), right=True),
+            Column("test acc", lambda point: write_accuracy(point.test_accuracy, decimals), 4, right=True),
             Column("train s", timed(_write_train_seconds), 1, right=True),
             Column("eval s", timed(lambda t: write_seconds(t.eval_seconds)), 5, right=True),
         ),

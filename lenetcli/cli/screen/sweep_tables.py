@@ -19,7 +19,16 @@ from lenetcli.experiment.config import Config
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
-from lenetcli.words import NONE, name_value, write_accuracy, write_duration, write_runtime, write_time
+from lenetcli.words import (
+    NONE,
+    count_decimals,
+    count_digits,
+    name_value,
+    write_accuracy,
+    write_duration,
+    write_runtime,
+    write_time,
+)
 
 
 def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
@@ -36,18 +45,26 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
         best = run.best_val_accuracy if run else None
         return (not usable or best is None, -(best or 0.0))
 
+    accuracies = [accuracy for run in sweep.runs for accuracy in run.val_accuracies]
+    decimals = count_decimals([*accuracies, *(run.test_accuracy for run in sweep.runs)])
+    # One scale for all curves, so that those of different rows can be compared.
+    low, high = (min(accuracies), max(accuracies)) if accuracies else (0.0, 1.0)
+    scale = f"curve {write_accuracy(low)}–{write_accuracy(high)}" if accuracies else "curve"
+
     def of_run(write: Callable[[Run], Any], placeholder: str = NONE) -> Callable[[Cell], Any]:
         return lambda cell: write(cell.run) if cell.run else placeholder
 
     print_table(
         (
             *(parameter_column(name, name.replace("_", " ")) for name in name_axes(sweep)),
-            Column("best val", of_run(lambda run: write_accuracy(run.best_val_accuracy)), right=True),
-            Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy)), 3, right=True),
-            Column("test", of_run(lambda run: write_accuracy(run.test_accuracy)), 2, right=True),
+            Column(
+                "best val", of_run(lambda run: write_accuracy(run.best_val_accuracy, decimals)), right=True
+            ),
+            Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy, decimals)), 3, right=True),
+            Column("test", of_run(lambda run: write_accuracy(run.test_accuracy, decimals)), 2, right=True),
             Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
             Column("runtime", of_run(write_marked_runtime), 1, right=True),
-            Column("curve", of_run(lambda run: sparkline(run.val_accuracies, console), ""), 8),
+            Column(scale, of_run(lambda run: sparkline(run.val_accuracies, console, low, high), ""), 8),
             Column("state", of_run(write_state, "not begun")),
             Column("this time", lambda cell: fates.get(cell.config.key, ""), 7),
             Column("id", of_run(lambda run: run.short_id, ""), 4),
@@ -64,9 +81,10 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
 def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None:
     """Print the table of ``sweeps list``; ``recipes`` are those of the runs in the store."""
     datasets = name_datasets(sweep.dataset for sweep in sweeps)
+    digits = count_digits({sweep.id for sweep in sweeps})
     print_table(
         (
-            Column("id", lambda sweep: sweep.id[:8]),
+            Column("id", lambda sweep: sweep.id[:digits]),
             Column("parameter", lambda sweep: sweep.parameter.replace("_", " ")),
             Column("values", lambda sweep: " ".join(map(name_value, sweep.values)), 1),
             Column("seeds", lambda sweep: len(sweep.seeds), 5, right=True),
@@ -87,9 +105,10 @@ def print_plan(rows: Sequence[tuple[Config, int, float | None]]) -> None:
     A row has the configuration of a run, the number of epochs left, and the estimated training time in
     seconds; None if there is no estimate.
     """
+    digits = count_digits({config.id for config, _, _ in rows})
     print_table(
         (
-            Column("id", lambda row: row[0].id[:8]),
+            Column("id", lambda row: row[0].id[:digits]),
             Column("device", lambda row: row[0].device, 2),
             Column("lr", lambda row: name_value(row[0].lr), right=True),
             Column("filters", lambda row: row[0].filters, right=True),

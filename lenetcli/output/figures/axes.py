@@ -59,8 +59,8 @@ def write_tick(value: float) -> str:
     """The label of a tick: ``0.995``, ``20``, ``50k``, ``2M``."""
     for unit, letter in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= unit:
-            return f"{value / unit:.4g}{letter}"
-    return f"{value:.6g}"
+            return f"{value / unit:.10g}{letter}"
+    return f"{value:.10g}"
 
 
 def spread_labels(ideal: Sequence[float], gap: float) -> list[float]:

@@ -17,7 +17,7 @@ from lenetcli.output.report.facts import Facts, Options, RunFacts
 from lenetcli.output.report.sections import describe_filters, describe_rates
 from lenetcli.output.report.setup import describe_setup
 from lenetcli.version import __version__
-from lenetcli.words import count_digits, write_accuracy, write_seconds
+from lenetcli.words import count_decimals, count_digits, name_value, write_accuracy, write_seconds
 
 TITLE = "A small LeNet: learning rates, filters, runtime"
 
@@ -105,11 +105,11 @@ def _list_runs(sweeps: Sequence[Sweep]) -> tuple[RunFacts, ...]:
     """
     runs = {(run.id, sweep.epochs): run for sweep in sweeps for run in sweep.runs}
     ids = {id for id, _ in runs}
-    digits = count_digits(ids)
-    return tuple(_run_facts(run, epochs, digits) for (_, epochs), run in runs.items())
+    digits, decimals = count_digits(ids), count_decimals(run.val_accuracy for run in runs.values())
+    return tuple(_run_facts(run, epochs, digits, decimals) for (_, epochs), run in runs.items())
 
 
-def _run_facts(run: Run, epochs: int, digits: int) -> RunFacts:
+def _run_facts(run: Run, epochs: int, digits: int, decimals: int) -> RunFacts:
     """The facts of a run of which a sweep requests ``epochs`` epochs."""
     # What says nothing about the results.
     unsaid = {"created_at", "target_epochs", "last_sign_of_life", *run.config.neutral}
@@ -117,12 +117,12 @@ def _run_facts(run: Run, epochs: int, digits: int) -> RunFacts:
     diverged = run.state is RunState.DIVERGED
     row = (
         run.id[:digits],
-        f"{run.config.lr:g}",
+        name_value(run.config.lr),
         str(run.config.filters),
         str(run.config.seed),
         run.config.device.value,
         str(epochs) if run.epochs >= epochs else f"{run.epochs} of {epochs}",
-        "diverged" if diverged else write_accuracy(run.val_accuracy),
+        "diverged" if diverged else write_accuracy(run.val_accuracy, decimals),
         write_seconds(run.typical_runtime),
     )
     record = fields | {

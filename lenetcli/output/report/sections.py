@@ -8,7 +8,7 @@ from lenetcli.analysis.conclusions import conclude_learning_rates
 from lenetcli.analysis.costs import conclude_parameters, conclude_runtimes
 from lenetcli.analysis.curves import CurveSeries, sweep_curves
 from lenetcli.analysis.images import Predictions
-from lenetcli.analysis.ranking import rank
+from lenetcli.analysis.ranking import Ranking, rank
 from lenetcli.analysis.runtimes import RuntimePoint, RuntimeSeries, runtime_series
 from lenetcli.analysis.statements import Statement
 from lenetcli.analysis.unfinished import conclude_missing, conclude_unfinished
@@ -16,7 +16,15 @@ from lenetcli.experiment.architecture import parameter_law
 from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
 from lenetcli.experiment.sweep import Group, Sweep
 from lenetcli.output.report.facts import Cell, Figure, Section, Table
-from lenetcli.words import NONE, plural, write_accuracy, write_difference, write_interval, write_seconds
+from lenetcli.words import (
+    NONE,
+    count_decimals,
+    plural,
+    write_accuracy,
+    write_difference,
+    write_interval,
+    write_seconds,
+)
 
 
 def describe_rates(
@@ -33,8 +41,9 @@ def describe_rates(
     series = sweep_curves(sweep, names=names, recipes=recipes)
     ranking = rank(sweep, predictions)
     leads = {entry.rate: lead for entry, lead in ranking.pairs}
+    decimals = _count_decimals(sweep, ranking)
     rows = tuple(
-        _rate_row(group, [_lead_cell(leads.get(group.point["lr"]))] if leads else [])
+        _rate_row(group, [_lead_cell(leads.get(group.point["lr"]), decimals)] if leads else [], decimals)
         for group in sweep.groups("lr")
     )
     behind, differences = [], ""
@@ -64,10 +73,19 @@ def describe_rates(
     )
 
 
-def _rate_row(group: Group, lead: Sequence[Cell]) -> tuple[Cell, ...]:
+def _count_decimals(sweep: Sweep, ranking: Ranking) -> int:
+    """The decimals of the table, with which means and leads that differ look different."""
+    groups = [group.whole for group in sweep.groups("lr") if group.whole]
+    bests = [statistics.fmean(run.best_val_accuracy or 0.0 for run in runs) for runs in groups]
+    finals = [statistics.fmean(run.val_accuracy or 0.0 for run in runs) for runs in groups]
+    leads = (lead.estimate for lead in ranking.leads)
+    return max(ranking.decimals, count_decimals([*bests, *finals]), count_decimals(leads))
+
+
+def _rate_row(group: Group, lead: Sequence[Cell], decimals: int) -> tuple[Cell, ...]:
     """The row of a learning rate in the table: means ± standard deviations over the finished seeds.
 
-    ``lead`` is the cell of the lead over it, if the table has them.
+    ``lead`` is the cell of the lead over it, if the table has them; accuracies have so many ``decimals``.
     """
     finished, planned = group.whole, len(group.cells)
     states = dict.fromkeys(cell.run.state.value if cell.run else "not begun" for cell in group.cells)
@@ -77,11 +95,11 @@ def _rate_row(group: Group, lead: Sequence[Cell]) -> tuple[Cell, ...]:
     ends = {"first": epochs[0], "last": epochs[-1]} if epochs else {}
     return (
         Cell(group.name, group.point),
-        _mean_cell([peak.val_accuracy for peak in peaks]),
+        _mean_cell([peak.val_accuracy for peak in peaks], decimals),
         Cell("–".join(map(str, dict.fromkeys(ends.values()))) or NONE, ends),
-        _mean_cell([run.curve[-1].val_accuracy for run in finished]),
+        _mean_cell([run.curve[-1].val_accuracy for run in finished], decimals),
         *lead,
-        _mean_cell(tests if len(tests) == len(finished) else []),
+        _mean_cell(tests if len(tests) == len(finished) else [], decimals),
         Cell(
             f"{len(finished)} of {planned}" if len(finished) < planned else str(planned),
             {"finished": len(finished), "planned": planned},
@@ -90,24 +108,24 @@ def _rate_row(group: Group, lead: Sequence[Cell]) -> tuple[Cell, ...]:
     )
 
 
-def _mean_cell(accuracies: Sequence[float]) -> Cell:
+def _mean_cell(accuracies: Sequence[float], decimals: int) -> Cell:
     """The mean ± the sample standard deviation; of one accuracy, the accuracy alone."""
     numbers = {"mean": statistics.fmean(accuracies)} if accuracies else {}
     if len(accuracies) > 1:
         numbers["deviation"] = statistics.stdev(accuracies)
-    return Cell(" ± ".join(map(write_accuracy, numbers.values())) or NONE, numbers)
+    return Cell(" ± ".join(write_accuracy(number, decimals) for number in numbers.values()) or NONE, numbers)
 
 
-def _lead_cell(lead: Comparison | None) -> Cell:
+def _lead_cell(lead: Comparison | None, decimals: int) -> Cell:
     """The difference to the first learning rate, with its interval where it has one."""
     if lead is None:
         return Cell(NONE)
-    difference = write_difference(lead.estimate)
+    difference = write_difference(lead.estimate, decimals)
     if lead.interval is None:
         return Cell(difference, {"difference": lead.estimate})
     low, high = lead.interval
     numbers = {"difference": lead.estimate, "low": low, "high": high}
-    return Cell(f"{difference} ({write_interval(low, high)})", numbers)
+    return Cell(f"{difference} ({write_interval(low, high, decimals)})", numbers)
 
 
 def describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]) -> Section:
