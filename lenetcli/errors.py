@@ -11,14 +11,19 @@ def describe_error(error: BaseException) -> str:
 
 
 class LenetError(Exception):
-    """An error that ends the command: a sentence that says what is wrong, and one that says what to do."""
+    """An error that ends the command: a sentence that says what is wrong, and one that says what to do.
+
+    ``command`` is what to type, without the option that names the store; ``{}`` stands for it in the advice.
+    """
 
     exit_code = 1
 
-    def __init__(self, problem: str, advice: str) -> None:
+    def __init__(self, problem: str, advice: str, command: str = "") -> None:
+        advice = advice.replace("{}", f"`{command}`") if command else advice
         super().__init__(f"{problem} {advice}")
         self.problem = problem
         self.advice = advice
+        self.command = command
 
 
 class RunFailedError(LenetError):

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import shlex
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +32,11 @@ def cache_folder() -> Path:
         UsageError: as ``locate`` does.
     """
     return locate(os.environ.get(CACHE_VARIABLE) or str(user_cache_path("lenetcli", appauthor=False)))
+
+
+def store_option(address: str, known: str = DEFAULT_STORE) -> str:
+    """What names a store at the end of a command, with a blank before it; empty for the one ``known``."""
+    return "" if address == known else f" --store {shlex.quote(address)}"
 
 
 def expand(text: str) -> Path:

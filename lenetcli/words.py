@@ -22,7 +22,7 @@ def name_value(value: object) -> str:
     Typed again, it is the same value.
     """
     if isinstance(value, float):
-        shortest = Decimal(repr(value))  # the fewest digits that give this value and no other
+        shortest = Decimal(repr(float(value)))  # the fewest digits that give this value and no other
         plain = f"{shortest:f}".removesuffix(".0")
         scientific = f"{shortest.normalize():e}".replace("e+", "e")
         return plain if len(plain) <= max(PLAIN_LENGTH, len(scientific)) else scientific

@@ -114,10 +114,11 @@ def sweep_curves(
         NotFoundError: if no run of the sweep has finished an epoch.
     """
     groups = sweep.groups()
+    advice: tuple[str, ...]
     if all(len(group.diverged) == len(group.cells) for group in groups):
-        advice = "All its runs diverged: train with smaller learning rates."
+        advice = ("All its runs diverged: train with smaller learning rates.",)
     else:
-        advice = f"Train it with: {write_command(sweep)}"
+        advice = ("Train it with {}.", write_command(sweep))
     families = [(group.name, group.point[sweep.parameter], group.runs) for group in groups]
     curves, notes = _average_families(families, metric, advice)
     untrained = [g.name for g in groups if not any(r.curve or r.state.is_finished() for r in g.runs)]
@@ -158,7 +159,7 @@ def run_curves(
         (_write_label(next(iter(group.values())), label_fields, names), place, tuple(group.values()))
         for place, group in enumerate(groups.values())
     ]
-    advice = "Choose runs that have finished an epoch; `lenetcli runs list` shows them."
+    advice = ("Choose runs that have finished an epoch; see them with {}.", "lenetcli runs list --all")
     curves, notes = _average_families(families, metric, advice)
     return CurveSeries(
         metric=metric,
@@ -184,7 +185,7 @@ def _write_label(run: Run, parameters: Sequence[str], names: Mapping[str, str]) 
 
 
 def _average_families(
-    families: Iterable[tuple[str, Any, Sequence[Run]]], metric: Metric, advice: str
+    families: Iterable[tuple[str, Any, Sequence[Run]]], metric: Metric, advice: Sequence[str]
 ) -> tuple[list[Curve], list[str]]:
     """The curve of each family of runs, given with its label and value, and notes on what is not shown.
 
@@ -218,7 +219,7 @@ def _average_families(
             length, seeds = members[0].epochs, plural(len(others), "seed")
             notes.append(f"left out, with fewer than {length} epochs: {label} ({seeds})")
     if not curves:
-        raise NotFoundError("There is no finished epoch to draw yet.", advice)
+        raise NotFoundError("There is no finished epoch to draw yet.", *advice)
     least, most = min(curve.seeds for curve in curves), max(curve.seeds for curve in curves)
     if most > 1:
         counts = f"{most}" if least == most else f"{least} to {most}"

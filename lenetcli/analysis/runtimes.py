@@ -158,15 +158,6 @@ class RuntimeSeries:
         ]
 
 
-def newest_filters(sweeps: Iterable[Sweep]) -> tuple[Sweep, ...]:
-    """For each kind of device the newest sweep over filters with a timed run, of sweeps newest first."""
-    newest: dict[DeviceKind, Sweep] = {}
-    for sweep in sweeps:
-        if sweep.parameter == "filters" and any(run.timings for run in sweep.runs):
-            newest.setdefault(sweep.device, sweep)
-    return tuple(newest[kind] for kind in DeviceKind if kind in newest)
-
-
 def runtime_series(
     sweeps: Sequence[Sweep], *, names: Mapping[str, str] | None = None, recipes: Collection[int] = ()
 ) -> RuntimeSeries:
@@ -236,7 +227,8 @@ def _make_series(
     if not members:
         raise NotFoundError(
             "There is no measured run of a sweep over filters.",
-            f"Train one with: {FILTERS_COMMANDS[DeviceKind.CPU]}",
+            "Train one with {}.",
+            FILTERS_COMMANDS[DeviceKind.CPU],
         )
     epochs = next(iter(lengths)) if len(lengths) == 1 else 1
     conditions = list(members)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lenetcli.analysis.statements import Statement
-from lenetcli.experiment.config import DeviceKind, Request
+from lenetcli.experiment.config import RECIPE, DeviceKind, Request
 from lenetcli.experiment.datasets import MNIST
 from lenetcli.experiment.exercise import FILTERS, FILTERS_COMMANDS
 from lenetcli.experiment.parameters import name_parameter
@@ -29,6 +29,8 @@ def conclude_unfinished(sweep: Sweep) -> Iterator[Statement]:
             missing_values.append(group.name + seeds)
     if missing_values:
         text = f"Not finished on the {device} and not compared: {noun} {join_words(missing_values)}."
+        if sweep.base.recipe != RECIPE:
+            text += f" The recipe has changed since: the sweep is trained anew, under recipe {RECIPE}."
         yield Statement("missing", text, command=write_command(sweep))
     if diverged_values:
         text = f"Diverged on the {device} and not compared: {noun} {join_words(diverged_values)}."

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lenetcli.cli import plot, report, reproduce, runs, store, surroundings, sweeps, train
+from lenetcli.cli import options, plot, report, reproduce, runs, store, surroundings, sweeps, train
 from lenetcli.cli.screen.streams import prepare_streams, release_streams
 from lenetcli.errors import DEBUG_VARIABLE, LenetError, RunFailedError, UsageError, describe_error
 from lenetcli.machine.interpreter import find_intruders
@@ -116,7 +116,10 @@ def _explain(error: LenetError) -> None:
         import traceback
 
         traceback.print_exc()
-    console.print_error(error.problem, error.advice)
+    advice = error.advice
+    if error.command:
+        advice = advice.replace(error.command, error.command + options.name_store())
+    console.print_error(error.problem, advice)
 
 
 def _explain_usage(error: Any) -> None:

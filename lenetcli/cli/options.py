@@ -13,7 +13,7 @@ from lenetcli.cli.values import parse
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
-from lenetcli.files import DATA_VARIABLE, STORE_VARIABLE, check_output, locate
+from lenetcli.files import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE, check_output, locate, store_option
 from lenetcli.words import name_value
 
 if TYPE_CHECKING:
@@ -88,8 +88,30 @@ def _yield_to_dataset(context: typer.Context, data: str | None) -> str | None:
     return None if synthetic and data == os.environ.get(DATA_VARIABLE) else data
 
 
+_addresses: list[str] = []
+"""The address of the store of this command."""
+
+
+def _remember_store(address: str) -> str:
+    _addresses[:] = [address]
+    return address
+
+
+def name_store() -> str:
+    """The end of a command that is to use the store of this one; see ``files.store_option``."""
+    known = os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
+    return "".join(store_option(address, known) for address in _addresses)
+
+
 StoreOption = Annotated[
-    str, option("--store", "PATH", "The store: a path or an SQLAlchemy URL.", envvar=STORE_VARIABLE)
+    str,
+    option(
+        "--store",
+        "PATH",
+        "The store: a path or an SQLAlchemy URL.",
+        envvar=STORE_VARIABLE,
+        callback=_remember_store,
+    ),
 ]
 SeedsOption = Annotated[
     int | None, option("--seeds", "N", "Train each value with the seeds 0 … N−1.", int, "number of seeds")

@@ -7,7 +7,7 @@ import typer
 from lenetcli.cli import options
 from lenetcli.cli.values import parse_choice, parse_parameter
 from lenetcli.errors import NotFoundError, UsageError
-from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
+from lenetcli.experiment.exercise import example_values
 from lenetcli.files import DEFAULT_STORE
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ def plot(
         typer.Option("--log/--linear", help="Logarithmic or linear axes; chosen by the data unless set."),
     ] = None,
     terminal: Annotated[bool, typer.Option("--terminal", help="Draw in the terminal, with plotext.")] = False,
-    csv: Annotated[str | None, options.option("--data", "FILE.csv", "Write the plotted series.")] = None,
+    csv: Annotated[str | None, options.option("--csv", "FILE.csv", "Write the plotted series.")] = None,
+    data: Annotated[
+        str | None, options.option("--data", "FILE.csv", "The old name of --csv.", hidden=True)
+    ] = None,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Draw learning curves, or parameters against runtime (lr.png, runtime.png …; or -o FILE.svg, .pdf)."""
@@ -45,6 +48,9 @@ def plot(
     field = parse_parameter(what, "runtime")
     if runs and sweep is not None:
         raise UsageError("Both --runs and --sweep were given.", "Choose one.")
+    if csv is not None and data is not None:
+        raise UsageError("Both --csv and its old name --data were given.", "Leave --data out.")
+    csv = data if csv is None else csv
     if output is None and not terminal:
         output = f"{field.replace('_', '-')}.png"
     target = None if output is None else options.parse_output(output, ENDINGS)
@@ -67,7 +73,10 @@ def _find_series(
 ) -> "CurveSeries | RuntimeSeries":
     """The series of these runs, of this sweep, or of the newest sweep over a field."""
     from lenetcli.analysis.curves import run_curves, sweep_curves
-    from lenetcli.analysis.runtimes import newest_filters, run_runtimes, runtime_series
+    from lenetcli.analysis.runtimes import run_runtimes, runtime_series
+    from lenetcli.cli.screen import console
+    from lenetcli.experiment.choice import Choice, choose_sweeps
+    from lenetcli.experiment.sweep import suggest_command
     from lenetcli.store.store import Store
 
     store = Store.open(address)
@@ -78,16 +87,20 @@ def _find_series(
         if field == "runtime":
             return run_runtimes(found, recipes=recipes)
         return run_curves(found, metric, recipes=recipes)
+    timed = field == "runtime"
     sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
-    if field == "runtime":
-        chosen = newest_filters(sweeps) if sweep_id is None else sweeps
-    else:
-        chosen = [sweep for sweep in sweeps if sweep_id or sweep.parameter == field][:1]
-    store.verify(run for sweep in chosen for run in sweep.runs)
-    if field == "runtime":
-        return runtime_series(chosen, recipes=recipes)
-    if not chosen:
-        name = field.replace("_", "-")
-        command = LEARNING_RATES_COMMAND if field == "lr" else f"lenetcli sweep {name} VALUE..."
-        raise NotFoundError(f"There is no sweep over {name} in '{store.name}'.", f"`{command}` trains one.")
-    return sweep_curves(chosen[0], metric, recipes=recipes)
+    choice = Choice(tuple(sweeps))
+    if sweep_id is None:
+        choice = choose_sweeps(sweeps, "filters" if timed else field, timed=timed)
+    for note in choice.notes:
+        console.print_message(note, "yellow")
+    store.verify(run for sweep in choice.sweeps for run in sweep.runs)
+    if timed:
+        return runtime_series(choice.sweeps, recipes=recipes)
+    if not choice.sweeps:
+        raise NotFoundError(
+            f"There is no sweep over {field.replace('_', '-')} in '{store.name}'.",
+            "Train one with {}.",
+            suggest_command(field, example_values(field), sweeps),
+        )
+    return sweep_curves(choice.sweeps[0], metric, recipes=recipes)

@@ -15,6 +15,9 @@ def report(
     verify: Annotated[
         str | None, options.option("--verify", "FILE.pdf", "Recompute a report's facts from the store.")
     ] = None,
+    sweeps: Annotated[
+        list[str] | None, options.option("--sweep", "ID", "This sweep, not the newest (repeat it).")
+    ] = None,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write the report of the exercise, computed from the store (report.pdf; -o FILE.typ for its source)."""
@@ -25,11 +28,14 @@ def report(
     if verify is None:
         target = options.parse_output("report.pdf" if output is None else output)
         report.check_target(target)
-        facts = contents.gather(Store.open(address), title=title or contents.TITLE, author=author)
+        store = Store.open(address)
+        choice = contents.choose(store, [store.sweep(prefix) for prefix in sweeps or ()])
+        ids = [sweep.id for sweep in choice.sweeps]
+        facts = contents.gather(store, title=title or contents.TITLE, author=author, ids=ids)
         document = report.Report(facts)
         document.write(target)
         console.print_message(f"Wrote {target}")
-        for sentence in document.missing():
+        for sentence in (*choice.notes, *document.missing(options.name_store())):
             console.print_message(sentence, "yellow")
         return
     verified = verification.verify(Store.open(address), locate(verify))

@@ -1,7 +1,5 @@
 """``train`` and ``sweep``: plan the runs, train them, print the results."""
 
-import os
-import shlex
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +13,7 @@ from lenetcli.cli.values import parse_parameter, parse_value
 from lenetcli.errors import RunFailedError, StoreChangedError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
-from lenetcli.files import DEFAULT_STORE, STORE_VARIABLE
+from lenetcli.files import DEFAULT_STORE
 from lenetcli.training.interrupts import run_stoppably
 from lenetcli.words import join_words, plural
 
@@ -39,7 +37,7 @@ def train(
 ) -> None:
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
     result = _run(request, (), address, wait=not no_wait, remeasure=remeasure, anew=anew)
-    _conclude(result, address, f"lenetcli runs show {result.sweep.runs[0].short_id}")
+    _conclude(result, f"lenetcli runs show {result.sweep.runs[0].short_id}")
 
 
 @options.with_request(*options.TRAINING)
@@ -64,7 +62,11 @@ def sweep(
     axes = options.make_axes(field, parsed, seeds, request.seed)
     result = _run(request, axes, address, wait=not no_wait, remeasure=remeasure, anew=anew)
     figure = "runtime" if field == "filters" else field.replace("_", "-")
-    _conclude(result, address, f"lenetcli plot {figure}", "lenetcli report")
+    # What shows one value only is passed over unless it is named.
+    option = f" --sweep {result.sweep.id[:12]}" if len(result.sweep.values) < 2 else ""
+    commands = [f"lenetcli plot {figure}{option}"]
+    commands += [f"lenetcli report{option}"] if field in ("lr", "filters") else []
+    _conclude(result, *commands)
 
 
 def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer":
@@ -111,7 +113,7 @@ def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, 
     return result
 
 
-def _conclude(result: "Result", address: str, *commands: str) -> None:
+def _conclude(result: "Result", *commands: str) -> None:
     """Print the next commands.
 
     Raises:
@@ -121,13 +123,16 @@ def _conclude(result: "Result", address: str, *commands: str) -> None:
     from lenetcli.training.events import Fate
 
     if result.failure is not None:
-        advice = "What was finished is kept; lenetcli runs show tells more."
-        raise RunFailedError(f"{result.failure}.", advice)
+        failed = [cell.run for cell in result.sweep.cells if result.fates[cell.config.key] is Fate.FAILED]
+        shown = [f"lenetcli runs show {run.short_id}" for run in failed if run]
+        raise RunFailedError(
+            f"{result.failure}.",
+            "What was finished is kept; see it with {}.",
+            ["lenetcli runs list", *shown][-1],
+        )
     if not result.complete:
         left = sum(fate is Fate.LEFT for fate in result.fates.values())
         advice = "Type the same command again later."
         raise RunFailedError(f"{plural(left, 'run')} left to other processes.", advice)
-    # An address from the environment applies to the next commands, too.
-    known = address in (DEFAULT_STORE, os.environ.get(STORE_VARIABLE))
-    option = "" if known else f" --store {shlex.quote(address)}"
-    console.print_message("Next: " + ", ".join(command + option for command in commands), "dim")
+    text = ", ".join(command + options.name_store() for command in commands)
+    console.print_message(f"Next: {text}", "dim")

@@ -65,6 +65,7 @@ class Settings:
         "Side of the convolution kernels, in pixels.",
         short="kernel",
         aliases=("kernel",),
+        tries=(3, 5),
         phrase=lambda side: f"kernel {side}×{side}",
     )
     hidden_units: int = parameter(
@@ -72,6 +73,7 @@ class Settings:
         "Units of the fully connected layer.",
         short="hidden",
         aliases=("hidden", "units"),
+        tries=(64, 128, 256),
         phrase=lambda units: f"{units} hidden units",
     )
     lr: float = parameter(
@@ -85,24 +87,26 @@ class Settings:
         always=True,
     )
     momentum: float = parameter(
-        0.0, "Momentum of SGD; 0 is plain SGD.", metavar="M", least=0, below=1, example=0.9
+        0.0, "Momentum of SGD; 0 is plain SGD.", metavar="M", least=0, below=1, example=0.9, tries=(0.0, 0.9)
     )
     batch_size: int = parameter(
         64,
         "Images in a batch.",
         short="batch",
         aliases=("batch", "batchsize", "bs"),
+        tries=(32, 64, 128),
         phrase=lambda size: f"batch {size}",
         always=True,
     )
     seed: int = parameter(
-        0, "Seed of the weights and of the order of the images.", aliases=("seeds",), least=0
+        0, "Seed of the weights and of the order of the images.", aliases=("seeds",), least=0, tries=(0, 1, 2)
     )
     precision: Precision = parameter(  # noqa: RUF009 - it makes a field
         Precision.FLOAT32,
         "Arithmetic of a step; the weights are float32.",
         metavar="|".join(Precision),
         aliases=("dtype",),
+        tries=tuple(Precision),
         phrase=str,
     )
     device: str = parameter(

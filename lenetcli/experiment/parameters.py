@@ -37,6 +37,7 @@ class Parameter:
     most: int = MAX_INTEGER  # of a whole number
     below: float = math.inf  # of a decimal number
     example: float = math.nan  # a decimal number to try
+    tries: tuple[Any, ...] = ()  # values to sweep over, as an example
     phrase: Callable[[Any], str] | None = None  # writes a value in a title; None: the noun and the value
     always: bool = False  # whether titles have the default, too
     later: bool = False

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -182,20 +182,41 @@ def write_command(sweep: Sweep, *, values: Sequence[Any] = (), seeds: int | None
 
     ``values`` are requested before those of the first parameter, ``seeds`` in place of its own seeds.
     """
+    axes = [
+        replace(axis, values=(*values, *axis.values)) if axis.name == sweep.parameter else axis
+        for axis in sweep.axes
+        if axis.name in sweep.parameters
+    ]
+    return _write(sweep.request, axes, sweep.epochs, seeds or _count_seeds(sweep))
+
+
+def suggest_command(parameter: str, values: Sequence[Any], like: Sequence[Sweep]) -> str:
+    """The command that sweeps over a parameter, with the data, device, epochs, seeds and setting in use.
+
+    These are those of the first sweep of ``like``; without one, the defaults.
+    """
+    axes = [Axis(parameter, tuple(values))]
+    for sweep in like:
+        return _write(sweep.request, axes, sweep.epochs, None if parameter == "seed" else _count_seeds(sweep))
+    return _write(Request(), axes, Request().epochs, None)
+
+
+def _count_seeds(sweep: Sweep) -> int | None:
+    """The number of seeds of each value; None if it has one, or if the sweep is over the seeds."""
+    is_repeated = any(axis.name == "seed" for axis in sweep.axes) and "seed" not in sweep.parameters
+    return len(sweep.seeds) if is_repeated else None
+
+
+def _write(request: Request, axes: Sequence[Axis], epochs: int, seeds: int | None) -> str:
+    """The command that requests a grid; an option that has its default is left out."""
     words = ["lenetcli", "sweep"]
-    for axis in sweep.axes:
-        if axis.name in sweep.parameters:
-            more = values if axis.name == sweep.parameter else ()
-            words += [axis.name.replace("_", "-"), *map(name_value, (*more, *axis.values))]
-    names = {"epochs", *(axis.name for axis in sweep.axes)}
-    if seeds is not None:
-        names.add("seed")
-    elif "seed" in names.difference(sweep.parameters):
-        seeds = len(sweep.seeds)
-    words += ["--epochs", str(sweep.epochs)] if sweep.epochs != Request().epochs else []
+    for axis in axes:
+        words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
+    words += ["--epochs", str(epochs)] if epochs != Request().epochs else []
     words += ["--seeds", str(seeds)] if seeds is not None else []
+    names = {"epochs", *(axis.name for axis in axes)} | (set() if seeds is None else {"seed"})
     for parameter in OPTIONS:
-        value = getattr(sweep.request, parameter.name)
+        value = getattr(request, parameter.name)
         if parameter.name not in names and value != parameter.default:
             words += [f"--{parameter.option}", name_value(value)]
     return shlex.join(words)

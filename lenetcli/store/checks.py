@@ -136,7 +136,8 @@ def verify_runs(connection: Connection, runs: Iterable[Run]) -> None:
         if fault:
             raise StoreError(
                 f"Run {run.short_id} is damaged: {fault}.",
-                "See all faults with lenetcli store check, and restore the store from a backup.",
+                "Restore the store from a backup; see all faults with {}.",
+                "lenetcli store check",
             )
 
 

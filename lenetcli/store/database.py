@@ -9,7 +9,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, inspect
 
 from lenetcli.errors import NotFoundError, StoreBusyError, StoreError
-from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
+from lenetcli.experiment.exercise import LEARNING_RATES
+from lenetcli.experiment.sweep import suggest_command
 from lenetcli.store import sqlite
 from lenetcli.store.schema import check_schema, copy_upgraded
 from lenetcli.store.tables import METADATA, SCHEMA_VERSION, VERSION
@@ -144,7 +145,8 @@ class Database:
         if schema != SCHEMA_VERSION and write:
             raise StoreError(
                 f"The store '{self.path}' has schema {schema}, and this lenetcli writes {SCHEMA_VERSION}.",
-                f"Upgrade it with lenetcli store upgrade --store '{self.path}'.",
+                "Upgrade it with {}.",
+                "lenetcli store upgrade",
             )
         if schema != SCHEMA_VERSION:
             with self.read(file=True) as connection:  # so a file that cannot be written can be read
@@ -165,7 +167,8 @@ class Database:
         if not self._size():
             raise NotFoundError(
                 f"There is no store at '{self.path}'{self.file.remark}.",
-                f"Train something first ({LEARNING_RATES_COMMAND}), or name one with --store.",
+                "Name one with --store, or train something first, with {}.",
+                suggest_command("lr", LEARNING_RATES, ()),
             )
 
 

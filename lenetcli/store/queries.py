@@ -151,13 +151,13 @@ def find_key(connection: Connection, column: Any, prefix: str, noun: str, comman
     """
     digits = prefix.lower()
     if not digits or set(digits) - set("0123456789abcdef"):
-        raise NotFoundError(f"{prefix!r} is no {noun} id.", f"See the ids with {command}.")
+        raise NotFoundError(f"{prefix!r} is no {noun} id.", "See the ids with {}.", command)
     start = KEY_TAG + digits if noun == "run" else digits
     # A range, so that the index is used; "g" is the letter after the last hexadecimal digit.
     query = select(column).where(column >= start, column < start + "g").limit(2)
     keys = connection.execute(query).scalars().all()
     if not keys:
-        raise NotFoundError(f"There is no {noun} {prefix!r} in this store.", f"See the ids with {command}.")
+        raise NotFoundError(f"There is no {noun} {prefix!r} in this store.", "See the ids with {}.", command)
     if len(keys) > 1:
         raise NotFoundError(f"More than one {noun} id begins with {prefix!r}.", "Give more of its digits.")
     return str(keys[0])

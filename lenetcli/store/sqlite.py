@@ -162,7 +162,8 @@ def translate_errors(file: StoreFile) -> Iterator[None]:
         raise StoreError(
             f"The store '{file.path}' holds something that this lenetcli does not understand "
             f"({type(error).__name__}: {str(error)[:200]}).",
-            "Look at it with lenetcli store check, or restore it from a backup.",
+            "Restore it from a backup, or look at it with {}.",
+            "lenetcli store check",
         ) from error
     except exc.DBAPIError as error:
         file.check_same()
@@ -183,7 +184,8 @@ def _describe(file: StoreFile, error: exc.DBAPIError) -> StoreError:
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return StoreChangedError(
             f"The store '{file.path}' has other rows than were written to it ({error.orig}).",
-            "Somebody changed it meanwhile: look at it with lenetcli store check.",
+            "Somebody changed it meanwhile: look at it with {}.",
+            "lenetcli store check",
         )
     if code in _OF_JOURNAL and os.path.lexists(file.journal):
         return StoreError(

@@ -117,7 +117,8 @@ def back_up(address: str, target: Path, *, overwrite: bool = False) -> tuple[str
                 raise StoreError(
                     f"The store '{database.path}' has {plural(len(faults), 'fault')}, and '{target}' may be "
                     "better: it was left as it is.",
-                    "See them with lenetcli store check, and copy the store to a new file.",
+                    "Copy the store to a new file; see the faults with {}.",
+                    "lenetcli store check",
                 )
             sqlite.copy_to_file(connection, path)
 

@@ -162,7 +162,7 @@ def test_a_sweep_that_diverged_from_the_start_asks_for_smaller_rates():
     assert caught.value.advice == "All its runs diverged: train with smaller learning rates."
     with pytest.raises(NotFoundError) as caught:
         sweep_curves(make_sweep("lr", 3, [*diverged, make_cell("lr", 1.0, None)]))
-    assert caught.value.advice == "Train it with: lenetcli sweep lr 10 9 1 --epochs 3"
+    assert caught.value.advice == "Train it with `lenetcli sweep lr 10 9 1 --epochs 3`."
 
 
 def test_chosen_runs_are_labelled_by_what_differs():

@@ -15,10 +15,9 @@ from helpers.made_up import (
     make_config,
     make_run,
     make_sweep,
-    rates_sweep,
 )
 
-from lenetcli.analysis.runtimes import newest_filters, run_runtimes, runtime_series
+from lenetcli.analysis.runtimes import run_runtimes, runtime_series
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import multiply_adds
 from lenetcli.experiment.config import DeviceKind, Precision
@@ -133,7 +132,7 @@ def test_a_run_without_all_of_its_times_is_no_point():
     assert [point.filters for point in series.points] == [8]
     with pytest.raises(NotFoundError) as caught:
         run_runtimes([partly, never, backwards])
-    assert caught.value.advice.startswith("Train one with: lenetcli sweep filters ")
+    assert caught.value.advice.startswith("Train one with `lenetcli sweep filters ")
 
 
 def test_runs_that_were_never_timed_do_not_decide_the_number_of_epochs():
@@ -268,16 +267,6 @@ def test_sweeps_of_different_lengths_are_shown_by_the_epoch():
     series = runtime_series(sweeps)
     assert series.epochs == 1
     assert series.devices[0].points[0].seconds == pytest.approx(2.6, rel=0.1)
-
-
-def test_the_newest_filters_sweep_of_each_kind_with_a_measured_run():
-    old, gpu = both_sweeps()
-    planned = make_sweep("filters", 5, [make_cell("filters", 8, None)])
-    newer = filters_sweep(DeviceKind.CPU, {8: 2.0})
-    assert newest_filters([planned, rates_sweep(), newer, gpu, old]) == (newer, gpu)
-    assert newest_filters([gpu, planned]) == (gpu,)
-    assert newest_filters([gpu, newer]) == (newer, gpu)  # the CPU first
-    assert newest_filters([]) == ()
 
 
 @pytest.mark.parametrize(

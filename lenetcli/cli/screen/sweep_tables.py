@@ -15,8 +15,10 @@ from lenetcli.cli.screen.tables import (
     write_state,
 )
 from lenetcli.experiment.architecture import count_parameters
+from lenetcli.experiment.choice import choose_sweeps
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.datasets import name_datasets
+from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
 from lenetcli.words import (
@@ -29,6 +31,9 @@ from lenetcli.words import (
     write_runtime,
     write_time,
 )
+
+SHOWN = "shown: what plot and report take; --sweep ID chooses another"
+"""The explanation of the column of ``sweeps list`` that marks some sweeps."""
 
 
 def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
@@ -80,6 +85,8 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
 
 def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None:
     """Print the table of ``sweeps list``; ``recipes`` are those of the runs in the store."""
+    choices = [choose_sweeps(sweeps, name, timed=name == "filters") for name in SWEPT]
+    shown = {sweep.id for choice in choices for sweep in choice.sweeps}
     datasets = name_datasets(sweep.dataset for sweep in sweeps)
     digits = count_digits({sweep.id for sweep in sweeps})
     print_table(
@@ -92,11 +99,14 @@ def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None
             *recipe_column(lambda sweep: sweep.base.recipe, sweeps, recipes),
             Column("data", lambda sweep: datasets[sweep.base.data], 4),
             Column("device", lambda sweep: sweep.device, 4),
+            Column("shown", lambda sweep: "yes" if sweep.id in shown else ""),
             Column("done", lambda sweep: f"{sweep.done}/{len(sweep.cells)}", right=True),
             Column("last asked", lambda sweep: write_time(sweep.last_requested), 2),
         ),
         sweeps,
     )
+    if len(shown) < len(sweeps):
+        print_message(SHOWN, "dim")
 
 
 def print_plan(rows: Sequence[tuple[Config, int, float | None]]) -> None:

@@ -1,19 +1,22 @@
 """The contents of a report, computed from a store: its sweeps, their sections, its runs."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Protocol
 
 from lenetcli.analysis.images import Predictions
-from lenetcli.analysis.runtimes import newest_filters
-from lenetcli.errors import NotFoundError
+from lenetcli.analysis.statements import Paragraph
+from lenetcli.errors import NotFoundError, UsageError
+from lenetcli.experiment.choice import Choice, choose_sweeps
 from lenetcli.experiment.datasets import name_datasets
-from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
+from lenetcli.experiment.exercise import LEARNING_RATES
 from lenetcli.experiment.run import Run, RunState
-from lenetcli.experiment.sweep import Sweep
+from lenetcli.experiment.sweep import Sweep, suggest_command
+from lenetcli.files import store_option
 from lenetcli.output.records import run_fields
-from lenetcli.output.report.facts import Facts, Options, RunFacts
+from lenetcli.output.report.facts import Facts, Options, RunFacts, Section
 from lenetcli.output.report.sections import describe_filters, describe_rates
 from lenetcli.output.report.setup import describe_setup
 from lenetcli.version import __version__
@@ -51,47 +54,86 @@ def gather(
     """The facts of a report.
 
     ``store`` is the name of the store in the report, by default that of its file without the folder, since
-    a report is handed to others. ``ids`` are the full ids of the sweeps to report on, by default the newest
-    over learning rates, and over filters for each kind of device. ``recipes`` are those beside which the
+    a report is handed to others; its commands name the store so, too. ``ids`` are the full ids of the sweeps
+    to report on, by default those of ``choose``. ``recipes`` are those beside which the
     report names its own, by default those of the store.
 
     Raises:
         NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
         StoreError: if what a run of them has measured is damaged.
     """
-    sweeps = _choose_sweeps(evidence, ids)
+    sweeps = choose(evidence).sweeps if ids is None else _find_sweeps(evidence, ids)
     evidence.verify(run for sweep in sweeps for run in sweep.runs)
     names = name_datasets(sweep.dataset for sweep in sweeps)
     recipes = tuple(evidence.recipes() if recipes is None else recipes)
-    chosen = tuple(sweep.id for sweep in sweeps)
+    store = store or PurePath(evidence.name).name
+    rates, filters = _select(sweeps, "lr"), _select(sweeps, "filters")
+    options = Options(title, author, store, tuple(sweep.id for sweep in sweeps), recipes)
     return Facts(
-        options=Options(title, author, store or PurePath(evidence.name).name, chosen, recipes),
+        options=options,
         versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
         setup=describe_setup(sweeps, names, recipes),
-        learning_rates=describe_rates(evidence, _select(sweeps, "lr"), names, recipes),
-        filters=describe_filters(_select(sweeps, "filters"), names, recipes),
+        learning_rates=_name_store(
+            describe_rates(evidence, rates, names, recipes, like=filters), store_option(store)
+        ),
+        filters=_name_store(describe_filters(filters, names, recipes), store_option(store)),
         runs=_list_runs(sweeps),
     )
 
 
-def _choose_sweeps(evidence: Evidence, ids: Sequence[str] | None) -> list[Sweep]:
-    """The sweeps of a report, those over learning rates first."""
+def choose(evidence: Evidence, named: Sequence[Sweep] = ()) -> Choice:
+    """The sweeps of a report: one over learning rates, then those over filters, for each kind of device.
+
+    Where none is ``named``, it is that of ``choose_sweeps``.
+
+    Raises:
+        UsageError: if a report has no place for the sweeps that are named.
+        NotFoundError: if there is no sweep with a result to report on.
+    """
     sweeps = evidence.sweeps()
-    if ids is not None:
-        sweeps_by_id = {sweep.id: sweep for sweep in sweeps}
-        for id in ids:
-            if id not in sweeps_by_id:
-                problem = f"{evidence.name} has no sweep {id[:12]}."
-                raise NotFoundError(problem, "`lenetcli sweeps list` shows those there are.")
-        return [sweeps_by_id[id] for id in ids]
-    rates = [sweep for sweep in sweeps if sweep.parameter == "lr" and any(run.curve for run in sweep.runs)]
-    selection = [*rates[:1], *newest_filters(sweeps)]
+    rates, timed = choose_sweeps(sweeps, "lr"), choose_sweeps(sweeps, "filters", timed=True)
+    named_rates, named_filters = _select(named, "lr"), _select(named, "filters")
+    if len({sweep.id for sweep in named}) > len({sweep.id for sweep in named_filters}) + bool(named_rates):
+        raise UsageError(
+            "A report has one sweep over learning rates, and any number of sweeps over filters.",
+            "Choose other sweeps; see them with {}.",
+            "lenetcli sweeps list",
+        )
+    kinds = {sweep.device for sweep in named_filters}
+    selection = (
+        *(named_rates or [sweep for sweep in rates.sweeps if any(run.curve for run in sweep.runs)]),
+        *(sweep for sweep in timed.sweeps if sweep.device not in kinds),
+        *named_filters,
+    )
     if not selection:
         raise NotFoundError(
             f"{evidence.name} has no finished epoch of a sweep over learning rates or filters to report on.",
-            f"Train one first: {LEARNING_RATES_COMMAND}",
+            "Train one first, with {}.",
+            suggest_command("lr", LEARNING_RATES, sweeps),
         )
-    return selection
+    notes = (*(() if named_rates else rates.notes), *(() if named_filters else timed.notes))
+    return Choice(tuple({sweep.id: sweep for sweep in selection}.values()), notes)
+
+
+def _find_sweeps(evidence: Evidence, ids: Sequence[str]) -> list[Sweep]:
+    """The sweeps with these full ids."""
+    sweeps_by_id = {sweep.id: sweep for sweep in evidence.sweeps()}
+    for id in ids:
+        if id not in sweeps_by_id:
+            problem = f"{evidence.name} has no sweep {id[:12]}."
+            raise NotFoundError(problem, "See those there are with {}.", "lenetcli sweeps list")
+    return [sweeps_by_id[id] for id in ids]
+
+
+def _name_store(section: Section, option: str) -> Section:
+    """A section whose commands end with an option."""
+    if not option:
+        return section
+
+    def name(paragraph: Paragraph) -> Paragraph:
+        return tuple(replace(one, command=one.command and one.command + option) for one in paragraph)
+
+    return replace(section, paragraphs=tuple(map(name, section.paragraphs)), missing=name(section.missing))
 
 
 def _select(sweeps: Sequence[Sweep], parameter: str) -> list[Sweep]:

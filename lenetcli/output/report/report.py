@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lenetcli.errors import UsageError, describe_error
-from lenetcli.files import check_output, write_output
+from lenetcli.files import check_output, store_option, write_output
 from lenetcli.output.report.facts import Facts
 
 ENDINGS = (".pdf", ".typ")
@@ -28,10 +28,14 @@ class Report:
 
     facts: Facts
 
-    def missing(self) -> list[str]:
-        """Sentences on the experiments of the exercise that the store lacks, each with the command for it."""
+    def missing(self, option: str = "") -> list[str]:
+        """Sentences on the experiments of the exercise that the store lacks, each with the command for it.
+
+        ``option`` ends each command, in place of the name of the store in the report.
+        """
         statements = (*self.facts.learning_rates.missing, *self.facts.filters.missing)
-        return [f"{statement.text} {statement.purpose} {statement.command}" for statement in statements]
+        own = store_option(self.facts.options.store)
+        return [f"{s.text} {s.purpose} {s.command.removesuffix(own)}{option}" for s in statements]
 
     def files(self) -> dict[str, bytes]:
         """The facts and the figures as SVG, by file name.

@@ -13,8 +13,8 @@ from lenetcli.analysis.runtimes import RuntimePoint, RuntimeSeries, runtime_seri
 from lenetcli.analysis.statements import Statement
 from lenetcli.analysis.unfinished import conclude_missing, conclude_unfinished
 from lenetcli.experiment.architecture import parameter_law
-from lenetcli.experiment.exercise import LEARNING_RATES_COMMAND
-from lenetcli.experiment.sweep import Group, Sweep
+from lenetcli.experiment.exercise import LEARNING_RATES
+from lenetcli.experiment.sweep import Group, Sweep, suggest_command
 from lenetcli.output.report.facts import Cell, Figure, Section, Table
 from lenetcli.words import (
     NONE,
@@ -28,15 +28,21 @@ from lenetcli.words import (
 
 
 def describe_rates(
-    predictions: Predictions, sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]
+    predictions: Predictions,
+    sweeps: Sequence[Sweep],
+    names: Mapping[str, str],
+    recipes: Collection[int],
+    like: Sequence[Sweep] = (),
 ) -> Section:
     """The section on sweeps over learning rates.
 
     ``names`` are those of the data sets by hash, ``recipes`` those beside which a figure names its own.
+    Without a sweep, the command for one has the setting of the sweeps ``like`` it.
     """
     if not sweeps:
         text = "No sweep over learning rates has been trained."
-        return Section(missing=(Statement("missing", text, command=LEARNING_RATES_COMMAND),))
+        command = suggest_command("lr", LEARNING_RATES, like)
+        return Section(missing=(Statement("missing", text, command=command),))
     sweep = sweeps[0]
     series = sweep_curves(sweep, names=names, recipes=recipes)
     ranking = rank(sweep, predictions)
