@@ -13,7 +13,10 @@ from lenetcli.experiment.parameters import describe_config, name_parameter
 from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import CurvePoint, Run, RunState
 from lenetcli.experiment.sweep import Sweep, write_command
-from lenetcli.words import join_words, name_value, plural
+from lenetcli.words import join_words, name_all, name_value
+
+MOST_DISTINCT = 55
+"""The largest number of curves of a figure whose marks all differ."""
 
 
 class Metric(StrEnum):
@@ -51,6 +54,16 @@ class Curve:
     ends_diverged: bool
     runs: tuple[str, ...]
     recipe: int
+
+    @property
+    def name(self) -> str:
+        """The label, with the seeds that diverged."""
+        if not self.diverged:
+            return self.label
+        if self.ends_diverged:
+            detail = f"in epoch {len(self.mean) + 1}" if self.diverged == 1 else f"with {self.diverged} seeds"
+            return f"{self.label}: diverged {detail}"
+        return f"{self.label} ({self.diverged} diverged)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +168,14 @@ def run_curves(
     points = {tuple(getattr(config, name) for name in others) for config in groups}
     label_fields = others if len(points) == len(groups) else differing
     names = name_datasets(run.dataset for run in runs)
+    seeds = [tuple(sorted(run.config.seed for run in group.values())) for group in groups.values()]
+    are_named = len(set(seeds)) > 1 or (len(groups) == 1 and len(seeds[0]) > 1)
     families = [
-        (_write_label(next(iter(group.values())), label_fields, names), place, tuple(group.values()))
+        (
+            _write_label(next(iter(group.values())), label_fields, names, seeds[place] if are_named else ()),
+            place,
+            tuple(group.values()),
+        )
         for place, group in enumerate(groups.values())
     ]
     advice = ("Choose runs that have finished an epoch; see them with {}.", "lenetcli runs list --all")
@@ -173,14 +192,15 @@ def run_curves(
     )
 
 
-def _write_label(run: Run, parameters: Sequence[str], names: Mapping[str, str]) -> str:
-    """The values of these fields of a run, with their names; without fields, its short id."""
+def _write_label(run: Run, parameters: Sequence[str], names: Mapping[str, str], seeds: Sequence[int]) -> str:
+    """The values of these fields of a run and seeds, with their names; without any, its short id."""
     words = [
         names[run.config.data]
         if name == "data"
         else f"{name_parameter(name)} {name_value(getattr(run.config, name))}"
         for name in parameters
     ]
+    words += [name_all("seed", seeds)] if seeds else []
     return ", ".join(words) or run.short_id
 
 
@@ -191,7 +211,9 @@ def _average_families(
 
     ``advice`` is that of the error if no run has finished an epoch.
     """
-    curves, notes = [], []
+    curves: list[Curve] = []
+    notes: list[str] = []
+    crosses: list[str] = []
     for label, value, runs in families:
         members = _longest_runs(runs)
         diverged = sum(run.state is RunState.DIVERGED for run in runs)
@@ -216,10 +238,18 @@ def _average_families(
             notes.append(f"diverged in epoch 1: {label}")
         others = [r for r in runs if r.state is not RunState.DIVERGED and r not in members and r.epochs]
         if others:
-            length, seeds = members[0].epochs, plural(len(others), "seed")
+            length, seeds = members[0].epochs, name_all("seed", [run.config.seed for run in others])
             notes.append(f"left out, with fewer than {length} epochs: {label} ({seeds})")
+        if members and diverged and curves[-1].ends_diverged:
+            crosses.append(label)
+        elif members and diverged:
+            seeds = name_all("seed", [run.config.seed for run in runs if run.state is RunState.DIVERGED])
+            notes.append(f"left out, since it diverged: {label} ({seeds})")
     if not curves:
         raise NotFoundError("There is no finished epoch to draw yet.", *advice)
+    notes += [f"cross: the loss was not finite in the next epoch ({join_words(crosses)})"] if crosses else []
+    if len(curves) > MOST_DISTINCT:
+        notes.append(f"more than {MOST_DISTINCT} curves: markers and dashes repeat, and colours are close")
     least, most = min(curve.seeds for curve in curves), max(curve.seeds for curve in curves)
     if most > 1:
         counts = f"{most}" if least == most else f"{least} to {most}"

@@ -62,7 +62,7 @@ def plot(
     if terminal:
         stdout = console.stdout()
         ascii_only = not stdout.encoding.startswith("utf")
-        console.print_line(draw_terminal(series, min(stdout.width, 120), 28, ascii_only))
+        console.print_line(draw_terminal(series, min(stdout.width, 120), 28, log=log, ascii_only=ascii_only))
     if target:
         save(draw(series, log=log), target)
         console.print_message(f"Wrote {target}")

@@ -12,7 +12,7 @@ from helpers.made_up import (
     rates_sweep,
 )
 
-from lenetcli.analysis.curves import Metric, run_curves, sweep_curves
+from lenetcli.analysis.curves import MOST_DISTINCT, Metric, run_curves, sweep_curves
 from lenetcli.analysis.runtimes import run_runtimes
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.datasets import MNIST, SYNTHETIC
@@ -43,7 +43,7 @@ def test_an_interrupted_seed_is_left_out_of_the_mean_and_named():
     series = sweep_curves(make_sweep("lr", 2, cells))
     (curve,) = series.curves
     assert (curve.mean, curve.seeds, curve.runs) == ((0.9, 0.95), 1, (cells[0].run.id,))
-    left_out = "left out, with fewer than 2 epochs: 0.1 (1 seed)"
+    left_out = "left out, with fewer than 2 epochs: 0.1 (seed 1)"
     assert series.notes == (left_out,)
     more = sweep_curves(make_sweep("lr", 2, [*cells, make_cell("lr", 0.1, (0.9, 0.95), seed=2)]))
     assert more.notes == ("line: mean over 2 seeds; band: lowest to highest seed", left_out)
@@ -58,7 +58,8 @@ def test_a_seed_that_diverged_does_not_displace_one_that_was_interrupted():
     series = sweep_curves(make_sweep("lr", 3, cells))
     (curve,) = series.curves
     assert (curve.mean, curve.seeds, curve.diverged, curve.ends_diverged) == ((0.9,), 1, 1, False)
-    assert series.notes == ()  # a seed without an epoch was not left out, and its value is not untrained
+    # A seed without an epoch was not left out, and its value is not untrained.
+    assert series.notes == ("left out, since it diverged: 0.1 (seed 1)",)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,13 @@ def test_diverged_runs_are_marked_and_do_not_enter_a_mean():
     alone, mixed = series.curves
     assert (alone.ends_diverged, alone.diverged, len(alone.mean)) == (True, 1, 2)
     assert (mixed.ends_diverged, mixed.diverged, mixed.mean) == (False, 1, (0.9, 0.8, 0.7))
-    assert series.notes == ("diverged in epoch 1: 9", "not yet trained: 0.1")
+    assert [curve.name for curve in series.curves] == ["10: diverged in epoch 3", "1 (1 diverged)"]
+    assert series.notes == (
+        "left out, since it diverged: 1 (seed 1)",
+        "diverged in epoch 1: 9",
+        "cross: the loss was not finite in the next epoch (10)",
+        "not yet trained: 0.1",
+    )
 
 
 def test_the_error_is_what_is_missing_to_one():
@@ -173,16 +180,36 @@ def test_chosen_runs_are_labelled_by_what_differs():
     ]
     series = run_curves(runs)
     assert [curve.label for curve in series.curves] == [
-        "filters 16, learning rate 0.1",
-        "filters 32, learning rate 0.01",
+        "filters 16, learning rate 0.1, seeds 0 and 1",
+        "filters 32, learning rate 0.01, seed 0",
     ]
     assert [curve.seeds for curve in series.curves] == [2, 1]
+    labels = [curve.label for curve in run_curves([runs[0], runs[2]]).curves]
+    assert labels == ["filters 16, learning rate 0.1", "filters 32, learning rate 0.01"]  # one seed
 
 
-def test_chosen_runs_that_differ_in_nothing_are_labelled_by_an_id_that_the_store_knows():
+def test_a_run_alone_is_labelled_by_an_id_that_the_store_knows_and_a_mean_by_its_seeds():
     run = replace(make_run(), id_digits=11)
-    (curve,) = run_curves([run, make_run(replace(BASE, seed=1))]).curves
+    (curve,) = run_curves([run]).curves
     assert curve.label == run.id[:11]
+    (mean,) = run_curves([run, make_run(replace(BASE, seed=1))]).curves
+    assert mean.label == "seeds 0 and 1"
+
+
+def test_rates_that_differ_in_the_last_digit_have_labels_that_differ():
+    for rates in ((0.1, 0.1000001), (0.1234567, 0.1234568, 0.1234569)):
+        sweep = make_sweep("lr", 10, [make_cell("lr", rate, RATES[0.1]) for rate in rates])
+        assert [curve.label for curve in sweep_curves(sweep).curves] == list(map(str, rates))
+        runs = run_curves(sweep.runs)
+        assert [curve.label for curve in runs.curves] == [f"learning rate {rate}" for rate in rates]
+
+
+def test_more_curves_than_marks_are_said_to_be_too_many():
+    cells = [make_cell("lr", count / 1000, (0.5,)) for count in range(1, MOST_DISTINCT + 2)]
+    assert sweep_curves(make_sweep("lr", 1, cells[:-1])).notes == ()
+    assert sweep_curves(make_sweep("lr", 1, cells)).notes == (
+        "more than 55 curves: markers and dashes repeat, and colours are close",
+    )
 
 
 def test_the_axis_is_as_long_as_the_longest_of_the_chosen_runs():
@@ -206,7 +233,11 @@ def test_runs_of_two_recipes_share_no_curve():
     # Shards that were chosen are in the labels, too.
     eight = make_run(replace(new, shards=8), RATES[0.1])
     labels = [curve.label for curve in run_curves([*seeds, eight]).curves]
-    assert labels == ["shards 2, recipe 1", "shards 4, recipe 2", "shards 8, recipe 2"]
+    assert labels == [
+        "shards 2, recipe 1, seeds 0 and 1",
+        "shards 4, recipe 2, seeds 0 and 1",
+        "shards 8, recipe 2, seed 0",
+    ]
 
 
 def test_a_recipe_is_named_beside_others_alone():

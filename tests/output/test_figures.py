@@ -12,6 +12,7 @@ import pytest
 from helpers.made_up import (
     BASE,
     CPU_SECONDS,
+    GPU_SECONDS,
     RATES,
     both_sweeps,
     filters_sweep,
@@ -20,14 +21,14 @@ from helpers.made_up import (
     rates_sweep,
 )
 
-from lenetcli.analysis.curves import Metric, sweep_curves
+from lenetcli.analysis.curves import MOST_DISTINCT, Metric, sweep_curves
 from lenetcli.analysis.runtimes import runtime_series
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import RunState
 from lenetcli.files import check_output, write_output
 from lenetcli.output.figures.figure import ENDINGS, draw, render, save
-from lenetcli.output.figures.terminal import draw_terminal
+from lenetcli.output.figures.terminal import CROSS, MARKS, draw_terminal
 from lenetcli.output.records import write_csv
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
@@ -142,7 +143,7 @@ def test_a_recipe_beside_others_stands_under_the_title():
     for recipes, setting in (((), "16 filters, batch 64"), ((1, 2), "16 filters, batch 64, recipe 2")):
         series = sweep_curves(rates_sweep(base=replace(BASE, recipe=2)), recipes=recipes)
         assert setting in read_texts(draw(series))
-        assert draw_terminal(series).splitlines()[0].endswith("drawn, recipe 2" if recipes else "drawn")
+        assert draw_terminal(series, 120).splitlines()[0].endswith(f"drawn, {setting}")
 
 
 def test_labels_of_curves_that_end_together_do_not_overlap():
@@ -219,6 +220,50 @@ def test_the_plotted_numbers_as_csv(tmp_path):
             "32",
             "64",
         ]
+
+
+def test_no_two_of_many_curves_or_devices_look_the_same():
+    cells = [make_cell("lr", count / 1000, (0.5, 0.6)) for count in range(1, MOST_DISTINCT + 1)]
+    lines = draw(sweep_curves(make_sweep("lr", 2, cells))).axes[0].lines
+    styles = {(line.get_marker(), str(line._unscaled_dash_pattern)) for line in lines}
+    assert len(styles) == len(lines) == MOST_DISTINCT
+    assert len(set(MARKS) - {CROSS}) == len(MARKS) > MOST_DISTINCT
+    for kind, seconds in ((DeviceKind.CPU, CPU_SECONDS), (DeviceKind.GPU, GPU_SECONDS)):
+        sweeps = [filters_sweep(kind, seconds, device_name=f"Number {count}") for count in range(20)]
+        handles = draw(runtime_series(sweeps)).axes[0].get_legend().get_lines()
+        assert len({(line.get_color(), line.get_marker()) for line in handles}) == 20
+
+
+@pytest.mark.parametrize(
+    ("log", "names"),
+    [
+        (None, {"validation accuracy\n(log-odds axis)", "training time of 5 epochs / s\n(logarithmic)"}),
+        (False, {"validation accuracy", "training time of 5 epochs / s"}),
+    ],
+)
+def test_an_axis_that_is_not_linear_says_so(log, names):
+    drawn = (sweep_curves(rates_sweep()), runtime_series(both_sweeps()))
+    assert {draw(series, log=log).axes[0].get_ylabel() for series in drawn} == names
+    texts = [draw_terminal(series, log=log) for series in drawn]
+    assert ["(log-odds axis)" in text or "parameters (logarithmic)" in text for text in texts] == [
+        log is None
+    ] * 2
+
+
+def test_the_terminal_keeps_what_a_picture_marks():
+    cells = [make_cell("lr", rate, RATES[0.1], seed=seed) for rate in (0.1, 0.01) for seed in (0, 1)]
+    cells += [make_cell("lr", 3.0, (0.5, 0.4), seed=seed, state=RunState.DIVERGED) for seed in (0, 1)]
+    series = sweep_curves(make_sweep("lr", 10, cells))
+    text = draw_terminal(series, 100)
+    assert "o 3: diverged with 2 seeds" in text and "X" in text.split("3: diverged")[1]
+    assert text.splitlines()[-3:] == [*series.notes, "in the terminal there are no bands"]
+    busy = runtime_series([filters_sweep(DeviceKind.CPU, CPU_SECONDS, contended=True)])
+    text = draw_terminal(busy, 120)
+    assert all(f"*{filters}?" in text for filters in CPU_SECONDS)
+    assert text.splitlines()[-2:] == [
+        *busy.notes,
+        "in the terminal ? marks the hollow points, and there are no bars",
+    ]
 
 
 @pytest.mark.parametrize("width", [40, 60])

@@ -1,7 +1,10 @@
-"""Axes: the kind of an axis, its limits and ticks, and the positions of labels along it."""
+"""Axes: the kind and name of an axis, its limits and ticks, and the positions of labels along it."""
 
 import math
 from collections.abc import Callable, Sequence
+
+from lenetcli.analysis.curves import CurveSeries
+from lenetcli.analysis.runtimes import RuntimeSeries
 
 Map = Callable[[float], float]
 
@@ -18,6 +21,24 @@ MAPS: dict[str, tuple[Map, Map]] = {
     "log": (math.log10, lambda power: 10.0**power),
 }
 """For each kind of axis, the transform from numbers to positions and its inverse."""
+
+
+def choose_scale(series: CurveSeries | RuntimeSeries, log: bool | None) -> str:
+    """The kind of the axes of a figure: ``logit``, ``log`` or ``linear``.
+
+    It is that of the series, unless ``log`` says otherwise: False is linear, True logarithmic for runtimes.
+    What cannot be shown on another axis is on a linear one in any case.
+    """
+    if isinstance(series, CurveSeries):
+        return "linear" if log is False else series.scale
+    wanted = series.scale == "log" if log is None else log
+    return "log" if wanted and min(point.low for point in series.points) > 0 else "linear"
+
+
+def name_axis(name: str, kind: str, gap: str = " ") -> str:
+    """The name of an axis and, after a gap, its kind unless it is linear."""
+    kinds = {"logit": "(log-odds axis)", "log": "(logarithmic)"}
+    return f"{name}{gap}{kinds[kind]}" if kind in kinds else name
 
 
 def choose_axis(low: float, high: float, kind: str) -> tuple[float, float, list[float]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lenetcli.analysis.curves import Curve, CurveSeries, Metric
-from lenetcli.output.figures.axes import spread_labels
+from lenetcli.output.figures.axes import choose_scale, name_axis, spread_labels
 from lenetcli.output.figures.sheet import (
     add_legend_beside,
     add_text_above,
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-MARKERS = "os^Dv<P>hX"
+MARKERS = "os^Dv<P>hX*"
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
+"""Eleven markers and five dashes: of ``MOST_DISTINCT`` curves, no two have both in common."""
 LABEL_SIZE = 8.5
 """The font size of labels, in points."""
 LABEL_WIDTH = 30
@@ -52,14 +53,15 @@ def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled:
         _draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
         for index, curve in enumerate(series.curves)
     ]
-    if series.scale != "linear" and log is not False:
-        set_axis(axes, "y", *series.limits, series.scale)
+    scale = choose_scale(series, log)
+    if scale != "linear":
+        set_axis(axes, "y", *series.limits, scale)
     margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # below 1: there is no epoch 0
     axes.set_xlim(1 - margin, series.epochs + margin)
     axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     axes.set_xlabel("epoch")
-    axes.set_ylabel(METRICS[series.metric].lower())
-    names = [_full_label(curve) for curve in series.curves]
+    axes.set_ylabel(name_axis(METRICS[series.metric].lower(), scale, "\n"))
+    names = [curve.name for curve in series.curves]
     many, long = len(names) >= LEGEND_FROM, max(map(len, names)) > LABEL_WIDTH
     title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}" if titled else None
     annotate_figure(figure, axes, series, title, handles, names if long and not many else [])
@@ -92,16 +94,6 @@ def _draw_curve(axes: "Axes", curve: Curve, colour: Sequence[float], index: int,
         end, red = (epochs[-1], curve.mean[-1]), "#b00020"
         axes.plot(*end, "x", color=red, markersize=8, markeredgewidth=2, clip_on=False, zorder=4)
     return line
-
-
-def _full_label(curve: Curve) -> str:
-    """The label of a curve, with a note on the seeds that diverged."""
-    if not curve.diverged:
-        return curve.label
-    if curve.ends_diverged:
-        detail = f"in epoch {len(curve.mean) + 1}" if curve.diverged == 1 else f"with {curve.diverged} seeds"
-        return f"{curve.label}: diverged {detail}"
-    return f"{curve.label} ({curve.diverged} diverged)"
 
 
 def _label_ends(

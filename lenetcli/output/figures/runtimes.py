@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import cycle
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from lenetcli.analysis.runtimes import DeviceSeries, RuntimeSeries
 from lenetcli.experiment.architecture import count_parameters, multiply_adds
 from lenetcli.experiment.config import DeviceKind
-from lenetcli.output.figures.axes import write_tick
+from lenetcli.output.figures.axes import choose_scale, name_axis, write_tick
 from lenetcli.output.figures.sheet import annotate_figure, freeze_layout, set_axis
 
 if TYPE_CHECKING:
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 
-DEVICE_STYLES = {
-    DeviceKind.CPU: (("#0072b2", "o"), ("#56b4e9", "^"), ("#004468", "v")),
-    DeviceKind.GPU: (("#d55e00", "s"), ("#e69f00", "D"), ("#8a3d00", "P")),
+COLOURS = {
+    DeviceKind.CPU: ("#0072b2", "#56b4e9", "#004468", "#7a5fc0"),
+    DeviceKind.GPU: ("#d55e00", "#e69f00", "#8a3d00", "#cc3377"),
 }
-"""The colours and markers of the devices of each kind, in the order in which they are drawn."""
+MARKERS = {DeviceKind.CPU: "o^v<>", DeviceKind.GPU: "sDPXh"}
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1)))
+"""Those of the devices of each kind, in the order in which they are drawn: 60 have no two in common."""
 
 SIDES = (
     ("right", "bottom", (-4, 3)),
@@ -46,25 +48,32 @@ def draw_runtimes(figure: "Figure", series: RuntimeSeries, log: bool | None, tit
     axes = figure.add_subplot()
     xs = [point.parameters for point in series.points]
     low, high = min(point.low for point in series.points), max(point.high for point in series.points)
-    styles = {kind: cycle(styles) for kind, styles in DEVICE_STYLES.items()}
-    handles = [_draw_device(axes, device, *next(styles[device.kind])) for device in series.devices]
-    if (series.scale == "log" if log is None else log) and low > 0:
+    counts = {kind: count() for kind in DeviceKind}
+    handles = [_draw_device(axes, device, next(counts[device.kind])) for device in series.devices]
+    scale = choose_scale(series, log)
+    if scale == "log":
         set_axis(axes, "x", min(xs) / 1.15, max(xs) * 1.15, "log")
         set_axis(axes, "y", low / 1.15, high * 1.15, "log")
     else:
         axes.set_xlim(0, 1.06 * axes.dataLim.x1)
         axes.set_ylim(0, 1.06 * axes.dataLim.y1)
         axes.xaxis.set_major_formatter(lambda value, _: write_tick(value))
-    axes.set_xlabel("parameters")
-    axes.set_ylabel("training time of an epoch / s" if series.epochs == 1
-                    else f"training time of {series.epochs} epochs / s")  # fmt: skip
+    axes.set_xlabel(name_axis("parameters", scale))
+    epochs = "an epoch" if series.epochs == 1 else f"{series.epochs} epochs"
+    axes.set_ylabel(name_axis(f"training time of {epochs} / s", scale, "\n"))
     title = f"Runtime by number of filters: {series.dataset}" if titled else None
     annotate_figure(figure, axes, series, title, handles, [device.label for device in series.devices])
     _label_points(figure, axes, series)
 
 
-def _draw_device(axes: "Axes", device: DeviceSeries, colour: str, marker: str) -> "Line2D":
-    """Draw the points of a device and its fitted law; returns the handle for the legend."""
+def _draw_device(axes: "Axes", device: DeviceSeries, number: int) -> "Line2D":
+    """Draw the points of a device and its fitted law; returns the handle for the legend.
+
+    ``number`` counts the devices of its kind, from 0.
+    """
+    colours, markers = COLOURS[device.kind], MARKERS[device.kind]
+    colour, marker = colours[number % len(colours)], markers[number % len(markers)]
+    dashes = DASHES[number % len(DASHES)]
     for point in device.points:
         bars = [[point.seconds - point.low], [point.high - point.seconds]]
         axes.errorbar(
@@ -77,8 +86,16 @@ def _draw_device(axes: "Axes", device: DeviceSeries, colour: str, marker: str) -
         filters = [round(first * (last / first) ** (step / 60)) for step in range(61)]
         configs = [replace(device.config, filters=count) for count in filters]
         seconds = [device.law.seconds(multiply_adds(config)) for config in configs]
-        axes.plot([*map(count_parameters, configs)], seconds, color=colour, linewidth=0.8, zorder=2)
-    return axes.plot([], [], marker=marker, color=colour, linewidth=0.8, markersize=5.5)[0]
+        axes.plot(
+            [*map(count_parameters, configs)],
+            seconds,
+            color=colour,
+            linestyle=dashes,
+            linewidth=0.8,
+            zorder=2,
+        )
+    style = {"linestyle": dashes, "linewidth": 0.8, "markersize": 5.5}
+    return axes.plot([], [], marker=marker, color=colour, **style)[0]
 
 
 def _label_points(figure: "Figure", axes: "Axes", series: RuntimeSeries) -> None:

@@ -47,7 +47,7 @@ STYLE = {
     "pdf.fonttype": 42,
 }
 TITLE_WIDTH, NAME_WIDTH = 72, 90
-"""The longest line of a title, and the longest name in a legend, in characters."""
+"""The longest line of a title, and the longest line of a name in a legend, in characters."""
 LEGEND_LINE = 12.5
 """The height of a name in a legend above the axes, in points."""
 
@@ -101,7 +101,8 @@ def annotate_figure(
     """
     # Only the padding of the title reserves the space: setting and legend are excluded from the layout, since
     # their width would make the axes narrower. A blank title serves a figure without one.
-    legend_height = LEGEND_LINE * len(names)
+    names = _wrap(names)
+    legend_height = LEGEND_LINE * sum(name.count("\n") + 1 for name in names)
     if title is not None:
         axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + legend_height)
         setting = ", ".join(filter(None, (series.setting, series.recipe)))
@@ -113,9 +114,7 @@ def annotate_figure(
     elif names:
         axes.set_title(" ", pad=legend_height - 8)
     if names:
-        legend = axes.legend(
-            handles, _shorten(names), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8
-        )
+        legend = axes.legend(handles, names, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8)
         legend.set_in_layout(False)
 
 
@@ -130,11 +129,11 @@ def add_text_above(axes: "Axes", x: float, text: str, height: float) -> "Annotat
 def add_legend_beside(figure: "Figure", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
     """Add a legend of many names to the right of the axes."""
     columns = math.ceil(len(names) / 24)
-    figure.legend(handles, _shorten(names), loc="outside right upper", ncols=columns, fontsize=7.5)
+    figure.legend(handles, _wrap(names), loc="outside right upper", ncols=columns, fontsize=7.5)
 
 
-def _shorten(names: Sequence[str]) -> list[str]:
-    return [textwrap.shorten(name, NAME_WIDTH, placeholder="…") for name in names]
+def _wrap(names: Sequence[str]) -> list[str]:
+    return [textwrap.fill(name, NAME_WIDTH) for name in names]
 
 
 def set_axis(axes: "Axes", which: str, low: float, high: float, kind: str) -> None:

@@ -1,27 +1,39 @@
 """Figures in the terminal: drawn with characters, by plotext."""
 
-import math
 import textwrap
 from types import ModuleType
 
 from lenetcli.analysis.curves import CurveSeries
 from lenetcli.analysis.runtimes import RuntimeSeries
 from lenetcli.errors import UsageError
-from lenetcli.output.figures.axes import MAPS, choose_axis, write_tick
+from lenetcli.output.figures.axes import MAPS, choose_axis, choose_scale, name_axis, write_tick
 from lenetcli.words import plural
 
-MARKS = "*+ox#@%&=$svzuw"
+CROSS = "X"
+"""The mark of the end of a curve that diverged."""
+DOUBT = "?"
+"""What follows the label of a point in doubt, in place of the hollow marker of a picture."""
+MARKS = "*+ox#@%&=$svzuwabcdefghijklmnpqrtyABCDEFGHIJKLMNOPQRSTUVWYZ"
+"""The marks of series, in their order: more than ``MOST_DISTINCT``, and without ``CROSS``."""
 ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼", "-|+++++++++")
 """The lines of the frame in ASCII."""
+LEAST_HEIGHT = 8
+"""The least height of a drawing, in lines."""
 BLANK = "\N{NO-BREAK SPACE}"
 """Between mark and name in the legend, so that no line breaks there."""
 
 
 def draw_terminal(
-    series: CurveSeries | RuntimeSeries, width: int = 80, height: int = 24, ascii_only: bool = False
+    series: CurveSeries | RuntimeSeries,
+    width: int = 80,
+    height: int = 24,
+    *,
+    log: bool | None = None,
+    ascii_only: bool = False,
 ) -> str:
-    """A figure as ``height`` lines of at most ``width`` characters, without control codes.
+    """A figure as ``height`` lines of at most ``width`` characters, with notes, without control codes.
 
+    Notes that leave too little room for the drawing take more lines. The axes are those of ``figure.draw``.
     With ``ascii_only``, other characters appear as question marks.
 
     Raises:
@@ -37,50 +49,66 @@ def draw_terminal(
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.limit_size(False, False)
+    scale = choose_scale(series, log)
+    notes = list(series.notes)
     if isinstance(series, CurveSeries):
-        title = f"{series.metric.value.replace('_', ' ')} by {series.subject}: {series.dataset}"
-        names = [curve.label for curve in series.curves]
-        _draw_curves(plotext, series)
+        metric = name_axis(series.metric.value.replace("_", " "), scale)
+        title = f"{metric} by {series.subject}: {series.dataset}"
+        names = [curve.name for curve in series.curves]
+        _draw_curves(plotext, series, scale)
+        if any(curve.seeds > 1 for curve in series.curves):
+            notes.append("in the terminal there are no bands")
     else:
-        time = plural(series.epochs, "epoch")
-        title = f"seconds of training ({time}) by parameters, marked by filters: {series.dataset}"
+        time = name_axis(f"seconds of training for {plural(series.epochs, 'epoch')}", scale)
+        title = f"{time} by parameters, marked by filters: {series.dataset}"
         names = [device.label for device in series.devices]
-        _draw_runtimes(plotext, series)
-    title = ", ".join(filter(None, (title, series.recipe)))
+        _draw_runtimes(plotext, series, scale)
+        if any(point.doubt for point in series.points):
+            notes.append(f"in the terminal {DOUBT} marks the hollow points, and there are no bars")
+    title = ", ".join(filter(None, (title, series.setting, series.recipe)))
     # plotext itself omits a title that is too long, and draws its legend over the curves.
     legend = "   ".join(f"{MARKS[index % len(MARKS)]}{BLANK}{name}" for index, name in enumerate(names))
     heading = [*textwrap.wrap(title, width), *textwrap.wrap(legend, width)]
-    plotext.plot_size(width, height - len(heading))
-    text = "\n".join([*heading, plotext.uncolorize(plotext.build())]).replace(BLANK, " ")
+    footing = [line for note in notes for line in textwrap.wrap(note, width)]
+    plotext.plot_size(width, max(height - len(heading) - len(footing), LEAST_HEIGHT))
+    drawing = plotext.uncolorize(plotext.build()).rstrip("\n")
+    text = "\n".join([*heading, drawing, *footing]).replace(BLANK, " ")
     plotext.clear_figure()
     if ascii_only:
         text = text.translate(ASCII_FRAME).encode("ascii", "replace").decode()
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def _draw_curves(plotext: ModuleType, series: CurveSeries) -> None:
-    transform = MAPS[series.scale][0] if series.scale in MAPS else float
+def _draw_curves(plotext: ModuleType, series: CurveSeries, scale: str) -> None:
+    transform = MAPS[scale][0] if scale in MAPS else float
     for index, curve in enumerate(series.curves):
         epochs, heights = list(range(1, len(curve.mean) + 1)), [transform(mean) for mean in curve.mean]
         plotext.plot(epochs, heights, marker=MARKS[index % len(MARKS)])
-    if series.scale in MAPS:
-        _set_ticks(plotext, "y", series.limits, series.scale)
+        if curve.ends_diverged:
+            plotext.scatter(epochs[-1:], heights[-1:], marker=CROSS)
+    if scale in MAPS:
+        _set_ticks(plotext, "y", series.limits, scale)
     plotext.xlabel("epoch")
     plotext.xticks(list(range(1, series.epochs + 1, max(1, series.epochs // 10))))
 
 
-def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries) -> None:
+def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries, scale: str) -> None:
+    transform = MAPS[scale][0] if scale in MAPS else float
     for index, device in enumerate(series.devices):
         mark = MARKS[index % len(MARKS)]
-        xs = [math.log10(point.parameters) for point in device.points]
-        ys = [math.log10(point.seconds) for point in device.points]
+        xs = [transform(point.parameters) for point in device.points]
+        ys = [transform(point.seconds) for point in device.points]
         plotext.scatter(xs, ys, marker=mark)
         for x, y, point in zip(xs, ys, device.points, strict=True):
-            plotext.text(f"{mark}{point.filters}", x, y, alignment="left")
+            plotext.text(f"{mark}{point.filters}{DOUBT if point.doubt else ''}", x, y, alignment="left")
     xs, ys = [point.parameters for point in series.points], [point.seconds for point in series.points]
-    _set_ticks(plotext, "x", (min(xs), max(xs) * 1.3), "log")
-    _set_ticks(plotext, "y", (min(ys), max(ys)), "log")
-    plotext.xlabel("parameters")
+    if scale in MAPS:
+        _set_ticks(plotext, "x", (min(xs), max(xs) * 1.3), scale)
+        _set_ticks(plotext, "y", (min(ys), max(ys)), scale)
+    else:
+        plotext.xlim(0, 1.15 * max(xs))
+        plotext.ylim(0, 1.06 * max(ys))
+    plotext.xlabel(name_axis("parameters", scale))
 
 
 def _set_ticks(plotext: ModuleType, axis: str, limits: tuple[float, float], kind: str) -> None:
