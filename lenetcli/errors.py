@@ -77,6 +77,12 @@ class LostClaimError(StoreError):
         return cls("Another process has taken this run over.", "Nothing is lost: that one goes on with it.")
 
 
+class UncheckedError(LenetError):
+    """A report agrees with the store as far as it could be checked, and not all of it could be."""
+
+    exit_code = 6
+
+
 class DataError(LenetError):
     """The data cannot be found or read, or are not what they should be."""
 

@@ -114,7 +114,8 @@ StoreOption = Annotated[
     ),
 ]
 SeedsOption = Annotated[
-    int | None, option("--seeds", "N", "Train each value with the seeds 0 … N−1.", int, "number of seeds")
+    int | None,
+    option("--seeds", "N", "Train each value with N seeds, from --seed on.", int, "number of seeds"),
 ]
 NoWaitOption = Annotated[
     bool,
@@ -130,6 +131,7 @@ AnewOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
 OutputOption = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", help="Where to write; the ending says the kind."),
@@ -149,11 +151,21 @@ def parse_output(text: str, endings: Sequence[str] | None = None) -> Path:
     return path
 
 
-def make_axes(parameter: str, values: Sequence[Any], seeds: int | None, seed: int) -> "tuple[Axis, ...]":
-    """The axes of a sweep over a parameter, with the seeds 0 … seeds−1 if ``--seeds`` is given.
+def check_formats(as_json: bool, as_csv: bool) -> None:
+    """Check that at most one of ``--json`` and ``--csv`` was given.
 
     Raises:
-        UsageError: if the number of seeds is not in the range from 1 to 1000, or a seed is given too.
+        UsageError: if both were.
+    """
+    if as_json and as_csv:
+        raise UsageError("Both --json and --csv were given.", "Choose one.")
+
+
+def make_axes(parameter: str, values: Sequence[Any], seeds: int | None, seed: int) -> "tuple[Axis, ...]":
+    """The axes of a sweep over a parameter; with ``--seeds``, so many seeds from ``seed`` upwards are one.
+
+    Raises:
+        UsageError: if the number of seeds is not in the range from 1 to 1000, or the sweep is over seeds.
     """
     from lenetcli.experiment.sweep import Axis
 
@@ -164,6 +176,4 @@ def make_axes(parameter: str, values: Sequence[Any], seeds: int | None, seed: in
         raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
     if parameter == "seed":
         raise UsageError("A sweep over seeds needs no --seeds.", "Leave one of the two out.")
-    if seed:
-        raise UsageError(f"--seed {seed} and --seeds {seeds} were both given.", "Leave one of the two out.")
-    return (axis, Axis("seed", tuple(range(seeds)))) if seeds > 1 else (axis,)
+    return (axis, Axis("seed", tuple(range(seed, seed + seeds)))) if seeds > 1 else (axis,)

@@ -34,7 +34,7 @@ OUTPUTS = (("plot lr", "lr.png"), ("plot runtime", "runtime.png"), ("report", "r
 """The commands that follow the sweeps, each with the file that it writes."""
 
 
-@options.with_request("seeds", "epochs", "dataset", "data", "threads")
+@options.with_request("seed", "seeds", "epochs", "dataset", "data", "threads")
 def reproduce(
     request: Request,
     seeds: options.SeedsOption = None,
@@ -62,6 +62,7 @@ def reproduce(
     words = ["--epochs", str(request.epochs), "--dataset", request.dataset, "--store", address]
     for option, value in (("--seeds", seeds), ("--data", request.data), ("--threads", request.threads)):
         words += [option, str(value)] if value is not None else []
+    words += ["--seed", str(request.seed)] if request.seed else []
     words += ["--anew"] if anew else []
     for axes, device in grids:
         command = ["sweep", axes[0].name, "--device", device, *map(name_value, axes[0].values), *words]

@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="List, show and save runs.")
 @app.command("list")
 def list_runs(
     as_json: options.JsonOption = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    as_csv: options.CsvOption = False,
     sweep: Annotated[str | None, options.option("--sweep", "ID", "Only runs of this sweep.")] = None,
     state: Annotated[
         RunState | None, options.option("--state", "STATE", "Only runs in this state.", RunState)
@@ -39,8 +39,7 @@ def list_runs(
     from lenetcli.output import records
     from lenetcli.store.store import SORT_FIELDS, Store
 
-    if as_json and as_csv:
-        raise UsageError("Both --json and --csv were given.", "Choose one.")
+    options.check_formats(as_json, as_csv)
     most = None if every else (50 if limit is None else limit)
     if most is not None and most < 1:
         raise UsageError(f"The limit {most} shows nothing.", "Choose one from 1 up, or --all.")

@@ -226,6 +226,16 @@ class Run:
         return tuple(best[epoch] for epoch in sorted(best))
 
     @property
+    def computing_attempts(self) -> tuple[Attempt, ...]:
+        """The attempts that computed the epochs of the curve, and those whose timings count.
+
+        All of them, if no timing says which.
+        """
+        last = {t.epoch: a.number for a in self.attempts if not a.remeasure for t in a.timings}
+        numbers = {*last.values(), *(attempt.number for attempt, _ in self.measurement)}
+        return tuple(a for a in self.attempts if a.number in numbers) or self.attempts
+
+    @property
     def _measured_again(self) -> list[dict[int, tuple[Attempt, Timing]]]:
         """The timings of each measurement of the finished run by epoch, each with its attempt."""
         found: list[dict[int, tuple[Attempt, Timing]]] = []
@@ -277,13 +287,14 @@ class Run:
         return attempts[-1].device_name if attempts else None
 
     def at(self, epochs: int) -> Self:
-        """The run as a request for ``epochs`` epochs sees it: later epochs are cut off.
+        """The run as a request for ``epochs`` epochs sees it, in all its fields: what came later is cut off.
 
-        It is completed if it reached that number as the end of a request or went further.
+        It is completed if it reached that number as the end of a request or went further. Attempts that
+        timed later epochs alone are none of it.
         """
         if self.epochs < epochs:
-            shorter = self.state is RunState.COMPLETED
-            return replace(self, state=RunState.INTERRUPTED) if shorter else self
+            state = RunState.INTERRUPTED if self.state is RunState.COMPLETED else self.state
+            return replace(self, state=state, target_epochs=epochs)
         # A run that diverged did so after its last stored epoch, hence beyond ``epochs``. A run of exactly so
         # many epochs may have been interrupted there: then its test accuracy has not been measured.
         further = self.epochs > epochs or self.state is RunState.DIVERGED
@@ -294,8 +305,10 @@ class Run:
             attempts=tuple(
                 replace(attempt, timings=tuple(t for t in attempt.timings if t.epoch <= epochs))
                 for attempt in self.attempts
+                if not attempt.timings or attempt.timings[0].epoch <= epochs
             ),
             target_epochs=epochs,
+            completed_epochs=min(self.completed_epochs, epochs),
             state=RunState.COMPLETED if reached else self.state,
             last_sign_of_life=None if reached else self.last_sign_of_life,
         )

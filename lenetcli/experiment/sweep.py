@@ -180,7 +180,8 @@ def name_axes(sweep: Sweep) -> tuple[str, ...]:
 def write_command(sweep: Sweep, *, values: Sequence[Any] = (), seeds: int | None = None) -> str:
     """The command that requests this sweep; typed again, it trains what is missing.
 
-    ``values`` are requested before those of the first parameter, ``seeds`` in place of its own seeds.
+    ``values`` are requested before those of the first parameter, ``seeds`` is a number of seeds in place of
+    its own.
     """
     axes = [
         replace(axis, values=(*values, *axis.values)) if axis.name == sweep.parameter else axis
@@ -214,7 +215,7 @@ def _write(request: Request, axes: Sequence[Axis], epochs: int, seeds: int | Non
         words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
     words += ["--epochs", str(epochs)] if epochs != Request().epochs else []
     words += ["--seeds", str(seeds)] if seeds is not None else []
-    names = {"epochs", *(axis.name for axis in axes)} | (set() if seeds is None else {"seed"})
+    names = {"epochs", *(axis.name for axis in axes)}
     for parameter in OPTIONS:
         value = getattr(request, parameter.name)
         if parameter.name not in names and value != parameter.default:

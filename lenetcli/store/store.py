@@ -139,6 +139,11 @@ class Store:
         query = select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
         return self._database.query(lambda c: c.execute(query).scalar_one_or_none())
 
+    def count_test_images(self, data: str) -> int | None:
+        """How many images the data with this hash has to test on; None if that is not stored."""
+        query = select(DATASETS.c.test_images).where(DATASETS.c.sha256 == data)
+        return self._database.query(lambda c: c.execute(query).scalar_one_or_none())
+
     def verify(self, runs: Iterable[Run]) -> None:
         """Check what runs have measured against their predictions and labels, before it is shown as a result.
 

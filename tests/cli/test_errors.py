@@ -77,7 +77,6 @@ USAGE = [
     ("sweep filters 1.5", "'1.5'", "whole number"),
     ("sweep precision int8", "'int8'", "bfloat16"),
     ("sweep seed 0 1 --seeds 2", "--seeds", "Leave one"),
-    ("sweep lr 0.1 --seed 3 --seeds 2", "--seed 3 and --seeds 2", "Leave one"),
     ("sweep lr 0.1 --seeds 0", "0 seeds", "from 1 to 1000"),
     ("sweep lr", "VALUE", "lenetcli sweep --help"),
     ("sweep", "PARAMETER", "lenetcli sweep --help"),

@@ -161,4 +161,4 @@ def test_the_report_says_which_recipe_is_where(both):
 def test_a_report_of_one_recipe_stays_as_it_was(old, both):
     assert "recipe" not in read_words(old.folder / "before.pdf").lower()
     verified = both.run("report", "--verify", "before.pdf")
-    assert "follows from the store and renders to the same bytes" in verified.stdout
+    assert "Rendered again, it has the same bytes." in verified.stdout

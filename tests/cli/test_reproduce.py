@@ -100,6 +100,17 @@ def test_a_dry_run_does_not_load_tensorflow(folder):
     assert done.stderr.endswith("False\n")
 
 
+def test_the_seed_is_free(folder):
+    planned = lenetcli(folder, "reproduce", "--dry-run", "--seed", "7", "--seeds", "2", "--store", "seven.db")
+    assert planned.returncode == 0, planned.stderr
+    assert "14 runs" in planned.stderr
+    assert {line.split()[4] for line in planned.stdout.splitlines()[1:]} == {"7", "8"}
+    words = ("reproduce", "--seed", "7", "--epochs", "1", "--store", "seven.db")
+    commanded = lenetcli(folder, *words, code=IDLE_PARTS).stderr.splitlines()[0]
+    assert commanded.startswith("$ lenetcli sweep lr --device auto 0.1 0.01 0.001 0.0001 --epochs 1")
+    assert commanded.endswith(" --seed 7")
+
+
 def test_a_failing_part_ends_the_whole_with_its_code(folder, tmp_path):
     write_idx(tmp_path / "my digits", 240, 60)
     done = lenetcli(tmp_path, "reproduce", "--store", str(tmp_path / "nowhere" / "lenetcli.db"))

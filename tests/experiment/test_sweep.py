@@ -111,6 +111,11 @@ def test_a_group_tells_whole_runs_from_diverged_and_unfinished_ones():
             Request(epochs=3, device="cpu", data="a b"),
             "lenetcli sweep batch-size 32 --epochs 3 --seeds 2 --device cpu --data 'a b'",
         ),
+        (
+            [Axis("lr", (0.1,)), Axis("seed", (5, 6))],
+            Request(seed=5),
+            "lenetcli sweep lr 0.1 --seeds 2 --seed 5",
+        ),
     ],
 )
 def test_the_command_of_a_sweep(axes, request_, command):

@@ -209,12 +209,16 @@ class MadeUpEvidence:
     with_predictions: bool = True
     with_labels: bool = True
     images: int = IMAGES
+    test_images: int | None = IMAGES
 
     def recipes(self) -> Sequence[int]:
         return sorted({run.config.recipe for sweep in self.made for run in sweep.runs})
 
     def sweeps(self) -> Sequence[Sweep]:
         return self.made
+
+    def count_test_images(self, data: str) -> int | None:
+        return self.test_images
 
     def verify(self, runs: Iterable[Run]) -> None:
         """All of it is sound."""

@@ -17,14 +17,14 @@ from helpers.made_up import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pypdf import PdfReader, PdfWriter
+from pypdf import PdfReader
 
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.datasets import SYNTHETIC
 from lenetcli.output.report.contents import gather
 from lenetcli.output.report.report import Report
-from lenetcli.output.report.verification import Verification, verify
+from lenetcli.words import write_seconds
 
 SMALL = MadeUpEvidence([rates_sweep({0.1: [0.9]})])
 HOSTILE = "Ada #Lovelace $x$ _y_ *z* @a <b> [c] \\ ` \" ' // /* 1. -- ... ~ é Zürich кот"
@@ -123,64 +123,6 @@ def test_each_cell_carries_the_numbers_of_its_text(document):
     assert best["numbers"]["mean"] in curves[0]["mean"]
 
 
-def test_a_true_report_is_verified_to_the_byte(evidence, document):
-    assert verify(evidence, document) == Verification((), rendered=True, older=False)
-
-
-def test_a_title_need_not_be_text(evidence, tmp_path):
-    make(evidence, title="B\udcffricht").write(tmp_path / "a.pdf")
-    assert verify(evidence, tmp_path / "a.pdf").differences == ()
-
-
-def test_a_newer_sweep_does_not_make_an_older_report_wrong(evidence, document):
-    newer = MadeUpEvidence([rates_sweep({0.5: [0.9], 0.2: [0.8]}), *evidence.made], name="/moved/store.db")
-    assert verify(newer, document).differences == ()
-
-
-def test_changed_numbers_are_named(evidence, document):
-    rates, *others = evidence.made
-    cell = rates.cells[0]
-    last = replace(cell.run.curve[-1], val_accuracy=0.5)
-    run = replace(cell.run, curve=(*cell.run.curve[:-1], last))
-    changed = MadeUpEvidence([replace(rates, cells=(replace(cell, run=run), *rates.cells[1:])), *others])
-    verification = verify(changed, document)
-    assert any("val_accuracy" in text and "0.5" in text for text in verification.differences)
-    assert not verification.rendered
-
-
-def test_changed_text_is_noticed_though_the_facts_are_true(evidence, document, tmp_path):
-    writer = PdfWriter(clone_from=document)
-    writer.pages[0].rotate(180)
-    forged = tmp_path / "forged.pdf"
-    writer.write(forged)
-    (difference,) = verify(evidence, forged).differences
-    assert "text or the figures" in difference
-
-
-def test_a_sweep_that_is_gone_is_a_difference(evidence, document):
-    (difference,) = verify(MadeUpEvidence(evidence.made[1:]), document).differences
-    assert "has no sweep" in difference
-
-
-@pytest.mark.parametrize("content", [b"", b"%PDF-1.7 broken", b"text"])
-def test_what_is_not_a_report_is_said_to_be_none(evidence, tmp_path, content):
-    path = tmp_path / "a.pdf"
-    path.write_bytes(content)
-    with pytest.raises(UsageError, match="is not a report"):
-        verify(evidence, path)
-    with pytest.raises(NotFoundError):
-        verify(evidence, tmp_path / "none.pdf")
-
-
-def test_another_pdf_is_not_a_report(evidence, tmp_path):
-    writer = PdfWriter()
-    writer.add_blank_page(100, 100)
-    writer.add_attachment("facts.json", b'{"format": 1, "options": {}}')
-    writer.write(tmp_path / "other.pdf")
-    with pytest.raises(UsageError, match="is not a report"):
-        verify(evidence, tmp_path / "other.pdf")
-
-
 def test_the_source_lies_beside_its_figures_and_compiles_to_the_same_text(evidence, document, tmp_path):
     import typst
 
@@ -245,6 +187,47 @@ def test_any_title_is_shown_as_it_is(title):
 
 
 def test_a_report_does_not_name_the_folder_of_its_store():
-    facts = gather(replace(SMALL, name="/home/ada/course/lenetcli.db"))
+    (sweep,) = SMALL.made
+    at_home = replace(sweep, request=replace(sweep.request, data="/home/ada/mnist"))
+    facts = gather(MadeUpEvidence([at_home], name="/home/ada/course/lenetcli.db"))
     assert facts.options.store == "lenetcli.db"
     assert b"/home/ada" not in facts.to_json()
+
+
+def read_setup(evidence):
+    return dict(gather(evidence).setup)
+
+
+def test_the_setup_names_the_machines_that_computed_what_is_shown():
+    def go_on(run):
+        (first,) = run.attempts
+        others = replace(first, number=2, host="elsewhere", versions={"tensorflow": "9.9"}, timings=())
+        return replace(run, attempts=(first, others))
+
+    (sweep,) = SMALL.made
+    cells = tuple(replace(cell, run=go_on(cell.run)) for cell in sweep.cells)
+    assert read_setup(MadeUpEvidence([replace(sweep, cells=cells)])) == read_setup(SMALL)
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (10_000, "validation after each epoch, the test set kept apart for the end."),
+        (None, "validation after each epoch, the test set kept apart for the end."),
+        (0, "validation after each epoch, there is no test set."),
+    ],
+)
+def test_a_test_set_is_said_to_be_kept_apart_where_there_is_one(images, said):
+    assert read_setup(replace(SMALL, test_images=images))["Data"].endswith(said)
+
+
+def test_the_appendix_has_the_runtime_of_the_tables():
+    (facts, *_) = gather(SMALL).runs
+    (run,) = SMALL.made[0].runs
+    assert facts.row[-1] == write_seconds(run.runtime_seconds)
+    assert facts.record["runtime_seconds"] == run.runtime_seconds
+
+
+def test_rates_that_differ_differ_in_the_appendix():
+    sweep = rates_sweep({0.1234567: [0.9], 0.1234568: [0.9], 0.1234569: [0.9]})
+    assert len({run.row[1] for run in gather(MadeUpEvidence([sweep])).runs}) == 3

@@ -27,7 +27,8 @@ from pypdf import PdfReader, PdfWriter
 
 from lenetcli.experiment.config import RECIPE, Request, Settings
 from lenetcli.experiment.run import RunState
-from lenetcli.output.report.verification import Verification, verify
+from lenetcli.output.report.document import read_document
+from lenetcli.output.report.verification import Outcome, verify
 from lenetcli.store.store import Store
 from lenetcli.store.upkeep import check_store
 from lenetcli.training.plan import resolve
@@ -75,7 +76,9 @@ def test_it_opens_and_is_sound():
 
 def test_the_released_report_follows_from_it():
     report = FIXTURES / "exercise_0.1.0.pdf"
-    assert verify(open_released(), report) == Verification((), rendered=False, older=True)
+    found = verify(open_released(), read_document(report), "report")
+    assert (found.outcome, found.differences, found.notes) == (Outcome.TEXT_UNCHECKED, (), ())
+    assert "Its pages have the texts of its facts." in found.checked
 
 
 @pytest.mark.parametrize(
@@ -95,15 +98,18 @@ def test_what_an_older_report_states_wrongly_is_named(tmp_path, old, new, place)
     writer.add_blank_page(100, 100)
     writer.add_attachment("facts.json", changed)
     writer.write(tmp_path / "changed.pdf")
-    (difference,) = verify(open_released(), tmp_path / "changed.pdf").differences
+    (difference,) = verify(open_released(), read_document(tmp_path / "changed.pdf"), "report").differences
     assert difference.startswith(f"{place}: the report says")
 
 
 def test_an_older_report_is_said_to_be_one(desk):
     shutil.copy(FIXTURES / "exercise_0.1.0.pdf", desk.folder / "report.pdf")
-    verified = desk.run("report", "--verify", "report.pdf")
-    assert "An older lenetcli made report.pdf" in verified.stderr
-    assert "All that was compared in report.pdf follows from the store" in verified.stdout
+    verified = desk.run("report", "--verify", "report.pdf", code=6)
+    assert (
+        "Another version of lenetcli made it: its sentences and figures were not checked." in verified.stdout
+    )
+    assert "the numbers of all runs follow from the store" in verified.stdout
+    assert "Error: report.pdf agrees with the store lenetcli.db as far as it was checked" in verified.stderr
 
 
 def test_recipe_1_is_known_by_its_keys():

@@ -1,10 +1,11 @@
 """The contents of a report, computed from a store: its sweeps, their sections, its runs."""
 
-from collections.abc import Collection, Iterable, Sequence
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePath
-from typing import Protocol
+from typing import Any, Protocol
 
 from lenetcli.analysis.images import Predictions
 from lenetcli.analysis.statements import Paragraph
@@ -12,7 +13,7 @@ from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.choice import Choice, choose_sweeps
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.exercise import LEARNING_RATES
-from lenetcli.experiment.run import Run, RunState
+from lenetcli.experiment.run import Attempt, Run, RunState
 from lenetcli.experiment.sweep import Sweep, suggest_command
 from lenetcli.files import store_option
 from lenetcli.output.records import run_fields
@@ -37,6 +38,9 @@ class Evidence(Predictions, Protocol):
 
     def sweeps(self) -> Sequence[Sweep]:
         """All sweeps, the last requested first; the run of each cell is cut to the epochs of the sweep."""
+
+    def count_test_images(self, data: str) -> int | None:
+        """How many images the data set with this hash has to test on; None if unknown."""
 
     def verify(self, runs: Iterable[Run]) -> None:
         """Raise ``StoreError`` if what runs have measured contradicts what else is known of them."""
@@ -66,17 +70,23 @@ def gather(
     evidence.verify(run for sweep in sweeps for run in sweep.runs)
     names = name_datasets(sweep.dataset for sweep in sweeps)
     recipes = tuple(evidence.recipes() if recipes is None else recipes)
+    test_images = {data: evidence.count_test_images(data) for data in names}
     store = store or PurePath(evidence.name).name
     rates, filters = _select(sweeps, "lr"), _select(sweeps, "filters")
-    options = Options(title, author, store, tuple(sweep.id for sweep in sweeps), recipes)
+    sections = [
+        _name_store(section, store_option(store))
+        for section in (
+            describe_rates(evidence, rates, names, recipes, like=filters),
+            describe_filters(filters, names, recipes),
+        )
+    ]
+    ids, requests = tuple(sweep.id for sweep in sweeps), tuple(_list_requests(sweeps, sections))
     return Facts(
-        options=options,
+        options=Options(title, author, store, ids, recipes, requests),
         versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
-        setup=describe_setup(sweeps, names, recipes),
-        learning_rates=_name_store(
-            describe_rates(evidence, rates, names, recipes, like=filters), store_option(store)
-        ),
-        filters=_name_store(describe_filters(filters, names, recipes), store_option(store)),
+        setup=describe_setup(sweeps, names, test_images, recipes),
+        learning_rates=sections[0],
+        filters=sections[1],
         runs=_list_runs(sweeps),
     )
 
@@ -140,6 +150,15 @@ def _select(sweeps: Sequence[Sweep], parameter: str) -> list[Sweep]:
     return [sweep for sweep in sweeps if sweep.parameter == parameter]
 
 
+def _list_requests(sweeps: Sequence[Sweep], sections: Sequence[Section]) -> Iterator[Mapping[str, Any]]:
+    """What was typed for the sweeps; the path of the data only where a command in the report has it."""
+    paragraphs = [one for section in sections for one in (*section.paragraphs, section.missing)]
+    commands = [statement.command for paragraph in paragraphs for statement in paragraph]
+    for request in (sweep.request for sweep in sweeps):
+        is_shown = any(shlex.quote(request.data or "") in command for command in commands)
+        yield replace(request, data=request.data if is_shown else None).to_mapping()
+
+
 def _list_runs(sweeps: Sequence[Sweep]) -> tuple[RunFacts, ...]:
     """The facts of every run, cut to the epochs of its sweep; once for each such number of epochs.
 
@@ -165,13 +184,29 @@ def _run_facts(run: Run, epochs: int, digits: int, decimals: int) -> RunFacts:
         run.config.device.value,
         str(epochs) if run.epochs >= epochs else f"{run.epochs} of {epochs}",
         "diverged" if diverged else write_accuracy(run.val_accuracy, decimals),
-        write_seconds(run.typical_runtime),
+        write_seconds(run.runtime_seconds),
     )
     record = fields | {
         "data": run.config.data,
         "asked_epochs": epochs,
         "val_accuracy": None if diverged else run.val_accuracy,
         "typical_runtime": run.typical_runtime,
+        "device_name": run.device_name if run.epochs else None,
         "curve": [[point.train_loss, point.val_loss, point.val_accuracy] for point in run.curve],
+        "attempts": [_attempt_facts(attempt) for attempt in run.attempts if attempt.timings],
     }
     return RunFacts(row, record)
+
+
+def _attempt_facts(attempt: Attempt) -> dict[str, Any]:
+    """When and where an attempt computed, and for each epoch its number, training time and start."""
+    return {
+        "number": attempt.number,
+        "remeasure": attempt.remeasure,
+        "host": attempt.host,
+        "started_at": attempt.started_at.isoformat(),
+        "timings": [
+            [t.epoch, t.train_seconds, t.started_at.isoformat() if t.started_at else None]
+            for t in attempt.timings
+        ],
+    }

@@ -10,7 +10,7 @@ from lenetcli.analysis.curves import CurveSeries
 from lenetcli.analysis.runtimes import RuntimeSeries
 from lenetcli.analysis.statements import Paragraph
 
-FORMAT = 3
+FORMAT = 4
 """The version of the structure of the facts."""
 
 
@@ -18,7 +18,8 @@ FORMAT = 3
 class Options:
     """What was chosen for a report: its texts, the name of the store, and the ids of its sweeps.
 
-    ``recipes`` are those of the store: a report names its own if there are others.
+    ``recipes`` are those of the store: a report names its own if there are others. ``requests`` are what was
+    typed for the sweeps, on which the commands in the report depend.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Options:
     store: str
     sweeps: tuple[str, ...]
     recipes: tuple[int, ...]
+    requests: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

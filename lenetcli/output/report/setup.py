@@ -12,14 +12,19 @@ SOFTWARE = {"onednn": "oneDNN’s setting", "python": "Python", "tensorflow": "T
 
 
 def describe_setup(
-    sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]
+    sweeps: Sequence[Sweep],
+    names: Mapping[str, str],
+    test_images: Mapping[str, int | None],
+    recipes: Collection[int],
 ) -> tuple[tuple[str, str], ...]:
     """The set-up of the sweeps of a report: pairs of a heading and its text.
 
-    ``names`` are those of the data sets by hash, ``recipes`` those beside which the report names its own.
+    ``names`` are those of the data sets by hash, ``test_images`` how many images they have to test on (None
+    if unknown), and ``recipes`` those beside which the report names its own. Of machines and software it
+    names those that computed what the report shows.
     """
     configs = [cell.config for sweep in sweeps for cell in sweep.cells]
-    attempts = [a for sweep in sweeps for run in sweep.runs for a in run.attempts]
+    attempts = [a for sweep in sweeps for run in sweep.runs for a in run.computing_attempts]
     kernels = join_words([f"{k}×{k}" for k in sorted({c.kernel_size for c in configs})])
     units = name_values(sorted({c.hidden_units for c in configs}))
     network = (
@@ -28,6 +33,9 @@ def describe_setup(
         "Both convolutions have the same number of filters."
     )
     data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in names.items())
+    tested = [name for digest, name in names.items() if test_images[digest] != 0]
+    of_some = f" of {join_words(tested)}" if len(tested) < len(names) else ""
+    test = f"the test set{of_some} kept apart for the end" if tested else "there is no test set"
     training = "; ".join(dict.fromkeys(map(_describe_training, sweeps)))
     machines = join_words(list(dict.fromkeys(map(_describe_machine, attempts)))) or "not recorded"
     versions: dict[str, list[str]] = {}
@@ -38,7 +46,7 @@ def describe_setup(
     )
     return (
         ("Network", network),
-        ("Data", f"{data}; validation after each epoch, the test set kept apart for the end."),
+        ("Data", f"{data}; validation after each epoch, {test}."),
         ("Training", f"Stochastic gradient descent on the cross-entropy; {training}."),
         *_describe_recipes(sweeps, recipes),
         ("Machine", f"{machines}."),

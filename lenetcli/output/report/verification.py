@@ -1,149 +1,238 @@
-"""The verification of a report: its facts and its bytes against those that the store gives."""
+"""The verification of a report: its facts, its text and its figures against those that the store gives."""
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from io import BytesIO
-from itertools import compress
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any
 
-from lenetcli.errors import NotFoundError, UsageError, describe_error
+from lenetcli.errors import NotFoundError, UsageError
+from lenetcli.experiment.config import Request
 from lenetcli.output.report.contents import Evidence, gather
-from lenetcli.output.report.facts import FORMAT
-from lenetcli.output.report.report import ATTACHMENT, Report
+from lenetcli.output.report.document import MADE_BY, MARK, Document, Json
+from lenetcli.output.report.facts import FORMAT, Facts
+from lenetcli.output.report.forms import FORMATS, compare_common, compare_facts, find_records
+from lenetcli.output.report.report import Report
+from lenetcli.output.report.snapshot import Snapshot
+from lenetcli.output.report.texts import compare_texts, find_missing
 
-Json = dict[str, Any]
-"""A JSON object."""
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+"""What facts that are none raise when they are read."""
+VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.dev|\.post)\d+)*(\+[0-9a-z.]{1,20})?")
+"""A version; any other text in its place could be a sentence that nobody computed."""
+GIVEN = "Title, author, the name of the store and paths in commands are as given."
 
-ADVICE = "Name a PDF that `lenetcli report` has written."
-OLDER_FORMAT = 2
-"""The format of earlier reports, whose facts are compared as far as they mean the same."""
+
+class Outcome(IntEnum):
+    """What a verification found, the gravest last."""
+
+    AGREES = 0
+    FIGURES_UNCHECKED = 1
+    TEXT_UNCHECKED = 2
+    DIFFERS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The result of a verification.
+
+    ``differences`` are sentences on what the store gives otherwise, ``checked`` on what was compared and
+    agrees, ``unchecked`` on what could not be compared, ``notes`` on what else is to be known.
+    ``facts`` are those that the store gives, None if it lacks what the report is of.
+    """
+
+    outcome: Outcome
+    differences: tuple[str, ...] = ()
+    checked: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """The result of a verification: a sentence for each difference.
+class Stated:
+    """What a document states of itself: its options, and the versions that made it."""
 
-    ``rendered`` says whether the bytes of the document were compared too: if its facts do not differ and the
-    same versions of the software made it. ``older`` says that the facts have the form of an older version:
-    statements, tables, set-up and runs are compared.
-    """
+    options: Mapping[str, Any]
+    versions: Mapping[str, str]
+    facts: Json | None = None
 
-    differences: tuple[str, ...]
-    rendered: bool
-    older: bool
+    @property
+    def requests(self) -> dict[str, Request | None]:
+        """What was typed for its sweeps, by id; None in older formats, which do not have it.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: if the facts have no requests in this place.
+        """
+        typed = self.facts["options"].get("requests") if self.facts else None
+        if typed is None:
+            return dict.fromkeys(self.ids)
+        return {id: Request.from_mapping(one) for id, one in zip(self.ids, typed, strict=True)}
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its sweeps, or the first digits of these."""
+        return list(self.options["ids"])
 
 
-def verify(evidence: Evidence, path: Path) -> Verification:
-    """Verify the PDF of a report: compute its facts again, and with the same versions the document itself.
+def verify(evidence: Evidence, document: Document, name: str) -> Verification:
+    """Verify a report, which is called ``name``: compute all of it again from the store, and compare.
 
     Raises:
-        NotFoundError: if there is no such file.
-        UsageError: if the file cannot be read, or is not a report of this format or the one before.
+        UsageError: if the document is no report, or one that this version cannot check.
+        StoreError: if what a run of it has measured is damaged.
     """
-    document = _read_document(path)
-    stated = _extract_facts(document, path)
-    older = stated["format"] == OLDER_FORMAT
+    stated = read_stated(document, name)
+    if stated.facts is None:
+        return _verify_text_alone(evidence, document, stated)
     try:
-        options = {name: stated["options"][name] for name in ("title", "author", "store")}
-        ids = list(stated["options"]["sweeps"])
-        recipes = list(map(int, stated["options"].get("recipes", ())))  # 0.1.0 knew one and named none
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _not_a_report(path) from error
+        snapshot = Snapshot(evidence, find_records(stated.facts), stated.requests)
+    except MALFORMED as error:
+        raise _damaged_facts(name) from error
     try:
-        facts = gather(evidence, ids=ids, recipes=recipes, **options)
+        facts = gather(snapshot, **stated.options)
     except NotFoundError as error:
-        return Verification((error.problem,), rendered=False, older=older)
+        return Verification(outcome=Outcome.DIFFERS, differences=(error.problem,))
+    notes = [note for note in (snapshot.describe_later(), _describe_annotations(document)) if note]
     computed = json.loads(facts.to_json())
-    # Another version of the software may draw otherwise, but states the same.
-    same_versions = stated.pop("versions", None) == computed.pop("versions")
-    if older:
-        computed = _to_older(computed, stated)
-        stated = _restrict(stated, computed)
-        for older_facts in (stated, computed):
-            older_facts["setup"] = _drop_labels(older_facts["setup"])
-    differences = list(_compare("", stated, computed))
-    rendered = same_versions and not older and not differences
-    if rendered and Report(facts).pdf() != document:
-        differences.append("the text or the figures of the document are not those that the store gives")
-    return Verification(tuple(differences), rendered, older)
+    own_versions = computed.pop("versions")
+    rest = {key: value for key, value in stated.facts.items() if key != "versions"}
+    differences = compare_facts(rest, computed)
+    if not differences:
+        verification = _verify_pages(document, replace(facts, versions=stated.versions), own_versions)
+        agreed = "All numbers and sentences of its facts follow from the store."
+        verification = replace(verification, checked=(agreed, *verification.checked))
+    elif rest["format"] == FORMAT and stated.versions.get("lenetcli") == own_versions["lenetcli"]:
+        verification = Verification(outcome=Outcome.DIFFERS, differences=tuple(differences))
+    else:
+        verification = _verify_older(document, stated, computed, name)
+    return replace(verification, notes=(*notes, *verification.notes), facts=facts)
 
 
-def _read_document(path: Path) -> bytes:
+def read_stated(document: Document, name: str) -> Stated:
+    """What a document states of itself; by its text, if its facts are not attached any more.
+
+    Raises:
+        UsageError: as ``verify`` does.
+    """
     try:
-        if path.exists() and not path.is_file():
-            raise _not_a_report(path)
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise NotFoundError(f"There is no file {path}.", ADVICE) from error
-    except (OSError, ValueError) as error:  # ValueError: a null byte
-        problem = f"{path} cannot be read: {describe_error(error)}."
-        raise UsageError(problem, "Name a PDF that can be read.") from error
-
-
-def _extract_facts(document: bytes, path: Path) -> Json:
-    import logging
-
-    from pypdf import PdfReader
-
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # the error below replaces its warnings
+        facts = document.facts
+    except (ValueError, RecursionError) as error:
+        raise _damaged_facts(name) from error
+    if facts is None:
+        return _read_text(document, name)
+    if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
+        raise _damaged_facts(name)
+    if facts["format"] not in FORMATS:
+        problem = f"{name} is of another lenetcli: its facts have the format {facts['format']}."
+        raise UsageError(
+            problem, f"This lenetcli knows those up to {FORMAT}: check it with the one that made it."
+        )
     try:
-        attached = PdfReader(BytesIO(document)).attachments[ATTACHMENT]
-        facts = json.loads(attached[0])
-    except Exception as error:  # a damaged PDF can raise almost any exception
-        raise _not_a_report(path) from error
-    if not isinstance(facts, dict) or facts.get("format") not in (OLDER_FORMAT, FORMAT):
-        raise _not_a_report(path)
-    return facts
+        stated = facts["options"]
+        options = {one: stated[one] for one in ("title", "author", "store")} | {
+            "ids": [str(id) for id in stated["sweeps"]],
+            "recipes": list(map(int, stated.get("recipes", ()))),  # 0.1.0 knew one and named none
+        }
+        texts = (options["title"], options["author"] or "", options["store"])
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError
+        versions = {str(key): str(value) for key, value in facts["versions"].items()}
+    except MALFORMED as error:
+        raise _damaged_facts(name) from error
+    return Stated(options, versions, facts)
 
 
-def _not_a_report(path: Path) -> UsageError:
-    return UsageError(f"{path} is not a report that this lenetcli can check.", ADVICE)
+def _read_text(document: Document, name: str) -> Stated:
+    """What the text of a report states, and its metadata."""
+    found, made_by = MARK.search(document.text), MADE_BY.search(document.text)
+    if found is None or made_by is None:
+        raise UsageError(
+            f"{name} is not a report of lenetcli.", "Name a PDF that `lenetcli report` has written."
+        )
+    title, author = document.metadata
+    options = {"title": title, "author": author or None, "store": found["store"]}
+    versions = dict(zip(("lenetcli", "matplotlib", "typst"), made_by.groups(), strict=True))
+    return Stated(options | {"ids": re.findall("[0-9a-f]{12}", found["sweeps"])}, versions)
 
 
-def _to_older(facts: Json, stated: Json) -> Json:
-    """What these facts have in common with those of ``OLDER_FORMAT`` that a report states, in that form."""
-    older: Json = {"setup": facts["setup"], "runs": [run["record"] for run in facts["runs"]], "missing": {}}
-    for name in ("learning_rates", "filters"):
-        table = facts[name]["table"]
-        older["missing"][name] = facts[name]["missing"]
-        older[name] = table
-        if table and stated.get(name):
-            shared = [title in stated[name]["header"] for title in table["header"]]
-            older[name] = {
-                "header": list(compress(table["header"], shared)),
-                "rows": [[cell["text"] for cell in compress(row, shared)] for row in table["rows"]],
-            }
-    return older
+def _damaged_facts(name: str) -> UsageError:
+    advice = "Ask for the file that lenetcli wrote, as it was."
+    return UsageError(f"The facts that are attached to {name} are damaged.", advice)
 
 
-def _restrict(stated: Any, computed: Any) -> Any:
-    """The part of a JSON value that has the names of another one."""
-    if isinstance(stated, dict) and isinstance(computed, dict):
-        return {name: _restrict(stated.get(name), value) for name, value in computed.items()}
-    return stated
+def _describe_annotations(document: Document) -> str:
+    count = document.annotations
+    lie = "An annotation lies" if count == 1 else f"{count} annotations lie"
+    return (
+        f"{lie} upon its pages (notes, marks, signatures), which the store knows nothing of." if count else ""
+    )
 
 
-def _drop_labels(value: Any) -> Any:
-    """A JSON value without the names of data sets in its texts; older reports took their labels for names."""
-    if isinstance(value, list):
-        return [_drop_labels(item) for item in value]
-    return re.sub(r"[^;]+(?=\(SHA-256 )", "", value) if isinstance(value, str) else value
+def _verify_pages(document: Document, facts: Facts, own_versions: Mapping[str, str]) -> Verification:
+    """Compare the pages with those that the facts give, which agree; ``facts`` have the stated versions."""
+    versions = facts.versions
+    if versions.keys() != own_versions.keys() or not all(map(VERSION.fullmatch, versions.values())):
+        return Verification(
+            outcome=Outcome.DIFFERS, differences=(f"versions: the report says {dict(versions)}",)
+        )
+    made = Document(Report(facts).pdf())
+    if made.content == document.content:
+        return Verification(outcome=Outcome.AGREES, checked=("Rendered again, it has the same bytes.", GIVEN))
+    return _compare_pages(document, made, own_versions)
 
 
-def _compare(location: str, stated: Any, computed: Any) -> Iterator[str]:
-    """A sentence for each difference between two JSON values, with its location within the facts."""
-    # Objects and lists of the same length are compared part by part, so that a difference names one number
-    # instead of showing a whole table. Items of lists of different lengths cannot be matched; those are shown
-    # whole. The types count as well: True == 1 == 1.0 in Python, but JSON writes them differently.
-    if isinstance(stated, dict) and isinstance(computed, dict):
-        prefix = f"{location}." if location else ""
-        for name in sorted(stated.keys() | computed.keys()):
-            yield from _compare(prefix + name, stated.get(name), computed.get(name))
-    elif isinstance(stated, list) and isinstance(computed, list) and len(stated) == len(computed):
-        for number, (left, right) in enumerate(zip(stated, computed, strict=True), 1):
-            yield from _compare(f"{location}[{number}]", left, right)
-    elif stated != computed or type(stated) is not type(computed):
-        yield f"{location}: the report says {stated!r}, the store {computed!r}"
+def _compare_pages(document: Document, made: Document, own_versions: Mapping[str, str]) -> Verification:
+    """Compare text and figures of a document whose bytes are others than those of the one made here."""
+    if differences := compare_texts(document.pages, made.pages):
+        return Verification(outcome=Outcome.DIFFERS, differences=tuple(differences))
+    whole = "The text of its pages is the one that the store gives, with nothing left out or added."
+    if document.looks_like(made):
+        again = "Text and figures are drawn as the store gives them; another program saved the file again."
+        return Verification(outcome=Outcome.AGREES, checked=(whole, again, GIVEN))
+    drawn = "The figures were not compared: "
+    by = ", ".join(f"{name} {own_versions[name]}" for name in ("matplotlib", "typst"))
+    reason = f"they are drawn otherwise than {by} does it here, by another version or another program."
+    return Verification(
+        outcome=Outcome.FIGURES_UNCHECKED, checked=(whole, GIVEN), unchecked=(drawn + reason,)
+    )
+
+
+def _verify_older(document: Document, stated: Stated, computed: Json, name: str) -> Verification:
+    """Compare the report of another version as far as it means the same."""
+    assert stated.facts is not None
+    try:
+        differences = compare_common(stated.facts, computed)
+        missing = [] if differences else find_missing(document.text, stated.facts)
+    except MALFORMED as error:
+        raise _damaged_facts(name) from error
+    if differences or missing:
+        return Verification(outcome=Outcome.DIFFERS, differences=(*differences, *missing))
+    return Verification(
+        outcome=Outcome.TEXT_UNCHECKED,
+        checked=(
+            "Set-up, tables and the numbers of all runs follow from the store.",
+            "Its pages have the texts of its facts.",
+            GIVEN,
+        ),
+        unchecked=("Another version of lenetcli made it: its sentences and figures were not checked.",),
+    )
+
+
+def _verify_text_alone(evidence: Evidence, document: Document, stated: Stated) -> Verification:
+    """Compare the text of a report whose attachment was lost with what its sweeps give now."""
+    lost = "Its facts are not attached any more: a program that saved it has dropped them."
+    known = {sweep.id[:12]: sweep.id for sweep in evidence.sweeps()}
+    absent = [id for id in stated.ids if id not in known]
+    if absent:
+        differences = (f"the store has no sweep {absent[0]}",)
+        return Verification(outcome=Outcome.DIFFERS, differences=differences, notes=(lost,))
+    facts = gather(evidence, **{**stated.options, "ids": [known[id] for id in stated.ids]})
+    verification = _verify_pages(document, replace(facts, versions=stated.versions), facts.versions)
+    notes = (lost, _describe_annotations(document))
+    result = replace(verification, notes=tuple(filter(None, notes)), facts=facts)
+    if result.outcome is Outcome.DIFFERS:
+        return result
+    now = "The numbers behind its text are those of the store now, not its own."
+    return replace(result, outcome=Outcome.TEXT_UNCHECKED, unchecked=(*result.unchecked, now))

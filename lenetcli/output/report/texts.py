@@ -1,0 +1,74 @@
+"""The text of a report as its pages have it, compared with the text that the store gives."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+from lenetcli.output.report.document import join_lines
+from lenetcli.output.report.forms import read_cell
+
+CONTEXT = 3
+"""How many words are shown on either side of a difference."""
+
+
+def normalise(text: str) -> str:
+    """A text without what a line break changes: blanks, and hyphens between letters; no ligatures."""
+    plain = unicodedata.normalize("NFKC", text).replace("\N{SOFT HYPHEN}", "").replace("\N{HYPHEN}", "-")
+    return re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", "", "".join(plain.split()))
+
+
+def compare_texts(stated: Sequence[str], computed: Sequence[str]) -> list[str]:
+    """A sentence for each place where the pages of a document have another text than those of another one."""
+    if normalise("\n".join(stated)) == normalise("\n".join(computed)):
+        return []
+    mine, others = _split(stated), _split(computed)
+    plain, twins = list(map(normalise, mine)), list(map(normalise, others))
+    found = []
+    matcher = SequenceMatcher(a=plain, b=twins, autojunk=False)
+    for kind, low, high, first, last in matcher.get_opcodes():
+        if kind == "equal" or "".join(plain[low:high]) == "".join(twins[first:last]):
+            continue
+        says = " ".join(mine[max(low - CONTEXT, 0) : high + CONTEXT])
+        gives = " ".join(others[max(first - CONTEXT, 0) : last + CONTEXT])
+        if kind == "insert":
+            found.append(f"the text lacks '{' '.join(others[first:last])}' in '{gives}'")
+        elif kind == "delete":
+            found.append(f"the text has '{' '.join(mine[low:high])}', which does not follow: '{says}'")
+        else:
+            found.append(f"the text says '{says}', the store gives '{gives}'")
+    return found or ["the text is not the one that the store gives"]
+
+
+def _split(pages: Sequence[str]) -> list[str]:
+    """The words of pages; those that a hyphen divides at the end of a line are whole."""
+    return join_lines("\n".join(pages)).split()
+
+
+def find_missing(text: str, facts: Any) -> list[str]:
+    """A sentence for each text in the facts of a report that its pages do not show."""
+    whole = normalise(text)
+    pieces = dict.fromkeys(piece for piece in _find_pieces(facts) if piece)
+    return [
+        f"the pages do not say '{piece}', the facts do" for piece in pieces if normalise(piece) not in whole
+    ]
+
+
+def _find_pieces(facts: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of facts that a page shows, in the forms of all formats; the rows of tables as a whole."""
+    options = facts["options"]
+    yield from (options["title"], options["author"] or "", options["store"])
+    for name, description in facts["setup"]:
+        yield f"{name} {description}"
+    for section in (facts[name] or {} for name in ("learning_rates", "filters")):
+        table = section if "rows" in section else section.get("table") or {}
+        for row in (table.get("header", []), *table.get("rows", [])):
+            yield " ".join(map(read_cell, row))
+        yield table.get("caption", "")
+        yield (section.get("figure") or {}).get("caption", "")
+        lists = [section.get(name, []) for name in ("introduction", "statements", "missing")]
+        for statement in (one for group in (*lists, *section.get("paragraphs", [])) for one in group):
+            yield from (statement["text"], statement["command"])
+    for run in facts["runs"]:
+        yield " ".join(run.get("row", ()))
