@@ -41,9 +41,9 @@ SIDES = (
 def draw_runtimes(figure: "Figure", series: RuntimeSeries, log: bool | None, titled: bool) -> None:
     """Draw runtime by number of parameters: a series for each device, its points labelled with the filters.
 
-    Bars are the quartiles of the epochs, thin lines the fitted laws, hollow points those in doubt. Both axes
-    are logarithmic with ``log``, by default if that is the scale of the series; they are linear in any case
-    if a quartile is not positive. ``titled`` adds title, setting and notes.
+    Bars are from the ``low`` to the ``high`` of a point, thin lines the fitted laws, hollow points those in
+    doubt. Both axes are logarithmic with ``log``, by default if that is the scale of the series. ``titled``
+    adds title, setting and notes.
     """
     axes = figure.add_subplot()
     xs = [point.parameters for point in series.points]

@@ -191,12 +191,12 @@ def _filters_row(series: RuntimeSeries, size: int) -> tuple[Cell, ...]:
 
 
 def _runtime_cell(point: RuntimePoint | None) -> Cell:
-    """The runtime in seconds with its quartiles, and an asterisk if it is in doubt."""
+    """The runtime in seconds with its spread, and an asterisk if it is in doubt."""
     if point is None:
         return Cell(NONE)
-    quartiles = f" ({write_seconds(point.low)}–{write_seconds(point.high)})"
+    spread = f" ({write_seconds(point.low)}–{write_seconds(point.high)})"
     return Cell(
-        write_seconds(point.seconds) + quartiles + ("*" if point.doubt else ""),
+        write_seconds(point.seconds) + spread + ("*" if point.doubt else ""),
         {"seconds": point.seconds, "low": point.low, "high": point.high},
     )
 
