@@ -25,7 +25,9 @@ def describe_option(parameter) -> str:
 def describe_command(name: str, command) -> list[str]:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [
-        one for one in command.params if one.param_type_name == "option" and not SKIPPED & set(one.opts)
+        one
+        for one in command.params
+        if one.param_type_name == "option" and not one.hidden and not SKIPPED & set(one.opts)
     ]
     usage = " ".join(["lenetcli", name, *(one.metavar for one in arguments), *["[OPTIONS]"] * bool(options)])
     lines = [f"### {name}", "", " ".join(command.help.split()), "", f"    {usage}", ""]
