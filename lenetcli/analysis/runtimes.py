@@ -17,10 +17,10 @@ from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import count_parameters, multiply_adds
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.experiment.datasets import name_datasets
-from lenetcli.experiment.exercise import FILTERS_COMMANDS
+from lenetcli.experiment.exercise import FILTERS
 from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import Run, RunState
-from lenetcli.experiment.sweep import Sweep
+from lenetcli.experiment.sweep import Sweep, suggest_command
 from lenetcli.words import name_counts, plural
 
 GOOD_FIT = 0.2
@@ -228,7 +228,7 @@ def _make_series(
         raise NotFoundError(
             "There is no measured run of a sweep over filters.",
             "Train one with {}.",
-            FILTERS_COMMANDS[DeviceKind.CPU],
+            suggest_command("filters", FILTERS[DeviceKind.CPU], ()),
         )
     epochs = next(iter(lengths)) if len(lengths) == 1 else 1
     conditions = list(members)

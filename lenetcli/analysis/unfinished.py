@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lenetcli.analysis.statements import Statement
-from lenetcli.experiment.config import RECIPE, DeviceKind, Request
+from lenetcli.experiment.config import RECIPE, DeviceKind
 from lenetcli.experiment.datasets import MNIST
-from lenetcli.experiment.exercise import FILTERS, FILTERS_COMMANDS
+from lenetcli.experiment.exercise import FILTERS
 from lenetcli.experiment.parameters import name_parameter
-from lenetcli.experiment.sweep import Axis, Sweep, write_command
+from lenetcli.experiment.sweep import Sweep, suggest_command, write_command
 from lenetcli.words import join_words, name_all
 
 
@@ -37,10 +37,11 @@ def conclude_unfinished(sweep: Sweep) -> Iterator[Statement]:
         yield Statement("diverged", text, tuple(ids))
 
 
-def conclude_missing(sweeps: Sequence[Sweep]) -> Iterator[Statement]:
+def conclude_missing(sweeps: Sequence[Sweep], like: Sequence[Sweep] = ()) -> Iterator[Statement]:
     """A statement for each kind of device on which no filters have been timed, with the command for it.
 
-    The command has the values of the exercise and the setting of ``sweeps``, those over filters.
+    The command has the values of the exercise and the setting of ``sweeps``, those over filters; without one,
+    that of the sweeps ``like`` them.
     """
     for kind in (DeviceKind.GPU, DeviceKind.CPU):
         if kind not in {sweep.device for sweep in sweeps}:
@@ -50,17 +51,14 @@ def conclude_missing(sweeps: Sequence[Sweep]) -> Iterator[Statement]:
                     " That needs an NVIDIA GPU, in this machine or in another one to which the store is "
                     "copied; there lenetcli devices says whether it can be used, and what is missing."
                 )
-            yield Statement("missing", text, command=_filters_command(kind, sweeps))
+            yield Statement("missing", text, command=_filters_command(kind, (*sweeps, *like)))
 
 
 def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:
     """The command that times the filters of the exercise on a device, in the setting of the first sweep."""
-    for sweep in sweeps:
-        request = replace(sweep.request, device=kind.value)
-        if sweep.base.data == MNIST:  # every machine finds or downloads it, whatever the path here
-            request = replace(request, data=None)
-        if request != Request(device=kind.value) or len(sweep.seeds) > 1:
-            filters = Axis("filters", FILTERS[kind])
-            axes = tuple(filters if axis.name == "filters" else axis for axis in sweep.axes)
-            return write_command(replace(sweep, request=request, axes=axes))
-    return FILTERS_COMMANDS[kind]
+    like = list(sweeps[:1])
+    for sweep in like:
+        # Another device may be in another machine, and every machine finds MNIST, whatever its path here.
+        if sweep.device is not kind and sweep.base.data == MNIST:
+            like = [replace(sweep, request=replace(sweep.request, data=None))]
+    return suggest_command("filters", FILTERS[kind], like, kind)

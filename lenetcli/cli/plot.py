@@ -94,13 +94,14 @@ def _find_series(
         choice = choose_sweeps(sweeps, "filters" if timed else field, timed=timed)
     for note in choice.notes:
         console.print_message(note, "yellow")
+    if not choice.sweeps:
+        parameter = "filters" if timed else field
+        raise NotFoundError(
+            f"There is no {'timed ' * timed}sweep over {parameter.replace('_', '-')} in '{store.name}'.",
+            "Train one with {}.",
+            suggest_command(parameter, example_values(parameter), sweeps),
+        )
     store.verify(run for sweep in choice.sweeps for run in sweep.runs)
     if timed:
         return runtime_series(choice.sweeps, recipes=recipes)
-    if not choice.sweeps:
-        raise NotFoundError(
-            f"There is no sweep over {field.replace('_', '-')} in '{store.name}'.",
-            "Train one with {}.",
-            suggest_command(field, example_values(field), sweeps),
-        )
     return sweep_curves(choice.sweeps[0], metric, recipes=recipes)

@@ -11,14 +11,8 @@ LEARNING_RATES = (0.1, 0.01, 0.001, 0.0001)
 FILTERS = {DeviceKind.GPU: (8, 16, 32, 64, 128, 256), DeviceKind.CPU: (8, 16, 32, 64)}
 """The numbers of filters, for each kind of device."""
 
-FILTERS_COMMANDS = {
-    kind: f"lenetcli sweep filters --device {kind} {' '.join(map(str, sizes))}"
-    for kind, sizes in FILTERS.items()
-}
-
 
 def example_values(parameter: str) -> tuple[Any, ...]:
     """Values to sweep over: those of the exercise, of another parameter those to try."""
-    return {"lr": LEARNING_RATES, "filters": FILTERS[DeviceKind.CPU]}.get(parameter) or PARAMETERS[
-        parameter
-    ].tries
+    known = {"lr": LEARNING_RATES, "filters": FILTERS[DeviceKind.CPU]}
+    return known.get(parameter) or PARAMETERS[parameter].tries

@@ -191,15 +191,20 @@ def write_command(sweep: Sweep, *, values: Sequence[Any] = (), seeds: int | None
     return _write(sweep.request, axes, sweep.epochs, seeds or _count_seeds(sweep))
 
 
-def suggest_command(parameter: str, values: Sequence[Any], like: Sequence[Sweep]) -> str:
+def suggest_command(
+    parameter: str, values: Sequence[Any], like: Sequence[Sweep], device: DeviceKind | None = None
+) -> str:
     """The command that sweeps over a parameter, with the data, device, epochs, seeds and setting in use.
 
-    These are those of the first sweep of ``like``; without one, the defaults.
+    These are those of the first sweep of ``like``, without one the defaults; ``device`` goes before its own.
     """
-    axes = [Axis(parameter, tuple(values))]
-    for sweep in like:
-        return _write(sweep.request, axes, sweep.epochs, None if parameter == "seed" else _count_seeds(sweep))
-    return _write(Request(), axes, Request().epochs, None)
+    request, epochs, seeds = Request(), Request().epochs, None
+    for sweep in like[:1]:
+        request, epochs = sweep.request, sweep.epochs
+        seeds = None if parameter == "seed" else _count_seeds(sweep)
+    if device is not None:
+        request = replace(request, device=device.value)
+    return _write(request, [Axis(parameter, tuple(values))], epochs, seeds)
 
 
 def _count_seeds(sweep: Sweep) -> int | None:

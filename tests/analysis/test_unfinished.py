@@ -3,10 +3,20 @@
 from dataclasses import replace
 
 import pytest
-from helpers.made_up import BASE, CPU_SECONDS, GPU_SECONDS, both_sweeps, filters_sweep
+from helpers.made_up import (
+    BASE,
+    CPU_SECONDS,
+    GPU_SECONDS,
+    RATES,
+    both_sweeps,
+    filters_sweep,
+    make_cell,
+    make_sweep,
+    rates_sweep,
+)
 
-from lenetcli.analysis.unfinished import conclude_missing
-from lenetcli.experiment.config import DeviceKind
+from lenetcli.analysis.unfinished import conclude_missing, conclude_unfinished
+from lenetcli.experiment.config import RECIPE, DeviceKind
 from lenetcli.experiment.datasets import MNIST
 
 
@@ -25,8 +35,8 @@ NO_CPU = "No sweep over filters on a CPU has been timed."
 
 def test_without_a_sweep_both_commands_of_the_exercise_are_named():
     assert commands() == {
-        NO_GPU: "lenetcli sweep filters --device gpu 8 16 32 64 128 256",
-        NO_CPU: "lenetcli sweep filters --device cpu 8 16 32 64",
+        NO_GPU: "lenetcli sweep filters 8 16 32 64 128 256 --device gpu",
+        NO_CPU: "lenetcli sweep filters 8 16 32 64 --device cpu",
     }
 
 
@@ -38,7 +48,7 @@ def test_only_the_device_that_is_missing_is_named():
 
 def test_a_sweep_with_the_settings_of_the_exercise_leads_to_its_command():
     sweep = filters_sweep(DeviceKind.CPU, CPU_SECONDS, epochs=10)
-    assert commands(sweep)[NO_GPU] == "lenetcli sweep filters --device gpu 8 16 32 64 128 256"
+    assert commands(sweep)[NO_GPU] == "lenetcli sweep filters 8 16 32 64 128 256 --device gpu"
 
 
 def test_another_setting_and_several_seeds_are_kept():
@@ -58,3 +68,26 @@ def test_the_path_of_mnist_is_left_out_since_every_machine_finds_it(data):
     sweep = replace(sweep, request=replace(sweep.request, data="/srv/digits", epochs=10))
     command = commands(sweep)[NO_GPU]
     assert ("--data /srv/digits" in command) == (data != MNIST)
+
+
+def test_without_a_sweep_over_filters_the_setting_is_that_of_the_learning_rates():
+    rates = rates_sweep(seeds=2, base=replace(BASE, data=MNIST))
+    rates = replace(rates, epochs=3, request=replace(rates.request, data="/srv/digits", batch_size=32))
+    found = {statement.text: statement.command for statement in conclude_missing([], [rates])}
+    setting = "--epochs 3 --seeds 2 --batch-size 32"
+    assert found == {
+        NO_GPU: f"lenetcli sweep filters 8 16 32 64 128 256 {setting} --device gpu",
+        NO_CPU: f"lenetcli sweep filters 8 16 32 64 {setting} --device cpu --data /srv/digits",
+    }
+
+
+@pytest.mark.parametrize("recipe", [1, RECIPE])
+def test_what_an_older_recipe_has_not_finished_is_trained_anew_and_that_is_said(recipe):
+    base = replace(BASE, recipe=recipe)
+    cells = [make_cell("lr", 0.1, RATES[0.1], base=base), make_cell("lr", 0.01, None, base=base)]
+    (statement,) = conclude_unfinished(make_sweep("lr", 10, cells))
+    assert statement.command == "lenetcli sweep lr 0.1 0.01"
+    anew = f"The recipe has changed since: the sweep is trained anew, under recipe {RECIPE}."
+    assert statement.text == "Not finished on the CPU and not compared: learning rate 0.01." + (
+        "" if recipe == RECIPE else f" {anew}"
+    )

@@ -290,7 +290,7 @@ def test_figures_and_the_report(desk):
     assert "lenetcli sweep filters" in stderr
     report = desk.run("report", "-o", "Bericht #1.pdf", "--title", "Übung $1 #2 _3_", "--author", "Zoë *")
     assert (desk.folder / "Bericht #1.pdf").read_bytes().startswith(b"%PDF")
-    assert "lenetcli sweep filters --device cpu" in report.stderr
+    assert "lenetcli sweep filters 8 16 32 64" in report.stderr
     desk.run("report", "--verify", "Bericht #1.pdf")
 
 

@@ -77,7 +77,7 @@ def gather(
         _name_store(section, store_option(store))
         for section in (
             describe_rates(evidence, rates, names, recipes, like=filters),
-            describe_filters(filters, names, recipes),
+            describe_filters(filters, names, recipes, like=rates),
         )
     ]
     ids, requests = tuple(sweep.id for sweep in sweeps), tuple(_list_requests(sweeps, sections))

@@ -134,9 +134,14 @@ def _lead_cell(lead: Comparison | None, decimals: int) -> Cell:
     return Cell(f"{difference} ({write_interval(low, high, decimals)})", numbers)
 
 
-def describe_filters(sweeps: Sequence[Sweep], names: Mapping[str, str], recipes: Collection[int]) -> Section:
+def describe_filters(
+    sweeps: Sequence[Sweep],
+    names: Mapping[str, str],
+    recipes: Collection[int],
+    like: Sequence[Sweep] = (),
+) -> Section:
     """The section on sweeps over filters; see ``describe_rates``."""
-    missing = tuple(conclude_missing(sweeps))
+    missing = tuple(conclude_missing(sweeps, like))
     if not sweeps:
         return Section(missing=missing)
     unfinished = [statement for sweep in sweeps for statement in conclude_unfinished(sweep)]
