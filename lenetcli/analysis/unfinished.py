@@ -3,13 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lenetcli.analysis.statements import Statement
+from lenetcli.analysis.statements import TRAINS, Statement
 from lenetcli.experiment.config import RECIPE, DeviceKind
 from lenetcli.experiment.datasets import MNIST
 from lenetcli.experiment.exercise import FILTERS
 from lenetcli.experiment.parameters import name_parameter
 from lenetcli.experiment.sweep import Sweep, suggest_command, write_command
 from lenetcli.words import join_words, name_all
+
+NEEDS_GPU = (
+    "On a machine with an NVIDIA GPU (lenetcli devices says whether it can be used, and what is missing), "
+    "with a copy of the store, this trains it:"
+)
+"""What the command does that needs a GPU."""
 
 
 def conclude_unfinished(sweep: Sweep) -> Iterator[Statement]:
@@ -46,12 +52,9 @@ def conclude_missing(sweeps: Sequence[Sweep], like: Sequence[Sweep] = ()) -> Ite
     for kind in (DeviceKind.GPU, DeviceKind.CPU):
         if kind not in {sweep.device for sweep in sweeps}:
             text = f"No sweep over filters on a {kind.value.upper()} has been timed."
-            if kind is DeviceKind.GPU:
-                text += (
-                    " That needs an NVIDIA GPU, in this machine or in another one to which the store is "
-                    "copied; there lenetcli devices says whether it can be used, and what is missing."
-                )
-            yield Statement("missing", text, command=_filters_command(kind, (*sweeps, *like)))
+            purpose = NEEDS_GPU if kind is DeviceKind.GPU else TRAINS
+            command = _filters_command(kind, (*sweeps, *like))
+            yield Statement("missing", text, command=command, purpose=purpose)
 
 
 def _filters_command(kind: DeviceKind, sweeps: Sequence[Sweep]) -> str:

@@ -25,11 +25,7 @@ def commands(*sweeps):
     return {statement.text: statement.command for statement in conclude_missing(sweeps)}
 
 
-NO_GPU = (
-    "No sweep over filters on a GPU has been timed. That needs an NVIDIA GPU, in this machine or in another "
-    "one to which the store is copied; there lenetcli devices says whether it can be used, and what is "
-    "missing."
-)
+NO_GPU = "No sweep over filters on a GPU has been timed."
 NO_CPU = "No sweep over filters on a CPU has been timed."
 
 
@@ -38,6 +34,12 @@ def test_without_a_sweep_both_commands_of_the_exercise_are_named():
         NO_GPU: "lenetcli sweep filters 8 16 32 64 128 256 --device gpu",
         NO_CPU: "lenetcli sweep filters 8 16 32 64 --device cpu",
     }
+
+
+def test_what_needs_a_gpu_says_how_to_get_there():
+    purposes = [statement.purpose for statement in conclude_missing([])]
+    assert purposes[0].startswith("On a machine with an NVIDIA GPU (lenetcli devices says whether")
+    assert purposes[1] == "This trains it:"
 
 
 def test_only_the_device_that_is_missing_is_named():

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from lenetcli.analysis.statements import TRAINS
 from lenetcli.output.report.document import join_lines
 from lenetcli.output.report.forms import read_cell
 
@@ -69,6 +70,7 @@ def _find_pieces(facts: Mapping[str, Any]) -> Iterator[str]:
         yield (section.get("figure") or {}).get("caption", "")
         lists = [section.get(name, []) for name in ("introduction", "statements", "missing")]
         for statement in (one for group in (*lists, *section.get("paragraphs", [])) for one in group):
-            yield from (statement["text"], statement["command"])
+            yield statement["text"]
+            yield f"{statement.get('purpose', TRAINS)} {statement['command']}" if statement["command"] else ""
     for run in facts["runs"]:
         yield " ".join(run.get("row", ()))
