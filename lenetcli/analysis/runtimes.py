@@ -140,6 +140,16 @@ class RuntimeSeries:
         return tuple(point for device in self.devices for point in device.points)
 
     @property
+    def spread(self) -> str:
+        """What the bars are, and what they do not tell."""
+        counts = {len(point.ids) for point in self.points}
+        quartiles = "quartiles of the epochs, which do not tell how runs differ"
+        if counts == {1}:
+            return f"{quartiles}, as there is one run of each size"
+        runs = "fastest and slowest run"
+        return f"{runs}; where a size has one run, {quartiles}" if 1 in counts else runs
+
+    @property
     def scale(self) -> str:
         """The scale of both axes: ``log`` if runtimes or parameters span more than a factor of 20."""
         xs, ys = [point.parameters for point in self.points], [point.seconds for point in self.points]
@@ -253,20 +263,22 @@ def _make_series(
         recipe=name_recipe(next(iter(shown)), recipes) if len(shown) == 1 else "",
         epochs=epochs,
         devices=devices,
-        notes=tuple(note for device in devices for note in _write_notes(device)),
+        notes=_write_notes(devices),
     )
 
 
-def _write_notes(device: DeviceSeries) -> list[str]:
-    """A note for each reason for doubt, with the numbers of filters that it concerns."""
-    sizes: dict[str, list[int]] = {}
-    for point in device.points:
-        if point.doubt:
-            sizes.setdefault(point.doubt, []).append(point.filters)
-    return [
-        f"hollow, in no fit or comparison: {doubt} ({name_counts(filters, 'filter')}, {device.label})"
-        for doubt, filters in sizes.items()
-    ]
+def _write_notes(devices: Sequence[DeviceSeries]) -> tuple[str, ...]:
+    """A note for each reason for doubt, with the numbers of filters that it concerns in each series."""
+    sizes: dict[str, dict[str, list[int]]] = {}
+    for device in devices:
+        for point in device.points:
+            if point.doubt:
+                sizes.setdefault(point.doubt, {}).setdefault(device.label, []).append(point.filters)
+    places = {
+        doubt: "; ".join(f"{name_counts(filters, 'filter')}, {label}" for label, filters in members.items())
+        for doubt, members in sizes.items()
+    }
+    return tuple(f"hollow, in no fit or comparison: {doubt} ({place})" for doubt, place in places.items())
 
 
 def _make_points(timed: Iterable[Timed], epochs: int) -> tuple[RuntimePoint, ...]:

@@ -191,7 +191,11 @@ def test_a_report_does_not_name_the_folder_of_its_store():
     at_home = replace(sweep, request=replace(sweep.request, data="/home/ada/mnist"))
     facts = gather(MadeUpEvidence([at_home], name="/home/ada/course/lenetcli.db"))
     assert facts.options.store == "lenetcli.db"
-    assert b"/home/ada" not in facts.to_json()
+    assert b"/home/ada/course" not in facts.to_json()
+    # Data that is not found everywhere is named where a command needs it, and nowhere else.
+    commands = [statement.command for statement in (*facts.learning_rates.missing, *facts.filters.missing)]
+    assert all("--data /home/ada/mnist" in command for command in commands)
+    assert facts.to_json().count(b"/home/ada/mnist") == len(commands) + 1
 
 
 def read_setup(evidence):

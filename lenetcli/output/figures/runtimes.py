@@ -61,8 +61,9 @@ def draw_runtimes(figure: "Figure", series: RuntimeSeries, log: bool | None, tit
     axes.set_xlabel(name_axis("parameters", scale))
     epochs = "an epoch" if series.epochs == 1 else f"{series.epochs} epochs"
     axes.set_ylabel(name_axis(f"training time of {epochs} / s", scale, "\n"))
-    title = f"Runtime by number of filters: {series.dataset}" if titled else None
-    annotate_figure(figure, axes, series, title, handles, [device.label for device in series.devices])
+    title = f"Runtime by number of parameters: {series.dataset}" if titled else None
+    noted = replace(series, notes=(f"bars: {series.spread}", *series.notes))
+    annotate_figure(figure, axes, noted, title, handles, [device.label for device in series.devices])
     _label_points(figure, axes, series)
 
 

@@ -152,7 +152,6 @@ def describe_filters(
     times = "" if series.epochs == 1 else f" times {series.epochs}"
     several = any(len(point.ids) > 1 for point in series.points)
     middle = f"median epoch{times}{', median over the runs' if several else ''}"
-    spread = _describe_spread(series)
     setting = _write_setting(series)
     fitted = any(device.law for device in series.devices)
     law = " Lines: overhead plus time in proportion to the arithmetic, fitted." if fitted else ""
@@ -161,27 +160,26 @@ def describe_filters(
         introduction=tuple(conclude_parameters(config, sizes) for config in networks.values()),
         figure=Figure(
             "runtime.svg",
-            f"Training time of {duration} by number of parameters ({middle}; bars: {spread}), labelled with "
+            f"Training time of {duration} by number of parameters ({middle}; bars: {series.spread}), "
+            f"labelled with "
             f"the number of filters; {setting}.{law}{_write_notes(series.notes)}",
             series,
         ),
         table=Table(
             ("filters", "parameters", *(device.label for device in series.devices)),
             tuple(_filters_row(series, size) for size in sizes),
-            f"Training time of {duration} in seconds ({middle}); in brackets: {spread}{doubt}.",
+            f"Training time of {duration} in seconds ({middle}), of training alone, "
+            f"by {_name_clock(sweeps)}; in brackets: {series.spread}{doubt}.",
         ),
         paragraphs=tuple(filter(None, (*conclude_runtimes(series, sweeps), tuple(unfinished)))),
         missing=missing,
     )
 
 
-def _describe_spread(series: RuntimeSeries) -> str:
-    """What the bars and the brackets of runtimes are."""
-    counts = {len(point.ids) for point in series.points}
-    if counts == {1}:
-        return "quartiles of the epochs of the one run"
-    runs = "fastest and slowest run"
-    return f"{runs}, quartiles of the epochs where there is one run" if 1 in counts else runs
+def _name_clock(sweeps: Sequence[Sweep]) -> str:
+    """The clock that has measured the times of sweeps: release 0.1.0 read another one."""
+    timings = [timing for sweep in sweeps for run in sweep.runs for timing in run.timings]
+    return "a clock that cannot be set" if all(t.started_at for t in timings) else "the clock of the machine"
 
 
 def _filters_row(series: RuntimeSeries, size: int) -> tuple[Cell, ...]:
