@@ -50,13 +50,13 @@ def _split(pages: Sequence[str]) -> list[str]:
 def find_missing(text: str, facts: Any) -> list[str]:
     """A sentence for each text in the facts of a report that its pages do not show."""
     whole = normalise(text)
-    pieces = dict.fromkeys(piece for piece in _find_pieces(facts) if piece)
+    pieces = dict.fromkeys(piece for piece in find_pieces(facts) if piece)
     return [
         f"the pages do not say '{piece}', the facts do" for piece in pieces if normalise(piece) not in whole
     ]
 
 
-def _find_pieces(facts: Mapping[str, Any]) -> Iterator[str]:
+def find_pieces(facts: Mapping[str, Any]) -> Iterator[str]:
     """The texts of facts that a page shows, in the forms of all formats; the rows of tables as a whole."""
     options = facts["options"]
     yield from (options["title"], options["author"] or "", options["store"])

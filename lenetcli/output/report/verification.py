@@ -15,13 +15,16 @@ from lenetcli.output.report.facts import FORMAT, Facts
 from lenetcli.output.report.forms import FORMATS, compare_common, compare_facts, find_records
 from lenetcli.output.report.report import Report
 from lenetcli.output.report.snapshot import Snapshot
-from lenetcli.output.report.texts import compare_texts, find_missing
+from lenetcli.output.report.texts import compare_texts, find_missing, find_pieces, normalise
 
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 """What facts that are none raise when they are read."""
 VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.dev|\.post)\d+)*(\+[0-9a-z.]{1,20})?")
 """A version; any other text in its place could be a sentence that nobody computed."""
 GIVEN = "Title, author, the name of the store and paths in commands are as given."
+
+MOST_LISTED = 20
+"""The most texts of a report of another version that are listed, since nothing vouches for them."""
 
 
 class Outcome(IntEnum):
@@ -216,8 +219,20 @@ def _verify_older(document: Document, stated: Stated, computed: Json, name: str)
             "Its pages have the texts of its facts.",
             GIVEN,
         ),
-        unchecked=("Another version of lenetcli made it: its sentences and figures were not checked.",),
+        unchecked=(
+            "Another version of lenetcli made it: its sentences and figures were not checked.",
+            *_list_sentences(stated.facts, computed),
+        ),
     )
+
+
+def _list_sentences(stated: Json, computed: Json) -> list[str]:
+    """What a report of another version says that this one does not say of the store."""
+    known = {normalise(piece) for piece in find_pieces(computed)}
+    others = [piece for piece in dict.fromkeys(find_pieces(stated)) if normalise(piece) not in known]
+    found = [f"This version does not say: '{piece}'" for piece in others[:MOST_LISTED]]
+    more = len(others) - len(found)
+    return [*found, *([f"There are {more:,} more texts that it does not say."] if more else [])]
 
 
 def _verify_text_alone(evidence: Evidence, document: Document, stated: Stated) -> Verification:
