@@ -51,7 +51,7 @@ WITHOUT_EPOCH = 2
 
 def _find_fault(sweep: Sweep, *, timed: bool) -> tuple[int, str]:
     """What keeps a sweep from being shown where another one can be, and how grave that is; 0 without one."""
-    if not any(run.timings if timed else run.curve for run in sweep.runs):
+    if not any(run.typical_runtime is not None if timed else run.curve for run in sweep.runs):
         return WITHOUT_EPOCH, "no timed epoch" if timed else "no finished epoch"
     if len(sweep.values) < 2:
         return 1, f"one value only, {name_value(sweep.values[0])}"

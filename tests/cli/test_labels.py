@@ -59,7 +59,7 @@ def test_figures_and_reports_tell_them_apart(desk, names):
     assert f"a curve for each learning rate; {first}," in text
     assert f"labelled with the number of filters; {second}," in text
     assert f"{first} (SHA-256 of the arrays" in text and f"{second} (SHA-256 of the arrays" in text
-    assert "follows from the store" in desk.run("report", "--verify", "report.pdf").stdout
+    assert "follow from the store" in desk.run("report", "--verify", "report.pdf").stdout
 
 
 def test_a_folder_called_mnist_is_not_mnist(desk):

@@ -169,6 +169,8 @@ class RuntimeLook:
                     sizes = self.series.setdefault(find_conditions(run)[-1], {})
                     timed = (run, seconds, find_doubt(run, sweep.epochs))
                     sizes.setdefault(run.config.filters, []).append(timed)
+        timed = {key[0] for key in self.series}
+        self.sweeps = {device: sweep for device, sweep in self.sweeps.items() if device in timed}
         self.series = {key: {n: Point(sizes[n]) for n in sorted(sizes)} for key, sizes in self.series.items()}
         self.topics, self.key, self.missing = [], None, {device: set() for device in self.sweeps}
         self.named = set()

@@ -8,7 +8,7 @@ from typing import Any
 
 from lenetcli.analysis.statements import TRAINS
 from lenetcli.output.report.document import join_lines
-from lenetcli.output.report.forms import read_cell
+from lenetcli.output.report.forms import SECTIONS, read_cell
 
 CONTEXT = 3
 """How many words are shown on either side of a difference."""
@@ -50,27 +50,33 @@ def _split(pages: Sequence[str]) -> list[str]:
 def find_missing(text: str, facts: Any) -> list[str]:
     """A sentence for each text in the facts of a report that its pages do not show."""
     whole = normalise(text)
-    pieces = dict.fromkeys(piece for piece in find_pieces(facts) if piece)
+    pieces = dict.fromkeys(piece for piece in _find_pieces(facts) if piece)
     return [
         f"the pages do not say '{piece}', the facts do" for piece in pieces if normalise(piece) not in whole
     ]
 
 
-def find_pieces(facts: Mapping[str, Any]) -> Iterator[str]:
+def _find_pieces(facts: Mapping[str, Any]) -> Iterator[str]:
     """The texts of facts that a page shows, in the forms of all formats; the rows of tables as a whole."""
     options = facts["options"]
     yield from (options["title"], options["author"] or "", options["store"])
     for name, description in facts["setup"]:
         yield f"{name} {description}"
-    for section in (facts[name] or {} for name in ("learning_rates", "filters")):
+    for section in (facts[name] or {} for name in SECTIONS):
         table = section if "rows" in section else section.get("table") or {}
         for row in (table.get("header", []), *table.get("rows", [])):
             yield " ".join(map(read_cell, row))
         yield table.get("caption", "")
         yield (section.get("figure") or {}).get("caption", "")
+    yield from find_sentences(facts)
+    for run in facts["runs"]:
+        yield " ".join(run.get("row", ()))
+
+
+def find_sentences(facts: Mapping[str, Any]) -> Iterator[str]:
+    """The statements of facts and their commands, in the forms of all formats."""
+    for section in (facts[name] or {} for name in SECTIONS):
         lists = [section.get(name, []) for name in ("introduction", "statements", "missing")]
         for statement in (one for group in (*lists, *section.get("paragraphs", [])) for one in group):
             yield statement["text"]
             yield f"{statement.get('purpose', TRAINS)} {statement['command']}" if statement["command"] else ""
-    for run in facts["runs"]:
-        yield " ".join(run.get("row", ()))

@@ -15,7 +15,7 @@ from lenetcli.output.report.facts import FORMAT, Facts
 from lenetcli.output.report.forms import FORMATS, compare_common, compare_facts, find_records
 from lenetcli.output.report.report import Report
 from lenetcli.output.report.snapshot import Snapshot
-from lenetcli.output.report.texts import compare_texts, find_missing, find_pieces, normalise
+from lenetcli.output.report.texts import compare_texts, find_missing, find_sentences, normalise
 
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 """What facts that are none raise when they are read."""
@@ -24,7 +24,7 @@ VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.dev|\.post)\d+)*(\+[0-9a-z.]{1,20})
 GIVEN = "Title, author, the name of the store and paths in commands are as given."
 
 MOST_LISTED = 20
-"""The most texts of a report of another version that are listed, since nothing vouches for them."""
+"""The most sentences of a report of another version that are listed, since nothing vouches for them."""
 
 
 class Outcome(IntEnum):
@@ -215,7 +215,7 @@ def _verify_older(document: Document, stated: Stated, computed: Json, name: str)
     return Verification(
         outcome=Outcome.TEXT_UNCHECKED,
         checked=(
-            "Set-up, tables and the numbers of all runs follow from the store.",
+            "Set-up, tables but for times, and the numbers of all runs follow from the store.",
             "Its pages have the texts of its facts.",
             GIVEN,
         ),
@@ -228,11 +228,11 @@ def _verify_older(document: Document, stated: Stated, computed: Json, name: str)
 
 def _list_sentences(stated: Json, computed: Json) -> list[str]:
     """What a report of another version says that this one does not say of the store."""
-    known = {normalise(piece) for piece in find_pieces(computed)}
-    others = [piece for piece in dict.fromkeys(find_pieces(stated)) if normalise(piece) not in known]
-    found = [f"This version does not say: '{piece}'" for piece in others[:MOST_LISTED]]
+    known = {normalise(one) for one in find_sentences(computed)}
+    others = [one for one in dict.fromkeys(find_sentences(stated)) if one and normalise(one) not in known]
+    found = [f"This version does not say: '{one}'" for one in others[:MOST_LISTED]]
     more = len(others) - len(found)
-    return [*found, *([f"There are {more:,} more texts that it does not say."] if more else [])]
+    return [*found, *([f"There are {more:,} more sentences that it does not say."] if more else [])]
 
 
 def _verify_text_alone(evidence: Evidence, document: Document, stated: Stated) -> Verification:
