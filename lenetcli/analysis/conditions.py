@@ -89,7 +89,7 @@ def write_labels(
         return [", ".join(filter(None, parts)) for parts in zip(columns[0], *shown, strict=True)]
 
     # Shards are a label only if nothing else tells the series apart.
-    differing = find_differing(settings)
+    differing = _find_differing(settings)
     labels = write([name for name in differing if name != "shards"])
     return labels if len(set(labels)) == len(labels) else write(differing)
 
@@ -100,7 +100,7 @@ def _describe(setting: Config, name: str) -> str:
     return "" if name == "shards" and not value else PARAMETERS[name].describe(value)
 
 
-def find_differing(settings: Sequence[Config]) -> list[str]:
+def _find_differing(settings: Sequence[Config]) -> list[str]:
     """The names of the parameters in which settings differ, but for data, device and recipe."""
     names = [field.name for field in fields(Config) if field.name not in UNSAID]
     return [name for name in names if len({getattr(setting, name) for setting in settings}) > 1]
@@ -109,7 +109,7 @@ def find_differing(settings: Sequence[Config]) -> list[str]:
 def describe_settings(conditions: Sequence[Conditions]) -> str:
     """What the settings of several conditions have in common, for a title."""
     settings = [one.setting for one in conditions]
-    return describe_config(settings[0], "filters", "shards", *find_differing(settings))
+    return describe_config(settings[0], "filters", "shards", *_find_differing(settings))
 
 
 def _label_device(one: Conditions, conditions: Sequence[Conditions]) -> str:

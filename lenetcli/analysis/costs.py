@@ -100,7 +100,8 @@ def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
     # digits show it.
     least, most = large.low / small.high, large.high / small.low
     differs = write_number(time_factor) != write_number(size_factor)
-    if not (small.has_spread and large.has_spread):
+    is_known = small.has_spread and large.has_spread
+    if not is_known:
         verdict = "too few epochs were timed to compare the two"
     elif differs and least > size_factor:
         verdict = "it grows faster than they do"
@@ -109,7 +110,7 @@ def _conclude_growth(device: DeviceSeries) -> Iterator[Statement]:
     else:
         verdict = "whether it grows faster than they do, the spread of the times hides"
     bounds = ""
-    if small.has_spread and large.has_spread and write_number(least) != write_number(most):
+    if is_known and write_number(least) != write_number(most):
         bounds = f" ({write_number(least)} to {write_number(most)})"
     text = (
         f"On the {device.label}, training with {plural(large.filters, 'filter')} takes "

@@ -78,8 +78,7 @@ def _write(
     report.check_target(target)
     store = Store.open(address)
     choice = contents.choose(store, [store.sweep(prefix) for prefix in prefixes])
-    ids = [sweep.id for sweep in choice.sweeps]
-    facts = contents.gather(store, title=title or contents.TITLE, author=author, ids=ids)
+    facts = contents.gather(store, title=title or contents.TITLE, author=author, sweeps=choice.sweeps)
     document = report.Report(facts)
     document.write(target)
     console.print_message(f"Wrote {target}")

@@ -9,6 +9,8 @@ from lenetcli.words import count_digits, name_value
 
 MOST_NAMED = 3
 """The largest number of sweeps passed over that notes name."""
+WITHOUT_EPOCH = 2
+"""How grave it is that a sweep has no epoch to show; one value alone is less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,6 @@ def choose_sweeps(sweeps: Sequence[Sweep], parameter: str, *, timed: bool = Fals
     if more := len(passed[MOST_NAMED:]):
         notes.append(f"Passed over as well: {more:,} more, which `lenetcli sweeps list` shows.")
     return Choice(tuple(chosen), tuple(notes))
-
-
-WITHOUT_EPOCH = 2
 
 
 def _find_fault(sweep: Sweep, *, timed: bool) -> tuple[int, str]:

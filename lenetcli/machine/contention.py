@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-TICK = 0.01
-"""The resolution of the kernel's counters of processor time, in seconds."""
+from lenetcli.machine.process import TICK
 
 GAP = 1.0
 """The delay of a thread that only sleeps above which the whole process counts as suspended, in seconds."""

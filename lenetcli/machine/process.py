@@ -10,6 +10,9 @@ from typing import Self
 
 from lenetcli.machine.system import ROOT, host_name, printable, read_text
 
+TICK = 0.01
+"""The resolution of the kernel's counters of processor time, in seconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessIdentity:

@@ -11,8 +11,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Row, func, select
 
-from lenetcli.machine.contention import TICK
-from lenetcli.machine.process import ProcessIdentity, processor_seconds, this_process
+from lenetcli.machine.process import TICK, ProcessIdentity, processor_seconds, this_process
 from lenetcli.store.queries import holder_is_alive
 from lenetcli.store.tables import ATTEMPTS
 

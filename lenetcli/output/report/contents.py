@@ -52,21 +52,21 @@ def gather(
     title: str = TITLE,
     author: str | None = None,
     store: str | None = None,
-    ids: Sequence[str] | None = None,
+    sweeps: Sequence[Sweep] | None = None,
     recipes: Collection[int] | None = None,
 ) -> Facts:
     """The facts of a report.
 
     ``store`` is the name of the store in the report, by default that of its file without the folder, since
-    a report is handed to others; its commands name the store so, too. ``ids`` are the full ids of the sweeps
-    to report on, by default those of ``choose``. ``recipes`` are those beside which the
-    report names its own, by default those of the store.
+    a report is handed to others; its commands name the store so, too. ``sweeps`` are those to report on, by
+    default those of ``choose``. ``recipes`` are those beside which the report names its own, by default those
+    of the store.
 
     Raises:
-        NotFoundError: if no sweep has a result to report on, or one of ``ids`` is not in the store.
+        NotFoundError: if no sweep has a result to report on.
         StoreError: if what a run of them has measured is damaged.
     """
-    sweeps = choose(evidence).sweeps if ids is None else _find_sweeps(evidence, ids)
+    sweeps = choose(evidence).sweeps if sweeps is None else sweeps
     evidence.verify(run for sweep in sweeps for run in sweep.runs)
     names = name_datasets(sweep.dataset for sweep in sweeps)
     recipes = tuple(evidence.recipes() if recipes is None else recipes)
@@ -125,8 +125,12 @@ def choose(evidence: Evidence, named: Sequence[Sweep] = ()) -> Choice:
     return Choice(tuple({sweep.id: sweep for sweep in selection}.values()), notes)
 
 
-def _find_sweeps(evidence: Evidence, ids: Sequence[str]) -> list[Sweep]:
-    """The sweeps with these full ids."""
+def find_sweeps(evidence: Evidence, ids: Sequence[str]) -> list[Sweep]:
+    """The sweeps with these full ids.
+
+    Raises:
+        NotFoundError: if one of them is not in the store.
+    """
     sweeps_by_id = {sweep.id: sweep for sweep in evidence.sweeps()}
     for id in ids:
         if id not in sweeps_by_id:

@@ -43,6 +43,13 @@ def find_records(facts: Json) -> list[Json]:
     return [run.get("record", run) for run in facts["runs"]]
 
 
+def find_statements(facts: Json) -> Iterator[Json]:
+    """The statements of both sections, in facts of any format."""
+    for section in (facts[name] or {} for name in SECTIONS):
+        lists = [section.get(name, []) for name in ("introduction", "statements", "missing")]
+        yield from (statement for group in (*lists, *section.get("paragraphs", [])) for statement in group)
+
+
 def _to_common(facts: Json) -> Json:
     """The part of facts that those of all formats have, in one form."""
     runs = [_restrict(record, dict.fromkeys(record.keys() - ADDED)) for record in find_records(facts)]

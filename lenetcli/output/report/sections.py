@@ -161,8 +161,7 @@ def describe_filters(
         figure=Figure(
             "runtime.svg",
             f"Training time of {duration} by number of parameters ({middle}; bars: {series.spread}), "
-            f"labelled with "
-            f"the number of filters; {setting}.{law}{_write_notes(series.notes)}",
+            f"labelled with the number of filters; {setting}.{law}{_write_notes(series.notes)}",
             series,
         ),
         table=Table(

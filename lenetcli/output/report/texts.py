@@ -2,13 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from typing import Any
 
 from lenetcli.analysis.statements import TRAINS
-from lenetcli.output.report.document import join_lines
-from lenetcli.output.report.forms import SECTIONS, read_cell
+from lenetcli.output.report.document import Json, join_lines
+from lenetcli.output.report.forms import SECTIONS, find_statements, read_cell
 
 CONTEXT = 3
 """How many words are shown on either side of a difference."""
@@ -47,7 +46,7 @@ def _split(pages: Sequence[str]) -> list[str]:
     return join_lines("\n".join(pages)).split()
 
 
-def find_missing(text: str, facts: Any) -> list[str]:
+def find_missing(text: str, facts: Json) -> list[str]:
     """A sentence for each text in the facts of a report that its pages do not show."""
     whole = normalise(text)
     pieces = dict.fromkeys(piece for piece in _find_pieces(facts) if piece)
@@ -56,7 +55,7 @@ def find_missing(text: str, facts: Any) -> list[str]:
     ]
 
 
-def _find_pieces(facts: Mapping[str, Any]) -> Iterator[str]:
+def _find_pieces(facts: Json) -> Iterator[str]:
     """The texts of facts that a page shows, in the forms of all formats; the rows of tables as a whole."""
     options = facts["options"]
     yield from (options["title"], options["author"] or "", options["store"])
@@ -73,10 +72,8 @@ def _find_pieces(facts: Mapping[str, Any]) -> Iterator[str]:
         yield " ".join(run.get("row", ()))
 
 
-def find_sentences(facts: Mapping[str, Any]) -> Iterator[str]:
+def find_sentences(facts: Json) -> Iterator[str]:
     """The statements of facts and their commands, in the forms of all formats."""
-    for section in (facts[name] or {} for name in SECTIONS):
-        lists = [section.get(name, []) for name in ("introduction", "statements", "missing")]
-        for statement in (one for group in (*lists, *section.get("paragraphs", [])) for one in group):
-            yield statement["text"]
-            yield f"{statement.get('purpose', TRAINS)} {statement['command']}" if statement["command"] else ""
+    for statement in find_statements(facts):
+        yield statement["text"]
+        yield f"{statement.get('purpose', TRAINS)} {statement['command']}" if statement["command"] else ""

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import Request
-from lenetcli.output.report.contents import Evidence, gather
+from lenetcli.output.report.contents import Evidence, find_sweeps, gather
 from lenetcli.output.report.document import MADE_BY, MARK, Document, Json
 from lenetcli.output.report.facts import FORMAT, Facts
 from lenetcli.output.report.forms import FORMATS, compare_common, compare_facts, find_records
@@ -55,9 +55,13 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a document states of itself: its options, and the versions that made it."""
+    """What a document states of itself: its options, and the versions that made it.
+
+    ``ids`` are those of its sweeps, or the first digits of these.
+    """
 
     options: Mapping[str, Any]
+    ids: Sequence[str]
     versions: Mapping[str, str]
     facts: Json | None = None
 
@@ -72,11 +76,6 @@ class Stated:
         if typed is None:
             return dict.fromkeys(self.ids)
         return {id: Request.from_mapping(one) for id, one in zip(self.ids, typed, strict=True)}
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids of its sweeps, or the first digits of these."""
-        return list(self.options["ids"])
 
 
 def verify(evidence: Evidence, document: Document, name: str) -> Verification:
@@ -94,7 +93,7 @@ def verify(evidence: Evidence, document: Document, name: str) -> Verification:
     except MALFORMED as error:
         raise _damaged_facts(name) from error
     try:
-        facts = gather(snapshot, **stated.options)
+        facts = gather(snapshot, sweeps=find_sweeps(snapshot, stated.ids), **stated.options)
     except NotFoundError as error:
         return Verification(outcome=Outcome.DIFFERS, differences=(error.problem,))
     notes = [note for note in (snapshot.describe_later(), _describe_annotations(document)) if note]
@@ -135,16 +134,16 @@ def read_stated(document: Document, name: str) -> Stated:
     try:
         stated = facts["options"]
         options = {one: stated[one] for one in ("title", "author", "store")} | {
-            "ids": [str(id) for id in stated["sweeps"]],
             "recipes": list(map(int, stated.get("recipes", ()))),  # 0.1.0 knew one and named none
         }
         texts = (options["title"], options["author"] or "", options["store"])
         if not all(isinstance(text, str) for text in texts):
             raise TypeError
+        ids = [str(id) for id in stated["sweeps"]]
         versions = {str(key): str(value) for key, value in facts["versions"].items()}
     except MALFORMED as error:
         raise _damaged_facts(name) from error
-    return Stated(options, versions, facts)
+    return Stated(options, ids, versions, facts)
 
 
 def _read_text(document: Document, name: str) -> Stated:
@@ -157,7 +156,7 @@ def _read_text(document: Document, name: str) -> Stated:
     title, author = document.metadata
     options = {"title": title, "author": author or None, "store": found["store"]}
     versions = dict(zip(("lenetcli", "matplotlib", "typst"), made_by.groups(), strict=True))
-    return Stated(options | {"ids": re.findall("[0-9a-f]{12}", found["sweeps"])}, versions)
+    return Stated(options, re.findall("[0-9a-f]{12}", found["sweeps"]), versions)
 
 
 def _damaged_facts(name: str) -> UsageError:
@@ -238,12 +237,12 @@ def _list_sentences(stated: Json, computed: Json) -> list[str]:
 def _verify_text_alone(evidence: Evidence, document: Document, stated: Stated) -> Verification:
     """Compare the text of a report whose attachment was lost with what its sweeps give now."""
     lost = "Its facts are not attached any more: a program that saved it has dropped them."
-    known = {sweep.id[:12]: sweep.id for sweep in evidence.sweeps()}
+    known = {sweep.id[:12]: sweep for sweep in evidence.sweeps()}
     absent = [id for id in stated.ids if id not in known]
     if absent:
         differences = (f"the store has no sweep {absent[0]}",)
         return Verification(outcome=Outcome.DIFFERS, differences=differences, notes=(lost,))
-    facts = gather(evidence, **{**stated.options, "ids": [known[id] for id in stated.ids]})
+    facts = gather(evidence, sweeps=[known[id] for id in stated.ids], **stated.options)
     verification = _verify_pages(document, replace(facts, versions=stated.versions), facts.versions)
     notes = (lost, _describe_annotations(document))
     result = replace(verification, notes=tuple(filter(None, notes)), facts=facts)
