@@ -33,8 +33,15 @@ def example_settings(short, long, *phases):
     )
 
 
+def has_result(parameter, run):
+    """Whether there is something to report of a run: an epoch, of a sweep over filters one with a time."""
+    timings = [timing for attempt in run.attempts for timing in attempt.timings]
+    is_timed = any(timing.train_seconds > 0 and not timing.clock_set for timing in timings)
+    return is_timed if parameter == "filters" else bool(run.curve)
+
+
 def gather_facts(store):
-    assume(any(run.curve for sweep in store.made for run in sweep.runs))
+    assume(any(has_result(sweep.parameter, run) for sweep in store.made for run in sweep.runs))
     return gather(store)
 
 
