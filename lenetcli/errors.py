@@ -25,6 +25,10 @@ class LenetError(Exception):
         self.advice = advice
         self.command = command
 
+    def __reduce__(self) -> tuple[type["LenetError"], tuple[str, str, str]]:
+        """The class and its arguments: an exception is pickled with its message alone otherwise."""
+        return type(self), (self.problem, self.advice, self.command)
+
 
 class RunFailedError(LenetError):
     """A run failed or is left to another process, a check found a difference, or output was lost."""

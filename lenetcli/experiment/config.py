@@ -58,6 +58,7 @@ class Settings:
         "Filters of each convolution.",
         aliases=("filter", "filter_size", "filter_sizes", "num_filters", "n_filters"),
         phrase=lambda count: plural(count, "filter"),
+        timed=True,
         always=True,
     )
     kernel_size: int = parameter(
@@ -67,6 +68,7 @@ class Settings:
         aliases=("kernel",),
         tries=(3, 5),
         phrase=lambda side: f"kernel {side}×{side}",
+        timed=True,
     )
     hidden_units: int = parameter(
         128,
@@ -75,6 +77,7 @@ class Settings:
         aliases=("hidden", "units"),
         tries=(64, 128, 256),
         phrase=lambda units: f"{units} hidden units",
+        timed=True,
     )
     lr: float = parameter(
         0.1,
@@ -96,6 +99,7 @@ class Settings:
         aliases=("batch", "batchsize", "bs"),
         tries=(32, 64, 128),
         phrase=lambda size: f"batch {size}",
+        timed=True,
         always=True,
     )
     seed: int = parameter(
@@ -108,6 +112,7 @@ class Settings:
         aliases=("dtype",),
         tries=tuple(Precision),
         phrase=str,
+        timed=True,
     )
     device: str = parameter(
         AUTO, "What to train on (see: lenetcli devices).", metavar="auto|cpu|gpu|gpu:N", column=False

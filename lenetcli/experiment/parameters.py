@@ -40,6 +40,7 @@ class Parameter:
     tries: tuple[Any, ...] = ()  # values to sweep over, as an example
     phrase: Callable[[Any], str] | None = None  # writes a value in a title; None: the noun and the value
     always: bool = False  # whether titles have the default, too
+    timed: bool = False  # whether runs with other values take another time: a sweep of it measures runtimes
     later: bool = False
 
     @property

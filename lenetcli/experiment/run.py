@@ -280,6 +280,10 @@ class Run:
         """Whether a timing that counts was disturbed."""
         return any(timing.disturbed for timing in self.timings)
 
+    def was_timed_beside_others(self, host: str) -> bool:
+        """Whether timings that count were taken on a host while other runs of the store were trained there."""
+        return any(timing.beside for attempt, timing in self.measurement if attempt.host == host)
+
     @property
     def device_name(self) -> str | None:
         """The device of the last timing that counts, else of the newest attempt; None without an attempt."""

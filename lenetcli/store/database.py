@@ -45,6 +45,7 @@ class Database:
         self._substitute: Engine | None = None
         self.is_missing = False
         self._on_lock: OnLock = _give_up_in_time
+        self._patience: float | None = None
 
     @property
     def path(self) -> Path:
@@ -52,13 +53,17 @@ class Database:
         return self.file.path
 
     @contextmanager
-    def waiting(self, on_lock: OnLock) -> Iterator[None]:
-        """A context in which repeated operations meet the lock of another program with ``on_lock``."""
-        before, self._on_lock = self._on_lock, on_lock
+    def waiting(self, on_lock: OnLock, patience: float) -> Iterator[None]:
+        """A context in which repeated operations meet the lock of another program with ``on_lock``.
+
+        It is asked whenever a statement that writes has waited for so many seconds.
+        """
+        before = self._on_lock, self._patience
+        self._on_lock, self._patience = on_lock, patience
         try:
             yield
         finally:
-            self._on_lock = before
+            self._on_lock, self._patience = before
 
     def repeat(self, operation: Callable[[], T]) -> T:
         """The result of an operation, which is repeated while another program holds the lock."""
@@ -99,7 +104,8 @@ class Database:
         if self.is_missing:
             self._create()
         self.file.check_single_name()
-        engine = sqlite.for_writing(self._engine, patience=patience, migrates=migrates)
+        seconds = self._patience if patience is None else patience
+        engine = sqlite.for_writing(self._engine, patience=seconds, migrates=migrates)
         with sqlite.translate_errors(self.file), engine.begin() as connection:
             self.file.check_same()
             yield connection

@@ -47,9 +47,12 @@ class Store:
         database.repeat(lambda: database.open(write=write, missing_ok=missing_ok))
         return cls(database)
 
-    def waiting(self, on_lock: OnLock) -> AbstractContextManager[None]:
-        """A context in which this store and its claims meet the lock of another program with ``on_lock``."""
-        return self._database.waiting(on_lock)
+    def waiting(self, on_lock: OnLock, patience: float) -> AbstractContextManager[None]:
+        """A context in which this store and its claims meet the lock of another program with ``on_lock``.
+
+        It is asked whenever a statement that writes has waited for ``patience`` seconds.
+        """
+        return self._database.waiting(on_lock, patience)
 
     @property
     def name(self) -> str:
@@ -176,6 +179,10 @@ class Store:
             The keys of the runs that are left to measure: all of them, unless one was stopped.
         """
         return self._database.change(lambda c: measurements.begin(c, keys, epochs, host))
+
+    def measurements_left(self, keys: Sequence[str], epochs: int, host: str) -> set[str]:
+        """The keys of those runs that a measurement on a host was begun of, and not ended."""
+        return self._database.query(lambda c: measurements.find_left(c, keys, epochs, host))
 
     def claim(
         self,

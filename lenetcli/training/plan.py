@@ -13,10 +13,10 @@ from lenetcli.errors import DataError, DeviceError, UsageError
 from lenetcli.experiment.architecture import IMAGE_SIDE, activation_bytes, count_parameters
 from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Precision, Request
 from lenetcli.experiment.datasets import SYNTHETIC, name_datasets
-from lenetcli.experiment.parameters import check_request
+from lenetcli.experiment.parameters import PARAMETERS, check_request
 from lenetcli.experiment.recipes import RECIPES, choose_shards
 from lenetcli.experiment.sweep import Axis, Cell, Sweep, round_request
-from lenetcli.machine import devices, limits, processor
+from lenetcli.machine import devices, limits, processor, system
 from lenetcli.machine.devices import Device
 from lenetcli.store.store import Store
 from lenetcli.training.older_runs import CHANGED, describe_left, find_finished
@@ -78,7 +78,8 @@ class Plan:
     """The cells to train, with their data and device, and notes for the user.
 
     ``source`` and ``device`` are None if nothing is left to train and they were not looked for. With
-    ``remeasure``, finished runs are trained again for their timings.
+    ``remeasure``, finished runs are trained again for their timings; with ``measures_alone``, those are at
+    the end whose times were taken beside other runs.
     """
 
     sweep: Sweep
@@ -86,6 +87,7 @@ class Plan:
     device: Device | None = None
     notes: tuple[str, ...] = ()
     remeasure: bool = False
+    measures_alone: bool = False
 
     @property
     def open_cells(self) -> tuple[Cell, ...]:
@@ -101,11 +103,15 @@ def make_plan(
     *,
     remeasure: bool = False,
     anew: bool = False,
+    measure_alone: bool = True,
+    begin: Callable[[], None] = lambda: None,
 ) -> Plan:
     """The plan of a run or a sweep: a new one, or the recorded one that the same request began.
 
     The cells share the settings of ``request`` but for those that are ``axes``; a single run has no axes.
-    With ``remeasure``, finished runs are trained again for their timings.
+    With ``remeasure``, finished runs are trained again for their timings. A sweep that measures runtimes does
+    that at its end with those that were timed beside other runs, unless ``measure_alone`` is False. ``begin``
+    is called as soon as it is certain that something is to be trained, before the data is looked for.
 
     Everything that is trained is of the present recipe. If nothing of the request has begun under it and all
     is finished under an older one, that is the plan, unless it is to be trained ``anew``.
@@ -119,12 +125,16 @@ def make_plan(
     expand(request, axes)  # checks it as it was typed
     recorded, source = _find_recorded(request, axes, store, find)
     is_present = recorded is not None and recorded.base.recipe == RECIPE
-    if recorded is not None and recorded.is_done and not remeasure and (is_present or not anew):
+    is_timed = not remeasure and measure_alone and any(PARAMETERS[axis.name].timed for axis in axes)
+    is_shown = recorded is not None and recorded.is_done and not remeasure and (is_present or not anew)
+    if recorded is not None and is_shown and not (is_timed and _is_being_measured(recorded, store)):
         if request.device != AUTO:
             devices.choose_device(request.device)  # an error, although nothing would be trained on it
         return Plan(sweep=recorded, source=source, notes=() if is_present else (CHANGED,))
     pinned = pin(request, recorded)
     device = _choose_device(request, pinned)
+    if store.is_missing or (recorded is not None and not recorded.is_done):
+        begin()
     source = source or find(pinned.dataset, pinned.data)
     if recorded is not None and source.sha256 != recorded.base.data:
         names = name_datasets([recorded.dataset, (source.sha256, source.name)])
@@ -145,7 +155,20 @@ def make_plan(
         device=device,
         notes=(*notes, *([CHANGED] if finished else describe_left(sweep, older))),
         remeasure=remeasure,
+        measures_alone=is_timed,
     )
+
+
+def find_disturbed(sweep: Sweep, host: str) -> list[Config]:
+    """The configurations of finished runs whose times were taken on a host beside other runs of the store."""
+    whole = [run for group in sweep.groups() for run in group.whole if run.state.is_finished()]
+    return [run.config for run in whole if run.was_timed_beside_others(host)]
+
+
+def _is_being_measured(sweep: Sweep, store: Store) -> bool:
+    """Whether a measurement of such runs was begun here, and stopped."""
+    keys = [config.key for config in find_disturbed(sweep, system.host_name())]
+    return bool(keys) and bool(store.measurements_left(keys, sweep.epochs, system.host_name()))
 
 
 def _lay_out(

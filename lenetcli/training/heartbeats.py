@@ -1,25 +1,12 @@
-"""Attempts: the process that trains, its heartbeat, and the heartbeats of others."""
+"""Heartbeats: the signs of life that an attempt gives, and the watch on those of others."""
 
-import os
-import subprocess
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lenetcli.errors import LostClaimError, StoreBusyError, StoreChangedError, StoreError
-from lenetcli.experiment.run import Worker
-from lenetcli.machine import processor, system
-from lenetcli.machine.devices import Device
-from lenetcli.machine.process import this_process
 from lenetcli.store.holders import Busy
-from lenetcli.training.events import Stopped
-from lenetcli.version import __version__
 
 HEARTBEAT_SECONDS = 10.0
 """The interval between two heartbeats of an attempt."""
@@ -37,57 +24,31 @@ LONGEST_GAP = 5.0
 """The most that counts between two observations of a heartbeat, in seconds."""
 
 
-def describe_worker(
-    device: Device, threads: int, *, data_seconds: float | None = None, import_seconds: float | None = None
-) -> Worker:
-    """This process as a worker on a device, with a number of inter-op threads.
+class Heart:
+    """The heartbeats of a claim, which are sent whenever they are due: an epoch of a huge network takes long."""
 
-    ``data_seconds`` and ``import_seconds`` are the times that it took to read the data and load TensorFlow.
-    """
-    return Worker(
-        process=this_process().to_json(),
-        host=system.host_name(),
-        device_name=device.name,
-        processor=processor.this_processor().name,
-        fingerprint=processor.processor_fingerprint(),
-        threads=threads,
-        versions=_versions(),
-        data_seconds=data_seconds,
-        import_seconds=import_seconds,
-    )
+    def __init__(self, beat: Callable[[], None]) -> None:
+        self._beat = beat
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
 
+    def beat_if_due(self) -> None:
+        """Send the heartbeat if it is due.
 
-@contextmanager
-def send_heartbeats(beat: Callable[[], None], stop: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
-    """Call ``beat`` periodically in a thread of its own, since one step of a huge batch can take minutes.
-
-    The context is a function that says whether to stop: because ``stop`` says so, or because nothing can be
-    recorded any more. ``Stopped`` in the context is then the error of the heartbeat that found that out.
-    """
-    ended, failures = threading.Event(), list[StoreError]()
-
-    def work() -> None:
+        Raises:
+            LostClaimError, StoreChangedError: if nothing can be recorded any more.
+        """
+        if time.monotonic() < self._due:
+            return
         pause = HEARTBEAT_SECONDS
-        while not (failures or ended.wait(pause)):
-            pause = HEARTBEAT_SECONDS
-            try:
-                beat()
-            except StoreBusyError:  # others may take this process for dead soon after the lock is released
-                pause = min(RETRY_SECONDS, HEARTBEAT_SECONDS)
-            except (LostClaimError, StoreChangedError) as error:
-                failures.append(error)
-            except StoreError:  # may pass: if it does not, the next epoch cannot be recorded
-                continue
-
-    threading.Thread(target=work, daemon=True, name="heartbeat").start()
-    try:
-        yield lambda: stop() or bool(failures)
-    except Stopped:
-        if not failures:
+        try:
+            self._beat()
+        except StoreBusyError:  # others may take this process for dead soon after the lock is released
+            pause = min(RETRY_SECONDS, HEARTBEAT_SECONDS)
+        except (LostClaimError, StoreChangedError):
             raise
-        raise failures[0] from None
-    finally:
-        ended.set()
+        except StoreError:  # may pass: if it does not, the next epoch cannot be recorded
+            pass
+        self._due = time.monotonic() + pause
 
 
 class _Observation(NamedTuple):
@@ -154,19 +115,3 @@ class HeartbeatWatch:
     def _patience(self, key: str) -> float:
         """How long the heartbeat of a holder of a run may stand still."""
         return DEAD_SECONDS * 2.0 ** self._losses[key]
-
-
-@cache
-def _versions() -> dict[str, str]:
-    """The versions that bits and timings may depend on, and the commit if this is a checkout."""
-    versions = {
-        "lenetcli": __version__,
-        "tensorflow": version("tensorflow"),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
-    }
-    checkout = Path(__file__).parents[2]
-    if (checkout / ".git").exists():
-        with suppress(OSError, subprocess.SubprocessError):
-            git = ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"]
-            versions["commit"] = system.run_program(git, 10.0).strip()
-    return versions

@@ -1,0 +1,32 @@
+"""What is said of a worker that has died."""
+
+import signal
+
+from lenetcli.training.workers.messages import Gone
+
+_CAUSES = {
+    "SIGKILL": "as a rule because the memory of the machine was used up",
+    "SIGABRT": "by TensorFlow itself, as a rule because of an error inside it",
+    "SIGILL": "since TensorFlow needs instructions that this processor lacks",
+    "SIGSEGV": "by an error inside TensorFlow or a driver",
+    "SIGBUS": "by an error inside TensorFlow, or a disk that is full",
+    "SIGXCPU": "by a limit on processor time",
+}
+"""The likely cause of a death by a signal."""
+
+
+def describe_death(gone: Gone) -> str:
+    """How a worker ended, and the likely cause: the end of a sentence that begins with the worker."""
+    if gone.code is None or gone.code >= 0:
+        return f"ended with exit code {gone.code}" if gone.code is not None else "ended"
+    try:
+        name = signal.Signals(-gone.code).name
+    except ValueError:
+        return f"was ended by signal {-gone.code}"
+    cause = _CAUSES.get(name, "as a rule by somebody or a program of this machine")
+    return f"was ended by signal {-gone.code} ({name}), {cause}"
+
+
+def quote_last_words(gone: Gone) -> str:
+    """What a dead worker wrote last, to follow a sentence; empty if it wrote nothing."""
+    return f" Its last words: {gone.last_words}" if gone.last_words else ""

@@ -1,0 +1,52 @@
+"""The workers of a command: they are started, kept from run to run, and ended with it."""
+
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from lenetcli.training.workers.messages import Handle, Report, StartWorker
+
+
+class Pool:
+    """The workers of a command, and the reports that they send; at its end as a context it ends them all."""
+
+    def __init__(self, start: StartWorker) -> None:
+        self._start = start
+        self._reports: SimpleQueue[tuple[Handle, Report]] = SimpleQueue()
+        self._handles: list[Handle] = []
+        self._spare: list[Handle] = []  # that load already, and have no setup yet
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        while self._handles:
+            self.end(self._handles[0])
+
+    def warm_up(self) -> None:
+        """Start a worker that will be needed, while it is still looked for what it is to train."""
+        if not self._handles:
+            self._spare.append(self._add())
+
+    def start(self) -> Handle:
+        """A worker without a setup."""
+        return self._spare.pop() if self._spare else self._add()
+
+    def end(self, handle: Handle) -> None:
+        """End a worker at once."""
+        self._handles.remove(handle)
+        handle.kill()
+
+    def receive(self, seconds: float = 0.0) -> tuple[Handle, Report] | None:
+        """The next report with its worker, if one comes in time."""
+        try:
+            return self._reports.get(timeout=seconds) if seconds > 0 else self._reports.get_nowait()
+        except Empty:
+            return None
+
+    def _add(self) -> Handle:
+        handle = self._start(lambda worker, report: self._reports.put((worker, report)))
+        self._handles.append(handle)
+        return handle

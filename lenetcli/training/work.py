@@ -1,0 +1,95 @@
+"""A claimed run in the hands of a worker: what the worker reports is recorded and told."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from lenetcli.errors import StoreError
+from lenetcli.experiment.config import Config
+from lenetcli.experiment.run import RunState, Trained
+from lenetcli.store.claims import Claim
+from lenetcli.training import events
+from lenetcli.training.events import Event, Fate, Stopped
+from lenetcli.training.heartbeats import Heart
+from lenetcli.training.workers.messages import Prepared, Tested, Task
+
+LAST_PATIENCE = 0.3
+"""How long a stopped process waits for the lock of the store to record its end, in seconds."""
+
+
+class Work:
+    """The work on a claimed run up to a number of epochs.
+
+    Attributes:
+        config: the configuration of the run.
+        task: what its worker is to do.
+        epoch: the epoch in hand; beyond the last one if only the test accuracy is missing.
+    """
+
+    def __init__(self, number: int, config: Config, claim: Claim, emit: Callable[[Event], None]) -> None:
+        epochs = range(claim.epochs + 1, claim.target + 1)
+        self.config = config
+        self.task = Task(number=number, config=config, checkpoint=claim.checkpoint, epochs=epochs)
+        self.epoch = epochs.start
+        self._claim, self._emit = claim, emit
+        self._claim.checkpoint = None  # the worker has it
+        self._heart = Heart(claim.beat)
+        self._epoch_began = time.monotonic()
+
+    @property
+    def has_epochs_left(self) -> bool:
+        """Whether an epoch is to be trained yet."""
+        return self.epoch <= self._claim.target
+
+    def tell(self) -> None:
+        """Tell that the work begins."""
+        claim = self._claim
+        if claim.note and not claim.remeasure:
+            self._emit(events.Noted(f"{claim.note[0].upper()}{claim.note[1:]}."))
+        self._emit(events.Began(self.config.key, min(self.epoch, claim.target), claim.target))
+
+    def beat(self) -> None:
+        """Give a sign of life if one is due; raises as ``Heart.beat_if_due`` does."""
+        self._heart.beat_if_due()
+
+    def record(self, report: Prepared | Trained | Tested) -> None:
+        """Record what the worker has done."""
+        match report:
+            case Prepared():
+                self._claim.record_setup(report.trace_seconds, report.warmup_seconds)
+                self._epoch_began = time.monotonic()
+            case Trained():
+                self._claim.record(report)
+                self.epoch = report.point.epoch + 1
+                self._emit(events.Stored(self.config.key, report.point, report.timing.train_seconds))
+            case Tested():
+                self._claim.test(report.accuracy)
+
+    def measure_epoch(self) -> float:
+        """The seconds since the epoch in hand began; the next one begins now."""
+        begun, self._epoch_began = self._epoch_began, time.monotonic()
+        return self._epoch_began - begun
+
+    def finish(self, outcome: RunState) -> Fate:
+        """The fate of a run whose work came to its end, which is recorded if the run diverged."""
+        if outcome is RunState.DIVERGED:
+            self._claim.end(outcome)
+        if self._claim.remeasure:
+            return Fate.MEASURED
+        return Fate.CONTINUED if self._claim.epochs else Fate.TRAINED
+
+    def find_difference(self) -> tuple[str, bool] | None:
+        """How the bits of a run that was measured again differ from those stored, and whether they may.
+
+        None if they are the same.
+        """
+        if self._claim.difference is None:
+            return None
+        reason = f" ({self._claim.note})" if self._claim.note else ""
+        return f"{self._claim.difference}{reason}", bool(self._claim.note)
+
+    def give_up(self, outcome: RunState, note: str | None = None, *, patience: float | None = None) -> None:
+        """Record that the work ends here, if that can be recorded."""
+        # If it cannot be, the run is seen as interrupted later, since this process is gone.
+        with suppress(StoreError, Stopped):
+            self._claim.end(outcome, note, patience=patience)

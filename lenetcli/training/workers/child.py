@@ -1,0 +1,58 @@
+"""The main program of a worker process: ``python -m lenetcli.training.workers.child``, started by a driver.
+
+It ends when its standard input ends, so that no orphan trains on when the driver is killed.
+"""
+
+import os
+import pickle
+import threading
+from contextlib import suppress
+from typing import IO
+
+from lenetcli.training.events import Stopped
+from lenetcli.training.workers.messages import LoadEngine, Report
+from lenetcli.training.workers.service import Orders, serve
+
+NICENESS = 10
+"""How much lower than that of the driver the priority of a worker is: a machine in use stays usable."""
+
+
+def main() -> None:
+    """Serve the driver at the other ends of standard input and output."""
+    source, target = _take_streams()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    load_engine: LoadEngine = pickle.load(source)  # noqa: S301 -- the driver started this process
+    orders = Orders()
+    threading.Thread(target=_listen, args=(source, orders), daemon=True, name="orders").start()
+
+    def send(report: Report) -> None:
+        pickle.dump(report, target)
+        target.flush()
+
+    with suppress(Stopped, BrokenPipeError):  # BrokenPipeError: the driver is gone
+        serve(load_engine, orders, send)
+    target.flush()
+    os._exit(0)  # the interpreter would spend a second on taking TensorFlow down
+
+
+def _take_streams() -> tuple[IO[bytes], IO[bytes]]:
+    """The pipes to the driver; what is printed from now on goes where stderr goes."""
+    source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return source, target
+
+
+def _listen(source: IO[bytes], orders: Orders) -> None:
+    """Receive orders until the driver is gone, then end this process, whatever it is doing."""
+    with suppress(Exception):  # a driver that dies while it writes leaves half a message
+        while True:
+            orders.put(pickle.load(source))  # noqa: S301 -- see above
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
