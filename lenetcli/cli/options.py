@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lenetcli.cli.values import parse
+from lenetcli.cli.values import parse, parse_duration, parse_end, parse_jobs
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
@@ -18,6 +19,7 @@ from lenetcli.words import name_value
 
 if TYPE_CHECKING:
     from lenetcli.experiment.sweep import Axis
+    from lenetcli.training.time_limit import TimeLimit
 
 Command = Callable[..., None]
 """A function from which Typer makes a command."""
@@ -130,6 +132,37 @@ AnewOption = Annotated[
         "--anew", help="Train once more what an older recipe (version of the computation) has finished."
     ),
 ]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N|auto",
+        help="Runs to train side by side; auto: as many as one leaves cores for, one on each GPU.",
+        parser=parse_jobs,
+        show_default="auto",
+    ),
+]
+NoRemeasureOption = Annotated[
+    bool, typer.Option("--no-remeasure", help="Leave times that were measured beside other runs.")
+]
+ForOption = Annotated[
+    float | None,
+    typer.Option(
+        "--for",
+        metavar="TIME",
+        help="Begin no epoch that would probably not end within this time (2h, 90m, 1h30m).",
+        parser=parse_duration,
+    ),
+]
+UntilOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--until",
+        metavar="TIME",
+        help="Begin no epoch that would probably not end by this time (8:00, 2026-11-28T08:00).",
+        parser=parse_end,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
 OutputOption = Annotated[
@@ -159,6 +192,21 @@ def check_formats(as_json: bool, as_csv: bool) -> None:
     """
     if as_json and as_csv:
         raise UsageError("Both --json and --csv were given.", "Choose one.")
+
+
+def make_limit(duration: float | None, end: datetime | None) -> "TimeLimit | None":
+    """The time limit of ``--for`` and ``--until``, which begins now; None without either.
+
+    Raises:
+        UsageError: if both were given.
+    """
+    from lenetcli.training.time_limit import TimeLimit
+
+    if duration is not None and end is not None:
+        raise UsageError("Both --for and --until were given.", "Choose one.")
+    if duration is not None:
+        return TimeLimit.after(duration)
+    return None if end is None else TimeLimit.until(end)
 
 
 def make_axes(parameter: str, values: Sequence[Any], seeds: int | None, seed: int) -> "tuple[Axis, ...]":

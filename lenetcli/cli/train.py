@@ -34,6 +34,8 @@ def train(
     no_wait: options.NoWaitOption = False,
     remeasure: options.RemeasureOption = False,
     anew: options.AnewOption = False,
+    duration: options.ForOption = None,
+    end: options.UntilOption = None,
 ) -> None:
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
     result = _run(request, (), address, wait=not no_wait, remeasure=remeasure, anew=anew)
@@ -55,6 +57,10 @@ def sweep(
     no_wait: options.NoWaitOption = False,
     remeasure: options.RemeasureOption = False,
     anew: options.AnewOption = False,
+    jobs: options.JobsOption = None,
+    no_remeasure: options.NoRemeasureOption = False,
+    duration: options.ForOption = None,
+    end: options.UntilOption = None,
 ) -> None:
     """Train a run for each value; what the store holds already is kept."""
     field = parse_parameter(parameter)

@@ -1,11 +1,13 @@
-"""Strict parsers for the numbers (within the range of float32), choices and names of the command line."""
+"""Strict parsers for numbers (within the range of float32), choices, names and times of the command line."""
 
 import math
 import re
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from lenetcli.errors import UsageError
+from lenetcli.experiment.config import AUTO
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.recipes import round_to_single
 
@@ -16,6 +18,17 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 SMALLEST = 2.0**-126
 """The smallest normal float32, in which training computes; a processor may treat smaller numbers as zero."""
+
+_PART = r"(?:([0-9]+(?:\.[0-9]+)?) *{})?"
+_DURATION = re.compile(" *".join(_PART.format(unit) for unit in ("h", "m(?:in)?", "s")), re.IGNORECASE)
+_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ](.*?)((?:Z|[+-][0-9]{2}:[0-9]{2})?)")
+
+UNITS = (3600, 60, 1)
+"""The seconds in the units of a duration, in their order."""
+
+MAX_HOURS = 24 * 366
+"""The longest time limit in hours."""
 
 MAX_DIGITS = 18
 """The largest length of a whole number, with its sign; each of this length fits in 64 bits."""
@@ -101,3 +114,74 @@ def parse_value(parameter: str, text: str) -> Any:
     # "The value of precision" and "of lr" would be awkward.
     named = swept.kind not in (int, float) or swept.noun != parameter.replace("_", " ")
     return parse(text, swept.kind, swept.noun if named else f"value of {swept.option}")
+
+
+def parse_jobs(text: str) -> int | None:
+    """A number of jobs, 1 or more; None for ``auto``.
+
+    Raises:
+        UsageError: if the text is neither; the message quotes it.
+    """
+    stripped = text.strip()
+    if stripped.lower() == AUTO:
+        return None
+    if not _INTEGER.fullmatch(stripped) or len(stripped) > MAX_DIGITS:
+        raise UsageError(f"The number of jobs {text!r} is not a whole number.", "Write 1, 2, ... or auto.")
+    if int(stripped) < 1:
+        raise UsageError(f"{int(stripped)} jobs cannot be had.", "Choose a number from 1, or auto.")
+    return int(stripped)
+
+
+def parse_duration(text: str) -> float:
+    """A duration in seconds: hours, minutes and seconds in this order, as in ``2h``, ``1h30m`` and ``1.5h``.
+
+    Raises:
+        UsageError: if the text is no such duration, or it is zero or more than ``MAX_HOURS``.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not match[0]:
+        raise UsageError(f"There is no duration {text!r}.", "Write it as in 2h, 90m, 1h30m or 45s.")
+    seconds = math.fsum(float(part or 0) * unit for part, unit in zip(match.groups(), UNITS, strict=True))
+    if seconds == 0:
+        raise UsageError(f"In {text!r} nothing can be trained.", "Choose a longer time, as in 2h.")
+    if seconds > MAX_HOURS * 3600:
+        raise UsageError(f"The duration {text!r} is longer than a year.", "Choose a shorter one.")
+    return seconds
+
+
+def parse_end(text: str, now: datetime | None = None) -> datetime:
+    """A point of time after ``now``: ``8:00`` is the next time that a clock here shows that.
+
+    ``2026-11-28 8:00`` has a date, and ``2026-11-28T08:00+01:00`` an offset from UTC, too.
+
+    Raises:
+        UsageError: if the text is no such time, or that has passed.
+    """
+    now = now or datetime.now(UTC)
+    dated = _DATE.fullmatch(text.strip())
+    time = _TIME.fullmatch(dated[2] if dated else text.strip())
+    if time is None:
+        raise _no_time(text)
+    clock = f"{time[1]:0>2}:{time[2]}"
+    try:
+        if dated:
+            end = datetime.fromisoformat(f"{dated[1]}T{clock}{dated[3]}").astimezone()
+            ends = [end] if dated[3] else _read_clock(end.replace(tzinfo=None))
+        else:
+            today = datetime.fromisoformat(f"{now.astimezone():%Y-%m-%d}T{clock}")
+            ends = [end for days in (0, 1) for end in _read_clock(today + timedelta(days))]
+    except (ValueError, OverflowError):  # the 30th of February, or a year that no clock can show
+        raise _no_time(text) from None
+    later = [end for end in ends if end > now]
+    if not later:
+        raise UsageError(f"The time {text!r} has passed.", "Choose a later one, or a time without a date.")
+    return later[0]
+
+
+def _no_time(text: str) -> UsageError:
+    return UsageError(f"There is no time {text!r}.", "Write it as in 8:00, 23:30 or 2026-11-28T08:00.")
+
+
+def _read_clock(shown: datetime) -> list[datetime]:
+    """The points of time at which a clock here shows this: two when it is set back."""
+    return [shown.replace(fold=fold).astimezone() for fold in (0, 1)]
