@@ -167,7 +167,10 @@ class Request(Settings):
         column=False,
     )
     threads: int | None = parameter(
-        None, "Processor cores to use; all of them unless set. Changes no result.", column=False, most=1024
+        None,
+        "Processor cores for a run; its share of them unless set. Changes no result.",
+        column=False,
+        most=1024,
     )
 
     def configure(self, **decided: Any) -> "Config":

@@ -85,6 +85,17 @@ def choose_device(requested: str) -> Device:
     )
 
 
+def usable_like(device: Device, requested: str) -> list[Device]:
+    """The usable GPUs of the model of one that a value of ``--device`` selected; that alone if it names one.
+
+    Of a CPU there is one.
+    """
+    if device.kind is DeviceKind.CPU or ":" in requested:
+        return [device]
+    gpus = list_devices()[1:]
+    return [gpu for gpu in gpus[: tensorflow_sees_gpus()] if gpu.name == device.name]
+
+
 def gpu_trouble() -> str | None:
     """The reason why an NVIDIA GPU of this machine cannot be used, in one sentence; None if all can be."""
     driver = query_driver()

@@ -1,7 +1,6 @@
 """The plan of a command: cells with their configurations, data, device, the memory needed, and notes."""
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,7 +9,6 @@ from datetime import UTC, datetime
 from lenetcli.data import sources
 from lenetcli.data.sources import DataSource
 from lenetcli.errors import DataError, DeviceError, UsageError
-from lenetcli.experiment.architecture import IMAGE_SIDE, activation_bytes, count_parameters
 from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Precision, Request
 from lenetcli.experiment.datasets import SYNTHETIC, name_datasets
 from lenetcli.experiment.parameters import PARAMETERS, check_request
@@ -19,21 +17,11 @@ from lenetcli.experiment.sweep import Axis, Cell, Sweep, round_request
 from lenetcli.machine import devices, limits, processor, system
 from lenetcli.machine.devices import Device
 from lenetcli.store.store import Store
+from lenetcli.training.memory import estimate_bytes, write_shortage
 from lenetcli.training.older_runs import CHANGED, describe_left, find_finished
-
-TENSORFLOW_BYTES = 650_000_000
-"""The memory of a process that has loaded TensorFlow and no data."""
 
 Finder = Callable[..., DataSource]
 """A function like ``data.sources.find``."""
-
-
-def estimate_bytes(config: Config, images: int) -> int:
-    """An estimate of the memory of a run, in bytes: TensorFlow, data, weights and activations."""
-    # Six copies of the parameters: weights, velocities, gradients of shards and their sum, and the export.
-    weights = 4 * 6 * count_parameters(config)
-    activations = config.batch_size * activation_bytes(config)
-    return TENSORFLOW_BYTES + images * IMAGE_SIDE**2 + weights + activations
 
 
 def resolve(request: Request, source: DataSource, device: DeviceKind, recipe: int = RECIPE) -> Config:
@@ -64,11 +52,9 @@ def _check_memory(config: Config, source: DataSource) -> None:
     images = source.train_images + source.validation_images + source.test_images
     needed, available = estimate_bytes(config, images), limits.memory_bytes()
     if needed > available:
-        # Rounded apart, so that the two never look the same.
         raise UsageError(
             f"{config.filters} filters and {config.hidden_units} hidden units with batches of "
-            f"{config.batch_size} need about {math.ceil(needed / 1e7) / 100:,.2f} GB of memory, and this "
-            f"machine has {math.floor(available / 1e7) / 100:,.2f} GB.",
+            f"{config.batch_size} need {write_shortage(needed, available)}.",
             "Choose fewer --filters or --hidden-units, or a smaller --batch-size.",
         )
 

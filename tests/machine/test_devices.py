@@ -7,7 +7,13 @@ import pytest
 from lenetcli.errors import DeviceError, UsageError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.machine import devices, nvidia
-from lenetcli.machine.devices import choose_device, gpu_trouble, list_devices, tensorflow_sees_gpus
+from lenetcli.machine.devices import (
+    choose_device,
+    gpu_trouble,
+    list_devices,
+    tensorflow_sees_gpus,
+    usable_like,
+)
 from lenetcli.machine.processor import this_processor
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the driver is played by a shell script")
@@ -293,6 +299,21 @@ def test_a_malformed_device_is_a_usage_error_that_quotes_it(tensorflow, asked):
         choose_device(asked)
     assert not isinstance(caught.value, DeviceError)
     assert repr(asked) in caught.value.problem
+
+
+def test_the_gpus_of_one_model_can_be_used_side_by_side(driver, tensorflow):
+    driver(H100, L4, H100.replace("1111", "5555"), H100.replace("1111", "6666"))
+    tensorflow(3)  # not the last one
+    for asked in ("auto", "gpu"):
+        alike = usable_like(choose_device(asked), asked)
+        assert [(one.name, one.index) for one in alike] == [("NVIDIA H100", 0), ("NVIDIA H100", 2)]
+
+
+def test_a_gpu_that_is_named_is_used_alone(driver, tensorflow, tmp_path):
+    driver(H100, H100.replace("1111", "5555"))
+    tensorflow(2)
+    assert [one.index for one in usable_like(choose_device("gpu:1"), "gpu:1")] == [1]
+    assert usable_like(choose_device("cpu"), "cpu") == [choose_device("cpu")]
 
 
 # What TensorFlow sees
