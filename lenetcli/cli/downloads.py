@@ -1,17 +1,23 @@
 """The search for the data, with the progress of a download, ended by signals."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from lenetcli.training.interrupts import Stop, run_stoppably
+from lenetcli.training.interrupts import stopping_on_signals
 
 if TYPE_CHECKING:
     from lenetcli.training.plan import Finder
 
 T = TypeVar("T")
+
+STOPPED = "Stopped before anything was trained."
+
+GRACE_SECONDS = 1.0
+"""How long the search may last after a signal: an answer of the network can take minutes."""
 
 
 def find_stoppably(work: "Callable[[Finder], T]") -> T:
@@ -26,22 +32,22 @@ def find_stoppably(work: "Callable[[Finder], T]") -> T:
 
     bar = DownloadBar()
 
-    def say_stopped() -> None:
-        console.print_message("Stopped before anything was trained.")
+    def leave() -> None:
+        os.write(2, f"{STOPPED}\n".encode())
 
-    def run(stop: Stop) -> T:
+    with stopping_on_signals(leave, GRACE_SECONDS) as stop:
+
         def report(name: str, done: int, total: int) -> None:
             if stop.signal is not None:
                 raise typer.Exit(128 + stop.signal)
             bar.update(name, done, total)
 
-        return work(partial(sources.find, report=report))
-
-    try:
-        result, stop = run_stoppably(run, say_stopped)
-    finally:
-        bar.close()
+        try:
+            result = work(partial(sources.find, report=report))
+        finally:
+            bar.close()
+            if stop.signal is not None:
+                console.print_message(STOPPED)
     if stop.signal is not None:
-        say_stopped()
         raise typer.Exit(128 + stop.signal)
     return result

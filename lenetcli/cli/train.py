@@ -1,28 +1,32 @@
 """``train`` and ``sweep``: plan the runs, train them, print the results."""
 
+import shlex
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lenetcli.cli import options
 from lenetcli.cli.downloads import find_stoppably
-from lenetcli.cli.screen.streams import silence_stderr
 from lenetcli.cli.values import parse_parameter, parse_value
 from lenetcli.errors import RunFailedError, StoreChangedError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.files import DEFAULT_STORE
-from lenetcli.training.interrupts import run_stoppably
+from lenetcli.training.interrupts import stopping_on_signals
 from lenetcli.words import join_words, plural
 
 if TYPE_CHECKING:
-    from lenetcli.data.sources import Arrays
+    from lenetcli.experiment.config import Config
     from lenetcli.experiment.sweep import Axis
-    from lenetcli.machine.devices import Device
-    from lenetcli.training.events import Trainer
+    from lenetcli.store.store import Store
     from lenetcli.training.runner import Result
+    from lenetcli.training.time_limit import TimeLimit
+
+GRACE_SECONDS = 5.0
+"""How long a disk may take to record what was finished after a signal."""
 
 RESUME = "What was finished is kept; type the same command again to go on."
 
@@ -38,7 +42,8 @@ def train(
     end: options.UntilOption = None,
 ) -> None:
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
-    result = _run(request, (), address, wait=not no_wait, remeasure=remeasure, anew=anew)
+    limit = options.make_limit(duration, end)
+    result = _run(request, (), address, limit, wait=not no_wait, remeasure=remeasure, anew=anew)
     _conclude(result, f"lenetcli runs show {result.sweep.runs[0].short_id}")
 
 
@@ -66,7 +71,17 @@ def sweep(
     field = parse_parameter(parameter)
     parsed = [parse_value(field, value) for value in values]
     axes = options.make_axes(field, parsed, seeds, request.seed)
-    result = _run(request, axes, address, wait=not no_wait, remeasure=remeasure, anew=anew)
+    result = _run(
+        request,
+        axes,
+        address,
+        options.make_limit(duration, end),
+        wait=not no_wait,
+        jobs=jobs,
+        remeasure=remeasure,
+        anew=anew,
+        measure_alone=not no_remeasure,
+    )
     figure = "runtime" if field == "filters" else field.replace("_", "-")
     # What shows one value only is passed over unless it is named.
     option = f" --sweep {result.sweep.id[:12]}" if len(result.sweep.values) < 2 else ""
@@ -75,41 +90,44 @@ def sweep(
     _conclude(result, *commands)
 
 
-def _make_trainer(arrays: "Arrays", device: "Device", threads: int) -> "Trainer":
-    with silence_stderr():  # TensorFlow writes to the log before its level can be set
-        from lenetcli.training.engine.loop import Trainer
-
-        return Trainer(arrays, device, threads)
-
-
-def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, **choices: bool) -> "Result":
+def _run(
+    request: Request,
+    axes: "Sequence[Axis]",
+    address: str,
+    limit: "TimeLimit | None",
+    *,
+    wait: bool,
+    jobs: int | None = None,
+    **choices: bool,
+) -> "Result":
     """Plan a run or a sweep, train its open cells and print the results; ``choices`` are of ``make_plan``."""
     from lenetcli.cli.screen import console, sweep_tables
     from lenetcli.cli.screen.display import Display
     from lenetcli.store.store import Store
-    from lenetcli.training.events import Fate, Noted
+    from lenetcli.training.events import Fate
     from lenetcli.training.plan import make_plan
+    from lenetcli.training.pool import Pool
     from lenetcli.training.runner import Runner
 
     store = Store.open(address, write=True)
-    plan = find_stoppably(lambda find: make_plan(request, axes, store, find, **choices))
-    start = time.monotonic()
-    try:
-        if store.is_missing:
-            console.print_message(f"This makes a new store: {store.name}")
-        for note in plan.notes:
-            console.print_message(note, "bold yellow")
-        with Display(plan.sweep) as display:
-            runner = Runner(store, plan, _make_trainer, display.show, wait=wait)
-
-            def abandon() -> None:
-                runner.abandon()
-                display.show(Noted(f"Stopped. {RESUME}"))
-                display.close()
-
-            result, stop = run_stoppably(runner.run, abandon, display.restore)
-    except BrokenPipeError:
-        raise RunFailedError("Whoever read the progress has left.", RESUME) from None
+    with Pool() as pool:
+        plan = find_stoppably(
+            lambda find: make_plan(request, axes, store, find, begin=pool.warm_up, **choices)
+        )
+        start = time.monotonic()
+        try:
+            if store.is_missing:
+                console.print_message(f"This makes a new store: {store.name}")
+            for note in plan.notes:
+                console.print_message(note, "bold yellow")
+            with Display(plan.sweep) as display:
+                if limit is not None:
+                    limit.estimate = _make_estimate(store)
+                runner = Runner(store, plan, pool, display.show, jobs=jobs, wait=wait, limit=limit)
+                with stopping_on_signals(display.restore, GRACE_SECONDS) as stop:
+                    result = runner.run(stop)
+        except BrokenPipeError:
+            raise RunFailedError("Whoever read the progress has left.", RESUME) from None
     sweep_tables.print_sweep(result.sweep, result.fates, time.monotonic() - start)
     if lost := sum(fate is Fate.LOST for fate in result.fates.values()):
         raise StoreChangedError.for_lost(store.name, f"epochs of {plural(lost, 'run')}")
@@ -117,6 +135,14 @@ def _run(request: Request, axes: "Sequence[Axis]", address: str, *, wait: bool, 
         console.print_message(f"Stopped. {RESUME}")
         raise typer.Exit(128 + stop.signal)
     return result
+
+
+def _make_estimate(store: "Store") -> "Callable[[Config], float | None]":
+    """A function that estimates the seconds of an epoch of a configuration from the runs of a store."""
+    from lenetcli.analysis.estimates import estimate_seconds
+
+    runs = store.runs()
+    return lambda config: estimate_seconds(config, 1, runs)
 
 
 def _conclude(result: "Result", *commands: str) -> None:
@@ -136,9 +162,24 @@ def _conclude(result: "Result", *commands: str) -> None:
             "What was finished is kept; see it with {}.",
             ["lenetcli runs list", *shown][-1],
         )
+    if result.is_out_of_time and not result.complete:
+        raise RunFailedError(
+            f"The time is over: {_write_left(result)} left.",
+            f"What was finished is kept; go on with `{shlex.join(['lenetcli', *sys.argv[1:]])}`.",
+        )
     if not result.complete:
         left = sum(fate is Fate.LEFT for fate in result.fates.values())
         advice = "Type the same command again later."
         raise RunFailedError(f"{plural(left, 'run')} left to other processes.", advice)
     text = ", ".join(command + options.name_store() for command in commands)
     console.print_message(f"Next: {text}", "dim")
+
+
+def _write_left(result: "Result") -> str:
+    """The runs that a command has left over, and their epochs, in words with a verb."""
+    from lenetcli.training.events import Fate
+
+    cells = [cell for cell in result.sweep.cells if result.fates[cell.config.key] is Fate.LEFT]
+    epochs = sum(result.sweep.epochs - (cell.run.epochs if cell.run else 0) for cell in cells)
+    verb = "is" if len(cells) == 1 else "are"
+    return f"{plural(len(cells), 'run')} ({plural(epochs, 'epoch')}) {verb}"

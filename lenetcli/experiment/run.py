@@ -281,7 +281,7 @@ class Run:
         return any(timing.disturbed for timing in self.timings)
 
     def was_timed_beside_others(self, host: str) -> bool:
-        """Whether timings that count were taken on a host while other runs of the store were trained there."""
+        """Whether timings that count were taken on a host beside other runs of the store."""
         return any(timing.beside for attempt, timing in self.measurement if attempt.host == host)
 
     @property

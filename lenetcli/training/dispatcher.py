@@ -59,7 +59,7 @@ MOST_DEATHS = 2
 class _Job:
     """One of the jobs: a device, its worker, and the run in hand.
 
-    ``worker`` is None while that loads. A job ``is_leaving`` a task until its worker says that it has stopped.
+    ``worker`` is None while that loads. A job ``is_leaving`` a task until its worker says that it stopped.
     """
 
     device: Device
@@ -89,7 +89,7 @@ class Dispatcher:
 
     store: Store
     pool: Pool
-    source: DataSource
+    source: DataSource | None
     dataset_name: str
     epochs: int
     emit: Callable[[Event], None]
@@ -145,7 +145,7 @@ class Dispatcher:
     # Assigning
 
     def _start(self, device: Device) -> Handle:
-        assert self._size is not None
+        assert self._size is not None and self.source is not None
         handle = self.pool.start()
         handle.send(Setup(self.source, device, self._size.threads))
         return handle
@@ -162,11 +162,12 @@ class Dispatcher:
         """Hand runs to idle workers; returns whether there is anything to wait for."""
         self._check()
         is_held = self._assign() if time.monotonic() >= self._poll_at else True
-        is_loading = bool(self._pending) and all(job.worker is None for job in self._jobs)
-        return any(job.work for job in self._jobs) or is_loading or (is_held and self.wait)
+        works = any(job.work for job in self._jobs)
+        comes_free = bool(self._pending) and not all(job.is_idle for job in self._jobs)
+        return works or comes_free or (is_held and self.wait)
 
     def _assign(self) -> bool:
-        """Hand runs to idle workers, in their order; returns whether other processes hold some of the rest."""
+        """Hand runs to idle workers, in their order; returns whether other processes hold some of them."""
         is_held = False
         for config in list(self._pending.values()):
             job = next((job for job in self._jobs if job.is_idle), None)
@@ -344,7 +345,7 @@ class Dispatcher:
         self.emit(events.Ended(key, state, fate))
 
     def _give_up(self, *, keep_last: bool) -> None:
-        """End all workers and record that; with ``keep_last``, record the epochs that came meanwhile first."""
+        """End all workers and record that, and with ``keep_last`` first the epochs that came meanwhile."""
         for job in self._jobs:
             self.pool.end(job.handle)
         while keep_last and (received := self.pool.receive()):

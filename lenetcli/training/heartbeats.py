@@ -25,7 +25,7 @@ LONGEST_GAP = 5.0
 
 
 class Heart:
-    """The heartbeats of a claim, which are sent whenever they are due: an epoch of a huge network takes long."""
+    """The heartbeats of a claim, to be sent when they are due: an epoch of a huge network takes long."""
 
     def __init__(self, beat: Callable[[], None]) -> None:
         self._beat = beat

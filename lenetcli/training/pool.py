@@ -1,17 +1,23 @@
 """The workers of a command: they are started, kept from run to run, and ended with it."""
 
+from functools import partial
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
 from lenetcli.training.workers.messages import Handle, Report, StartWorker
+from lenetcli.training.workers.process import WorkerProcess
+from lenetcli.training.workers.service import load_tensorflow
+
+start_process: StartWorker = partial(WorkerProcess, load_tensorflow)
+"""Starts a worker of the product: TensorFlow in a process of its own."""
 
 
 class Pool:
     """The workers of a command, and the reports that they send; at its end as a context it ends them all."""
 
-    def __init__(self, start: StartWorker) -> None:
-        self._start = start
+    def __init__(self, start: StartWorker | None = None) -> None:
+        self._start = start or start_process
         self._reports: SimpleQueue[tuple[Handle, Report]] = SimpleQueue()
         self._handles: list[Handle] = []
         self._spare: list[Handle] = []  # that load already, and have no setup yet

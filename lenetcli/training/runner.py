@@ -19,6 +19,7 @@ from lenetcli.training.pool import Pool
 from lenetcli.training.time_limit import TimeLimit
 from lenetcli.words import plural
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The result of a command: the sweep with its runs as stored, and what became of it.
@@ -106,7 +107,7 @@ class Runner:
         source, device, request = self._plan.source, self._plan.device, self._plan.sweep.request
         assert source is not None and device is not None
         images = source.train_images + source.validation_images + source.test_images
-        gpus = devices.list_alike(device, request.device)
+        gpus = devices.usable_like(device, request.device)
         return choose_jobs(jobs, request.threads, list(configs.values()), device, images, gpus=gpus)
 
     def _find_lost(self, stored: Sweep) -> None:

@@ -11,7 +11,7 @@ from lenetcli.store.claims import Claim
 from lenetcli.training import events
 from lenetcli.training.events import Event, Fate, Stopped
 from lenetcli.training.heartbeats import Heart
-from lenetcli.training.workers.messages import Prepared, Tested, Task
+from lenetcli.training.workers.messages import Prepared, Task, Tested
 
 LAST_PATIENCE = 0.3
 """How long a stopped process waits for the lock of the store to record its end, in seconds."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from helpers.command import Desk
-from helpers.fake_training import DEVICE, FakeSource, FakeTrainer, Listener
+from helpers.fake_training import DEVICE, FakeSource, Listener, in_threads
 from helpers.made_up import BASE, NOW
 from pypdf import PdfReader
 
@@ -35,7 +35,8 @@ def train(folder, recipe, parameter, *values):
         last_requested=NOW,
     )
     plan = Plan(sweep=sweep, source=FakeSource(), device=DEVICE)
-    assert Runner(store, plan, lambda *_: FakeTrainer(), Listener(), wait=True).run(Stop()).complete
+    with in_threads() as pool:
+        assert Runner(store, plan, pool, Listener()).run(Stop()).complete
 
 
 @pytest.fixture(scope="module")

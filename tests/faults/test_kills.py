@@ -34,7 +34,7 @@ from helpers.made_up import BASE
 from lenetcli.experiment.run import RunState
 from lenetcli.store.store import Store
 from lenetcli.store.upkeep import inspect_store
-from lenetcli.training import attempt, runner
+from lenetcli.training import dispatcher, heartbeats
 
 RATES = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]
 
@@ -169,8 +169,8 @@ def test_a_process_that_comes_back_late(tmp_path, monkeypatch):
         config = replace(BASE, lr=0.1)
         assert store.run(config.key).state is RunState.RUNNING  # stopped is not dead
         edit_identity(path, boot_id="x", host="y")  # as another host sees it: it cannot ask
-        monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.3)
-        monkeypatch.setattr(runner, "POLL_SECONDS", 0.05)
+        monkeypatch.setattr(heartbeats, "DEAD_SECONDS", 0.3)
+        monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.05)
         with time_limit() as stop:
             assert carry_out(store, [0.1], 3, stop=stop).complete
     finally:

@@ -66,7 +66,7 @@ from helpers import fault_workers
 from lenetcli.machine import process
 from lenetcli.training import attempt
 
-attempt.DEAD_SECONDS = 1.0
+heartbeats.DEAD_SECONDS = 1.0
 fault_workers.sweep_beside_a_twin(sys.argv[1], [0.1], int(sys.argv[3]), sys.argv[2], process.ROOT)
 """
 

@@ -4,6 +4,7 @@ import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 from helpers.made_up import BASE, DATA, NOW
@@ -17,7 +18,9 @@ from lenetcli.machine.devices import Device
 from lenetcli.training.events import Diverged, Held, Noted, Progressed, Stopped
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
+from lenetcli.training.pool import Pool
 from lenetcli.training.runner import Runner
+from lenetcli.training.workers.thread import WorkerThread
 
 DEVICE = Device(kind=DeviceKind.CPU, index=0, name="A fake processor", memory_bytes=2**34)
 IMAGES = 12
@@ -166,9 +169,41 @@ def make_plan(store, rates, epochs, *, single=False, remeasure=False, seeds=(0,)
     )
 
 
-def carry_out(store, rates, epochs, trainer=None, *, wait=True, stop=None, listener=None, **options):
+class MortalPool(Pool):
+    """A pool of threads: an exception of a trainer that is no error ends the driver, too, as a power cut does."""
+
+    def __init__(self, trainer):
+        self.deaths = []
+        super().__init__(partial(Mortal, trainer, self.deaths))
+
+    def receive(self, seconds=0.0):
+        received = super().receive(seconds)
+        if received is None and self.deaths:
+            raise self.deaths[0]
+        return received
+
+
+class Mortal(WorkerThread):
+    def __init__(self, trainer, deaths, deliver):
+        self._deaths = deaths
+        super().__init__(lambda: lambda *_: trainer, deliver)
+
+    def _work(self, load_engine, deliver):
+        try:
+            super()._work(load_engine, deliver)
+        except BaseException as death:
+            self._deaths.append(death)
+
+
+def in_threads(trainer=None):
+    """A pool whose workers are threads of this process, all with one trainer."""
+    return MortalPool(trainer or FakeTrainer())
+
+
+def carry_out(
+    store, rates, epochs, trainer=None, *, wait=True, stop=None, listener=None, jobs=None, **options
+):
     """Plan and run; returns the result."""
-    trainer = trainer or FakeTrainer()
     plan = make_plan(store, rates, epochs, **options)
-    runner = Runner(store, plan, lambda *_: trainer, listener or Listener(), wait=wait)
-    return runner.run(stop or Stop())
+    with in_threads(trainer) as pool:
+        return Runner(store, plan, pool, listener or Listener(), jobs=jobs, wait=wait).run(stop or Stop())

@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -24,9 +24,10 @@ from lenetcli.errors import LenetError, StoreError
 from lenetcli.machine import process as process_table
 from lenetcli.store import queries
 from lenetcli.store.store import Store
-from lenetcli.training import attempt, runner
+from lenetcli.training import dispatcher, heartbeats
 from lenetcli.training.events import Stored
 from lenetcli.training.interrupts import Stop
+from lenetcli.training.workers.description import describe_worker
 
 LONG = os.environ.get("LENETCLI_LONG") == "1"
 PATIENCE = 300
@@ -97,7 +98,7 @@ class Log(Listener):
 
 def sweep(store, rates, epochs, log, pause=0.0, wait=True, remeasure=False):
     """A sweep with the fake trainer."""
-    runner.POLL_SECONDS = 0.1
+    dispatcher.POLL_SECONDS = 0.1
     trainer = FakeTrainer(hook=lambda *_: time.sleep(pause))
     held = Store.open(str(store), write=True)
     result = carry_out(held, rates, epochs, trainer, listener=Log(log), wait=wait, remeasure=remeasure)
@@ -133,13 +134,13 @@ def sweep_beside_a_twin(store, rates, epochs, log, root=None):
         queries.is_alive = lambda identity: identity.pid == os.getpid()
     else:
         process_table.ROOT = root
-    attempt.HEARTBEAT_SECONDS = 0.05
+    heartbeats.HEARTBEAT_SECONDS = 0.05
     begun = os.open(f"{log}.begun", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def note(config, epoch):
         os.write(begun, f"{config.key} {epoch}\n".encode())
 
-    runner.POLL_SECONDS = 0.1
+    dispatcher.POLL_SECONDS = 0.1
     held = Store.open(str(store), write=True)
     if not carry_out(held, rates, epochs, FakeTrainer(note, pause=0.1), listener=Log(log)).complete:
         raise SystemExit(1)
@@ -175,7 +176,7 @@ def sweep_and_die(store, rates, epochs, log, commit, remeasure=False):
 
 def claim_and_work(store, config, claimed):
     """Claims a run and keeps the processor busy until it is killed."""
-    worker = attempt.describe_worker(DEVICE, 1)
+    worker = describe_worker(DEVICE, 1)
     Store.open(str(store), write=True).claim(config, worker, 3, dataset_name="fake")
     Path(claimed).touch()
     while True:
@@ -201,7 +202,7 @@ def claim_all(store, rates, log, stall):
 
 def hang(store, rate, epochs, started, heartbeat):
     """A sweep that sets ``started`` in epoch 2, where a test suspends it; exits with 0 if it is completed."""
-    attempt.HEARTBEAT_SECONDS = heartbeat
+    heartbeats.HEARTBEAT_SECONDS = heartbeat
 
     def hook(_config, epoch):
         if epoch == 2:
@@ -283,54 +284,61 @@ def soak(store, count, warm_up, results):
     results.put(seen)
 
 
-def command(phase, folder, started):
-    """``lenetcli train`` with the fake trainer, which hangs in one phase for a minute."""
-    from lenetcli.cli import train
+PHASE = "LENETCLI_TEST_PHASE"
+STARTED = "LENETCLI_TEST_STARTED"
+
+
+def pause(here):
+    """Hang for a minute, if this is the phase in which to, and say that it has begun."""
+    if here == os.environ.get(PHASE):
+        Path(os.environ[STARTED]).touch()
+        time.sleep(60)
+
+
+class Patient(FakeTrainer):
+    """A trainer that hangs in one phase."""
+
+    def prepare(self, config):
+        pause("tracing")
+        return super().prepare(config)
+
+    def train(self, config, checkpoint, epochs, on_progress, should_stop):
+        for trained in super().train(config, checkpoint, epochs, on_progress, should_stop):
+            yield trained
+            pause("one huge batch")
+
+
+def load_patient():
+    """An engine that hangs while it loads, if that is the phase."""
+    pause("loading TensorFlow")
+    return lambda *_: Patient()
+
+
+def command(phase, folder):
+    """``lenetcli train`` with the fake trainer in a process of its own, which hangs in one phase."""
     from lenetcli.cli.app import main
     from lenetcli.data import sources
-    from lenetcli.training.events import Stopped
+    from lenetcli.training import pool
+    from lenetcli.training.workers.process import WorkerProcess
 
-    def hang(here):
-        if here == phase:
-            started.set()
-            time.sleep(60)
+    os.environ |= {PHASE: phase, STARTED: f"{folder}/started"}
 
     def find(*_arguments, report, **_options):
-        hang("looking for data")
+        pause("looking for data")
         if phase == "download":
             for done in range(600):
-                started.set()
+                Path(os.environ[STARTED]).touch()
                 time.sleep(0.1)
                 report("file", done, 600)
         return FakeSource()
 
-    class Patient(FakeTrainer):
-        def prepare(self, config):
-            hang("tracing")
-            return super().prepare(config)
-
-        def train(self, config, checkpoint, epochs, on_progress, should_stop):
-            for trained in super().train(config, checkpoint, epochs, on_progress, should_stop):
-                yield trained
-                hang("one huge batch")
-                if phase == "epoch":
-                    started.set()
-                    for _ in range(600):
-                        time.sleep(0.1)
-                        if should_stop():
-                            raise Stopped
-
-    def make_trainer(*_arguments):
-        hang("loading TensorFlow")
-        return Patient()
-
     sources.find = find
-    train._make_trainer = make_trainer
+    pool.start_process = partial(WorkerProcess, load_patient)
     if phase == "commit":
 
         @event.listens_for(Engine, "commit")
         def lock(connection):
             if connection.exec_driver_sql("SELECT count(*) FROM epochs").scalar():
-                hang("commit")
+                pause("commit")
 
     main(["train", "--epochs", "3", "--filters", "2", "--batch-size", "8", "--store", f"{folder}/s.db"])

@@ -10,6 +10,7 @@ line.
 """
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -19,10 +20,11 @@ import sys
 
 
 def preload():
-    import lenetcli.cli.screen.display
-    import lenetcli.cli.screen.tables
-    import lenetcli.training.engine.loop
-    import lenetcli.training.runner  # noqa: F401
+    from lenetcli.training import pool
+    from lenetcli.training.workers.service import load_tensorflow
+    from lenetcli.training.workers.thread import WorkerThread
+
+    pool.start_process = functools.partial(WorkerThread, load_tensorflow)
 
 
 def has_run_operations():

@@ -26,7 +26,7 @@ from lenetcli.store import claims, rows
 from lenetcli.store.claims import Claim, Done
 from lenetcli.store.holders import Busy
 from lenetcli.store.store import SORT_FIELDS, Store
-from lenetcli.training.attempt import describe_worker
+from lenetcli.training.workers.description import describe_worker
 
 
 def take(store, config=BASE, epochs=3):

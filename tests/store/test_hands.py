@@ -17,8 +17,8 @@ from lenetcli.errors import LostClaimError, StoreChangedError, StoreError
 from lenetcli.experiment.run import RunState
 from lenetcli.store.store import Store
 from lenetcli.store.upkeep import check_store
-from lenetcli.training import runner
-from lenetcli.training.attempt import describe_worker
+from lenetcli.training import dispatcher
+from lenetcli.training.workers.description import describe_worker
 
 RATES = [0.1, 0.01]
 EPOCHS = 3
@@ -42,7 +42,7 @@ DELETIONS = {
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from lenetcli.machine import limits, processor, system
 from lenetcli.store.claims import Claim, Done
 from lenetcli.store.holders import Busy
 from lenetcli.store.store import Store
-from lenetcli.training.attempt import describe_worker
 from lenetcli.training.events import Fate
 from lenetcli.training.interrupts import Stop
+from lenetcli.training.workers.description import describe_worker
 
 RATES = [0.1, 0.01, 0.001]
 ALL = [1, 2, 3, 4]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from helpers import fake_training
-from helpers.fake_training import FakeSource, FakeTrainer, carry_out
+from helpers.fake_training import FakeSource, FakeTrainer, carry_out, in_threads
 from helpers.made_up import BASE
 
 from lenetcli.errors import DataError, UsageError
@@ -52,7 +52,8 @@ def recipes(found):
 
 
 def train(store, found, hook=lambda config, epoch: None):
-    return Runner(store, found, lambda *_: FakeTrainer(hook=hook), lambda event: None).run(lambda: False)
+    with in_threads(FakeTrainer(hook=hook)) as pool:
+        return Runner(store, found, pool, lambda event: None).run(lambda: False)
 
 
 def interrupt(store, *values, epochs=2, after=1, **options):

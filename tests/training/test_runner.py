@@ -24,7 +24,6 @@ from helpers.fake_training import (
     bits_after,
     carry_out,
     curve_of,
-    make_plan,
 )
 from helpers.fault_workers import NOBODY, PATIENCE, claim_and_work, edit_identity, start, time_limit
 from helpers.made_up import BASE, NOW
@@ -38,10 +37,11 @@ from lenetcli.store import database, sqlite
 from lenetcli.store.claims import Claim
 from lenetcli.store.holders import Busy
 from lenetcli.store.store import Store
-from lenetcli.training import attempt, runner
+from lenetcli.training import dispatcher, heartbeats
 from lenetcli.training.events import Fate, Held, Noted
 from lenetcli.training.interrupts import Stop
-from lenetcli.training.runner import Runner
+from lenetcli.training.workers import description
+from lenetcli.training.workers.description import describe_worker
 
 
 class PowerCut(BaseException):
@@ -196,14 +196,14 @@ def test_a_store_that_fails_ends_the_command(store):
 def claim_elsewhere(store, rate, epochs=2, alive=True):
     """A claim of another live process (this one's parent stands for it)."""
     store.add_dataset(BASE.data, (IMAGES, IMAGES, IMAGES), LABELS)
-    claim = store.claim(config(rate), attempt.describe_worker(DEVICE, 1), dataset_name="fake", epochs=epochs)
+    claim = store.claim(config(rate), describe_worker(DEVICE, 1), dataset_name="fake", epochs=epochs)
     if alive is None:
         edit_identity(store.name, host="elsewhere", machine="x", boot_id="y")
     return claim
 
 
-def test_a_worker_is_this_process_and_can_be_sent_to_another():
-    worker = attempt.describe_worker(DEVICE, 2, data_seconds=1.5, import_seconds=2.5)
+def test_the_description_of_a_worker_is_of_this_process_and_can_be_sent_to_another():
+    worker = describe_worker(DEVICE, 2, data_seconds=1.5, import_seconds=2.5)
     assert pickle.loads(pickle.dumps(worker)) == worker  # noqa: S301 -- our own
     assert process.is_alive(process.ProcessIdentity.from_json(worker.process))
     assert (worker.device_name, worker.threads) == (DEVICE.name, 2)
@@ -221,7 +221,7 @@ def test_no_wait_leaves_what_is_in_other_hands(store):
 
 
 def test_what_is_in_other_hands_is_waited_for(store, monkeypatch):
-    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.01)
     claim = claim_elsewhere(store, 0.1)
     timer = threading.Timer(0.3, lambda: claim.end(RunState.INTERRUPTED))
     timer.start()
@@ -231,8 +231,8 @@ def test_what_is_in_other_hands_is_waited_for(store, monkeypatch):
 
 
 def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(store, monkeypatch, limit):
-    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.5)
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", 0.5)
     claim = claim_elsewhere(store, 0.1, alive=None)
     stopped = Stop()
     beats = threading.Event()
@@ -257,12 +257,12 @@ def test_a_heartbeat_that_stands_still_is_taken_over_and_one_that_moves_is_not(s
 
 def test_a_heart_that_beat_while_we_trained_another_cell_counts(store, monkeypatch):
     """What was seen long ago is no reason to take a run over."""
-    monkeypatch.setattr(attempt, "DEAD_SECONDS", -1.0)  # whatever was seen once
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", -1.0)  # whatever was seen once
     claim = claim_elsewhere(store, 0.1, alive=None)
-    watch, key = attempt.HeartbeatWatch(), config(0.1).key
+    watch, key = heartbeats.HeartbeatWatch(), config(0.1).key
 
     def take():
-        ours, is_dead = attempt.describe_worker(DEVICE, 1), lambda holder: watch.is_dead(key, holder)
+        ours, is_dead = describe_worker(DEVICE, 1), lambda holder: watch.is_dead(key, holder)
         return store.claim(config(0.1), ours, 2, dataset_name="fake", is_dead=is_dead)
 
     seen = take()
@@ -279,9 +279,9 @@ def test_a_heart_that_beat_while_we_trained_another_cell_counts(store, monkeypat
 
 
 def test_a_wait_says_how_long_it_will_be_and_since_when(store, monkeypatch, limit):
-    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.5)
-    monkeypatch.setattr(attempt, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", 0.5)
+    monkeypatch.setattr(heartbeats, "SILENT_SECONDS", 0.2)
     claim = claim_elsewhere(store, 0.1, alive=None)
     (holder,) = store.run(config(0.1).key).attempts
     assert store.run(config(0.1).key).last_sign_of_life == holder.started_at
@@ -302,8 +302,8 @@ def test_a_wait_says_how_long_it_will_be_and_since_when(store, monkeypatch, limi
 
 
 def test_a_holder_that_the_process_table_knows_has_no_time_limit(store, monkeypatch):
-    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(attempt, "DEAD_SECONDS", -1.0)
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", -1.0)
     claim_elsewhere(store, 0.1)
     listener, stop = Listener(), Stop()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
@@ -316,7 +316,7 @@ def test_a_holder_that_the_process_table_knows_has_no_time_limit(store, monkeypa
 
 def test_each_loss_of_a_run_doubles_the_wait_and_the_process_table_is_not_asked_again(store, monkeypatch):
     gone = Busy(number=1, host="here", heartbeat=0, seen_at=NOW, alive=False)
-    watch = attempt.HeartbeatWatch()
+    watch = heartbeats.HeartbeatWatch()
     assert watch.is_dead("run", gone)
     for limit in (240.0, 480.0, 960.0):
         watch.lose("run")
@@ -324,7 +324,7 @@ def test_each_loss_of_a_run_doubles_the_wait_and_the_process_table_is_not_asked_
         watch.forget()
         assert watch.observe("run", gone) == limit
     assert watch.is_dead("another run", gone)
-    monkeypatch.setattr(attempt, "DEAD_SECONDS", -1.0)
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", -1.0)
     assert watch.is_dead("run", gone)
     for holder in (replace(gone, alive=True), replace(gone, heartbeat=1), replace(gone, number=2)):
         assert not watch.is_dead("run", holder)
@@ -334,8 +334,8 @@ def test_an_attempt_of_this_very_identity_that_is_not_this_one_is_judged_by_its_
     store, monkeypatch, limit
 ):
     """As in a copy of a virtual machine that was made while it ran; or of a claim that was lost track of."""
-    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.3)
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", 0.3)
     claim_elsewhere(store, 0.1)
     listener = Listener()
     assert carry_out(store, [0.1], 2, stop=limit, listener=listener).complete
@@ -344,7 +344,7 @@ def test_an_attempt_of_this_very_identity_that_is_not_this_one_is_judged_by_its_
 
 def test_the_living_are_not_taken_over_however_long_we_were_away(store, monkeypatch):
     """A holder on this host that is stopped, or waits for a lock, has no heartbeat and is alive."""
-    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.2)
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", 0.2)
     claim_elsewhere(store, 0.1, alive=True)
     slow = FakeTrainer(hook=lambda *_: time.sleep(0.4))
     result = carry_out(store, [0.1, 0.01], 1, slow, wait=False)
@@ -371,7 +371,7 @@ def test_a_lost_claim_is_left_quietly_and_its_bits_do_no_harm(store):
 
 
 def test_a_heartbeat_finds_out_in_the_middle_of_an_epoch_that_the_claim_is_lost(store, monkeypatch, limit):
-    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeats, "HEARTBEAT_SECONDS", 0.02)
     taken = []
 
     def lose(_config, epoch):
@@ -389,7 +389,7 @@ def test_a_heartbeat_finds_out_in_the_middle_of_an_epoch_that_the_claim_is_lost(
 
 
 def test_a_heartbeat_finds_out_in_the_middle_of_an_epoch_that_the_store_is_gone(store, monkeypatch, limit):
-    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeats, "HEARTBEAT_SECONDS", 0.02)
 
     def remove(_config, epoch):
         if epoch == 2:
@@ -404,7 +404,7 @@ def test_a_heartbeat_finds_out_in_the_middle_of_an_epoch_that_the_store_is_gone(
 
 
 def test_a_stop_is_a_stop_although_the_claim_is_lost(store, monkeypatch):
-    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeats, "HEARTBEAT_SECONDS", 0.02)
     stop = Stop()
 
     def ask(_config, epoch):
@@ -419,8 +419,9 @@ def test_a_stop_is_a_stop_although_the_claim_is_lost(store, monkeypatch):
 
 
 def test_a_lock_under_which_nobody_can_give_a_sign_of_life_is_no_silence(store, monkeypatch, limit):
-    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.3)
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", 0.3)
+    monkeypatch.setattr(dispatcher, "LOCK_NOTE_SECONDS", 0.2)
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
     store = Store.open(store.name, write=True)
     claim_elsewhere(store, 0.1, alive=None)
@@ -443,7 +444,7 @@ def test_a_lock_under_which_nobody_can_give_a_sign_of_life_is_no_silence(store, 
 
 
 def test_a_heartbeat_is_tried_again_soon_while_the_store_is_locked(monkeypatch):
-    monkeypatch.setattr(attempt, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeats, "RETRY_SECONDS", 0.01)
     tried, beaten = [], threading.Event()
 
     def beat():
@@ -452,14 +453,14 @@ def test_a_heartbeat_is_tried_again_soon_while_the_store_is_locked(monkeypatch):
             raise StoreBusyError("The store is locked.", "Wait.")
         beaten.set()
 
-    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.05)
-    with attempt.send_heartbeats(beat, Stop()) as should_stop:
-        assert beaten.wait(PATIENCE)
-        assert not should_stop()
+    monkeypatch.setattr(heartbeats, "HEARTBEAT_SECONDS", 0.05)
+    heart = heartbeats.Heart(beat)
+    wait_until(lambda: heart.beat_if_due() or beaten.is_set())
 
 
 def test_an_epoch_is_kept_while_the_store_is_locked(store, monkeypatch):
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(dispatcher, "LOCK_NOTE_SECONDS", 0.2)
     monkeypatch.setattr(database, "LOCK_SECONDS", 0.0)  # for others: training waits until it is stopped
     store = Store.open(store.name, write=True)
     listener = Listener()
@@ -511,27 +512,8 @@ def test_a_stop_under_a_lock_ends_all_the_same(store, monkeypatch):
     assert store.run(config(0.1).key).epochs == 1
 
 
-def test_what_is_abandoned_inside_a_step_is_interrupted(store):
-    started, go_on = threading.Event(), threading.Event()
-
-    def hang(_config, epoch):
-        if epoch == 2:
-            started.set()
-            go_on.wait(60)
-
-    held = Runner(store, make_plan(store, [0.1], 3), lambda *_: FakeTrainer(hook=hang), Listener())
-    thread = threading.Thread(target=lambda: held.run(Stop()), daemon=True)
-    thread.start()
-    assert started.wait(60)
-    held.abandon()
-    run = store.run(config(0.1).key)
-    assert (run.state, run.epochs, run.attempts[0].note) == (RunState.INTERRUPTED, 1, "stopped inside a step")
-    go_on.set()
-    thread.join(60)
-
-
 def test_a_heartbeat_moves_inside_one_long_step(store, monkeypatch):
-    monkeypatch.setattr(attempt, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeats, "HEARTBEAT_SECONDS", 0.02)
     seen = threading.Event()
 
     def wait(_config, _epoch):
@@ -607,7 +589,7 @@ def test_an_extension_goes_on_after_a_measurement(store):
         ("processor", lambda patch: patch.setattr(processor, "processor_fingerprint", lambda: "another")),
         (
             "oneDNN",
-            lambda patch: (patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0"), attempt._versions.cache_clear()),
+            lambda patch: (patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0"), description._versions.cache_clear()),
         ),
     ],
 )
@@ -618,7 +600,7 @@ def test_going_on_elsewhere_says_that_the_bits_may_part(store, monkeypatch, name
     try:
         assert carry_out(store, [0.1], 4, listener=listener).complete
     finally:
-        attempt._versions.cache_clear()
+        description._versions.cache_clear()
     run = store.run(config(0.1).key)
     assert run.attempts[0].note is None
     assert "bit-identity no longer holds" in run.attempts[1].note

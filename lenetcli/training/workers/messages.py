@@ -1,8 +1,8 @@
 """The messages between a driver, the process that records, and a worker, which trains for it.
 
 A worker gets a ``Setup``, then any number of ``Task``, one after the other, and answers with reports. After
-each epoch it waits for ``GoOn``, so that nothing is trained beyond what could be recorded. All messages can be
-pickled, since the two may be in different processes.
+each epoch it waits for ``GoOn``, so that nothing is trained beyond what could be recorded. All messages can
+be pickled, since the two may be in different processes.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A run to train: its missing ``epochs``, from a checkpoint on; without epochs, the test accuracy is wanted.
+    """A run to train: its missing ``epochs``, from a checkpoint on; without any, its test accuracy is wanted.
 
     ``number`` distinguishes the tasks of a driver.
     """

@@ -17,7 +17,7 @@ from lenetcli.training.workers.messages import Deliver, Gone, LoadEngine, Order
 
 LAST_LINES = 3
 LAST_BYTES = 20_000
-"""How many of the lines that a dead process wrote last are told, and in how many bytes they are looked for."""
+"""How many of the last lines of a dead process are told, and in how many bytes they are looked for."""
 
 
 class WorkerProcess:
