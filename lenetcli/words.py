@@ -139,6 +139,13 @@ def write_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{seconds / 3600:.1f} h"
 
 
+def name_duration(seconds: float) -> str:
+    """A duration as options take it, in whole seconds, at least one: ``2h``, ``1h30m``, ``45s``."""
+    minutes, rest = divmod(max(1, int(seconds)), 60)
+    parts = zip((*divmod(minutes, 60), rest), "hms", strict=True)
+    return "".join(f"{count}{unit}" for count, unit in parts if count)
+
+
 def write_time(time: datetime) -> str:
     """A time to the minute, in UTC: ``2025-03-01 12:03 UTC``."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

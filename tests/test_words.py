@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli.words import write_runtime, write_seconds
+from lenetcli.words import name_duration, write_runtime, write_seconds
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,19 @@ def test_a_runtime_has_three_digits_and_a_unit(seconds, text):
 @given(st.floats(1e-9, 1e12))
 def test_three_digits_are_within_half_of_the_last_one(seconds):
     assert float(write_seconds(seconds).replace(",", "")) == pytest.approx(seconds, rel=0.00501)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (7200.0, "2h"),
+        (5400.9, "1h30m"),
+        (45.9, "45s"),
+        (3605, "1h5s"),
+        (90_061, "25h1m1s"),
+        (0.2, "1s"),
+        (-3, "1s"),
+    ],
+)
+def test_a_duration_is_named_in_whole_units(seconds, text):
+    assert name_duration(seconds) == text

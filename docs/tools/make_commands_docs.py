@@ -17,8 +17,7 @@ SKIPPED = {"--help", "--install-completion", "--show-completion"}
 def describe_option(parameter) -> str:
     names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
     takes = "" if parameter.is_flag else f" `{parameter.metavar}`"
-    shown = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
-    default = "" if parameter.is_flag or shown is None else f"`{shown}`"
+    default = "" if parameter.is_flag or parameter.default is None else f"`{parameter.default}`"
     variable = f" Also: `{parameter.envvar}`." if parameter.envvar else ""
     return f"| {names}{takes.replace('|', chr(92) + '|')} | {default} | {parameter.help}{variable} |"
 

@@ -75,22 +75,57 @@ def _estimate_epoch(work: int, seconds: Mapping[int, float]) -> float | None:
     return law.seconds(work) if law else None
 
 
-def estimate_seconds(config: Config, epochs: int, runs: Sequence[Run]) -> float | None:
+def estimate_seconds(
+    config: Config, epochs: int, runs: Sequence[Run], threads: int | None = None
+) -> float | None:
     """The estimated seconds of ``epochs`` epochs, from timed runs; None if no estimate is possible.
 
-    Of several runs of the same work the first counts, undisturbed runs before disturbed ones. On a CPU
-    without a law, the time of the nearest work is scaled; on a GPU the overhead is too large for that.
+    They are those with ``threads`` threads; if that is None, with those of the timed runs. Of several runs of
+    the same work the first counts, undisturbed runs before disturbed ones, then those whose threads need no
+    scaling before others. On a CPU without a law, the time of the nearest work is scaled; on a GPU the
+    overhead is too large for that.
     """
+    timed = [
+        (
+            run.contended,
+            _scale(run, config, threads),
+            run.typical_runtime / run.epochs,
+            multiply_adds(run.config),
+        )
+        for run in runs
+        if run.typical_runtime is not None and _setting(run.config) == _setting(config)
+    ]
     seconds: dict[int, float] = {}
-    for run in sorted(runs, key=lambda run: run.contended):
-        if run.typical_runtime is not None and _setting(run.config) == _setting(config):
-            seconds.setdefault(multiply_adds(run.config), run.typical_runtime / run.epochs)
+    for _, scale, time, work in sorted(timed, key=lambda row: (row[0], row[1] != 1)):
+        seconds.setdefault(work, time * scale)
     work = multiply_adds(config)
     estimate = _estimate_epoch(work, seconds)
     if estimate is None and seconds and config.device is DeviceKind.CPU:
         nearest = min(seconds, key=lambda other: abs(other - work))
         estimate = seconds[nearest] * work / nearest
     return None if estimate is None else estimate * epochs
+
+
+def _scale(run: Run, config: Config, threads: int | None) -> float:
+    """How many times as long as in a timed run an epoch of the same work takes with ``threads`` threads.
+
+    Pieces of a batch are computed side by side, one on each thread.
+    """
+    if threads is None or config.device is DeviceKind.GPU:
+        return 1.0
+    return min(run.measurement[-1][0].threads, run.config.shards) / min(threads, config.shards)
+
+
+def estimate_total(
+    items: Sequence[tuple[Config, int]], runs: Sequence[Run], jobs: int, threads: int
+) -> float | None:
+    """The estimated seconds until so many epochs of each configuration are trained, ``jobs`` at a time.
+
+    Each has ``threads`` threads. None if one of them cannot be estimated.
+    """
+    each = [estimate_seconds(config, epochs, runs, threads) for config, epochs in items]
+    known = [seconds for seconds in each if seconds is not None]
+    return max(sum(known) / jobs, max(known, default=0.0)) if len(known) == len(each) else None
 
 
 class Outlook:

@@ -12,7 +12,7 @@ import typer
 
 from lenetcli.cli.values import parse, parse_duration, parse_end, parse_jobs
 from lenetcli.errors import UsageError
-from lenetcli.experiment.config import Request
+from lenetcli.experiment.config import AUTO, Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
 from lenetcli.files import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE, check_output, locate, store_option
 from lenetcli.words import name_value
@@ -139,9 +139,11 @@ JobsOption = Annotated[
         metavar="N|auto",
         help="Runs to train side by side; auto: as many as one leaves cores for, one on each GPU.",
         parser=parse_jobs,
-        show_default="auto",
     ),
 ]
+AUTO_JOBS: Any = AUTO
+"""The default of ``--jobs``, of which its parser makes None."""
+
 NoRemeasureOption = Annotated[
     bool, typer.Option("--no-remeasure", help="Leave times that were measured beside other runs.")
 ]

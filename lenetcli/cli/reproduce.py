@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -13,18 +14,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lenetcli.cli import options
-from lenetcli.cli.downloads import find_stoppably
+from lenetcli.cli.dry_run import show_left
 from lenetcli.errors import RunFailedError
-from lenetcli.experiment.config import RECIPE, Config, DeviceKind, Request
+from lenetcli.experiment.config import RECIPE, DeviceKind, Request
 from lenetcli.experiment.exercise import FILTERS, LEARNING_RATES
 from lenetcli.experiment.parameters import check_request
+from lenetcli.experiment.run import RunState
 from lenetcli.files import DEFAULT_STORE
 from lenetcli.machine.interpreter import python_command, python_environment
 from lenetcli.training.interrupts import SIGNALS
-from lenetcli.words import name_value, plural, write_duration
+from lenetcli.words import name_duration, name_value, plural
 
 if TYPE_CHECKING:
     from lenetcli.experiment.sweep import Axis
+    from lenetcli.training.time_limit import TimeLimit
 
     Grid = tuple[tuple[Axis, ...], str]
     """The axes and the device of a sweep."""
@@ -43,66 +46,103 @@ def reproduce(
         bool, typer.Option("--dry-run", help="List what would be trained, and about how long it takes.")
     ] = False,
     anew: options.AnewOption = False,
+    jobs: options.JobsOption = options.AUTO_JOBS,
+    no_remeasure: options.NoRemeasureOption = False,
+    duration: options.ForOption = None,
+    end: options.UntilOption = None,
 ) -> None:
     """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
-    from lenetcli.machine.devices import choose_device
-
     check_request(request)
-    has_gpu = choose_device("auto").kind is DeviceKind.GPU
-    grids: list[Grid] = [(options.make_axes("lr", LEARNING_RATES, seeds, request.seed), "auto")]
-    for kind, sizes in FILTERS.items():
-        if kind is DeviceKind.CPU or has_gpu:
-            grids.append((options.make_axes("filters", sizes, seeds, request.seed), kind.value))
+    limit = options.make_limit(duration, end)
+    grids = _lay_out(request, seeds)
     if dry_run:
-        _show(request, grids, address, anew=anew)
+        show_left(request, grids, address, jobs, anew=anew, remeasure=not no_remeasure)
         return
 
     for _, file in OUTPUTS:
         options.parse_output(file, ())  # checked here, not after hours of training
-    words = ["--epochs", str(request.epochs), "--dataset", request.dataset, "--store", address]
-    for option, value in (("--seeds", seeds), ("--data", request.data), ("--threads", request.threads)):
-        words += [option, str(value)] if value is not None else []
-    words += ["--seed", str(request.seed)] if request.seed else []
-    words += ["--anew"] if anew else []
+    words = _write_options(request, seeds, jobs)
+    words += [*["--anew"] * anew, *["--no-remeasure"] * no_remeasure]
+    limits = ["--for", name_duration(duration)] if duration else []
+    limits += ["--until", f"{end:%H:%M}"] if end else []
+    common = ["--epochs", str(request.epochs), "--dataset", request.dataset, "--store", address, *words]
     for axes, device in grids:
-        command = ["sweep", axes[0].name, "--device", device, *map(name_value, axes[0].values), *words]
-        _run(command)
-        _check_sweep(command, replace(request, device=device), axes, address, anew=anew)
+        command = ["sweep", axes[0].name, "--device", device, *map(name_value, axes[0].values), *common]
+        code = _run([*command, *_hand_on(limit, end)])
+        asked = replace(request, device=device)
+        if code == 1 and limit is not None and _is_out_of_time(limit, asked, axes, address):
+            raise RunFailedError(
+                "The time is over before the exercise is finished.",
+                "What was finished is kept; go on with {}.",
+                shlex.join(["lenetcli", "reproduce", *_write_changes(request), *words, *limits]),
+            )
+        if code:
+            raise typer.Exit(code)
+        _check_sweep(command, asked, axes, address, anew=anew)
     for written, file in OUTPUTS:
         command, before = [*written.split(), "-o", file, "--store", address], _identify(file)
-        _run(command)
+        if code := _run(command):
+            raise typer.Exit(code)
         if _identify(file) == before:
             raise _left_undone(command, f"has not written {Path(file).absolute()}")
 
 
-def _show(request: Request, grids: "Sequence[Grid]", address: str, *, anew: bool) -> None:
-    """Print the runs that are left to train, each once, with their estimated training times."""
-    from lenetcli.analysis.estimates import estimate_seconds
-    from lenetcli.cli.screen import console, sweep_tables
-    from lenetcli.store.store import Store
-    from lenetcli.training.plan import make_plan
+def _lay_out(request: Request, seeds: int | None) -> "list[Grid]":
+    """The sweeps in the order in which they are trained."""
+    from lenetcli.machine.devices import choose_device
 
-    store = Store.open(address, missing_ok=True)
-    requests = [(replace(request, device=device), axes) for axes, device in grids]
-    plans = find_stoppably(lambda find: [make_plan(*one, store, find, anew=anew) for one in requests])
-    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
-        console.print_message(note, "bold yellow")
-    runs = store.runs()
-    rows: dict[str, tuple[Config, int, float | None]] = {}
-    for plan in plans:
-        for cell in plan.open_cells:
-            left = plan.sweep.epochs - (cell.run.epochs if cell.run else 0)
-            rows.setdefault(cell.config.key, (cell.config, left, estimate_seconds(cell.config, left, runs)))
-    if not rows:
-        console.print_message("Nothing is left to train.")
-        return
-    sweep_tables.print_plan(list(rows.values()))
-    seconds = [row[2] for row in rows.values() if row[2] is not None]
-    if len(seconds) == len(rows):
-        console.print_message(f"{len(rows)} runs, about {write_duration(sum(seconds))} of training.")
-    else:
-        unknown = "how long they take can be told once one like them has been trained"
-        console.print_message(f"{len(rows)} runs; {unknown}.")
+    has_gpu = choose_device("auto").kind is DeviceKind.GPU
+    # Those over filters come first: their result is a runtime, and they measure again, alone, what was
+    # measured beside other runs. That over learning rates has a run in common with the one on its device, and
+    # takes it as it is. In the other order its times would be taken beside other rates, and then once more.
+    filters = [
+        (options.make_axes("filters", sizes, seeds, request.seed), kind.value)
+        for kind, sizes in FILTERS.items()
+        if kind is DeviceKind.CPU or has_gpu
+    ]
+    return [*filters, (options.make_axes("lr", LEARNING_RATES, seeds, request.seed), "auto")]
+
+
+def _write_options(request: Request, seeds: int | None, jobs: int | None) -> list[str]:
+    """The options with values that ``sweep`` has as well, as far as they were given."""
+    given = (
+        ("--seeds", seeds),
+        ("--data", request.data),
+        ("--threads", request.threads),
+        ("--jobs", jobs),
+        ("--seed", request.seed or None),
+    )
+    return [word for option, value in given if value is not None for word in (option, str(value))]
+
+
+def _write_changes(request: Request) -> list[str]:
+    """The options in which a request differs from the default one, but for those of ``_write_options``."""
+    words = ["--epochs", str(request.epochs)] if request.epochs != Request().epochs else []
+    return words + (["--dataset", request.dataset] if request.dataset != Request().dataset else [])
+
+
+def _hand_on(limit: "TimeLimit | None", end: datetime | None) -> list[str]:
+    """The options that hand what is left of a time limit on to a sweep, which decides whether that is enough.
+
+    The end is given in full, since a time of day means the next one. When it has come, or nearly so, a second
+    stands for it: a sweep that has nothing to train needs none.
+    """
+    if limit is None:
+        return []
+    left = limit.seconds_left()
+    if end is not None and left > 60:
+        return ["--until", end.isoformat(timespec="minutes")]
+    return ["--for", name_duration(left)]
+
+
+def _is_out_of_time(limit: "TimeLimit", request: Request, axes: "Sequence[Axis]", address: str) -> bool:
+    """Whether it was for want of time that a sweep ended early: runs are unfinished, and none has failed."""
+    from lenetcli.store.store import Store
+
+    sweep = Store.open(address, missing_ok=True).find_request(request, axes)
+    if sweep is not None and any(run.state is RunState.FAILED for run in sweep.runs):
+        return False
+    return limit.seconds_left() <= 0 or (sweep is not None and not sweep.is_done)
 
 
 def _check_sweep(
@@ -136,13 +176,10 @@ def _left_undone(command: list[str], what: str) -> RunFailedError:
     return RunFailedError(f"lenetcli {shlex.join(command)} {what}.", "Type the same command again to go on.")
 
 
-def _run(arguments: list[str]) -> None:
-    """Run one command in a process of its own, since TensorFlow can be configured for one device only once.
+def _run(arguments: list[str]) -> int:
+    """Run one command in a process of its own, to which signals are forwarded; returns its exit code.
 
-    Signals are forwarded to it.
-
-    Raises:
-        typer.Exit: with the exit code of the command, if that is not 0.
+    TensorFlow can be configured for one device only once in a process.
     """
     from lenetcli.cli.screen import console
 
@@ -159,8 +196,7 @@ def _run(arguments: list[str]) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if code:
-        raise typer.Exit(code if code > 0 else 128 - code)
+    return code if code >= 0 else 128 - code
 
 
 def _in_foreground() -> bool:

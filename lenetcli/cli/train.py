@@ -62,7 +62,7 @@ def sweep(
     no_wait: options.NoWaitOption = False,
     remeasure: options.RemeasureOption = False,
     anew: options.AnewOption = False,
-    jobs: options.JobsOption = None,
+    jobs: options.JobsOption = options.AUTO_JOBS,
     no_remeasure: options.NoRemeasureOption = False,
     duration: options.ForOption = None,
     end: options.UntilOption = None,

@@ -2,6 +2,7 @@
 
 import math
 
+from lenetcli.data.sources import DataSource
 from lenetcli.experiment.architecture import IMAGE_SIDE, activation_bytes, count_parameters
 from lenetcli.experiment.config import Config
 
@@ -15,6 +16,11 @@ def estimate_bytes(config: Config, images: int) -> int:
     weights = 4 * 6 * count_parameters(config)
     activations = config.batch_size * activation_bytes(config)
     return TENSORFLOW_BYTES + images * IMAGE_SIDE**2 + weights + activations
+
+
+def count_images(source: DataSource) -> int:
+    """The number of images of a data set, which a process that trains holds."""
+    return source.train_images + source.validation_images + source.test_images
 
 
 def write_shortage(needed: int, available: int) -> str:

@@ -17,7 +17,7 @@ from lenetcli.experiment.sweep import Axis, Cell, Sweep, round_request
 from lenetcli.machine import devices, limits, processor, system
 from lenetcli.machine.devices import Device
 from lenetcli.store.store import Store
-from lenetcli.training.memory import estimate_bytes, write_shortage
+from lenetcli.training.memory import count_images, estimate_bytes, write_shortage
 from lenetcli.training.older_runs import CHANGED, describe_left, find_finished
 
 Finder = Callable[..., DataSource]
@@ -49,8 +49,7 @@ def _check_memory(config: Config, source: DataSource) -> None:
     Raises:
         UsageError: if it has not.
     """
-    images = source.train_images + source.validation_images + source.test_images
-    needed, available = estimate_bytes(config, images), limits.memory_bytes()
+    needed, available = estimate_bytes(config, count_images(source)), limits.memory_bytes()
     if needed > available:
         raise UsageError(
             f"{config.filters} filters and {config.hidden_units} hidden units with batches of "

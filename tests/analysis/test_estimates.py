@@ -16,7 +16,7 @@ from helpers.made_up import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli.analysis.estimates import Outlook, estimate_seconds, fit_cost
+from lenetcli.analysis.estimates import Outlook, estimate_seconds, estimate_total, fit_cost
 from lenetcli.experiment.architecture import multiply_adds
 from lenetcli.experiment.config import DeviceKind
 
@@ -81,6 +81,47 @@ def test_of_the_runs_of_one_work_the_first_undisturbed_one_counts():
     ]
     assert estimate_seconds(make_config(seed=3), 1, runs) == 4
     assert estimate_seconds(make_config(seed=3), 1, runs[:1]) == 9
+
+
+@pytest.mark.parametrize(
+    ("measured", "threads", "seconds"), [(2, 2, 8), (2, 1, 16), (1, 4, 2), (8, 4, 8), (4, 8, 8)]
+)
+def test_pieces_side_by_side_take_as_long_as_there_are_threads_for_them(measured, threads, seconds):
+    config = make_config(shards=4)
+    runs = [make_run(config, [0.9], seconds=[8.0], threads=measured)]
+    assert estimate_seconds(replace(config, seed=1), 1, runs, threads) == seconds
+    assert estimate_seconds(replace(config, seed=1), 1, runs) == 8
+
+
+def test_a_time_with_as_many_threads_counts_before_one_that_is_scaled():
+    runs = [
+        make_run(make_config(seed=seed), [0.9], seconds=[seconds], threads=threads, contended=contended)
+        for seed, seconds, threads, contended in ((0, 9.0, 1, True), (1, 5.0, 2, False), (2, 9.5, 1, False))
+    ]
+    assert estimate_seconds(make_config(seed=3), 1, runs, 1) == 9.5
+    assert estimate_seconds(make_config(seed=3), 1, runs, 2) == 5.0
+    assert estimate_seconds(make_config(seed=3), 1, runs[:2], 1) == 10.0  # undisturbed before disturbed
+
+
+def test_on_a_gpu_threads_do_not_matter():
+    config = make_config(device=DeviceKind.GPU, shards=1)
+    runs = [make_run(config, [0.9], seconds=[8.0], threads=16)]
+    assert estimate_seconds(replace(config, seed=1), 2, runs, 1) == 16
+    assert estimate_total([(replace(config, seed=seed), 1) for seed in (1, 2)], runs, 2, 1) == 8
+
+
+def test_several_jobs_share_the_work_and_the_longest_run_is_not_shared():
+    runs = [
+        make_run(make_config(filters=size), [0.9], seconds=[seconds], threads=2)
+        for size, seconds in ((8, 1.0), (16, 2.0), (32, 10.0))
+    ]
+    small = [(make_config(filters=size, seed=seed), 10) for seed in (1, 2) for size in (8, 16)]
+    assert estimate_total(small, runs, 1, 2) == 60
+    assert estimate_total(small, runs, 2, 2) == 30
+    assert estimate_total(small, runs, 2, 1) == 60
+    assert estimate_total([*small, (make_config(filters=32), 10)], runs, 4, 2) == 100
+    assert estimate_total([*small, (make_config(batch_size=8), 10)], runs, 4, 2) is None
+    assert estimate_total([], runs, 2, 2) == 0
 
 
 def test_without_a_law_the_nearest_work_is_scaled():

@@ -14,6 +14,7 @@ from helpers.small_data import write_idx
 
 from lenetcli.cli.app import main
 from lenetcli.data.sources import DataSource
+from lenetcli.machine import limits
 from lenetcli.store.store import Store
 
 
@@ -131,6 +132,9 @@ USAGE = [
     ("runs show", "ID", "lenetcli runs show --help"),
     ("reproduce --seeds 0", "0 seeds", "from 1"),
     ("reproduce --epochs 0", "--epochs cannot be 0", "from 1"),
+    ("reproduce --for yesterday", "'yesterday'", "2h"),
+    ("reproduce --jobs 0", "0 jobs", "from 1, or auto"),
+    ("reproduce --for 2h --until 8:00", "--for and --until", "Choose one"),
 ]
 
 
@@ -140,6 +144,15 @@ def test_usage(folder, capsys, typed, problem, advice):
     assert code == 2
     assert problem in stderr
     assert advice in stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_more_jobs_than_memory_holds(folder, capsys, monkeypatch):
+    monkeypatch.setattr(limits, "memory_bytes", lambda: 2 * 10**9)
+    code, stderr = run(capsys, "reproduce", "--dry-run", "--jobs", "3")
+    assert code == 2
+    assert "3 jobs need about 2." in stderr
+    assert "this machine has 2.00 GB. Choose --jobs 2 or fewer." in stderr
     assert list(folder.iterdir()) == []
 
 

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -40,6 +41,26 @@ app.main()
 """
 
 
+WITH_A_GPU = """
+from lenetcli.cli import app, reproduce
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.machine import devices
+gpu = devices.Device(kind=DeviceKind.GPU, index=0, name="NVIDIA H100", memory_bytes=None)
+devices.choose_device = lambda requested: gpu
+reproduce.python_command = lambda *arguments: ["true"]
+reproduce._check_sweep = lambda *arguments, **options: None
+reproduce.OUTPUTS = ()
+app.main()
+"""
+
+
+FAILING_RATES = """
+from lenetcli.cli import app, reproduce
+reproduce.python_command = lambda *arguments: ["false" if "lr" in arguments else "true"]
+app.main()
+"""
+
+
 RAISED_RECIPE = """
 from lenetcli.cli import reproduce
 reproduce.RECIPE += 1
@@ -58,14 +79,19 @@ def test_the_whole_exercise(folder):
     for name in ("lr.png", "runtime.png", "report.pdf"):
         assert (folder / name).stat().st_size > 5000
     assert "$ lenetcli sweep filters --device cpu 8 16 32 64 --epochs 2" in done.stderr
+    rates = "$ lenetcli sweep lr --device auto 0.1 0.01 0.001 0.0001 --epochs 2"
+    assert done.stderr.index("sweep filters --device cpu") < done.stderr.index(rates)
     assert "1 kept, 3 trained" in done.stderr  # both sweeps share the cell of 16 filters and rate 0.1
 
     again = lenetcli(folder, "reproduce", "--epochs", "2")
     assert again.returncode == 0, again.stderr
     assert "Loading TensorFlow" not in again.stderr
     assert "Nothing is left" in lenetcli(folder, "reproduce", "--dry-run", "--epochs", "2").stderr
-    longer = lenetcli(folder, "reproduce", "--dry-run", "--epochs", "5")
+    longer = lenetcli(folder, "reproduce", "--dry-run", "--epochs", "5", "--jobs", "1")
     assert "7 runs, about" in longer.stderr
+    beside = lenetcli(folder, "reproduce", "--dry-run", "--epochs", "5", "--jobs", "2")
+    assert "7 runs, 2 at a time, about" in beside.stderr
+    assert "may then be measured again" not in beside.stderr  # their first epochs were measured alone
 
     # What its parts leave counts, not that they end well.
     undone = lenetcli(folder, "reproduce", "--epochs", "2", code=IDLE_PARTS)
@@ -88,6 +114,26 @@ def test_the_whole_exercise(folder):
     assert undone.returncode == 1
     assert f"has left 3 runs unfinished in {folder}/lenetcli.db. Type" in undone.stderr
 
+    # A part that ends with 1 and has failed at nothing had no time.
+    words = ("reproduce", "--epochs", "2", "--jobs", "1")
+    for limit, goes_on in (
+        (("--for", "1h30m"), "--for 1h30m"),
+        (("--until", "2999-01-01 8:00"), "--until 08:00"),
+    ):
+        over = lenetcli(folder, *words, *limit, code=FAILING_RATES)
+        assert over.returncode == 1
+        assert over.stderr.endswith(
+            "Error: The time is over before the exercise is finished. What was finished is kept; go on with "
+            f"`lenetcli reproduce --epochs 2 --data '{folder}/my digits' --jobs 1 {goes_on}`.\n"
+        )
+    assert "Error" not in lenetcli(folder, *words, code=FAILING_RATES).stderr
+    database = sqlite3.connect(folder / "lenetcli.db")
+    with database:
+        database.execute("UPDATE runs SET state = 'failed' WHERE lr = 0.01")
+    database.close()
+    failed = lenetcli(folder, *words, "--for", "1h30m", code=FAILING_RATES)
+    assert (failed.returncode, "Error" in failed.stderr) == (1, False)
+
 
 def test_a_dry_run_does_not_load_tensorflow(folder):
     code = (
@@ -107,8 +153,61 @@ def test_the_seed_is_free(folder):
     assert {line.split()[4] for line in planned.stdout.splitlines()[1:]} == {"7", "8"}
     words = ("reproduce", "--seed", "7", "--epochs", "1", "--store", "seven.db")
     commanded = lenetcli(folder, *words, code=IDLE_PARTS).stderr.splitlines()[0]
-    assert commanded.startswith("$ lenetcli sweep lr --device auto 0.1 0.01 0.001 0.0001 --epochs 1")
+    assert commanded.startswith("$ lenetcli sweep filters --device ")
     assert commanded.endswith(" --seed 7")
+
+
+def test_the_sweeps_whose_result_is_a_runtime_come_first(folder):
+    done = lenetcli(folder, "reproduce", "--store", "idle.db", code=WITH_A_GPU)
+    assert done.returncode == 0, done.stderr
+    begun = [line.split()[2:6] for line in done.stderr.splitlines()]
+    assert begun == [
+        ["sweep", "filters", "--device", "gpu"],
+        ["sweep", "filters", "--device", "cpu"],
+        ["sweep", "lr", "--device", "auto"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "handed_on"),
+    [
+        (("--jobs", "2", "--no-remeasure"), r"--jobs 2 --no-remeasure"),
+        (("--jobs", "auto", "--threads", "1"), r"--threads 1"),
+        (("--for", "2h"), r"--for (2h|1h59m\d+s)"),
+        (("--for", "0.2s"), r"--for 1s"),  # what has nothing to train needs no time
+        (("--until", "2999-01-01 8:00"), r"--until 2999-01-01T08:00[+-]\d\d:\d\d"),
+    ],
+)
+def test_its_parts_have_its_jobs_and_what_is_left_of_its_time(folder, typed, handed_on):
+    said = lenetcli(folder, "reproduce", "--store", "idle.db", *typed, code=IDLE_PARTS).stderr
+    assert re.search(rf" --data '[^']+' {handed_on}\n", said), said
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        (("--jobs", "0"), "0 jobs cannot be had"),
+        (("--for", "yesterday"), "'yesterday'"),
+        (("--for", "2h", "--until", "8:00"), "Both --for and --until were given."),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_begun(folder, typed, sentence):
+    done = lenetcli(folder, "reproduce", "--store", "refused.db", *typed)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (folder / "refused.db").exists()
+
+
+def test_a_dry_run_tells_what_is_measured_again_alone(folder):
+    timed = ("train", "--epochs", "1", "--device", "cpu", "--seed", "3", "--store", "timed.db")
+    assert lenetcli(folder, *timed).returncode == 0
+    words = ("reproduce", "--dry-run", "--seed", "4", "--epochs", "9", "--store", "timed.db")
+    beside = lenetcli(folder, *words, "--jobs", "2").stderr
+    assert "7 runs, 2 at a time, about " in beside
+    assert "4 runs may then be measured again, alone: about " in beside
+    for choice in (("--jobs", "1"), ("--jobs", "2", "--no-remeasure")):
+        assert "measured again" not in lenetcli(folder, *words, *choice).stderr
 
 
 def test_a_failing_part_ends_the_whole_with_its_code(folder, tmp_path):

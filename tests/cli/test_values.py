@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lenetcli.cli import values
 from lenetcli.errors import UsageError
+from lenetcli.words import name_duration
 
 
 @given(st.floats(min_value=2.0**-126, max_value=3e38))
@@ -77,6 +78,11 @@ def test_the_parts_of_a_duration_add_up(parts):
     hours, minutes, seconds = parts
     expected = timedelta(hours=hours, minutes=minutes, seconds=seconds).total_seconds()
     assert values.parse_duration(f"{hours}h{minutes}m{seconds}s") == expected
+
+
+@given(st.integers(1, 366 * 86400))
+def test_a_duration_as_it_is_named_is_that_duration(seconds):
+    assert values.parse_duration(name_duration(seconds)) == seconds
 
 
 @pytest.mark.parametrize(
