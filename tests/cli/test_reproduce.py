@@ -183,6 +183,13 @@ def test_its_parts_have_its_jobs_and_what_is_left_of_its_time(folder, typed, han
     assert re.search(rf" --data '[^']+' {handed_on}\n", said), said
 
 
+def test_a_part_that_fails_after_the_time_had_too_little_of_it(folder):
+    code = FAILING_RATES.replace('"lr"', '"filters"')
+    words = ("reproduce", "--store", "idle.db", "--for")
+    assert "Error: The time is over before" in lenetcli(folder, *words, "0.001s", code=code).stderr
+    assert "Error" not in lenetcli(folder, *words, "1h", code=code).stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
