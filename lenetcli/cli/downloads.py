@@ -27,7 +27,7 @@ def find_stoppably(work: "Callable[[Finder], T]") -> T:
         typer.Exit: with 128 + n if signal n ended the work.
     """
     from lenetcli.cli.screen import console
-    from lenetcli.cli.screen.display import DownloadBar
+    from lenetcli.cli.screen.bars import DownloadBar
     from lenetcli.data import sources
 
     bar = DownloadBar()

@@ -9,7 +9,7 @@ from helpers.made_up import NOW, make_cell, make_sweep
 
 from lenetcli.cli.screen.display import Display
 from lenetcli.experiment.run import CurvePoint, RunState
-from lenetcli.training.events import Began, Ended, Fate, Held, Noted, Progressed, Stored
+from lenetcli.training.events import Began, Ended, Fate, Held, Loading, Noted, Progressed, Stored
 
 CELLS = [make_cell("lr", rate, None) for rate in (0.1, 0.01, 0.001)]
 SWEEP = make_sweep("lr", 4, CELLS)
@@ -40,16 +40,16 @@ INTERLEAVED = (
 @pytest.fixture
 def screen(monkeypatch, tmp_path):
     """A function that shows events and returns what stands on stderr after the text of the last note."""
-    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "xterm")
 
-    def show(*events, live=False):
+    def show(*events, live=False, jobs=2, width=100):
+        monkeypatch.setenv("COLUMNS", str(width))
         for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
             monkeypatch.setenv(name, "1") if live else monkeypatch.delenv(name, raising=False)
         before, file = os.dup(2), os.open(tmp_path / "screen", os.O_CREAT | os.O_RDWR | os.O_TRUNC)
         os.dup2(file, 2)
         try:
-            display = Display(SWEEP)
+            display = Display(SWEEP, jobs)
             with display:
                 for event in events:
                     display.show(pickle.loads(pickle.dumps(event)))  # noqa: S301 -- our own
@@ -100,11 +100,21 @@ def test_a_run_in_other_hands_has_a_line_whenever_what_is_known_of_it_changes(sc
 
 def test_a_terminal_counts_down_until_a_run_is_taken_over(screen):
     third = Held(THIRD, "here", None, None)
-    shown = frame(screen(*HELD, third, live=True))
+    shown = frame(screen(*HELD, third, live=True, jobs=1))
     assert shown[0].startswith("lr 0.01 is taken over in 45 s unless another")
     assert shown[1].startswith("lr 0.001 is in the hands of another process")
-    (total, bar, *_) = frame(screen(*HELD, third, Began(SECOND, 3, 4), live=True))
-    assert total.startswith("run 1 of 3") and bar.startswith("lr 0.01 getting ready")
+    (total, bar, *rest) = frame(screen(*HELD, third, Began(SECOND, 3, 4), live=True, jobs=1))
+    assert total.startswith("run 1 of 3") and bar.startswith("lr 0.01 getting ready") and not rest
+
+
+def test_a_run_in_other_hands_stands_below_those_in_training(screen):
+    third = Held(THIRD, "here", None, None)
+    assert frame(screen(*HELD, third, Began(SECOND, 3, 4), Began(FIRST, 1, 4), live=True)) == [
+        "0 of 3 runs done",
+        "lr 0.01 epoch 3/4 getting ready",
+        "lr 0.1 epoch 1/4 getting ready",
+        "lr 0.001 is in the hands of another process on here",
+    ]
 
 
 def frame(seen):
@@ -113,29 +123,81 @@ def frame(seen):
     return [" ".join(re.sub("[━╸╺]", " ", line).split()) for line in lines if line.strip()]
 
 
-def test_two_runs_at_once_have_a_bar_and_details_each(screen):
-    total, first, second, *details = frame(screen(*INTERLEAVED, live=True))
+def test_one_run_at_a_time_has_a_bar_and_details(screen):
+    events = (Began(FIRST, 1, 4), progressed(FIRST, 1, 50, 2.5), stored(FIRST, 1, 0.81))
+    again = progressed(FIRST, 2, 75, 1.25)
+    total, first, *details = frame(screen(*events, again, live=True, jobs=1))
     assert total.startswith("run 1 of 3")
     assert first.startswith("lr 0.1 epoch 2/4")
-    assert second.startswith("lr 0.01 epoch 4/4")
-    assert [line.partition(" images")[0] for line in details] == [
-        "lr 0.1 loss 1.2500 · val accuracy 0.8100",
-        "lr 0.01 loss 0.2500 · val accuracy 0.9300",
-    ]
+    assert [line.partition(" · images")[0] for line in details] == ["loss 1.2500 · val accuracy 0.8100"]
 
 
-def test_a_run_that_ends_takes_its_bar_and_its_own_curve_along(screen):
+def test_of_several_runs_at_once_each_has_one_line_in_the_order_in_which_they_began(screen):
+    total, *runs = frame(screen(*INTERLEAVED, live=True))
+    assert total.startswith("0 of 3 runs done")
+    # images per second and the time left have not been measured yet
+    assert runs == ["lr 0.1 epoch 2/4 val accuracy 0.8100", "lr 0.01 epoch 4/4 val accuracy 0.9300"]
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80, 100, 120])
+def test_the_lines_of_several_runs_are_columns_that_fit_the_terminal(screen, width):
+    seen = screen(*INTERLEAVED, live=True, width=width).rpartition("look")[2].splitlines()
+    lines = [line.rstrip() for line in seen if line.startswith("lr ")]
+    assert len(lines) == 2
+    assert all(len(line) <= width - 2 and "…" not in line for line in lines)  # ^C has room
+    for value, epoch, accuracy, line in zip(("0.1 ", "0.01"), "24", ("0.8100", "0.9300"), lines, strict=True):
+        assert value in line and f"{epoch}/4" in line
+        assert line.index(accuracy) == lines[0].index("0.8100")
+        assert ("━" in line) == (width >= 80)
+
+
+def test_a_run_whose_worker_died_goes_on_in_one_line_with_the_curve_so_far(screen):
+    left = Ended(FIRST, RunState.RUNNING, Fate.LEFT)
+    for events in ((left, Began(FIRST, 2, 4)), (Began(FIRST, 2, 4),)):
+        for jobs in (1, 2):
+            seen = screen(*INTERLEAVED[:1], *INTERLEAVED[5:6], *events, live=True, jobs=jobs)
+            _, *lines = frame(seen)
+            assert len(lines) == 1 and lines[0].startswith("lr 0.1 ")
+            seen = screen(
+                *INTERLEAVED[:1],
+                *INTERLEAVED[5:6],
+                *events,
+                stored(FIRST, 2, 0.85),
+                Ended(FIRST, RunState.COMPLETED, Fate.TRAINED),
+                live=True,
+                jobs=jobs,
+            )
+            assert re.search(r"lr 0\.1 +completed, trained  best 0\.8500  ▁█ from 0\.8100", seen)
+
+
+def test_what_several_workers_load_is_told_of_once(screen):
+    loading = [Loading("Reading digits"), Loading("Loading TensorFlow")]
+    lines = screen(*loading, *loading, Began(FIRST, 1, 4), loading[1]).splitlines()
+    assert lines == ["Reading digits ...", "Loading TensorFlow ...", "look"]
+    assert frame(screen(*loading, *loading, live=True)) == ["Loading TensorFlow ..."]
+    _, *runs = frame(screen(*loading, Began(FIRST, 1, 4), *loading, live=True))
+    assert runs == ["lr 0.1 epoch 1/4 getting ready"]
+
+
+def test_a_run_that_ends_takes_its_line_and_its_own_curve_along(screen):
     seen = screen(*INTERLEAVED, Ended(SECOND, RunState.COMPLETED, Fate.CONTINUED), live=True)
     assert re.search(r"lr 0\.01 +completed, continued  best 0\.9300", seen)
-    total, first, *details = frame(seen)
-    assert total.startswith("run 2 of 3")
+    total, first, *rest = frame(seen)
+    assert total.startswith("1 of 3 runs done")
     assert first.startswith("lr 0.1 epoch 2/4")
-    assert len(details) == 1
+    assert not rest
+
+
+def test_a_run_that_is_measured_again_at_the_end_does_not_count_as_done_meanwhile(screen):
+    ended = [Ended(key, RunState.COMPLETED, Fate.TRAINED) for key in (FIRST, SECOND, THIRD)]
+    total, first, *rest = frame(screen(*INTERLEAVED, *ended, Began(SECOND, 1, 4), live=True))
+    assert total.startswith("2 of 3 runs done")
+    assert first.startswith("lr 0.01 epoch 1/4") and not rest
 
 
 def test_a_run_that_is_left_does_not_count_and_may_begin_again(screen):
     left = Ended(SECOND, RunState.RUNNING, Fate.LEFT)
     total, first, *_ = frame(screen(*INTERLEAVED, left, live=True))
-    assert total.startswith("run 1 of 3") and first.startswith("lr 0.1 ")
+    assert total.startswith("0 of 3 runs done") and first.startswith("lr 0.1 ")
     *_, second = frame(screen(*INTERLEAVED[1:2], left, Began(SECOND, 4, 4), live=True))
-    assert second.startswith("lr 0.01 getting ready")
+    assert second == "lr 0.01 epoch 4/4 getting ready"

@@ -1,44 +1,28 @@
-"""The progress of training on stderr: a live display on a terminal, else plain lines; a bar for downloads."""
+"""The progress of training on stderr: a live display on a terminal, else plain lines."""
 
 import os
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from rich.console import RenderableType
-from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TaskID, TextColumn
+from rich.progress import TaskID
 from rich.text import Text
 
 from lenetcli.analysis.estimates import Outlook
+from lenetcli.cli.screen.bars import SPARE, Bars, RunLine
 from lenetcli.cli.screen.console import Console, sparkline
 from lenetcli.cli.screen.streams import open_messages
-from lenetcli.experiment.run import RunState
+from lenetcli.experiment.run import CurvePoint, RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes
 from lenetcli.training.events import Began, Ended, Event, Fate, Held, Loading, Noted, Progressed, Stored
 from lenetcli.words import (
     name_value,
     write_accuracy,
-    write_bytes,
     write_duration,
     write_loss,
     write_runtime,
     write_time,
 )
-
-BARS_FROM = 60
-"""The smallest width of a terminal, in columns, in which bars are drawn beside the numbers."""
-
-
-class _Bars(Progress):
-    """Bars with a line of details below."""
-
-    details = ""
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """The renderables of the live display: the bars and the details."""
-        yield from super().get_renderables()
-        yield Text(self.details, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,11 +30,13 @@ class _Row:
     """What is shown of a run in training; ``epochs`` counts those that are done, with a fraction."""
 
     cell: Cell
+    epoch: int
     last: int
     accuracies: list[float]
     epochs: float
     bar: TaskID | None = None
     details: str = ""
+    work: str = "getting ready"
     start: tuple[float, float] | None = None  # a time, and the epochs done by then
     remaining: float | None = None
 
@@ -58,36 +44,36 @@ class _Row:
 class Display:
     """Shows the progress of the runs of a sweep on stderr, from the events of their training.
 
-    A terminal gets moving bars, and a line for each run that has ended. Anything else gets a plain line for
-    each epoch as soon as that is stored, without control codes.
+    A terminal gets moving bars, and a line for each run that has ended. If several ``jobs`` may be in
+    training at once, each of these has one line below the bar of the sweep. Anything else gets a plain line
+    for each epoch as soon as that is stored, without control codes.
     """
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, jobs: int = 1) -> None:
         # A descriptor of its own, since descriptor 2 is redirected while TensorFlow loads (silence_stderr).
         self._stream = open_messages(os.dup(2))
         self.console = Console(file=self._stream, highlight=False, soft_wrap=False)
         self._live = self.console.is_terminal and not self.console.is_dumb_terminal
         self._sweep = sweep
+        self._jobs = jobs
         self._cells = {cell.config.key: cell for cell in sweep.cells}
-        self._names = _name_cells(sweep, aligned=self._live)
-        self._rows: dict[str, _Row] = {}  # the runs in training, by key
+        self._names = name_cells(sweep, aligned=self._live)
+        self._rows: dict[str, _Row] = {}  # the runs in training, by key, in the order in which they began
+        # The accuracies of the epochs that are stored, by key: a run that begins again goes on with these.
+        self._accuracies = {
+            key: cell.run.val_accuracies if cell.run else [] for key, cell in self._cells.items()
+        }
+        self._loading = ""
         self._held: dict[str, str] = {}  # the lines of runs that other processes train, by key
         self._told: dict[str, tuple[str, bool]] = {}  # what was said of each: where, and whether it is alive
+        self._said: set[str] = set()  # the slow steps that were told of
         self._ended_keys: set[str] = set()
         self._outlook = Outlook(sweep)
-        bars: list[ProgressColumn] = [BarColumn(None)] if self.console.width >= BARS_FROM else []
-        self._bars = _Bars(
-            TextColumn("{task.description}", markup=False),
-            *bars,
-            TextColumn("{task.fields[remaining]}", markup=False, justify="right"),
-            console=self.console,
-            transient=True,
-            refresh_per_second=4,
-            disable=not self._live,
-            expand=True,
-        )
-        self._total_bar: TaskID | None = None
-        self._loading_bar: TaskID | None = None
+        self._bars = Bars(self.console, disable=not self._live)
+        # Bars stand in the order in which they are added, and that of the sweep is to be on top.
+        epochs = len(self._cells) * sweep.epochs
+        self._total_bar = self._bars.add_task("", total=epochs, remaining="", visible=False)
+        self._waiting_bar = self._bars.add_task("", total=None, remaining="", visible=False)
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -114,7 +100,7 @@ class Display:
             case Noted(text):
                 self._print_line(text, "yellow")
             case Loading(what):
-                self._show_loading(f"{what} ...")
+                self._load(f"{what} ...")
             case Held():
                 self._hold(event)
             case Began():
@@ -123,19 +109,33 @@ class Display:
                 self._progress(event)
             case Stored():
                 self._rows[event.key].accuracies.append(event.point.val_accuracy)
-                if not self._live:
+                if self._live:
+                    self._update()
+                else:
                     self._print_epoch(event)
             case Ended():
                 self._end(event)
 
-    def _show_loading(self, text: str | None) -> None:
-        """Show that a slow step is under way, on a terminal in a bar of unknown length; None removes that."""
-        if text is not None and not self._live:
+    def _load(self, text: str) -> None:
+        """Show that a slow step is under way, on a terminal in a bar of unknown length.
+
+        Each step is told of once, though several workers take it, and none beside the lines of several runs.
+        """
+        if self._live:
+            self._loading = "" if self._jobs > 1 and self._rows else text
+            self._show_waiting()
+        elif text not in self._said:
+            self._said.add(text)
             self._print_line(text)
-            return
-        if self._loading_bar is not None:
-            self._bars.remove_task(self._loading_bar)
-        self._loading_bar = None if text is None else self._bars.add_task(text, total=None, remaining="")
+
+    def _show_waiting(self) -> None:
+        """Show what is waited for: runs of other processes, or a slow step."""
+        held, text = "\n".join(self._held.values()), self._loading
+        if self._jobs == 1:
+            text = held or text
+        else:  # in a bar, so long a text would leave no room for the bar of the sweep
+            self._bars.details = held
+        self._bars.update(self._waiting_bar, description=text, visible=bool(text))
 
     def _hold(self, event: Held) -> None:
         """Say where a run is trained, once and when it changes; a terminal counts the seconds down."""
@@ -146,92 +146,101 @@ class Display:
             self._print_line(text, "yellow")
         if self._live:
             self._held[event.key] = text
-            self._show_loading("\n".join(self._held.values()))
+            self._show_waiting()
 
     def _begin(self, event: Began) -> None:
         cell, name = self._cells[event.key], self._names[event.key]
-        accuracies = cell.run.val_accuracies[: event.first - 1] if cell.run else []
-        row = _Row(cell=cell, last=event.last, accuracies=accuracies, epochs=event.first - 1)
+        self._remove_row(event.key)  # its worker may have died, and another one goes on
+        accuracies = self._accuracies[event.key][: event.first - 1]
+        self._accuracies[event.key] = accuracies
+        row = _Row(
+            cell=cell, epoch=event.first, last=event.last, accuracies=accuracies, epochs=event.first - 1
+        )
         self._rows[event.key] = row
         self._outlook.remove(cell.config)
-        self._held.clear()  # nobody counts while this process trains
+        self._held.pop(event.key, None)
+        if self._jobs == 1:
+            self._held.clear()  # nobody counts while this process trains
         self._told.pop(event.key, None)
         if event.first > 1:
             self._print_line(f"{name}  goes on after epoch {event.first - 1}")
         if self._live:
-            self._show_loading(None)
-            if self._total_bar is None and len(self._cells) > 1:
-                # Bars appear in the order in which they are added, and that of the sweep is to be on top.
-                epochs = len(self._cells) * self._sweep.epochs
-                self._total_bar = self._bars.add_task(self._position(), total=epochs, remaining="")
-            row.bar = self._bars.add_task(f"{name}  getting ready ...", total=None, remaining="")
-            self._update_total()
+            self._loading = ""
+            self._show_waiting()
+            self._bars.update(self._total_bar, visible=len(self._cells) > 1)
+            if self._jobs == 1:
+                row.bar = self._bars.add_task(f"{name}  {row.work} ...", total=None, remaining="")
+            self._update()
 
     def _progress(self, event: Progressed) -> None:
         """Show the progress within an epoch, with the rate and the remaining time."""
         row = self._rows.get(event.key)
-        if row is None or row.bar is None:
+        if row is None or not self._live:
             return
-        row.epochs = event.epoch - 1 + event.images / event.total
+        row.epoch, row.epochs = event.epoch, event.epoch - 1 + event.images / event.total
         now = time.monotonic()
         # The rate is measured from the first event of the run on, since tracing and warm-up come before it
         # and happen only once. Validation and storing count, because every epoch includes them.
         if row.start is None:
             row.start = (now, row.epochs)
         elapsed, gained = now - row.start[0], row.epochs - row.start[1]
-        name = self._names[event.key]
-        parts = [f"loss {write_loss(event.loss)}"]
-        parts += [f"val accuracy {write_accuracy(row.accuracies[-1])}"] if row.accuracies else []
-        row.remaining = None
+        row.work, row.remaining = "", None
         if elapsed > 0.2 and gained > 0:  # over a shorter time the rate would be noise
-            parts.append(f"{gained * event.total / elapsed:,.0f} images/s")
+            row.work = f"{gained * event.total / elapsed:,.0f} images/s"
             pace = elapsed / gained
             self._outlook.record(row.cell.config, pace)
             row.remaining = (row.last - row.epochs) * pace
-        # At Ctrl-C the terminal prints ^C after this line. In a full line that would wrap, and the next
-        # refresh would miss the display by a line.
-        prefix = f"{name}  " if len(self._rows) > 1 else ""
-        while len(parts) > 1 and len(prefix + " · ".join(parts)) > self.console.width - len("^C"):
+        if row.bar is not None:
+            self._show_alone(event, row, row.bar)
+        self._update()
+
+    def _show_alone(self, event: Progressed, row: _Row, bar: TaskID) -> None:
+        """Show the only run in training, in a bar with details below."""
+        parts = [f"loss {write_loss(event.loss)}"]
+        parts += [f"val accuracy {write_accuracy(row.accuracies[-1])}"] if row.accuracies else []
+        parts += [row.work] if row.work else []
+        while len(parts) > 1 and len(" · ".join(parts)) > self.console.width - SPARE:
             parts.pop()
-        row.details = prefix + " · ".join(parts)
+        row.details = " · ".join(parts)
         self._bars.update(
-            row.bar,
-            description=f"{name}  epoch {event.epoch:>{len(str(row.last))}}/{row.last}",
+            bar,
+            description=f"{self._names[event.key]}  epoch {event.epoch:>{len(str(row.last))}}/{row.last}",
             total=row.last,
             completed=row.epochs,
             remaining=_write_remaining(row.remaining),
         )
-        self._update_total()
 
     def _print_epoch(self, event: Stored) -> None:
-        point = event.point
-        test = "" if point.test_accuracy is None else f"  test accuracy {write_accuracy(point.test_accuracy)}"
-        self._print_line(
-            f"{self._names[event.key]}  epoch {point.epoch}/{self._rows[event.key].last}"
-            f"  train loss {write_loss(point.train_loss)}  val loss {write_loss(point.val_loss)}"
-            f"  val accuracy {write_accuracy(point.val_accuracy)}{test}  {write_runtime(event.seconds)}"
-        )
+        name, last = self._names[event.key], self._rows[event.key].last
+        self._print_line(f"{name}  {write_epoch(event.point, last, event.seconds)}")
 
     def _end(self, event: Ended) -> None:
         """Remove the row of a run and, unless it is left, count it as ended and print its line."""
-        row = self._rows.pop(event.key, None)
+        row = self._remove_row(event.key)
         self._held.pop(event.key, None)
         self._outlook.remove(self._cells[event.key].config)
         if event.fate is not Fate.LEFT:
             self._ended_keys.add(event.key)
             if event.fate is not Fate.KEPT:
                 self._print_end(event, row)
+        if self._jobs == 1 or not self._rows:
+            self._loading = ""
+        self._show_waiting()
+        self._update()
+
+    def _remove_row(self, key: str) -> _Row | None:
+        row = self._rows.pop(key, None)
         if row is not None and row.bar is not None:
             self._bars.remove_task(row.bar)
-        self._show_loading(None)
-        self._update_total()
+        return row
 
     def _print_end(self, event: Ended, row: _Row | None) -> None:
-        run, name, state, fate = self._cells[event.key].run, self._names[event.key], event.state, event.fate
+        name, state, fate = self._names[event.key], event.state, event.fate
         trained = fate in (Fate.TRAINED, Fate.CONTINUED)
         if self._live:
+            run = self._cells[event.key].run
             accuracies = run.val_accuracies if run else []
-            if row and trained:
+            if row and (trained or not run):
                 accuracies = row.accuracies  # ``run`` is the run as it was before training
             best = ""
             if accuracies:
@@ -247,29 +256,54 @@ class Display:
         elif not trained or state is not RunState.COMPLETED:
             self._print_line(f"{name}  {state}, {fate}")
 
-    def _update_total(self) -> None:
-        """Update the bar of the sweep and the details of its runs."""
+    def _update(self) -> None:
+        """Update the bar of the sweep, and the details or the lines of its runs."""
         rows = self._rows.values()
-        self._bars.details = "\n".join(filter(None, (row.details for row in rows)))
-        if self._total_bar is not None:
-            done = len(self._ended_keys) * self._sweep.epochs + sum(row.epochs for row in rows)
-            # The remaining time is shown only if that of every run is known, of those in training and those
-            # that wait: a sum without some of them would be too small. Runs in training share the rest.
-            seconds = [self._outlook.remaining_seconds(), *(row.remaining for row in rows)]
-            known = [one for one in seconds if one is not None]
-            left = _write_remaining(sum(known) / len(rows) if rows and len(known) == len(seconds) else None)
-            self._bars.update(self._total_bar, description=self._position(), completed=done, remaining=left)
+        if self._jobs == 1:
+            self._bars.details = "\n".join(filter(None, (row.details for row in rows)))
+        else:
+            self._bars.lines = [self._write_row(key, row) for key, row in self._rows.items()]
+        done = len(self._ended_runs) * self._sweep.epochs + sum(row.epochs for row in rows)
+        # The remaining time is shown only if that of every run is known, of those in training and those that
+        # wait: a sum without some of them would be too small. The runs in training share the rest.
+        seconds = [self._outlook.remaining_seconds(), *(row.remaining for row in rows)]
+        known = [one for one in seconds if one is not None]
+        left = None
+        if rows and len(known) == len(seconds):
+            # One that ends is followed by another at once: as many share the rest as there can be.
+            sharing = max(len(rows), min(self._jobs, len(self._cells) - len(self._ended_runs)))
+            left = max(sum(known) / sharing, *known[1:])
+        self._bars.update(
+            self._total_bar, description=self._position(), completed=done, remaining=_write_remaining(left)
+        )
+
+    def _write_row(self, key: str, row: _Row) -> RunLine:
+        return RunLine(
+            name=self._names[key],
+            epoch=row.epoch,
+            last=row.last,
+            done=row.epochs,
+            accuracy=row.accuracies[-1] if row.accuracies else None,
+            work=row.work,
+            remaining=_write_remaining(row.remaining),
+        )
+
+    @property
+    def _ended_runs(self) -> set[str]:
+        """The keys of the runs that have ended, without those that are measured again just now."""
+        return self._ended_keys - self._rows.keys()
 
     def _position(self) -> str:
-        """The number of the run in training among those of the sweep, in words."""
-        return f"run {min(len(self._ended_keys) + 1, len(self._cells))} of {len(self._cells)}"
+        """How far the sweep is: the number of the only run in training, or of the runs that are done."""
+        done, cells = len(self._ended_runs), len(self._cells)
+        return f"run {min(done + 1, cells)} of {cells}" if self._jobs == 1 else f"{done} of {cells} runs done"
 
     def _print_line(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=not self._live)
         self._stream.flush()
 
 
-def _name_cells(sweep: Sweep, *, aligned: bool) -> dict[str, str]:
+def name_cells(sweep: Sweep, *, aligned: bool) -> dict[str, str]:
     """The name of each run by key: its values on the axes, padded to one width if ``aligned``."""
     names: dict[str, str] = {cell.config.key: "" for cell in sweep.cells}
     for axis in name_axes(sweep):
@@ -278,6 +312,16 @@ def _name_cells(sweep: Sweep, *, aligned: bool) -> dict[str, str]:
         for key, value in values.items():
             names[key] += f" {axis.replace('_', ' ')} {value:<{width}}"
     return {key: name.removeprefix(" ") for key, name in names.items()}
+
+
+def write_epoch(point: CurvePoint, last: int, seconds: float | None) -> str:
+    """The results of an epoch, of so many at last, with its training time in seconds; None if not known."""
+    test = "" if point.test_accuracy is None else f"  test accuracy {write_accuracy(point.test_accuracy)}"
+    return (
+        f"epoch {point.epoch}/{last}"
+        f"  train loss {write_loss(point.train_loss)}  val loss {write_loss(point.val_loss)}"
+        f"  val accuracy {write_accuracy(point.val_accuracy)}{test}  {write_runtime(seconds)}"
+    )
 
 
 def _write_held(event: Held) -> str:
@@ -291,33 +335,3 @@ def _write_held(event: Held) -> str:
 
 def _write_remaining(seconds: float | None) -> str:
     return "" if seconds is None else f"{write_duration(seconds)} left"
-
-
-class DownloadBar:
-    """Shows the progress of downloads on stderr: a bar per file on a terminal, else a line at its end."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True, highlight=False)
-        self._bars = Progress(
-            TextColumn("Downloading {task.description}", markup=False),
-            BarColumn(bar_width=None),
-            DownloadColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def update(self, name: str, done: int, total: int) -> None:
-        """Show the progress of a file, in bytes; ``total`` is 0 if its size is unknown."""
-        if name not in self._tasks:
-            self._bars.start()
-            self._tasks[name] = self._bars.add_task(name, total=total)
-        self._bars.update(self._tasks[name], completed=done, total=total)
-        if done == total > 0 and not self._bars.console.is_terminal:
-            self._bars.console.print(Text(f"Downloaded {name} ({write_bytes(total)})"))
-
-    def close(self) -> None:
-        """Remove the bars from the terminal."""
-        if self._tasks:
-            self._bars.stop()
