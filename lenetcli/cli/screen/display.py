@@ -40,6 +40,35 @@ class _Row:
     start: tuple[float, float] | None = None  # a time, and the epochs done by then
     remaining: float | None = None
 
+    def advance(self, event: Progressed) -> float | None:
+        """Note how far the run is; returns the seconds that an epoch takes, if that can be told already."""
+        self.epoch, self.epochs = event.epoch, event.epoch - 1 + event.images / event.total
+        now = time.monotonic()
+        # The rate is measured from the first event of the run on, since tracing and warm-up come before it
+        # and happen only once. Validation and storing count, because every epoch includes them.
+        if self.start is None:
+            self.start = (now, self.epochs)
+        elapsed, gained = now - self.start[0], self.epochs - self.start[1]
+        if elapsed <= 0.2 or gained <= 0:  # over a shorter time the rate would be noise
+            self.work, self.remaining = "", None
+            return None
+        self.work = f"{gained * event.total / elapsed:,.0f} images/s"
+        pace = elapsed / gained
+        self.remaining = (self.last - self.epochs) * pace
+        return pace
+
+    def write(self, name: str) -> RunLine:
+        """The line of the run beside others."""
+        return RunLine(
+            name=name,
+            epoch=self.epoch,
+            last=self.last,
+            done=self.epochs,
+            accuracy=self.accuracies[-1] if self.accuracies else None,
+            work=self.work,
+            remaining=_write_remaining(self.remaining),
+        )
+
 
 class Display:
     """Shows the progress of the runs of a sweep on stderr, from the events of their training.
@@ -177,19 +206,9 @@ class Display:
         row = self._rows.get(event.key)
         if row is None or not self._live:
             return
-        row.epoch, row.epochs = event.epoch, event.epoch - 1 + event.images / event.total
-        now = time.monotonic()
-        # The rate is measured from the first event of the run on, since tracing and warm-up come before it
-        # and happen only once. Validation and storing count, because every epoch includes them.
-        if row.start is None:
-            row.start = (now, row.epochs)
-        elapsed, gained = now - row.start[0], row.epochs - row.start[1]
-        row.work, row.remaining = "", None
-        if elapsed > 0.2 and gained > 0:  # over a shorter time the rate would be noise
-            row.work = f"{gained * event.total / elapsed:,.0f} images/s"
-            pace = elapsed / gained
+        pace = row.advance(event)
+        if pace is not None:
             self._outlook.record(row.cell.config, pace)
-            row.remaining = (row.last - row.epochs) * pace
         if row.bar is not None:
             self._show_alone(event, row, row.bar)
         self._update()
@@ -262,7 +281,7 @@ class Display:
         if self._jobs == 1:
             self._bars.details = "\n".join(filter(None, (row.details for row in rows)))
         else:
-            self._bars.lines = [self._write_row(key, row) for key, row in self._rows.items()]
+            self._bars.lines = [row.write(self._names[key]) for key, row in self._rows.items()]
         done = len(self._ended_runs) * self._sweep.epochs + sum(row.epochs for row in rows)
         # The remaining time is shown only if that of every run is known, of those in training and those that
         # wait: a sum without some of them would be too small. The runs in training share the rest.
@@ -275,17 +294,6 @@ class Display:
             left = max(sum(known) / sharing, *known[1:])
         self._bars.update(
             self._total_bar, description=self._position(), completed=done, remaining=_write_remaining(left)
-        )
-
-    def _write_row(self, key: str, row: _Row) -> RunLine:
-        return RunLine(
-            name=self._names[key],
-            epoch=row.epoch,
-            last=row.last,
-            done=row.epochs,
-            accuracy=row.accuracies[-1] if row.accuracies else None,
-            work=row.work,
-            remaining=_write_remaining(row.remaining),
         )
 
     @property
