@@ -80,6 +80,11 @@ def sweep_fields(sweep: Sweep) -> dict[str, Any]:
     return values | times | {"cells": cells, "recipe": sweep.base.recipe}
 
 
+def full_sweep_fields(sweep: Sweep) -> dict[str, Any]:
+    """The JSON object of a sweep in ``sweeps show --json``, with datetimes and the runs that have begun."""
+    return sweep_fields(sweep) | {"runs": [run_fields(run) for run in sweep.runs]}
+
+
 def write_csv(series: "CurveSeries | RuntimeSeries", path: Path) -> None:
     """Write the plotted numbers as a CSV file; floats have the fewest digits that restore them exactly.
 

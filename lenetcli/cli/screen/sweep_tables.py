@@ -4,10 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from lenetcli.cli.screen.console import print_message, sparkline, stdout
+from rich.text import Text
+
+from lenetcli.cli.screen.bars import SPARE
+from lenetcli.cli.screen.console import Console, print_message, sparkline, stdout
 from lenetcli.cli.screen.tables import (
     Column,
     explain_marks,
+    lay_out,
     parameter_column,
     print_table,
     recipe_column,
@@ -26,6 +30,7 @@ from lenetcli.words import (
     count_decimals,
     count_digits,
     name_value,
+    plural,
     write_accuracy,
     write_duration,
     write_runtime,
@@ -35,14 +40,27 @@ from lenetcli.words import (
 SHOWN = "shown: what plot and report take; --sweep ID chooses another"
 """The explanation of the column of ``sweeps list`` that marks some sweeps."""
 
+_NOT_BEGUN = "not begun"
+
 
 def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
     """Print the results of a sweep, best first, and a summary of what the command did.
 
     ``fates`` says what it did with each cell, by the key of its configuration, in so many seconds.
     """
-    console = stdout()
+    this_time = Column[Cell]("this time", lambda cell: fates.get(cell.config.key, ""), 7)
+    _print_results(sweep, this_time)
+    counts = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
+    print_message(f"{_name_place(sweep)}: {counts}; {write_runtime(seconds)} in all")
 
+
+def print_stored_sweep(sweep: Sweep) -> None:
+    """Print the results of a sweep as they are stored, best first, and how far it is."""
+    _print_results(sweep)
+    print_message(write_progress(sweep))
+
+
+def _print_results(sweep: Sweep, *more: Column[Cell]) -> None:
     def best_first(cell: Cell) -> tuple[bool, float]:
         # Diverged runs come last, whatever accuracy they had before, together with runs that have none.
         run = cell.run
@@ -50,6 +68,53 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
         best = run.best_val_accuracy if run else None
         return (not usable or best is None, -(best or 0.0))
 
+    print_table(_make_columns(sweep, stdout(), *more), sorted(sweep.cells, key=best_first))
+    explain_marks(sweep.runs)
+
+
+def lay_out_sweep(sweep: Sweep, console: Console) -> list[Text]:
+    """The lines of the table of a sweep in training, for a console, and one that says how far it is.
+
+    The runs stand in the order of the sweep, so that none changes its place. Where there is no room for all,
+    those in training go before those that are left to train, and these before the others.
+    """
+    room = max(console.height - 3, 1)  # for the titles, how far it is, and a last line that stays empty
+    cells = sweep.cells
+    if len(cells) > room:
+        urgent = sorted(cells, key=lambda cell: (not is_running(cell), cell.is_done))
+        keys = {cell.config.key for cell in urgent[:room]}
+        cells = tuple(cell for cell in cells if cell.config.key in keys)
+    width = console.width - SPARE
+    left_out = len(sweep.cells) - len(cells)
+    last = Text(
+        write_progress(sweep) + f" ({plural(left_out, 'run')} not shown)" * bool(left_out), style="dim"
+    )
+    lines = [*lay_out(_make_columns(sweep, console), cells, width), last]
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
+    return lines
+
+
+def is_running(cell: Cell) -> bool:
+    """Whether a run is in training."""
+    return cell.run is not None and cell.run.state is RunState.RUNNING
+
+
+def write_progress(sweep: Sweep) -> str:
+    """How many runs of a sweep are in which state, and on what."""
+    states = Counter(str(cell.run.state) if cell.run else _NOT_BEGUN for cell in sweep.cells)
+    return f"{_name_place(sweep)}: {', '.join(f'{count} {state}' for state, count in states.items())}"
+
+
+def _name_place(sweep: Sweep) -> str:
+    """The data and the device of a sweep."""
+    device = next((run.device_name for run in sweep.runs if run.device_name), sweep.device)
+    (dataset,) = name_datasets([sweep.dataset]).values()
+    return f"{dataset} on {device}"
+
+
+def _make_columns(sweep: Sweep, console: Console, *more: Column[Cell]) -> tuple[Column[Cell], ...]:
+    """The columns of the table of a sweep on a console; ``more`` go before the ids."""
     accuracies = [accuracy for run in sweep.runs for accuracy in run.val_accuracies]
     decimals = count_decimals([*accuracies, *(run.test_accuracy for run in sweep.runs)])
     # One scale for all curves, so that those of different rows can be compared.
@@ -59,28 +124,18 @@ def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
     def of_run(write: Callable[[Run], Any], placeholder: str = NONE) -> Callable[[Cell], Any]:
         return lambda cell: write(cell.run) if cell.run else placeholder
 
-    print_table(
-        (
-            *(parameter_column(name, name.replace("_", " ")) for name in name_axes(sweep)),
-            Column(
-                "best val", of_run(lambda run: write_accuracy(run.best_val_accuracy, decimals)), right=True
-            ),
-            Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy, decimals)), 3, right=True),
-            Column("test", of_run(lambda run: write_accuracy(run.test_accuracy, decimals)), 2, right=True),
-            Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
-            Column("runtime", of_run(write_marked_runtime), 1, right=True),
-            Column(scale, of_run(lambda run: sparkline(run.val_accuracies, console, low, high), ""), 8),
-            Column("state", of_run(write_state, "not begun")),
-            Column("this time", lambda cell: fates.get(cell.config.key, ""), 7),
-            Column("id", of_run(lambda run: run.short_id, ""), 4),
-        ),
-        sorted(sweep.cells, key=best_first),
+    return (
+        *(parameter_column(name, name.replace("_", " ")) for name in name_axes(sweep)),
+        Column("best val", of_run(lambda run: write_accuracy(run.best_val_accuracy, decimals)), right=True),
+        Column("last val", of_run(lambda run: write_accuracy(run.val_accuracy, decimals)), 3, right=True),
+        Column("test", of_run(lambda run: write_accuracy(run.test_accuracy, decimals)), 2, right=True),
+        Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
+        Column("runtime", of_run(write_marked_runtime), 1, right=True),
+        Column(scale, of_run(lambda run: sparkline(run.val_accuracies, console, low, high), ""), 8),
+        Column("state", of_run(write_state, _NOT_BEGUN)),
+        *more,
+        Column("id", of_run(lambda run: run.short_id, ""), 4),
     )
-    explain_marks(sweep.runs)
-    counts = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
-    device = next((run.device_name for run in sweep.runs if run.device_name), sweep.device)
-    (dataset,) = name_datasets([sweep.dataset]).values()
-    print_message(f"{dataset} on {device}: {counts}; {write_runtime(seconds)} in all")
 
 
 def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None:

@@ -34,6 +34,12 @@ def print_table(columns: Sequence[Column[Item]], items: Iterable[Item]) -> None:
     Lines that are still too long are cut, not wrapped.
     """
     console = stdout()
+    for line in lay_out(columns, items, console.width):
+        console.print(line, no_wrap=True, overflow="ellipsis")
+
+
+def lay_out(columns: Sequence[Column[Item]], items: Iterable[Item], room: int) -> list[Text]:
+    """The lines of a table, the first with the titles, without the columns for which there is no room."""
     rows = [[Text(column.title, style="bold") for column in columns]]
     for item in items:
         cells = [column.cell(item) for column in columns]
@@ -41,12 +47,14 @@ def print_table(columns: Sequence[Column[Item]], items: Iterable[Item]) -> None:
     widths = [max(row[index].cell_len for row in rows) for index in range(len(columns))]
     visible = list(range(len(columns)))
     for index in sorted(visible, key=lambda index: -columns[index].rank):
-        if columns[index].rank and sum(widths[i] + len(GAP) for i in visible) - len(GAP) > console.width:
+        if columns[index].rank and sum(widths[i] + len(GAP) for i in visible) - len(GAP) > room:
             visible.remove(index)
+    lines = []
     for row in rows:
         line = Text(GAP).join(_pad(row[index], widths[index], columns[index].right) for index in visible)
         line.rstrip()
-        console.print(line, no_wrap=True, overflow="ellipsis")
+        lines.append(line)
+    return lines
 
 
 def _pad(cell: Text, width: int, right: bool) -> Text:
