@@ -42,6 +42,9 @@ SHOWN = "shown: what plot and report take; --sweep ID chooses another"
 
 _NOT_BEGUN = "not begun"
 
+_RANKS_IN_TRAINING = {"epochs": 0, "last val": 1, "best val": 2, "runtime": 6, "test": 7}
+"""The ranks of columns that count more, or less, while a sweep is trained than at its end."""
+
 
 def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
     """Print the results of a sweep, best first, and a summary of what the command did.
@@ -84,12 +87,13 @@ def lay_out_sweep(sweep: Sweep, console: Console) -> list[Text]:
         urgent = sorted(cells, key=lambda cell: (not is_running(cell), cell.is_done))
         keys = {cell.config.key for cell in urgent[:room]}
         cells = tuple(cell for cell in cells if cell.config.key in keys)
-    width = console.width - SPARE
-    left_out = len(sweep.cells) - len(cells)
-    last = Text(
-        write_progress(sweep) + f" ({plural(left_out, 'run')} not shown)" * bool(left_out), style="dim"
-    )
-    lines = [*lay_out(_make_columns(sweep, console), cells, width), last]
+    columns = [
+        column._replace(rank=_RANKS_IN_TRAINING.get(column.title, column.rank))
+        for column in _make_columns(sweep, console)
+    ]
+    width, left_out = console.width - SPARE, len(sweep.cells) - len(cells)
+    last = Text(_count_states(sweep) + f"; {plural(left_out, 'run')} not shown" * bool(left_out), style="dim")
+    lines = [*lay_out(columns, cells, width), last]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return lines
@@ -102,8 +106,12 @@ def is_running(cell: Cell) -> bool:
 
 def write_progress(sweep: Sweep) -> str:
     """How many runs of a sweep are in which state, and on what."""
+    return f"{_name_place(sweep)}: {_count_states(sweep)}"
+
+
+def _count_states(sweep: Sweep) -> str:
     states = Counter(str(cell.run.state) if cell.run else _NOT_BEGUN for cell in sweep.cells)
-    return f"{_name_place(sweep)}: {', '.join(f'{count} {state}' for state, count in states.items())}"
+    return ", ".join(f"{count} {state}" for state, count in states.items())
 
 
 def _name_place(sweep: Sweep) -> str:
