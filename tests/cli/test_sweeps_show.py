@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from helpers.command import PATIENCE, Desk
 from helpers.fake_training import FakeTrainer, carry_out
+from helpers.fault_workers import edit_identity
 from helpers.made_up import RATES, make_cell, make_sweep
 
 from lenetcli.cli import follow
@@ -240,6 +241,17 @@ def test_a_locked_store_is_waited_for(desk, monkeypatch, capfd):
         other.execute("ROLLBACK")
         carry_out(Store.open(desk.store, write=True), RATES_OF, EPOCHS)
         assert result.result(PATIENCE).is_done
+
+
+def test_runs_of_another_machine_count_as_left_when_it_gives_no_sign_of_life(desk, monkeypatch, capfd):
+    for name in ("LOOK_SECONDS", "QUIET_SECONDS", "SILENT_SECONDS"):
+        monkeypatch.setattr(follow, name, 0.01)
+    with in_training(desk.store) as training:
+        edit_identity(desk.store, boot_id="another", machine="another", host="another")
+        store = Store.open(desk.store)
+        sweep = follow.Follower(store, store.sweep(training.id)).follow()
+        assert sweep.runs[0].state is RunState.RUNNING
+        assert capfd.readouterr().err == "fake on A fake processor: 1 running, 1 not begun\n"
 
 
 def test_a_low_terminal_shows_the_runs_in_training_first_in_the_order_of_the_sweep():

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lenetcli.cli.screen.console import GAP, Console
+from lenetcli.cli.screen.console import GAP, SPARE, Console
 from lenetcli.words import write_accuracy, write_bytes
 
 BARS_FROM = 60
@@ -20,13 +20,6 @@ BARS_FROM = 60
 
 LEAST_BAR = 10
 """The smallest width of the bar of one of several runs, in columns."""
-
-SPARE = len("^C")
-"""The columns at the end of a line that stay empty.
-
-At Ctrl-C the terminal prints ^C after the last line. In a full line that would wrap, and the next refresh
-would miss the display by a line.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

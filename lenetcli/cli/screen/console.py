@@ -24,6 +24,13 @@ SPARKS = 20
 LEAST_ROOM = 24
 """The smallest width, in cells of the terminal, in which a long value is wrapped beside its name."""
 
+SPARE = len("^C")
+"""The columns at the end of a line that stay empty.
+
+At Ctrl-C the terminal prints ^C after the last line. In a full line that would wrap, and the next refresh
+would miss the display by a line.
+"""
+
 
 class Console(rich_console.Console):
     """A console of rich that leaves the handling of closed pipes to the caller."""

@@ -9,8 +9,8 @@ from rich.progress import TaskID
 from rich.text import Text
 
 from lenetcli.analysis.estimates import Outlook
-from lenetcli.cli.screen.bars import SPARE, Bars, RunLine
-from lenetcli.cli.screen.console import Console, sparkline
+from lenetcli.cli.screen.bars import Bars, RunLine
+from lenetcli.cli.screen.console import SPARE, Console, sparkline
 from lenetcli.cli.screen.streams import open_messages
 from lenetcli.experiment.run import CurvePoint, RunState
 from lenetcli.experiment.sweep import Cell, Sweep, name_axes

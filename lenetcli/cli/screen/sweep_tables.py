@@ -6,8 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from lenetcli.cli.screen.bars import SPARE
-from lenetcli.cli.screen.console import Console, print_message, sparkline, stdout
+from lenetcli.cli.screen.console import SPARE, Console, print_message, sparkline, stdout
 from lenetcli.cli.screen.tables import (
     Column,
     explain_marks,
