@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import time
 
 import pytest
 from helpers.made_up import NOW, make_cell, make_sweep
@@ -177,6 +178,27 @@ def test_what_several_workers_load_is_told_of_once(screen):
     assert frame(screen(*loading, *loading, live=True)) == ["Loading TensorFlow ..."]
     _, *runs = frame(screen(*loading, Began(FIRST, 1, 4), *loading, live=True))
     assert runs == ["lr 0.1 epoch 1/4 getting ready"]
+
+
+def test_the_runs_in_training_share_the_time_that_is_left(screen, monkeypatch):
+    begun = [
+        Began(FIRST, 1, 4),
+        Began(SECOND, 3, 4),
+        progressed(FIRST, 1, 50, 1),
+        progressed(SECOND, 3, 50, 1),
+    ]
+    times = iter([0.0, 0.0, 10.0, 10.0])
+    later = [progressed(FIRST, 2, 50, 1), progressed(SECOND, 4, 50, 1)]
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    lines = frame(screen(*begun, *later, live=True))
+    # 25 s and 5 s of those in training, and 40 s of the third one, for two at once
+    assert [line.partition("images/s ")[2] or line for line in lines] == [
+        *("0 of 3 runs done 35 s left", "25 s left", "5.0 s left")
+    ]
+    times = iter([0.0, 0.0, 10.0, 10.0])
+    ended = Ended(THIRD, RunState.COMPLETED, Fate.TRAINED)
+    lines = frame(screen(*begun, *later, ended, live=True))
+    assert lines[0] == "1 of 3 runs done 25 s left"  # no sooner than the last of them
 
 
 def test_a_run_that_ends_takes_its_line_and_its_own_curve_along(screen):
