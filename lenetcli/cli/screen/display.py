@@ -75,7 +75,8 @@ class Display:
 
     A terminal gets moving bars, and a line for each run that has ended. If several ``jobs`` may be in
     training at once, each of these has one line below the bar of the sweep. Anything else gets a plain line
-    for each epoch as soon as that is stored, without control codes.
+    for each epoch as soon as that is stored, without control codes. ``jobs`` may be set until the first run
+    begins; ``show`` is called by one thread at a time.
     """
 
     def __init__(self, sweep: Sweep, jobs: int = 1) -> None:
@@ -84,7 +85,7 @@ class Display:
         self.console = Console(file=self._stream, highlight=False, soft_wrap=False)
         self._live = self.console.is_terminal and not self.console.is_dumb_terminal
         self._sweep = sweep
-        self._jobs = jobs
+        self.jobs = jobs
         self._cells = {cell.config.key: cell for cell in sweep.cells}
         self._names = name_cells(sweep, aligned=self._live)
         self._rows: dict[str, _Row] = {}  # the runs in training, by key, in the order in which they began
@@ -151,7 +152,7 @@ class Display:
         Each step is told of once, though several workers take it, and none beside the lines of several runs.
         """
         if self._live:
-            self._loading = "" if self._jobs > 1 and self._rows else text
+            self._loading = "" if self.jobs > 1 and self._rows else text
             self._show_waiting()
         elif text not in self._said:
             self._said.add(text)
@@ -160,7 +161,7 @@ class Display:
     def _show_waiting(self) -> None:
         """Show what is waited for: runs of other processes, or a slow step."""
         held, text = "\n".join(self._held.values()), self._loading
-        if self._jobs == 1:
+        if self.jobs == 1:
             text = held or text
         else:  # in a bar, so long a text would leave no room for the bar of the sweep
             self._bars.details = held
@@ -188,7 +189,7 @@ class Display:
         self._rows[event.key] = row
         self._outlook.remove(cell.config)
         self._held.pop(event.key, None)
-        if self._jobs == 1:
+        if self.jobs == 1:
             self._held.clear()  # nobody counts while this process trains
         self._told.pop(event.key, None)
         if event.first > 1:
@@ -197,7 +198,7 @@ class Display:
             self._loading = ""
             self._show_waiting()
             self._bars.update(self._total_bar, visible=len(self._cells) > 1)
-            if self._jobs == 1:
+            if self.jobs == 1:
                 row.bar = self._bars.add_task(f"{name}  {row.work} ...", total=None, remaining="")
             self._update()
 
@@ -242,7 +243,7 @@ class Display:
             self._ended_keys.add(event.key)
             if event.fate is not Fate.KEPT:
                 self._print_end(event, row)
-        if self._jobs == 1 or not self._rows:
+        if self.jobs == 1 or not self._rows:
             self._loading = ""
         self._show_waiting()
         self._update()
@@ -278,7 +279,7 @@ class Display:
     def _update(self) -> None:
         """Update the bar of the sweep, and the details or the lines of its runs."""
         rows = self._rows.values()
-        if self._jobs == 1:
+        if self.jobs == 1:
             self._bars.details = "\n".join(filter(None, (row.details for row in rows)))
         else:
             self._bars.lines = [row.write(self._names[key]) for key, row in self._rows.items()]
@@ -290,7 +291,7 @@ class Display:
         left = None
         if rows and len(known) == len(seconds):
             # One that ends is followed by another at once: as many share the rest as there can be.
-            sharing = max(len(rows), min(self._jobs, len(self._cells) - len(self._ended_runs)))
+            sharing = max(len(rows), min(self.jobs, len(self._cells) - len(self._ended_runs)))
             left = max(sum(known) / sharing, *known[1:])
         self._bars.update(
             self._total_bar, description=self._position(), completed=done, remaining=_write_remaining(left)
@@ -304,7 +305,7 @@ class Display:
     def _position(self) -> str:
         """How far the sweep is: the number of the only run in training, or of the runs that are done."""
         done, cells = len(self._ended_runs), len(self._cells)
-        return f"run {min(done + 1, cells)} of {cells}" if self._jobs == 1 else f"{done} of {cells} runs done"
+        return f"run {min(done + 1, cells)} of {cells}" if self.jobs == 1 else f"{done} of {cells} runs done"
 
     def _print_line(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=not self._live)
