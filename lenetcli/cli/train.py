@@ -124,6 +124,7 @@ def _run(
                 if limit is not None:
                     limit.estimate = _make_estimate(store)
                 runner = Runner(store, plan, pool, display.show, jobs=jobs, wait=wait, limit=limit)
+                display.jobs = runner.jobs
                 with stopping_on_signals(display.restore, GRACE_SECONDS) as stop:
                     result = runner.run(stop)
         except BrokenPipeError:

@@ -121,12 +121,7 @@ def make_plan(
     if store.is_missing or (recorded is not None and not recorded.is_done):
         begin()
     source = source or find(pinned.dataset, pinned.data)
-    if recorded is not None and source.sha256 != recorded.base.data:
-        names = name_datasets([recorded.dataset, (source.sha256, source.name)])
-        raise DataError(
-            f"This sweep was begun on {names[recorded.base.data]}, which cannot be had now.",
-            "Give it with --data, or begin afresh with --dataset synthetic.",
-        )
+    _check_source(source, recorded)
     notes = _resume_notes(request, pinned, find) if recorded else _begin_notes(source, request, device)
     of_recipes = (refresh(store, _lay_out(request, axes, source, device, recipe)) for recipe in RECIPES)
     sweep = next(of_recipes)
@@ -142,6 +137,16 @@ def make_plan(
         remeasure=remeasure,
         measures_alone=is_timed,
     )
+
+
+def _check_source(source: DataSource, recorded: Sweep | None) -> None:
+    """Raise ``DataError`` if the data is not that of the recorded sweep."""
+    if recorded is not None and source.sha256 != recorded.base.data:
+        names = name_datasets([recorded.dataset, (source.sha256, source.name)])
+        raise DataError(
+            f"This sweep was begun on {names[recorded.base.data]}, which cannot be had now.",
+            "Give it with --data, or begin afresh with --dataset synthetic.",
+        )
 
 
 def find_disturbed(sweep: Sweep, host: str) -> list[Config]:

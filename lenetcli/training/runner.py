@@ -10,13 +10,16 @@ from lenetcli.experiment.sweep import Cell, Sweep
 from lenetcli.machine import devices, system
 from lenetcli.store.store import Store
 from lenetcli.training import events
+from lenetcli.training.crew import Crew
 from lenetcli.training.dispatcher import LOCK_SECONDS, Dispatcher
 from lenetcli.training.events import Event, Fate, Stopped
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.jobs import Jobs, choose_jobs
+from lenetcli.training.memory import count_images
 from lenetcli.training.plan import Plan, find_disturbed, refresh
 from lenetcli.training.pool import Pool
 from lenetcli.training.time_limit import TimeLimit
+from lenetcli.training.workers.messages import Dataset
 from lenetcli.words import plural
 
 
@@ -64,7 +67,9 @@ class Runner:
         self._store, self._plan, self._pool, self._emit = store, plan, pool, emit
         self._wait, self._limit = wait, limit
         self._open = {cell.config.key: cell.config for cell in plan.open_cells}
-        self._jobs = self._choose(1 if plan.remeasure else jobs, self._open) if self._open else None
+        # Side by side is no gain where everything is measured again, alone, at the end.
+        alone = plan.remeasure or (jobs is None and plan.measures_alone)
+        self._jobs = self._choose(1 if alone else jobs, self._open) if self._open else None
         self._fates: dict[str, Fate] = {}
 
     def run(self, stop: Stop) -> Result:
@@ -77,8 +82,7 @@ class Runner:
         """
         dispatcher = Dispatcher(
             store=self._store,
-            pool=self._pool,
-            source=self._plan.source,
+            crew=Crew(self._pool, self._plan.source, self._emit, self._add_dataset),
             dataset_name=self._plan.sweep.dataset_name,
             epochs=self._plan.sweep.epochs,
             emit=self._emit,
@@ -103,12 +107,21 @@ class Runner:
             is_out_of_time=dispatcher.is_out_of_time,
         )
 
+    @property
+    def jobs(self) -> int:
+        """The number of runs that are trained side by side."""
+        return self._jobs.count if self._jobs is not None else 1
+
+    def _add_dataset(self, dataset: Dataset) -> None:
+        self._store.add_dataset(dataset.sha256, dataset.counts, dataset.validation_labels)
+
     def _choose(self, jobs: int | None, configs: Mapping[str, Config]) -> Jobs:
         source, device, request = self._plan.source, self._plan.device, self._plan.sweep.request
         assert source is not None and device is not None
-        images = source.train_images + source.validation_images + source.test_images
         gpus = devices.usable_like(device, request.device)
-        return choose_jobs(jobs, request.threads, list(configs.values()), device, images, gpus=gpus)
+        return choose_jobs(
+            jobs, request.threads, list(configs.values()), device, count_images(source), gpus=gpus
+        )
 
     def _find_lost(self, stored: Sweep) -> None:
         """Correct the fates of runs that were finished, and are not in the sweep as it is stored."""

@@ -13,9 +13,6 @@ from lenetcli.training.events import Event, Fate, Stopped
 from lenetcli.training.heartbeats import Heart
 from lenetcli.training.workers.messages import Prepared, Task, Tested
 
-LAST_PATIENCE = 0.3
-"""How long a stopped process waits for the lock of the store to record its end, in seconds."""
-
 
 class Work:
     """The work on a claimed run up to a number of epochs.
@@ -35,6 +32,11 @@ class Work:
         self._claim.checkpoint = None  # the worker has it
         self._heart = Heart(claim.beat)
         self._epoch_began = time.monotonic()
+
+    @property
+    def is_measurement(self) -> bool:
+        """Whether the run is finished, and trained again for its timings alone."""
+        return self._claim.remeasure
 
     @property
     def has_epochs_left(self) -> bool:

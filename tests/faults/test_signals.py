@@ -20,7 +20,7 @@ PHASES = (
     "one huge batch",
     "commit",
 )
-BEFORE_THE_STORE = ("looking for data", "download")
+BEFORE_THE_STORE = ("looking for data", "download", "loading TensorFlow")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ALL = [(phase, number) for phase in PHASES for number in SIGNALS]
 SHORT = [(phase, SIGNALS[at % 3]) for at, phase in enumerate(PHASES)]

@@ -170,7 +170,7 @@ def make_plan(store, rates, epochs, *, single=False, remeasure=False, seeds=(0,)
 
 
 class MortalPool(Pool):
-    """A pool of threads: an exception of a trainer that is no error ends the driver, too, as a power cut does."""
+    """A pool of threads; what a trainer raises that is no error ends the driver, too, as a power cut does."""
 
     def __init__(self, trainer):
         self.deaths = []
@@ -200,9 +200,7 @@ def in_threads(trainer=None):
     return MortalPool(trainer or FakeTrainer())
 
 
-def carry_out(
-    store, rates, epochs, trainer=None, *, wait=True, stop=None, listener=None, jobs=None, **options
-):
+def carry_out(store, rates, epochs, trainer=None, *, wait=True, stop=None, listener=None, jobs=1, **options):
     """Plan and run; returns the result."""
     plan = make_plan(store, rates, epochs, **options)
     with in_threads(trainer) as pool:

@@ -53,7 +53,7 @@ def recipes(found):
 
 def train(store, found, hook=lambda config, epoch: None):
     with in_threads(FakeTrainer(hook=hook)) as pool:
-        return Runner(store, found, pool, lambda event: None).run(lambda: False)
+        return Runner(store, found, pool, lambda event: None, jobs=1).run(lambda: False)
 
 
 def interrupt(store, *values, epochs=2, after=1, **options):

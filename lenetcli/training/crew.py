@@ -1,0 +1,151 @@
+"""The crew: the jobs of a command, each with its worker, which is replaced when it dies."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lenetcli.data.sources import DataSource
+from lenetcli.errors import RunFailedError
+from lenetcli.experiment.run import Worker
+from lenetcli.machine.devices import Device
+from lenetcli.training.deaths import describe_death, quote_last_words
+from lenetcli.training.events import Event, Loading, Noted
+from lenetcli.training.jobs import Jobs
+from lenetcli.training.pool import Pool
+from lenetcli.training.work import Work
+from lenetcli.training.workers.messages import (
+    Cancel,
+    Dataset,
+    Failed,
+    Finished,
+    Gone,
+    Handle,
+    Ready,
+    Report,
+    Setup,
+)
+
+MOST_DEATHS = 2
+"""How many workers of a job may die while they load, or in one epoch of a run."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Job:
+    """One of the jobs: a device, its worker, and the run in hand.
+
+    ``worker`` is None while that loads; ``deaths`` counts those that died meanwhile. A job ``is_leaving`` a
+    run until its worker says that it has stopped.
+    """
+
+    device: Device
+    handle: Handle
+    worker: Worker | None = None
+    work: Work | None = None
+    is_leaving: bool = False
+    deaths: int = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it can take a run."""
+        return self.worker is not None and self.work is None and not self.is_leaving
+
+    def leave(self) -> None:
+        """Stop the run in hand; the worker is free when it has said so."""
+        assert self.work is not None
+        self.handle.send(Cancel(self.work.task.number))
+        self.work, self.is_leaving = None, True
+
+
+class Crew:
+    """The jobs of a command.
+
+    ``emit`` shows what the workers load, and ``add_dataset`` records the data that one has read.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        source: DataSource | None,
+        emit: Callable[[Event], None],
+        add_dataset: Callable[[Dataset], None],
+    ) -> None:
+        self.jobs: list[Job] = []
+        self._pool, self._source = pool, source
+        self._emit, self._add_dataset = emit, add_dataset
+        self._size: Jobs | None = None
+        self._loading: set[str] = set()
+
+    def resize(self, size: Jobs) -> None:
+        """Have so many jobs with so many threads; the workers stay if they have these already."""
+        if self._size != size:
+            self.stop()
+            self._size = size
+            self.jobs = [Job(device=device, handle=self._start(device)) for device in size.devices]
+
+    def stop(self) -> None:
+        """End all workers at once; what they have reported by then can still be received."""
+        for job in self.jobs:
+            self._pool.end(job.handle)
+        self._size = None
+
+    def receive(self, seconds: float = 0.0) -> tuple[Job, Report | None] | None:
+        """What the next report is of, and the report if it concerns the run in hand, if one comes in time.
+
+        Raises:
+            LenetError: if no worker can be set up.
+        """
+        received = self._pool.receive(seconds)
+        if received is None:
+            return None
+        handle, report = received
+        for job in self.jobs:
+            if job.handle is handle:
+                return job, self._sift(job, report)
+        return self.receive()  # of a worker that was ended
+
+    def replace(self, job: Job) -> None:
+        """Start another worker in place of one that is dead."""
+        self._pool.end(job.handle)
+        job.handle, job.worker, job.work, job.is_leaving = self._start(job.device), None, None, False
+
+    def _start(self, device: Device) -> Handle:
+        assert self._size is not None and self._source is not None
+        handle = self._pool.start()
+        handle.send(Setup(self._source, device, self._size.threads))
+        return handle
+
+    def _sift(self, job: Job, report: Report) -> Report | None:
+        """The report if it concerns the run in hand; what concerns the worker alone is done."""
+        if isinstance(report, Loading):
+            if report.what not in self._loading:  # several workers load the same
+                self._loading.add(report.what)
+                self._emit(report)
+        elif isinstance(report, Ready):
+            self._add_dataset(report.dataset)
+            job.worker, job.deaths = report.worker, 0
+        elif job.work is not None:
+            return report
+        elif isinstance(report, Gone):
+            self._bury(job, report)
+        elif isinstance(report, Failed) and job.worker is None:
+            raise report.error or RunFailedError(
+                f"A worker cannot be set up: {report.note}.", "Type the same command again to try again."
+            )
+        elif isinstance(report, Finished | Failed):
+            job.is_leaving = False
+        return None
+
+    def _bury(self, job: Job, gone: Gone) -> None:
+        """Replace a worker that died without a run in hand, or do without it if that happens again."""
+        what, job.deaths = describe_death(gone), job.deaths + 1
+        if job.deaths < MOST_DEATHS:
+            self._emit(Noted(f"A worker {what}; another one takes its place.{quote_last_words(gone)}"))
+            self.replace(job)
+            return
+        self._pool.end(job.handle)
+        self.jobs.remove(job)
+        if not self.jobs:
+            raise RunFailedError(
+                f"The worker {what}, again.{quote_last_words(gone)}",
+                "Nothing stored is lost; type the same command again to try again.",
+            )
+        self._emit(Noted(f"A worker {what}, again; this goes on with fewer jobs.{quote_last_words(gone)}"))
