@@ -55,7 +55,7 @@ def rows(table):
 def test_training_says_what_it_does_line_by_line(desk):
     made, *lines = desk.trained.stderr.splitlines()
     assert made == f"This makes a new store: {desk.folder / 'lenetcli.db'}"
-    assert lines[:2] == ["Reading my digits ...", "Loading TensorFlow ..."]
+    assert lines[:2] == ["Loading TensorFlow ...", "Reading my digits ..."]
     assert lines[2].startswith("lr 0.1  epoch 1/2  train loss ")
     assert "test accuracy" not in lines[2]
     assert "test accuracy" in lines[3]

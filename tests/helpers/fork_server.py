@@ -21,10 +21,25 @@ import sys
 
 def preload():
     from lenetcli.training import pool
-    from lenetcli.training.workers.service import load_tensorflow
     from lenetcli.training.workers.thread import WorkerThread
 
-    pool.start_process = functools.partial(WorkerThread, load_tensorflow)
+    # A process of its own would load TensorFlow anew; other tests train in one.
+    pool.start_process = functools.partial(WorkerThread, load_quietly)
+    pool.Pool.warm_up = lambda _pool: None
+
+
+def load_quietly():
+    """The engine; what TensorFlow writes when it is set up goes elsewhere, as that of a process does."""
+    from lenetcli.cli.screen.streams import silence_stderr
+    from lenetcli.training.workers.service import load_tensorflow
+
+    make_trainer = load_tensorflow()
+
+    def make(*arguments):
+        with silence_stderr():
+            return make_trainer(*arguments)
+
+    return make
 
 
 def has_run_operations():
