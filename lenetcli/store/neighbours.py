@@ -48,7 +48,7 @@ def find_neighbours(connection: Connection, attempt_id: int, computer: str) -> N
     """The neighbours, now, of an attempt that the process ``computer`` computes."""
     rows = _on_machine(connection, attempt_id, computer, ATTEMPTS.c.ended_at.is_(None))
     recorder = this_process().to_json()
-    lives = {row.id: holder_is_alive(row.identity) for row in rows}
+    lives = {row.id: row.identity == recorder or holder_is_alive(row.identity) for row in rows}
     return Neighbours(
         alive={
             row.id: None if row.identity == recorder else _processor_seconds(row.computer)
