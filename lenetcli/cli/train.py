@@ -44,7 +44,7 @@ def train(
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
     limit = options.make_limit(duration, end)
     result = _run(request, (), address, limit, wait=not no_wait, remeasure=remeasure, anew=anew)
-    _conclude(result, f"lenetcli runs show {result.sweep.runs[0].short_id}")
+    _conclude(result, *(f"lenetcli runs show {run.short_id}" for run in result.sweep.runs))
 
 
 @options.with_request(*options.TRAINING)
@@ -115,18 +115,18 @@ def _run(
             lambda find: make_plan(request, axes, store, find, begin=pool.warm_up, **choices)
         )
         start = time.monotonic()
+        display = Display(plan.sweep)
+        runner = Runner(store, plan, pool, display.show, jobs=jobs, wait=wait, limit=limit)
+        display.jobs = runner.jobs
+        if limit is not None:
+            limit.estimate = _make_estimate(store, runner.threads)
         try:
             if store.is_missing:
                 console.print_message(f"This makes a new store: {store.name}")
             for note in plan.notes:
                 console.print_message(note, "bold yellow")
-            with Display(plan.sweep) as display:
-                if limit is not None:
-                    limit.estimate = _make_estimate(store)
-                runner = Runner(store, plan, pool, display.show, jobs=jobs, wait=wait, limit=limit)
-                display.jobs = runner.jobs
-                with stopping_on_signals(display.restore, GRACE_SECONDS) as stop:
-                    result = runner.run(stop)
+            with display, stopping_on_signals(display.restore, GRACE_SECONDS) as stop:
+                result = runner.run(stop)
         except BrokenPipeError:
             raise RunFailedError("Whoever read the progress has left.", RESUME) from None
     sweep_tables.print_sweep(result.sweep, result.fates, time.monotonic() - start)
@@ -138,12 +138,12 @@ def _run(
     return result
 
 
-def _make_estimate(store: "Store") -> "Callable[[Config], float | None]":
+def _make_estimate(store: "Store", threads: int | None) -> "Callable[[Config], float | None]":
     """A function that estimates the seconds of an epoch of a configuration from the runs of a store."""
     from lenetcli.analysis.estimates import estimate_seconds
 
     runs = store.runs()
-    return lambda config: estimate_seconds(config, 1, runs)
+    return lambda config: estimate_seconds(config, 1, runs, threads)
 
 
 def _conclude(result: "Result", *commands: str) -> None:

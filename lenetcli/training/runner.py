@@ -112,6 +112,11 @@ class Runner:
         """The number of runs that are trained side by side."""
         return self._jobs.count if self._jobs is not None else 1
 
+    @property
+    def threads(self) -> int | None:
+        """The threads of each of them; None if nothing is left to train."""
+        return self._jobs.threads if self._jobs is not None else None
+
     def _add_dataset(self, dataset: Dataset) -> None:
         self._store.add_dataset(dataset.sha256, dataset.counts, dataset.validation_labels)
 
@@ -170,8 +175,8 @@ class Runner:
             return
         # Recorded before anything else: a stop from here on leaves it to the next time.
         left = self._store.begin_measurements(list(beside), sweep.epochs, host)
-        runs = "1 run has times" if len(left) == 1 else f"{len(left)} runs have times"
-        self._emit(events.Noted(f"{runs} that were taken beside other runs: measured again, alone."))
+        text = "The times of 1 run were" if len(left) == 1 else f"The times of {len(left)} runs were"
+        self._emit(events.Noted(f"{text} taken beside other runs; they are taken again, alone."))
         before = {key: self._fates.get(key, Fate.KEPT) for key in left}
         self._fates |= dict.fromkeys(left, Fate.LEFT)
         configs = {key: beside[key] for key in beside if key in left}
