@@ -6,16 +6,19 @@ Ratios are what is to be read: seconds differ from machine to machine.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from lenetcli.data import sources
 from lenetcli.experiment.config import Precision
@@ -114,27 +117,48 @@ def measure_epochs(
     }
 
 
+class MemoryWatch(threading.Thread):
+    """The peak of the memory of a process and its children, shared pages counted once, in bytes."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._process = psutil.Process(pid)
+        self.peak = 0
+
+    def run(self) -> None:
+        with contextlib.suppress(psutil.Error):
+            while self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE:
+                processes = [self._process, *self._process.children(recursive=True)]
+                self.peak = max(self.peak, sum(map(self._measure, processes)))
+                time.sleep(0.05)
+
+    @staticmethod
+    def _measure(process: psutil.Process) -> int:
+        with contextlib.suppress(psutil.Error):
+            memory = process.memory_full_info()
+            return getattr(memory, "pss", memory.rss)
+        return 0
+
+
 def run_process(command: list, folder: Path) -> dict[str, float]:
     """A command from start to exit: its seconds, its peak of memory, and its first validation figure."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
+    memory = MemoryWatch(process.pid)
+    memory.start()
     first = float("nan")
     log = []
     for line in process.stderr:
         log.append(line)
         if "val accuracy" in line and first != first:
             first = time.perf_counter() - begun
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    if process.wait():
         raise RuntimeError("".join(log))
-    scale = 1 if sys.platform == "darwin" else 1024
-    return {
-        "seconds": time.perf_counter() - begun,
-        "bytes": usage.ru_maxrss * scale,
-        "first_figure": first,
-    }
+    seconds = time.perf_counter() - begun
+    memory.join()
+    return {"seconds": seconds, "bytes": memory.peak, "first_figure": first}
 
 
 def measure_processes(path: Path, filters: int, rounds: int) -> dict:

@@ -145,18 +145,20 @@ def train_lenetcli(path: str, filters: int, precision: str) -> Iterator[dict[str
 
 
 def train_recorded(path: str, filters: int, precision: str) -> Iterator[dict[str, float]]:
-    """The same as ``lenetcli train`` does it: bars on a terminal, a store on the disk, a worker thread."""
+    """The same as ``lenetcli train`` does it: bars on a terminal, a store on the disk, a worker process."""
     import pty
     import queue
+
+    import psutil
 
     from lenetcli.cli.screen.display import Display
     from lenetcli.data import sources
     from lenetcli.experiment.config import Precision, Request
     from lenetcli.store.store import Store
-    from lenetcli.training.engine.loop import Trainer
     from lenetcli.training.events import Began, Stored
-    from lenetcli.training.interrupts import run_stoppably
+    from lenetcli.training.interrupts import Stop
     from lenetcli.training.plan import make_plan
+    from lenetcli.training.pool import Pool
     from lenetcli.training.runner import Runner
 
     screen, terminal = pty.openpty()
@@ -168,15 +170,21 @@ def train_recorded(path: str, filters: int, precision: str) -> Iterator[dict[str
     asked: queue.Queue[None] = queue.Queue()
     answered: queue.Queue[dict[str, float]] = queue.Queue()
 
+    def processor_seconds() -> float:
+        """Of this process and its worker."""
+        return time.process_time() + sum(
+            sum(child.cpu_times()[:2]) for child in psutil.Process().children(recursive=True)
+        )
+
     class Watched(Display):
         def show(self, event):
             super().show(event)
             if isinstance(event, Stored):
-                whole, cpu = time.perf_counter() - self.begun, time.process_time() - self.worked
+                whole, cpu = time.perf_counter() - self.begun, processor_seconds() - self.worked
                 answered.put({"train": event.seconds, "whole": whole, "cpu": cpu})
             if isinstance(event, Began | Stored):
                 asked.get()
-                self.begun, self.worked = time.perf_counter(), time.process_time()
+                self.begun, self.worked = time.perf_counter(), processor_seconds()
 
     store = Store.open(str(Path(path).with_name("recorded.db")), write=True)
     request = Request(
@@ -197,9 +205,8 @@ def train_recorded(path: str, filters: int, precision: str) -> Iterator[dict[str
         os._exit(0)
 
     threading.Thread(target=answer, daemon=True).start()
-    with Watched(plan.sweep) as display:
-        runner = Runner(store, plan, Trainer, display.show)
-        run_stoppably(runner.run, runner.abandon)
+    with Pool() as pool, Watched(plan.sweep) as display:
+        Runner(store, plan, pool, display.show).run(Stop())
     yield {}
 
 
