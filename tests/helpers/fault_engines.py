@@ -1,0 +1,98 @@
+"""Engines for workers in other processes: fake trainers that die, hang and fail on cue."""
+
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.fake_training import FakeTrainer
+
+from lenetcli.errors import DataError
+
+LAST_WORDS = "F tensorflow/core: Check failed: ret == 0 (11 vs. 0)"
+DIVERGING = 100.0
+"""The rate at which the second epoch diverges."""
+
+SLOW = 50.0
+"""The rate at which an epoch takes a minute, unless it is told to stop."""
+
+
+class SlowTrainer(FakeTrainer):
+    def train(self, config, *arguments):
+        pause, self.pause = self.pause, 60.0 if config.lr == SLOW else self.pause
+        try:
+            yield from super().train(config, *arguments)
+        finally:
+            self.pause = pause
+
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def abort():
+    os.write(2, f"{LAST_WORDS}\n".encode())
+    os.abort()
+
+
+def leave():
+    print("I leave.", flush=True)
+    sys.exit(3)
+
+
+def hang():
+    """A step that is long, and hears nothing."""
+    time.sleep(60)
+
+
+def fail():
+    raise RuntimeError("the fake device is on fire")
+
+
+def refuse():
+    raise DataError("The fake data are damaged.", "Make them again with {}.", "lenetcli data")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Loads fake trainers, in whatever process it is sent to.
+
+    ``deeds`` has what happens in an epoch of a rate; the key ``"loading"`` has what happens while it loads.
+    Each happens ``most`` times in all, whichever process it is. ``folder`` counts them, and has the file
+    ``begun``, a line for each epoch that was begun: rate, epoch, process.
+    """
+
+    folder: Path
+    deeds: dict = field(default_factory=dict)
+    most: int = 1_000_000
+    pause: float = 0.0
+
+    def __call__(self):
+        self.do("loading")
+        return lambda *_: SlowTrainer(hook=self.begin, diverges={DIVERGING: 2}, pause=self.pause)
+
+    def begin(self, config, epoch):
+        file = os.open(self.folder / "begun", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, f"{config.lr} {epoch} {os.getpid()}\n".encode())
+        os.close(file)
+        self.do((config.lr, epoch))
+
+    def do(self, what):
+        if what not in self.deeds:
+            return
+        for number in range(self.most):
+            try:
+                os.close(os.open(self.folder / f"{what} {number}", os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                continue
+            self.deeds[what]()
+            return
+
+    @property
+    def begun(self):
+        """The epochs that were begun: rate, epoch, process."""
+        file = self.folder / "begun"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(float(rate), int(epoch), int(pid)) for rate, epoch, pid in map(str.split, lines)]
