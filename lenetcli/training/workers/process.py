@@ -19,6 +19,9 @@ LAST_LINES = 3
 LAST_BYTES = 20_000
 """How many of the last lines of a dead process are told, and in how many bytes they are looked for."""
 
+LAST_SECONDS = 5.0
+"""How long it may take to deliver what a process reported before it was killed."""
+
 
 class WorkerProcess:
     """A worker in a child process; see ``messages.Handle``."""
@@ -36,7 +39,8 @@ class WorkerProcess:
         )
         self._was_killed = False
         self._send(load_engine)
-        threading.Thread(target=self._listen, args=(deliver,), daemon=True, name="worker").start()
+        self._listener = threading.Thread(target=self._listen, args=(deliver,), daemon=True, name="worker")
+        self._listener.start()
 
     @property
     def pid(self) -> int:
@@ -48,10 +52,11 @@ class WorkerProcess:
         self._send(order)
 
     def kill(self) -> None:
-        """End the process at once: only finished epochs count, and these are recorded here."""
+        """End the process at once; what it has reported by then is delivered, and nothing later."""
         self._was_killed = True
         self._process.kill()
         self._process.wait()
+        self._listener.join(LAST_SECONDS)
 
     def _send(self, message: Order | LoadEngine) -> None:
         assert self._process.stdin is not None

@@ -56,6 +56,9 @@ class Orders:
         Raises:
             Stopped: if the orders are closed.
         """
+        # Closed while it waits, or before: the order that wakes it can be taken once only.
+        if self._is_closed:
+            raise Stopped
         order = self._queue.get()
         if self._is_closed:
             raise Stopped
