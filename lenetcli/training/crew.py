@@ -107,34 +107,7 @@ class Crew:
         self._pool.end(job.handle)
         job.handle, job.worker, job.work, job.is_leaving = self._start(job.device), None, None, False
 
-    def _start(self, device: Device) -> Handle:
-        assert self._size is not None and self._source is not None
-        handle = self._pool.start()
-        handle.send(Setup(self._source, device, self._size.threads))
-        return handle
-
-    def _sift(self, job: Job, report: Report) -> Report | None:
-        """The report if it concerns the run in hand; what concerns the worker alone is done."""
-        if isinstance(report, Loading):
-            if report.what not in self._loading:  # several workers load the same
-                self._loading.add(report.what)
-                self._emit(report)
-        elif isinstance(report, Ready):
-            self._add_dataset(report.dataset)
-            job.worker, job.deaths = report.worker, 0
-        elif job.work is not None:
-            return report
-        elif isinstance(report, Gone):
-            self._bury(job, report)
-        elif isinstance(report, Failed) and job.worker is None:
-            raise report.error or RunFailedError(
-                f"A worker cannot be set up: {report.note}.", "Type the same command again to try again."
-            )
-        elif isinstance(report, Finished | Failed):
-            job.is_leaving = False
-        return None
-
-    def _bury(self, job: Job, gone: Gone) -> None:
+    def bury(self, job: Job, gone: Gone) -> None:
         """Replace a worker that died without a run in hand, or do without it if that happens again."""
         what, job.deaths = describe_death(gone), job.deaths + 1
         if job.deaths < MOST_DEATHS:
@@ -149,3 +122,32 @@ class Crew:
                 "Nothing stored is lost; type the same command again to try again.",
             )
         self._emit(Noted(f"A worker {what}, again; this goes on with fewer jobs.{quote_last_words(gone)}"))
+
+    def _start(self, device: Device) -> Handle:
+        assert self._size is not None and self._source is not None
+        handle = self._pool.start()
+        handle.send(Setup(self._source, device, self._size.threads))
+        return handle
+
+    def _sift(self, job: Job, report: Report) -> Report | None:
+        """The report if it concerns the run in hand; what concerns the worker alone is done."""
+        if self._size is None:  # all are ended: nobody is replaced, and nothing else is to be done
+            return report if job.work is not None else None
+        if isinstance(report, Loading):
+            if report.what not in self._loading:  # several workers load the same
+                self._loading.add(report.what)
+                self._emit(report)
+        elif isinstance(report, Ready):
+            self._add_dataset(report.dataset)
+            job.worker, job.deaths = report.worker, 0
+        elif job.work is not None:
+            return report
+        elif isinstance(report, Gone):
+            self.bury(job, report)
+        elif isinstance(report, Failed) and job.worker is None:
+            raise report.error or RunFailedError(
+                f"A worker cannot be set up: {report.note}.", "Type the same command again to try again."
+            )
+        elif isinstance(report, Finished | Failed):
+            job.is_leaving = False
+        return None

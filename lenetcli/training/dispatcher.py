@@ -245,6 +245,10 @@ class Dispatcher:
 
     def _replace(self, job: Job, work: Work, gone: Gone) -> None:
         """Go on with the run of a dead worker in another, from its last epoch; give it up the second time."""
+        if work.is_complete:  # it died before it could say so
+            self._finish(job, work, RunState.COMPLETED)
+            self.crew.bury(job, gone)
+            return
         what, epoch = describe_death(gone), work.epoch
         self._deaths[work.config.key, epoch] += 1
         name, last_words = f"run {self.store.run(work.config.key).short_id}", quote_last_words(gone)

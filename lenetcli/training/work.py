@@ -21,6 +21,7 @@ class Work:
         config: the configuration of the run.
         task: what its worker is to do.
         epoch: the epoch in hand; beyond the last one if only the test accuracy is missing.
+        is_complete: whether all that was to be done is recorded.
     """
 
     def __init__(self, number: int, config: Config, claim: Claim, emit: Callable[[Event], None]) -> None:
@@ -28,6 +29,7 @@ class Work:
         self.config = config
         self.task = Task(number=number, config=config, checkpoint=claim.checkpoint, epochs=epochs)
         self.epoch = epochs.start
+        self.is_complete = False
         self._claim, self._emit = claim, emit
         self._claim.checkpoint = None  # the worker has it
         self._heart = Heart(claim.beat)
@@ -63,9 +65,11 @@ class Work:
             case Trained():
                 self._claim.record(report)
                 self.epoch = report.point.epoch + 1
+                self.is_complete = not self.has_epochs_left
                 self._emit(events.Stored(self.config.key, report.point, report.timing.train_seconds))
             case Tested():
                 self._claim.test(report.accuracy)
+                self.is_complete = True
 
     def measure_epoch(self) -> float:
         """The seconds since the epoch in hand began; the next one begins now."""
