@@ -19,13 +19,19 @@ SLOW = 50.0
 """The rate at which an epoch takes a minute, unless it is told to stop."""
 
 
+@dataclass
 class SlowTrainer(FakeTrainer):
+    """The fake trainer, slow at one rate; ``at_end`` is called when a run is finished, and nobody told."""
+
+    at_end: object = lambda rate: None
+
     def train(self, config, *arguments):
         pause, self.pause = self.pause, 60.0 if config.lr == SLOW else self.pause
         try:
             yield from super().train(config, *arguments)
         finally:
             self.pause = pause
+        self.at_end(config.lr)
 
 
 def kill():
@@ -59,7 +65,8 @@ def refuse():
 class Engine:
     """Loads fake trainers, in whatever process it is sent to.
 
-    ``deeds`` has what happens in an epoch of a rate; the key ``"loading"`` has what happens while it loads.
+    ``deeds`` has what happens in an epoch of a rate, ``"end"`` is the moment after the last one; the key
+    ``"loading"`` has what happens while it loads.
     Each happens ``most`` times in all, whichever process it is. ``folder`` counts them, and has the file
     ``begun``, a line for each epoch that was begun: rate, epoch, process.
     """
@@ -71,7 +78,12 @@ class Engine:
 
     def __call__(self):
         self.do("loading")
-        return lambda *_: SlowTrainer(hook=self.begin, diverges={DIVERGING: 2}, pause=self.pause)
+        return lambda *_: SlowTrainer(
+            hook=self.begin,
+            diverges={DIVERGING: 2},
+            pause=self.pause,
+            at_end=lambda rate: self.do((rate, "end")),
+        )
 
     def begin(self, config, epoch):
         file = os.open(self.folder / "begun", os.O_WRONLY | os.O_APPEND | os.O_CREAT)

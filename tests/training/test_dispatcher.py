@@ -1,0 +1,340 @@
+"""Runs side by side in real worker processes: each to its end, whatever happens to the workers."""
+
+import time
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+
+import psutil
+import pytest
+from helpers.fake_training import Listener, bits_after, curve_of, make_plan
+from helpers.fault_engines import LAST_WORDS, Engine, abort, kill, leave, refuse
+from helpers.made_up import BASE
+
+from lenetcli.errors import LenetError, RunFailedError
+from lenetcli.experiment.run import RunState
+from lenetcli.experiment.sweep import Axis
+from lenetcli.store.store import Store
+from lenetcli.training.events import Began, Ended, Fate, Noted, Stored
+from lenetcli.training.interrupts import Stop
+from lenetcli.training.plan import refresh
+from lenetcli.training.pool import Pool
+from lenetcli.training.runner import Runner
+from lenetcli.training.time_limit import TimeLimit
+from lenetcli.training.workers.process import WorkerProcess
+
+RATES = [0.1, 0.03, 0.01, 0.003]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(str(tmp_path / "s.db"), write=True)
+
+
+@pytest.fixture
+def listener():
+    return Listener()
+
+
+def key(rate):
+    return replace(BASE, lr=rate).key
+
+
+def carry_out(plan, store, engine, *, jobs=2, stop=None, listener=None, limit=None):
+    """Carry out a plan in worker processes; all of them are gone at the end."""
+    with Pool(partial(WorkerProcess, engine)) as pool:
+        runner = Runner(store, plan, pool, listener or Listener(), jobs=jobs, limit=limit)
+        result = runner.run(stop or Stop())
+    assert psutil.Process().children() == []
+    return result
+
+
+def train(store, rates, epochs, engine, **options):
+    return carry_out(make_plan(store, rates, epochs), store, engine, **options)
+
+
+def check_runs(store, rates, epochs):
+    """The runs are whole, with the bits of runs that nothing disturbed, and no epoch was recorded twice."""
+    for rate in rates:
+        config = replace(BASE, lr=rate)
+        run = store.run(config.key)
+        assert (run.state, run.curve) == (RunState.COMPLETED, curve_of(config, epochs))
+        assert store.checkpoint(run.key).tensors == bits_after(config, epochs)
+        timed = [timing.epoch for attempt in run.attempts for timing in attempt.timings]
+        assert timed == list(range(1, epochs + 1))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_runs_side_by_side_have_the_bits_of_runs_alone_in_the_order_of_the_command(
+    store, tmp_path, listener, jobs
+):
+    engine = Engine(folder=tmp_path, pause=0.02)
+    result = train(store, RATES, 3, engine, jobs=jobs, listener=listener)
+    assert set(result.fates.values()) == {Fate.TRAINED}
+    assert [cell.config.lr for cell in result.sweep.cells] == RATES
+    began = [event.key for event in listener.events if isinstance(event, Began)]
+    assert began == [key(rate) for rate in RATES]
+    check_runs(store, RATES, 3)
+    assert set(Counter(epoch[:2] for epoch in engine.begun).values()) == {1}
+    assert len({pid for *_, pid in engine.begun}) == jobs  # which stay from run to run
+
+
+def test_more_jobs_than_runs_start_no_worker_that_has_nothing_to_do(store, tmp_path):
+    with Pool(partial(WorkerProcess, Engine(folder=tmp_path))) as pool:
+        runner = Runner(store, make_plan(store, RATES[:2], 1), pool, Listener(), jobs=8)
+        assert runner.jobs == 2
+        runner.run(Stop())
+        assert len(psutil.Process().children()) == 2
+
+
+def test_a_finished_sweep_starts_no_worker(store, tmp_path):
+    engine = Engine(folder=tmp_path)
+    train(store, RATES[:1], 1, engine)
+
+    def start(_deliver):
+        raise AssertionError("a worker")
+
+    with Pool(start) as pool:
+        assert Runner(store, make_plan(store, RATES[:1], 1), pool, Listener()).run(Stop()).complete
+
+
+def test_times_taken_beside_other_runs_say_how_many_ran(store, tmp_path):
+    engine = Engine(folder=tmp_path, pause=0.05)
+    train(store, RATES[:3], 4, engine, jobs=3)
+    timings = [t for run in store.runs() for attempt in run.attempts for t in attempt.timings]
+    assert {timing.beside for timing in timings} <= {0, 1, 2}
+    assert 2 in {timing.beside for timing in timings}
+    assert all(timing.contended == (timing.beside > 0) for timing in timings)
+
+
+def test_one_job_at_a_time_is_beside_nothing(store, tmp_path):
+    train(store, RATES[:2], 2, Engine(folder=tmp_path), jobs=1)
+    assert {t.beside for run in store.runs() for a in run.attempts for t in a.timings} == {0}
+
+
+# Deaths
+
+
+@pytest.mark.parametrize(
+    ("deed", "words"),
+    [
+        (kill, "was ended by signal 9 (SIGKILL), as a rule because the memory of the machine was used up"),
+        (abort, "was ended by signal 6 (SIGABRT), by TensorFlow itself"),
+        (leave, "ended with exit code 3"),
+    ],
+)
+def test_the_run_of_a_dead_worker_goes_on_in_another_from_its_last_epoch(
+    store, tmp_path, listener, deed, words
+):
+    engine = Engine(folder=tmp_path, deeds={(0.1, 3): deed}, most=1)
+    result = train(store, RATES[:3], 4, engine, listener=listener)
+    assert result.complete
+    check_runs(store, RATES[:3], 4)
+    begun = Counter(epoch[:2] for epoch in engine.begun)
+    assert [epoch for epoch, times in begun.items() if times > 1] == [(0.1, 3)]
+    died, went_on = store.run(key(0.1)).attempts
+    assert died.outcome is RunState.INTERRUPTED
+    assert died.note.startswith(f"its worker {words}")
+    assert went_on.note is None
+    (note,) = listener.notes
+    assert words in note and "another one goes on with it" in note
+    assert (f"Its last words: {LAST_WORDS}" in note) == (deed is abort)
+
+
+def test_a_run_whose_workers_die_twice_in_one_epoch_has_failed_and_the_sweep_goes_on(
+    store, tmp_path, listener
+):
+    engine = Engine(folder=tmp_path, deeds={(0.1, 2): kill})
+    result = train(store, RATES, 3, engine, listener=listener)
+    assert not result.complete
+    assert [result.fates[key(rate)] for rate in RATES] == [Fate.FAILED, *[Fate.TRAINED] * 3]
+    assert "signal 9 (SIGKILL)" in result.failure and "2 times in epoch 2" in result.failure
+    run = store.run(key(0.1))
+    assert (run.state, run.epochs) == (RunState.FAILED, 1)
+    assert "signal 9 (SIGKILL)" in run.attempts[-1].note and "memory" in run.attempts[-1].note
+    check_runs(store, RATES[1:], 3)
+    assert len([epoch for epoch in engine.begun if epoch[:2] == (0.1, 2)]) == 2
+    # Typed again, it is tried again.
+    assert train(store, RATES, 3, Engine(folder=tmp_path)).complete
+    check_runs(store, RATES, 3)
+
+
+def test_deaths_in_different_epochs_are_no_failure(store, tmp_path):
+    deeds = {(0.1, epoch): kill for epoch in (1, 2, 3)}
+    assert train(store, RATES[:2], 3, Engine(folder=tmp_path, deeds=deeds, most=1)).complete
+    check_runs(store, RATES[:2], 3)
+
+
+def test_workers_that_die_while_they_load_end_a_command_of_one_job(store, tmp_path, listener):
+    engine = Engine(folder=tmp_path, deeds={"loading": abort})
+    with pytest.raises(RunFailedError, match=r"signal 6 \(SIGABRT\).*again.*Check failed"):
+        train(store, RATES, 3, engine, jobs=1, listener=listener)
+    assert "another one takes its place" in listener.notes[0]
+    assert psutil.Process().children() == []
+    assert store.runs() == []
+
+
+def test_the_jobs_that_can_be_had_go_on_without_one_whose_workers_die(store, tmp_path, listener):
+    engine = Engine(folder=tmp_path, deeds={"loading": kill}, most=3)  # the third one is the second of a job
+    assert train(store, RATES, 3, engine, listener=listener).complete
+    check_runs(store, RATES, 3)
+    assert len([note for note in listener.notes if "another one takes its place" in note]) == 2
+    assert any("goes on with fewer jobs" in note for note in listener.notes)
+
+
+def test_a_worker_that_dies_when_its_run_is_complete_loses_nothing(store, tmp_path):
+    engine = Engine(folder=tmp_path, deeds={(0.1, "end"): kill})
+    result = train(store, RATES[:3], 2, engine)
+    assert result.complete
+    assert set(result.fates.values()) == {Fate.TRAINED}
+    check_runs(store, RATES[:3], 2)
+    (attempt,) = store.run(key(0.1)).attempts
+    assert (attempt.outcome, attempt.note) == (RunState.COMPLETED, None)
+
+
+def test_data_that_cannot_be_read_are_an_error_at_once(store, tmp_path):
+    engine = Engine(folder=tmp_path, deeds={"loading": refuse})
+    with pytest.raises(LenetError, match="damaged") as error:
+        train(store, RATES, 3, engine)
+    assert error.value.exit_code == 5
+    assert psutil.Process().children() == []
+
+
+# Stops
+
+
+class Stopping(Listener):
+    """Requests a stop at the first event of a kind."""
+
+    def __init__(self, stop, kind):
+        super().__init__()
+        self.stop, self.kind = stop, kind
+
+    def __call__(self, event):
+        super().__call__(event)
+        if isinstance(event, self.kind):
+            self.stop.request(2)
+
+
+@pytest.mark.parametrize("kind", [Began, Stored, Ended])
+def test_a_stop_keeps_every_finished_epoch_and_ends_the_workers(store, tmp_path, kind):
+    stop = Stop()
+    listener = Stopping(stop, kind)
+    result = train(store, RATES, 9, Engine(folder=tmp_path, pause=0.02), stop=stop, listener=listener)
+    assert not result.complete
+    assert Fate.LEFT in result.fates.values()
+    stored = {(event.key, event.point.epoch) for event in listener.events if isinstance(event, Stored)}
+    held = {(run.key, point.epoch) for run in store.runs() for point in run.curve}
+    assert stored <= held
+    assert {run.state for run in store.runs()} <= {RunState.INTERRUPTED, RunState.COMPLETED}
+    assert train(store, RATES, 9, Engine(folder=tmp_path)).complete
+    check_runs(store, RATES, 9)
+
+
+class LateStop(Stop):
+    """A stop that is requested when it is armed, in the moment in which all workers die."""
+
+    armed = False
+
+    def __call__(self):
+        if self.armed and self.signal is None:
+            for child in psutil.Process().children():
+                child.kill()
+            time.sleep(0.3)  # until the deaths are known
+            self.request(2)
+        return super().__call__()
+
+
+@pytest.mark.parametrize("rates", [RATES[:2], RATES])
+def test_deaths_in_the_moment_of_a_stop_replace_nobody(store, tmp_path, rates):
+    stop = LateStop()
+
+    class Arms(Listener):
+        def __call__(self, event):
+            super().__call__(event)
+            stop.armed = stop.armed or isinstance(event, Stored)
+
+    plan = make_plan(store, rates, 9)
+    engine = Engine(folder=tmp_path, pause=0.05)
+    with Pool(partial(WorkerProcess, engine)) as pool:
+        listener = Arms()
+        # Of more jobs than runs can be had at once, some are loading.
+        result = Runner(store, plan, pool, listener, jobs=4).run(stop)
+    assert Fate.LEFT in result.fates.values()
+    assert listener.notes == []
+    assert {run.state for run in store.runs()} == {RunState.INTERRUPTED}
+
+
+# Time
+
+
+def test_no_epoch_is_begun_that_would_not_end_in_time(store, tmp_path):
+    """By a clock that goes on with each epoch: two jobs have time for three epochs, and not for a fourth."""
+    left = [10.0]
+    limit = TimeLimit(lambda: left[0], lambda config: 1.0)
+
+    class Clock(Listener):
+        def __call__(self, event):
+            if isinstance(event, Stored):
+                left[0] -= 3.0
+
+    engine = Engine(folder=tmp_path, pause=0.02)
+    result = train(store, RATES, 9, engine, limit=limit, listener=Clock())
+    assert result.is_out_of_time and not result.complete
+    assert len([point for run in store.runs() for point in run.curve]) in (3, 4)
+    assert {run.state for run in store.runs()} == {RunState.INTERRUPTED}
+    assert train(store, RATES, 9, Engine(folder=tmp_path)).complete
+    check_runs(store, RATES, 9)
+
+
+# Measurements
+
+
+def plan_filters(store, filters, epochs, *, measures_alone=True):
+    plan = make_plan(store, [0.1], epochs)
+    cells = tuple(replace(plan.sweep.cells[0], config=replace(BASE, filters=count)) for count in filters)
+    sweep = replace(plan.sweep, axes=(Axis("filters", tuple(filters)),), cells=cells)
+    return replace(plan, sweep=refresh(store, sweep), measures_alone=measures_alone)
+
+
+def measured(store):
+    """For each run, beside how many its counting times were taken."""
+    return [[timing.beside for _, timing in run.measurement] for run in store.runs(sort="filters")]
+
+
+def test_runs_that_were_timed_beside_others_are_measured_again_alone(store, tmp_path, listener):
+    engine = Engine(folder=tmp_path, pause=0.05)
+    result = carry_out(plan_filters(store, [4, 8, 16], 3), store, engine, listener=listener)
+    assert result.complete
+    assert set(result.fates.values()) == {Fate.TRAINED}
+    assert measured(store) == [[0, 0, 0]] * 3
+    assert any(timing.beside for run in store.runs() for a in run.attempts for timing in a.timings)
+    assert any("measured again, alone" in note for note in listener.notes)
+
+
+def test_without_that_they_stay_marked(store, tmp_path):
+    engine = Engine(folder=tmp_path, pause=0.05)
+    assert carry_out(plan_filters(store, [4, 8], 3, measures_alone=False), store, engine).complete
+    assert any(any(times) for times in measured(store))
+    assert not any(attempt.remeasure for run in store.runs() for attempt in run.attempts)
+
+
+def test_a_measurement_that_was_stopped_goes_on_when_it_is_typed_again(store, tmp_path):
+    stop = Stop()
+
+    class StopsTheMeasurement(Listener):
+        def __call__(self, event):
+            super().__call__(event)
+            again = [one for one in self.events if isinstance(one, Noted) and "measured again" in one.text]
+            if again and isinstance(event, Stored) and event.point.epoch == 2:
+                stop.request(2)
+
+    engine = Engine(folder=tmp_path, pause=0.05)
+    plan = plan_filters(store, [4, 8, 16], 3)
+    assert not carry_out(plan, store, engine, stop=stop, listener=StopsTheMeasurement()).complete
+    assert all(run.state is RunState.COMPLETED for run in store.runs())
+    result = carry_out(plan_filters(store, [4, 8, 16], 3), store, engine)
+    assert result.complete
+    assert measured(store) == [[0, 0, 0]] * 3
+    again = [t.epoch for r in store.runs() for a in r.attempts if a.remeasure for t in a.timings]
+    assert len(again) <= 9  # none twice
