@@ -5,6 +5,7 @@ It ends when its standard input ends, so that no orphan trains on when the drive
 
 import os
 import pickle
+import signal
 import threading
 from contextlib import suppress
 from typing import IO
@@ -20,6 +21,7 @@ NICENESS = 10
 def main() -> None:
     """Serve the driver at the other ends of standard input and output."""
     source, target = _take_streams()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a session of its own does not keep Ctrl-C away
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     load_engine: LoadEngine = pickle.load(source)  # noqa: S301 -- the driver started this process
