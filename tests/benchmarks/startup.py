@@ -46,9 +46,8 @@ CASES = [
 
 def fill_store(path: Path) -> None:
     """Many runs of three epochs in a store that lenetcli made."""
-    Store.open(str(path), write=True)
+    Store.open(str(path), write=True).add_dataset("d", (1, 1, 1), b"\0")
     with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO datasets VALUES ('d', 1, 1, 1, x'00')")
         known = [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
         rows = []
         for seed in range(RUNS):
