@@ -64,7 +64,7 @@ WORK = """
 import sys
 from helpers import fault_workers
 from lenetcli.machine import process
-from lenetcli.training import attempt
+from lenetcli.training import heartbeats
 
 heartbeats.DEAD_SECONDS = 1.0
 fault_workers.sweep_beside_a_twin(sys.argv[1], [0.1], int(sys.argv[3]), sys.argv[2], process.ROOT)

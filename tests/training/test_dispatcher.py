@@ -1,9 +1,10 @@
 """Runs side by side in real worker processes: each to its end, whatever happens to the workers."""
 
+import os
+import signal
 import time
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 
 import psutil
 import pytest
@@ -40,13 +41,31 @@ def key(rate):
     return replace(BASE, lr=rate).key
 
 
+class Workers:
+    """Starts worker processes, and knows those that it started."""
+
+    def __init__(self, engine):
+        self.engine, self.pids = engine, []
+
+    def __call__(self, deliver):
+        worker = WorkerProcess(self.engine, deliver)
+        self.pids.append(worker.pid)
+        return worker
+
+    @property
+    def are_gone(self):
+        return not any(map(psutil.pid_exists, self.pids))
+
+
 def carry_out(plan, store, engine, *, jobs=2, stop=None, listener=None, limit=None):
     """Carry out a plan in worker processes; all of them are gone at the end."""
-    with Pool(partial(WorkerProcess, engine)) as pool:
-        runner = Runner(store, plan, pool, listener or Listener(), jobs=jobs, limit=limit)
-        result = runner.run(stop or Stop())
-    assert psutil.Process().children() == []
-    return result
+    workers = Workers(engine)
+    try:
+        with Pool(workers) as pool:
+            runner = Runner(store, plan, pool, listener or Listener(), jobs=jobs, limit=limit)
+            return runner.run(stop or Stop())
+    finally:
+        assert workers.are_gone
 
 
 def train(store, rates, epochs, engine, **options):
@@ -80,11 +99,12 @@ def test_runs_side_by_side_have_the_bits_of_runs_alone_in_the_order_of_the_comma
 
 
 def test_more_jobs_than_runs_start_no_worker_that_has_nothing_to_do(store, tmp_path):
-    with Pool(partial(WorkerProcess, Engine(folder=tmp_path))) as pool:
+    workers = Workers(Engine(folder=tmp_path))
+    with Pool(workers) as pool:
         runner = Runner(store, make_plan(store, RATES[:2], 1), pool, Listener(), jobs=8)
         assert runner.jobs == 2
         runner.run(Stop())
-        assert len(psutil.Process().children()) == 2
+    assert len(workers.pids) == 2
 
 
 def test_a_finished_sweep_starts_no_worker(store, tmp_path):
@@ -170,7 +190,6 @@ def test_workers_that_die_while_they_load_end_a_command_of_one_job(store, tmp_pa
     with pytest.raises(RunFailedError, match=r"signal 6 \(SIGABRT\).*again.*Check failed"):
         train(store, RATES, 3, engine, jobs=1, listener=listener)
     assert "another one takes its place" in listener.notes[0]
-    assert psutil.Process().children() == []
     assert store.runs() == []
 
 
@@ -197,7 +216,6 @@ def test_data_that_cannot_be_read_are_an_error_at_once(store, tmp_path):
     with pytest.raises(LenetError, match="damaged") as error:
         train(store, RATES, 3, engine)
     assert error.value.exit_code == 5
-    assert psutil.Process().children() == []
 
 
 # Stops
@@ -232,62 +250,34 @@ def test_a_stop_keeps_every_finished_epoch_and_ends_the_workers(store, tmp_path,
 
 
 class LateStop(Stop):
-    """A stop that is requested when it is armed, in the moment in which all workers die."""
+    """A stop that is requested once an epoch is stored, in the moment in which all workers die."""
 
-    armed = False
+    def __init__(self, workers, listener):
+        super().__init__()
+        self.workers, self.listener = workers, listener
 
     def __call__(self):
-        if self.armed and self.signal is None:
-            for child in psutil.Process().children():
-                child.kill()
+        if self.signal is None and any(isinstance(event, Stored) for event in self.listener.events):
+            for pid in self.workers.pids:
+                os.kill(pid, signal.SIGKILL)
             time.sleep(0.3)  # until the deaths are known
-            self.request(2)
+            self.request(signal.SIGINT)
         return super().__call__()
 
 
 @pytest.mark.parametrize("rates", [RATES[:2], RATES])
-def test_deaths_in_the_moment_of_a_stop_replace_nobody(store, tmp_path, rates):
-    stop = LateStop()
-
-    class Arms(Listener):
-        def __call__(self, event):
-            super().__call__(event)
-            stop.armed = stop.armed or isinstance(event, Stored)
-
-    plan = make_plan(store, rates, 9)
-    engine = Engine(folder=tmp_path, pause=0.05)
-    with Pool(partial(WorkerProcess, engine)) as pool:
-        listener = Arms()
+def test_deaths_in_the_moment_of_a_stop_replace_nobody(store, tmp_path, listener, rates):
+    workers = Workers(Engine(folder=tmp_path, pause=0.05))
+    with Pool(workers) as pool:
         # Of more jobs than runs can be had at once, some are loading.
-        result = Runner(store, plan, pool, listener, jobs=4).run(stop)
+        runner = Runner(store, make_plan(store, rates, 9), pool, listener, jobs=4)
+        result = runner.run(LateStop(workers, listener))
     assert Fate.LEFT in result.fates.values()
     assert listener.notes == []
     assert {run.state for run in store.runs()} == {RunState.INTERRUPTED}
 
 
-# Time
-
-
-def test_no_epoch_is_begun_that_would_not_end_in_time(store, tmp_path):
-    """By a clock that goes on with each epoch: two jobs have time for three epochs, and not for a fourth."""
-    left = [10.0]
-    limit = TimeLimit(lambda: left[0], lambda config: 1.0)
-
-    class Clock(Listener):
-        def __call__(self, event):
-            if isinstance(event, Stored):
-                left[0] -= 3.0
-
-    engine = Engine(folder=tmp_path, pause=0.02)
-    result = train(store, RATES, 9, engine, limit=limit, listener=Clock())
-    assert result.is_out_of_time and not result.complete
-    assert len([point for run in store.runs() for point in run.curve]) in (3, 4)
-    assert {run.state for run in store.runs()} == {RunState.INTERRUPTED}
-    assert train(store, RATES, 9, Engine(folder=tmp_path)).complete
-    check_runs(store, RATES, 9)
-
-
-# Measurements
+# Time and times
 
 
 def plan_filters(store, filters, epochs, *, measures_alone=True):
@@ -295,6 +285,41 @@ def plan_filters(store, filters, epochs, *, measures_alone=True):
     cells = tuple(replace(plan.sweep.cells[0], config=replace(BASE, filters=count)) for count in filters)
     sweep = replace(plan.sweep, axes=(Axis("filters", tuple(filters)),), cells=cells)
     return replace(plan, sweep=refresh(store, sweep), measures_alone=measures_alone)
+
+
+def test_what_would_not_end_in_time_is_left_and_what_does_is_trained(store, tmp_path):
+    def estimate(config):
+        return 100.0 if config.filters == 64 else 1.0
+
+    plan = plan_filters(store, [64, 4, 8], 2, measures_alone=False)
+    engine = Engine(folder=tmp_path)
+    result = carry_out(plan, store, engine, limit=TimeLimit(lambda: 10.0, estimate))
+    assert result.is_out_of_time
+    assert [result.fates[cell.config.key] for cell in plan.sweep.cells] == [
+        Fate.LEFT,
+        Fate.TRAINED,
+        Fate.TRAINED,
+    ]
+    assert len(engine.begun) == 4
+
+
+def test_when_the_time_is_over_what_is_finished_is_kept(store, tmp_path):
+    """By a clock that each stored epoch moves: the fourth one is the last, but for those in hand."""
+    left = [10.0]
+
+    class Clock(Listener):
+        def __call__(self, event):
+            if isinstance(event, Stored):
+                left[0] -= 3.0
+
+    limit = TimeLimit(lambda: left[0])
+    engine = Engine(folder=tmp_path, pause=0.02)
+    result = train(store, RATES, 9, engine, limit=limit, listener=Clock())
+    assert result.is_out_of_time and not result.complete
+    assert 4 <= len([point for run in store.runs() for point in run.curve]) <= len(engine.begun) <= 6
+    assert {run.state for run in store.runs()} == {RunState.INTERRUPTED}
+    assert train(store, RATES, 9, Engine(folder=tmp_path)).complete
+    check_runs(store, RATES, 9)
 
 
 def measured(store):
@@ -309,7 +334,7 @@ def test_runs_that_were_timed_beside_others_are_measured_again_alone(store, tmp_
     assert set(result.fates.values()) == {Fate.TRAINED}
     assert measured(store) == [[0, 0, 0]] * 3
     assert any(timing.beside for run in store.runs() for a in run.attempts for timing in a.timings)
-    assert any("measured again, alone" in note for note in listener.notes)
+    assert any("taken again, alone" in note for note in listener.notes)
 
 
 def test_without_that_they_stay_marked(store, tmp_path):
@@ -325,7 +350,7 @@ def test_a_measurement_that_was_stopped_goes_on_when_it_is_typed_again(store, tm
     class StopsTheMeasurement(Listener):
         def __call__(self, event):
             super().__call__(event)
-            again = [one for one in self.events if isinstance(one, Noted) and "measured again" in one.text]
+            again = [one for one in self.events if isinstance(one, Noted) and "taken again" in one.text]
             if again and isinstance(event, Stored) and event.point.epoch == 2:
                 stop.request(2)
 

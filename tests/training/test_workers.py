@@ -14,7 +14,7 @@ from helpers.made_up import BASE, make_config
 from helpers.small_data import load
 from helpers.worker_contract import PATIENCE, Driver, WorkerContract, epochs_of, kinds
 
-from lenetcli.errors import DataError, StoreError
+from lenetcli.errors import DataError, RunFailedError, StoreError
 from lenetcli.experiment.run import RunState, Trained
 from lenetcli.machine.devices import choose_device
 from lenetcli.training.events import Loading
@@ -237,3 +237,15 @@ def test_a_process_that_dies_is_told_of_with_its_code_and_last_words(tmp_path, d
     driver.order(BASE, range(1, 4))  # lost
     assert driver.is_silent()
     driver.handle.kill()
+
+
+def test_a_process_that_cannot_be_started_is_one_error(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+        with pytest.raises(RunFailedError, match=r"No temporary file can be made: No such file.*Set TMPDIR"):
+            begin(WorkerProcess, tmp_path)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "missing"))
+    before = psutil.Process().num_fds()
+    with pytest.raises(RunFailedError, match="A worker cannot be started: No such file"):
+        WorkerProcess(Engine(folder=tmp_path), lambda *_: None)
+    assert psutil.Process().num_fds() == before

@@ -11,6 +11,7 @@ import threading
 from contextlib import suppress
 from typing import IO
 
+from lenetcli.errors import RunFailedError, describe_error
 from lenetcli.machine.interpreter import python_command, python_environment
 from lenetcli.machine.system import printable
 from lenetcli.training.workers.messages import Deliver, Gone, LoadEngine, Order
@@ -24,19 +25,15 @@ LAST_SECONDS = 5.0
 
 
 class WorkerProcess:
-    """A worker in a child process; see ``messages.Handle``."""
+    """A worker in a child process; see ``messages.Handle``.
+
+    Raises:
+        RunFailedError: if none can be started.
+    """
 
     def __init__(self, load_engine: LoadEngine, deliver: Deliver) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the process
-        # A session of its own: Ctrl-C in the terminal is for the driver alone, which decides what it means.
-        self._process = subprocess.Popen(
-            python_command("-m", "lenetcli.training.workers.child"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=python_environment(),
-            start_new_session=True,
-        )
+        self._log = _make_log()
+        self._process = _start(self._log)
         self._was_killed = False
         self._send(load_engine)
         self._listener = threading.Thread(target=self._listen, args=(deliver,), daemon=True, name="worker")
@@ -78,6 +75,36 @@ class WorkerProcess:
         if not self._was_killed:
             deliver(self, Gone(code, _read_last_lines(self._log)))
         self._log.close()
+
+
+def _make_log() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise RunFailedError(
+            f"No temporary file can be made: {describe_error(error)}.",
+            "Set TMPDIR to a folder that can be written to and has space left.",
+        ) from error
+
+
+def _start(log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the process, which writes to a log."""
+    try:
+        # A session of its own: Ctrl-C in the terminal is for the driver alone, which decides what it means.
+        return subprocess.Popen(
+            python_command("-m", "lenetcli.training.workers.child"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=python_environment(),
+            start_new_session=True,
+        )
+    except OSError as error:
+        log.close()
+        raise RunFailedError(
+            f"A worker cannot be started: {describe_error(error)}.",
+            "End other programs, then type the same command again.",
+        ) from error
 
 
 def _read_last_lines(log: IO[bytes]) -> str:

@@ -1,0 +1,91 @@
+"""Drivers with workers in processes of their own, and what tests do to them.
+
+``python -m helpers.fault_drivers FOLDER PAUSE WORD...`` is the command with fake data and a fake engine.
+"""
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import psutil
+from helpers.fake_training import FakeSource, make_plan
+from helpers.fault_engines import Engine
+from helpers.fault_workers import PATIENCE, Log
+
+from lenetcli.store.store import Store
+from lenetcli.training import dispatcher, pool
+from lenetcli.training.interrupts import Stop
+from lenetcli.training.pool import Pool
+from lenetcli.training.runner import Runner
+from lenetcli.training.workers.process import WorkerProcess
+
+
+def sweep_in_processes(store, rates, epochs, log, engine, jobs, deadly=False):
+    """A sweep with workers in processes; with ``deadly``, what failed with its workers is tried again."""
+    dispatcher.POLL_SECONDS = 0.1
+    held = Store.open(str(store), write=True)
+    while True:
+        plan = make_plan(held, rates, epochs)
+        with Pool(partial(WorkerProcess, engine)) as crew:
+            try:
+                result = Runner(held, plan, crew, Log(log), jobs=jobs).run(Stop())
+            except Exception:
+                if not deadly:
+                    raise
+                continue
+        if result.complete:
+            return
+        if not deadly:
+            raise SystemExit(1)
+
+
+def type_command(engine, words):
+    """The command ``lenetcli`` with these words, in this process, with fake data and a fake engine."""
+    from lenetcli.cli.app import main
+    from lenetcli.data import sources
+
+    sources.find = lambda *_arguments, **_options: FakeSource()
+    pool.start_process = partial(WorkerProcess, engine)
+    sys.argv = ["lenetcli", *words]
+    main(words)
+
+
+def wait_for(condition):
+    """Wait until something is the case."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def workers_of(pid):
+    """The worker processes of a driver; none if it is gone."""
+    try:
+        return psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def are_gone(workers):
+    """Whether these processes have ended, or nobody has buried them yet."""
+
+    def is_gone(worker):
+        try:
+            return worker.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return all(map(is_gone, workers))
+
+
+def end_soon(workers, seconds=30):
+    """Whether these processes end before any step of a minute does."""
+    end = time.monotonic() + seconds
+    while not are_gone(workers) and time.monotonic() < end:
+        time.sleep(0.02)
+    return are_gone(workers)
+
+
+if __name__ == "__main__":
+    type_command(Engine(folder=Path(sys.argv[1]), pause=float(sys.argv[2])), sys.argv[3:])
