@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.command import PATIENCE, start
-from helpers.fault_workers import LONG
+from helpers.fault_drivers import end_soon, workers_of
+from helpers.fault_workers import LONG, PATIENCE
 from helpers.small_data import write_idx
 
 from lenetcli.store.store import Store
@@ -36,18 +36,19 @@ main(sys.argv[1:])
 
 
 def run(data, store, *words, kill_after=None, kill_at=None):
-    """lenetcli, killed as soon as it has reported an epoch, or in a process of its own before a commit."""
+    """lenetcli with its workers in processes, killed when it has reported an epoch, or before a commit."""
     words = [*words, "--data", str(data), "--filters", "4", "--store", str(store)]
-    if kill_at is None:
-        process = start(words, folder=data, environment=ENVIRONMENT, stderr=subprocess.PIPE)
-    else:
-        killer = [sys.executable, "-c", KILLER, str(kill_at), *words]
-        process = subprocess.Popen(killer, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    before = ["-P", "-m", "lenetcli"] if kill_at is None else ["-c", KILLER, str(kill_at)]
+    process = subprocess.Popen(
+        [sys.executable, *before, *words], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
     lines = []
     for line in process.stderr:
         lines.append(line)
         if kill_after is not None and f"epoch {kill_after}/" in line:
+            workers = workers_of(process.pid)
             process.send_signal(signal.SIGKILL)
+            assert len(workers) == 1 and end_soon(workers)
     code = process.wait(PATIENCE)
     assert code in (0, -signal.SIGKILL), lines
     return code
