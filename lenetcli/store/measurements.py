@@ -34,17 +34,6 @@ class Progress(NamedTuple):
 
 def begin(connection: Connection, keys: Sequence[str], epochs: int, host: str) -> set[str]:
     """Begin measurements, or go on with those that were stopped; see ``Store.begin_measurements``."""
-    if left := find_left(connection, keys, epochs, host):
-        return left
-    for key in keys:
-        measurement = Measurement(key, epochs, host)
-        drop(connection, measurement)
-        connection.execute(insert(MEASUREMENTS).values(measurement._asdict()))
-    return set(keys)
-
-
-def find_left(connection: Connection, keys: Sequence[str], epochs: int, host: str) -> set[str]:
-    """The keys of runs that are left to measure, of a measurement that was stopped; see ``Store``."""
     outcomes: dict[str, str | None] = {}
     for start in range(0, len(keys), MAX_ROWS):
         in_block = MEASUREMENTS.c.key.in_(keys[start : start + MAX_ROWS])
@@ -53,7 +42,13 @@ def find_left(connection: Connection, keys: Sequence[str], epochs: int, host: st
         found = connection.execute(query.where(in_block, *on_host))
         outcomes |= {row.key: row.outcome for row in found}
     # What failed is left over by a command that has come to its end.
-    return set(outcomes) if any(one != RunState.FAILED for one in outcomes.values()) else set()
+    if any(outcome != RunState.FAILED for outcome in outcomes.values()):
+        return set(outcomes)
+    for key in keys:
+        measurement = Measurement(key, epochs, host)
+        drop(connection, measurement)
+        connection.execute(insert(MEASUREMENTS).values(measurement._asdict()))
+    return set(keys)
 
 
 def find_attempt(connection: Connection, measurement: Measurement) -> int | None:

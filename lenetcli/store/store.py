@@ -180,10 +180,6 @@ class Store:
         """
         return self._database.change(lambda c: measurements.begin(c, keys, epochs, host))
 
-    def measurements_left(self, keys: Sequence[str], epochs: int, host: str) -> set[str]:
-        """The keys of those runs that a measurement on a host was begun of, and not ended."""
-        return self._database.query(lambda c: measurements.find_left(c, keys, epochs, host))
-
     def claim(
         self,
         config: Config,

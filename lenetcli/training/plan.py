@@ -112,7 +112,7 @@ def make_plan(
     is_present = recorded is not None and recorded.base.recipe == RECIPE
     is_timed = not remeasure and measure_alone and any(PARAMETERS[axis.name].timed for axis in axes)
     is_shown = recorded is not None and recorded.is_done and not remeasure and (is_present or not anew)
-    if recorded is not None and is_shown and not (is_timed and _is_being_measured(recorded, store)):
+    if recorded is not None and is_shown and not (is_timed and find_disturbed(recorded, system.host_name())):
         if request.device != AUTO:
             devices.choose_device(request.device)  # an error, although nothing would be trained on it
         return Plan(sweep=recorded, source=source, notes=() if is_present else (CHANGED,))
@@ -150,15 +150,13 @@ def _check_source(source: DataSource, recorded: Sweep | None) -> None:
 
 
 def find_disturbed(sweep: Sweep, host: str) -> list[Config]:
-    """The configurations of finished runs whose times were taken on a host beside other runs of the store."""
+    """The configurations of finished runs whose times were taken on a host beside other runs of the store.
+
+    Those of an older recipe, which cannot be measured again, are left out.
+    """
     whole = [run for group in sweep.groups() for run in group.whole if run.state.is_finished()]
-    return [run.config for run in whole if run.was_timed_beside_others(host)]
-
-
-def _is_being_measured(sweep: Sweep, store: Store) -> bool:
-    """Whether a measurement of such runs was begun here, and stopped."""
-    keys = [config.key for config in find_disturbed(sweep, system.host_name())]
-    return bool(keys) and bool(store.measurements_left(keys, sweep.epochs, system.host_name()))
+    present = [run for run in whole if run.config.recipe == RECIPE]
+    return [run.config for run in present if run.was_timed_beside_others(host)]
 
 
 def _lay_out(

@@ -173,7 +173,6 @@ class Runner:
         beside = {config.key: config for config in find_disturbed(sweep, host)}
         if not beside:
             return
-        # Recorded before anything else: a stop from here on leaves it to the next time.
         left = self._store.begin_measurements(list(beside), sweep.epochs, host)
         text = "The times of 1 run were" if len(left) == 1 else f"The times of {len(left)} runs were"
         self._emit(events.Noted(f"{text} taken beside other runs; they are taken again, alone."))

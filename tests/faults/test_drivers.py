@@ -12,13 +12,20 @@ import sys
 import threading
 from collections import Counter
 from contextlib import closing
-from pathlib import Path
 
 import psutil
 import pytest
 from helpers.fake_training import bits_after, curve_of
 from helpers.fault_checks import check_file, check_reported, check_whole, reported
-from helpers.fault_drivers import end_soon, sweep_in_processes, wait_for, workers_of
+from helpers.fault_drivers import (
+    ENVIRONMENT,
+    end_soon,
+    sweep_in_processes,
+    type_command,
+    wait_for,
+    workers_of,
+    write_command,
+)
 from helpers.fault_engines import SLOW, Engine, hang
 from helpers.fault_workers import LONG, PATIENCE, finish, start
 
@@ -26,13 +33,6 @@ from lenetcli.experiment.run import RunState
 from lenetcli.store.store import Store
 
 RATES = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]
-TESTS = Path(__file__).parents[1]
-PLACES = [str(TESTS.parent), str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LENETCLI_")} | {
-    "PYTHONPATH": os.pathsep.join(PLACES),
-    "COLUMNS": "100",
-    "TERM": "xterm-256color",
-}
 
 
 def kill_at_random(path, log, engine, chance, epochs, most):
@@ -105,20 +105,6 @@ def test_the_workers_of_a_driver_that_is_killed_end_with_it(tmp_path, where):
     driver.kill()
     assert finish(driver) == [-signal.SIGKILL]
     assert end_soon(workers)
-
-
-def write_command(folder, words, pause):
-    return [sys.executable, "-P", "-m", "helpers.fault_drivers", str(folder), str(pause), *words]
-
-
-LEAVE = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.argv[1], sys.argv[1:])"
-
-
-def type_command(folder, *words, pause=0.0, cwd=None, leave=False, env=ENVIRONMENT, **streams):
-    """The command with a fake engine, typed in a folder."""
-    command = write_command(folder, words, pause)
-    before = [sys.executable, "-P", "-c", LEAVE] if leave else []
-    return subprocess.Popen([*before, *command], cwd=cwd or folder, env=env, **streams)
 
 
 SWEEP = ("sweep", "lr", *map(str, RATES), "--filters", "2", "--batch-size", "8", "--jobs", "2")

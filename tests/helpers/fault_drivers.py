@@ -3,6 +3,8 @@
 ``python -m helpers.fault_drivers FOLDER PAUSE WORD...`` is the command with fake data and a fake engine.
 """
 
+import os
+import subprocess
 import sys
 import time
 from functools import partial
@@ -19,6 +21,14 @@ from lenetcli.training.interrupts import Stop
 from lenetcli.training.pool import Pool
 from lenetcli.training.runner import Runner
 from lenetcli.training.workers.process import WorkerProcess
+
+TESTS = Path(__file__).parents[1]
+PLACES = [str(TESTS.parent), str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LENETCLI_")} | {
+    "PYTHONPATH": os.pathsep.join(PLACES),
+    "COLUMNS": "100",
+    "TERM": "xterm-256color",
+}
 
 
 def sweep_in_processes(store, rates, epochs, log, engine, jobs, deadly=False):
@@ -40,7 +50,7 @@ def sweep_in_processes(store, rates, epochs, log, engine, jobs, deadly=False):
             raise SystemExit(1)
 
 
-def type_command(engine, words):
+def run_command(engine, words):
     """The command ``lenetcli`` with these words, in this process, with fake data and a fake engine."""
     from lenetcli.cli.app import main
     from lenetcli.data import sources
@@ -49,6 +59,20 @@ def type_command(engine, words):
     pool.start_process = partial(WorkerProcess, engine)
     sys.argv = ["lenetcli", *words]
     main(words)
+
+
+def write_command(folder, words, pause):
+    return [sys.executable, "-P", "-m", "helpers.fault_drivers", str(folder), str(pause), *words]
+
+
+LEAVE = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def type_command(folder, *words, pause=0.0, cwd=None, leave=False, env=ENVIRONMENT, **streams):
+    """The command with a fake engine, typed in a folder."""
+    command = write_command(folder, words, pause)
+    before = [sys.executable, "-P", "-c", LEAVE] if leave else []
+    return subprocess.Popen([*before, *command], cwd=cwd or folder, env=env, **streams)
 
 
 def wait_for(condition):
@@ -88,4 +112,4 @@ def end_soon(workers, seconds=30):
 
 
 if __name__ == "__main__":
-    type_command(Engine(folder=Path(sys.argv[1]), pause=float(sys.argv[2])), sys.argv[3:])
+    run_command(Engine(folder=Path(sys.argv[1]), pause=float(sys.argv[2])), sys.argv[3:])

@@ -196,6 +196,15 @@ def test_an_older_recipe_is_not_measured_again(store, axes):
     assert recipes(again) == {RECIPE} and len(again.open_cells) == len(again.sweep.cells)
 
 
+def test_times_beside_other_runs_stay_as_they_are(store):
+    carry_out(store, [0.1, 0.01], 2, FakeTrainer(pause=0.1), base=OLD, jobs=2)
+    assert any(timing.beside for run in store.runs() for _, timing in run.measurement)
+    found = plan(store, (Axis("filters", (OLD.filters,)),))
+    assert recipes(found) == {1}
+    assert train(store, found).complete
+    assert {len(run.attempts) for run in store.runs()} == {1}
+
+
 def test_the_newer_recipe_is_found_whichever_was_asked_for_last(store):
     old = carry_out(store, [0.1, 0.01], 2, base=OLD).sweep
     request, axes = Request(epochs=2), rates(0.1, 0.01)
