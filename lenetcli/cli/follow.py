@@ -39,9 +39,8 @@ class Follower:
     def __init__(self, store: Store, sweep: Sweep) -> None:
         self._store = store
         self._sweep = sweep
-        self._signs: dict[
-            str, tuple[datetime, float]
-        ] = {}  # the last sign of life by key, and when it was new
+        # The last sign of life by the key of a run, and when it was new.
+        self._signs: dict[str, tuple[datetime, float]] = {}
         self._lock_is_noted = False
 
     def follow(self) -> Sweep:

@@ -79,7 +79,7 @@ def check_timings(path):
 
 
 def test_random_kills_of_workers_and_drivers(tmp_path):
-    """16: sweeps of several jobs on one store, of which any process is killed at any moment."""
+    """20: sweeps of several jobs on one store, of which any process is killed at any moment."""
     chance, kills, wanted = random.Random(4), Counter(), 1000 if LONG else 20
     while kills.total() < wanted:
         folder = tmp_path / str(kills.total())
