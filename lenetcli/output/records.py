@@ -60,7 +60,7 @@ def _fields(record: Attempt | Timing, *without: str) -> dict[str, Any]:
 
 def _timing_fields(timing: Timing) -> dict[str, Any]:
     unmeasured = {} if timing.is_measured else {"train_seconds": None}
-    return _fields(timing, "started_at", "ended_at", "beside") | unmeasured
+    return _fields(timing, "started_at", "ended_at") | unmeasured
 
 
 def sweep_fields(sweep: Sweep) -> dict[str, Any]:

@@ -22,26 +22,30 @@ def desk(tmp_path):
     return desk
 
 
+def stored(desk):
+    """The epochs and states of the runs of a store; none if there is no store."""
+    listed = desk.attempt("runs", "list", "--json").stdout
+    return [(run["epochs"], run["state"]) for run in json.loads(listed or "[]")]
+
+
 @pytest.mark.parametrize("words", [("train",), ("sweep", "lr", "0.1", "0.01")])
 def test_too_little_time_for_anything_leaves_everything(desk, words):
     said = desk.run(*words, *BASE, "--epochs", "2", "--for", "0.001s", code=1).stderr
     runs, epochs = ("1 run", 2) if words == ("train",) else ("2 runs", 4)
     assert f"The time is over: {runs} ({epochs} epochs)" in said
     assert f"go on with `lenetcli {' '.join(words)}" in said
-    states = desk.attempt("runs", "list", "--json").stdout
-    assert {(run["epochs"], run["state"]) for run in json.loads(states or "[]")} <= {(0, "interrupted")}
+    assert set(stored(desk)) <= {(0, "interrupted")}
 
 
 def test_what_was_trained_in_time_is_kept_and_the_command_goes_on(desk):
     """However far it gets on this machine: what is stored and what is left are the whole."""
     said = desk.run("train", *BASE, "--epochs", "100000", "--for", "5s", code=1).stderr
     left = int(re.search(r"The time is over: 1 run \(([\d,]+) epochs?\) is left", said)[1].replace(",", ""))
-    runs = desk.json("runs", "list")
-    assert sum(run["epochs"] for run in runs) + left == 100_000
-    assert {run["state"] for run in runs} <= {"interrupted"}
-    done = sum(run["epochs"] for run in runs) + 1
-    desk.run("train", *BASE, "--epochs", str(done), "--for", "1h")
-    assert [(run["epochs"], run["state"]) for run in desk.json("runs", "list")] == [(done, "completed")]
+    done = sum(epochs for epochs, _ in stored(desk))
+    assert done + left == 100_000
+    assert {state for _, state in stored(desk)} <= {"interrupted"}
+    desk.run("train", *BASE, "--epochs", str(done + 1), "--for", "1h")
+    assert stored(desk) == [(done + 1, "completed")]
 
 
 def test_jobs_change_no_bit(desk):
@@ -80,7 +84,14 @@ def test_runtimes_that_are_the_result_of_a_sweep_are_taken_again_alone(tmp_path)
     assert "alone" not in sweep_side_by_side(tmp_path, *words)[0]
 
 
-def test_runtimes_of_learning_rates_stay_as_they_are(tmp_path):
+def test_runtimes_of_learning_rates_stay_as_they_are_and_say_so(tmp_path):
     said, beside = sweep_side_by_side(tmp_path, "lr", "0.1", "0.01")
     assert "alone" not in said
     assert any(any(counts) for counts in beside)
+    assert "* taken beside 1 other run" in said
+    desk = Desk(tmp_path)
+    shown = [
+        desk.json("runs", "show", run["id"], "--store", "s.db")
+        for run in desk.json("runs", "list", "--store", "s.db")
+    ]
+    assert sorted([timing["beside"] for timing in run["timings"]] for run in shown) == sorted(beside)

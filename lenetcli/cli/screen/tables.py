@@ -9,7 +9,7 @@ from lenetcli.cli.screen.console import GAP, clean, print_message, stdout
 from lenetcli.experiment.config import RECIPE
 from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.experiment.run import Run, RunState
-from lenetcli.words import name_value, write_runtime
+from lenetcli.words import name_value, plural, write_runtime
 
 Item = TypeVar("Item")
 
@@ -86,7 +86,9 @@ def explain_marks(runs: Iterable[Run]) -> None:
     marked = [run for run in runs if run.contended]
     timings = [timing for run in marked for timing in run.timings]
     reasons = []
-    if any(timing.contended for timing in timings):
+    if beside := max((timing.beside or 0 for timing in timings), default=0):
+        reasons.append(f"taken beside {'up to ' * (beside > 1)}{plural(beside, 'other run')}")
+    if any(timing.contended and not timing.beside for timing in timings):
         reasons.append("other work used the machine, or the process was suspended")
     if any(timing.clock_set for timing in timings):
         reasons.append("the clock was set")
