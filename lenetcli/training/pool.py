@@ -1,7 +1,7 @@
 """The workers of a command: they are started, kept from run to run, and ended with it."""
 
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +18,8 @@ class Pool:
 
     def __init__(self, start: StartWorker | None = None) -> None:
         self._start = start or start_process
-        self._reports: SimpleQueue[tuple[Handle, Report]] = SimpleQueue()
+        # Not a ``SimpleQueue``, whose ``get`` waits for ever if a handler of a signal outlasts its timeout.
+        self._reports: Queue[tuple[Handle, Report]] = Queue()
         self._handles: list[Handle] = []
         self._spare: list[Handle] = []  # that load already, and have no setup yet
 

@@ -18,7 +18,7 @@ from lenetcli.errors import DataError, RunFailedError, StoreError
 from lenetcli.experiment.run import RunState, Trained
 from lenetcli.machine.devices import choose_device
 from lenetcli.training.events import Loading
-from lenetcli.training.pool import start_process
+from lenetcli.training.pool import Pool, start_process
 from lenetcli.training.workers.messages import Failed, Finished, Gone, GoOn, Prepared, Ready, Setup, Task
 from lenetcli.training.workers.process import WorkerProcess
 from lenetcli.training.workers.thread import WorkerThread
@@ -249,3 +249,23 @@ def test_a_process_that_cannot_be_started_is_one_error(tmp_path, monkeypatch):
     with pytest.raises(RunFailedError, match="A worker cannot be started: No such file"):
         WorkerProcess(Engine(folder=tmp_path), lambda *_: None)
     assert psutil.Process().num_fds() == before
+
+
+def test_a_signal_does_not_prolong_the_wait_for_a_report():
+    """Its handler outlasts the wait; should that hang, the second signal ends it."""
+    calls = []
+
+    def handle(*_):
+        calls.append(time.monotonic())
+        assert len(calls) == 1
+        time.sleep(0.3)
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05, PATIENCE)
+        with Pool(lambda deliver: None) as pool:
+            assert pool.receive(0.2) is None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(calls) == 1
