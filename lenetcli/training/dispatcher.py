@@ -27,7 +27,7 @@ POLL_SECONDS = 0.5
 """The interval at which cells of other processes are tried again."""
 
 TICK_SECONDS = 0.1
-"""How long reports are waited for before anything else is looked at, such as a request to stop."""
+"""How long reports are waited for, or treated, before anything else is looked at, as a request to stop."""
 
 LAST_PATIENCE = 0.3
 """How long a stopped process waits for the lock of the store to record its end, in seconds."""
@@ -157,12 +157,14 @@ class Dispatcher:
     # Reports
 
     def _listen(self) -> None:
-        """Wait for a report for a moment, and treat it and those behind it; give signs of life."""
-        seconds = TICK_SECONDS
+        """Wait for a report for a moment, and treat it and those that come meanwhile; give signs of life."""
+        seconds, end = TICK_SECONDS, time.monotonic() + TICK_SECONDS
         while received := self.crew.receive(seconds):
             job, report = received
             if report is not None:
                 self._guard(job, lambda job=job, report=report: self._treat(job, report))  # type: ignore[misc]
+            if time.monotonic() > end:  # several workers can report as fast as it is recorded
+                break
             seconds = 0.0
         for job in self.crew.jobs:
             if job.work is not None:

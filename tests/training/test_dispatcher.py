@@ -249,6 +249,13 @@ def test_a_stop_keeps_every_finished_epoch_and_ends_the_workers(store, tmp_path,
     check_runs(store, RATES, 9)
 
 
+def test_a_stop_is_heard_while_workers_report_as_fast_as_it_is_recorded(store, tmp_path):
+    stop, engine = Stop(), Engine(folder=tmp_path)
+    result = train(store, RATES, 250, engine, jobs=4, stop=stop, listener=Stopping(stop, Stored))
+    assert set(result.fates.values()) == {Fate.LEFT}
+    assert all(run.state is RunState.INTERRUPTED for run in store.runs())
+
+
 class LateStop(Stop):
     """A stop that is requested once an epoch is stored, in the moment in which all workers die."""
 
