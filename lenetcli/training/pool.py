@@ -42,9 +42,10 @@ class Pool:
         return self._spare.pop() if self._spare else self._add()
 
     def end(self, handle: Handle) -> None:
-        """End a worker at once."""
-        self._handles.remove(handle)
-        handle.kill()
+        """End a worker at once, unless it is ended already."""
+        if handle in self._handles:
+            self._handles.remove(handle)
+            handle.kill()
 
     def receive(self, seconds: float = 0.0) -> tuple[Handle, Report] | None:
         """The next report with its worker, if one comes in time."""

@@ -193,6 +193,20 @@ def test_workers_that_die_while_they_load_end_a_command_of_one_job(store, tmp_pa
     assert store.runs() == []
 
 
+def test_a_worker_that_cannot_be_replaced_ends_the_command_with_that_error(store, tmp_path):
+    workers = Workers(Engine(folder=tmp_path, deeds={(0.1, 2): kill}))
+
+    def start(deliver):
+        if len(workers.pids) == 2:
+            raise RunFailedError("A worker cannot be started: it is full.", "Make room.")
+        return workers(deliver)
+
+    with Pool(start) as pool, pytest.raises(RunFailedError, match="it is full"):
+        Runner(store, make_plan(store, RATES, 9), pool, Listener(), jobs=2).run(Stop())
+    assert workers.are_gone
+    assert RunState.RUNNING not in {run.state for run in store.runs()}
+
+
 def test_the_jobs_that_can_be_had_go_on_without_one_whose_workers_die(store, tmp_path, listener):
     engine = Engine(folder=tmp_path, deeds={"loading": kill}, most=3)  # the third one is the second of a job
     assert train(store, RATES, 3, engine, listener=listener).complete
