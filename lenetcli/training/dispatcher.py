@@ -177,9 +177,13 @@ class Dispatcher:
         except LostClaimError:
             assert job.work is not None
             config = job.work.config
-            self._watch.lose(config.key)
             job.leave()
-            self._return(config)
+            self._lose(config)
+
+    def _lose(self, config: Config) -> None:
+        """Note that another process has taken a run over."""
+        self._watch.lose(config.key)
+        self._return(config)
 
     def _return(self, config: Config) -> None:
         """Leave a run, which is tried again."""
@@ -227,9 +231,13 @@ class Dispatcher:
         if work.is_measurement and outcome is RunState.DIVERGED:
             self._fail(job, work, "the loss is not finite")
             return
-        fate = work.finish(outcome)
         job.work, self._poll_at = None, 0.0
         key = work.config.key
+        try:
+            fate = work.finish(outcome)
+        except LostClaimError:  # its worker is free already
+            self._lose(work.config)
+            return
         if difference := work.find_difference():
             text, is_excused = difference
             name = f"Run {self.store.run(key).short_id}"

@@ -370,6 +370,19 @@ def test_a_lost_claim_is_left_quietly_and_its_bits_do_no_harm(store):
     assert [attempt.outcome for attempt in run.attempts] == [RunState.INTERRUPTED, RunState.COMPLETED]
 
 
+def test_a_claim_that_was_lost_before_the_run_diverged_leaves_the_worker_free(store, limit):
+    def lose(_config, epoch):
+        if epoch == 2:
+            edit_identity(store.name, pid=NOBODY)
+            carry_out(Store.open(store.name), [0.1], 3)
+
+    trainer = FakeTrainer(hook=lose, diverges={0.1: 2})
+    result = carry_out(store, [0.1, 0.01], 3, trainer, stop=limit)
+    assert not limit()
+    assert result.fates == {config(0.1).key: Fate.ELSEWHERE, config(0.01).key: Fate.TRAINED}
+    is_whole(store, 0.1, 3)
+
+
 def test_a_heartbeat_finds_out_in_the_middle_of_an_epoch_that_the_claim_is_lost(store, monkeypatch, limit):
     monkeypatch.setattr(heartbeats, "HEARTBEAT_SECONDS", 0.02)
     taken = []
