@@ -287,7 +287,9 @@ class Dispatcher:
                 with suppress(StoreError, Stopped):
                     job.work.record(report)
         for job in self.crew.jobs:
-            if job.work is not None:
+            if keep_last and job.work is not None and job.work.is_complete:  # its worker cannot say so now
+                self._finish(job, job.work, RunState.COMPLETED)
+            elif job.work is not None:
                 job.work.give_up(RunState.INTERRUPTED, patience=LAST_PATIENCE)
 
     def wait_for_lock(self, error: StoreBusyError, seconds: float) -> None:

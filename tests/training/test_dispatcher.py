@@ -9,7 +9,7 @@ from dataclasses import replace
 import psutil
 import pytest
 from helpers.fake_training import Listener, bits_after, curve_of, make_plan
-from helpers.fault_engines import LAST_WORDS, Engine, abort, kill, leave, refuse
+from helpers.fault_engines import LAST_WORDS, Engine, abort, hang, kill, leave, refuse
 from helpers.made_up import BASE
 
 from lenetcli.errors import LenetError, RunFailedError
@@ -268,6 +268,24 @@ def test_a_stop_is_heard_while_workers_report_as_fast_as_it_is_recorded(store, t
     result = train(store, RATES, 250, engine, jobs=4, stop=stop, listener=Stopping(stop, Stored))
     assert set(result.fates.values()) == {Fate.LEFT}
     assert all(run.state is RunState.INTERRUPTED for run in store.runs())
+
+
+def test_a_run_whose_last_epoch_is_stored_when_a_stop_comes_counts_as_trained(store, tmp_path):
+    stop = Stop()
+
+    class AtTheEnd(Listener):
+        def __call__(self, event):
+            super().__call__(event)
+            if isinstance(event, Stored) and event.point.epoch == 2:
+                stop.request(2)
+
+    listener = AtTheEnd()
+    engine = Engine(folder=tmp_path, deeds={(0.1, "end"): hang})
+    result = train(store, RATES[:1], 2, engine, jobs=1, stop=stop, listener=listener)
+    assert result.complete
+    assert set(result.fates.values()) == {Fate.TRAINED}
+    assert listener.events[-1] == Ended(key(0.1), RunState.COMPLETED, Fate.TRAINED)
+    check_runs(store, RATES[:1], 2)
 
 
 class LateStop(Stop):
