@@ -173,14 +173,15 @@ class Runner:
         beside = {config.key: config for config in find_disturbed(sweep, host)}
         if not beside:
             return
-        left = self._store.begin_measurements(list(beside), sweep.epochs, host)
-        text = "The times of 1 run were" if len(left) == 1 else f"The times of {len(left)} runs were"
+        begun = self._store.begin_measurements(list(beside), sweep.epochs, host)
+        if rest := [key for key in beside if key not in begun]:  # trained since a measurement was stopped
+            self._store.begin_measurements(rest, sweep.epochs, host)
+        text = "The times of 1 run were" if len(beside) == 1 else f"The times of {len(beside)} runs were"
         self._emit(events.Noted(f"{text} taken beside other runs; they are taken again, alone."))
-        before = {key: self._fates.get(key, Fate.KEPT) for key in left}
-        self._fates |= dict.fromkeys(left, Fate.LEFT)
-        configs = {key: beside[key] for key in beside if key in left}
-        dispatcher.open(self._choose(1, configs))
-        dispatcher.train(configs.values(), remeasure=True)
+        before = {key: self._fates.get(key, Fate.KEPT) for key in beside}
+        self._fates |= dict.fromkeys(beside, Fate.LEFT)
+        dispatcher.open(self._choose(1, beside))
+        dispatcher.train(beside.values(), remeasure=True)
         for key, fate in before.items():  # what was trained was measured again as a part of that
             if self._fates[key] in (Fate.MEASURED, Fate.KEPT) and fate is not Fate.KEPT:
                 self._fates[key] = fate

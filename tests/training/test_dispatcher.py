@@ -16,7 +16,7 @@ from lenetcli.errors import LenetError, RunFailedError
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Axis
 from lenetcli.store.store import Store
-from lenetcli.training.events import Began, Ended, Fate, Noted, Stored
+from lenetcli.training.events import Began, Ended, Fate, Stored
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import refresh
 from lenetcli.training.pool import Pool
@@ -383,22 +383,28 @@ def test_without_that_they_stay_marked(store, tmp_path):
     assert not any(attempt.remeasure for run in store.runs() for attempt in run.attempts)
 
 
-def test_a_measurement_that_was_stopped_goes_on_when_it_is_typed_again(store, tmp_path):
-    stop = Stop()
+class StopsTheMeasurement(Listener):
+    """Requests a stop when two epochs of a run are measured again."""
 
-    class StopsTheMeasurement(Listener):
-        def __call__(self, event):
-            super().__call__(event)
-            again = [one for one in self.events if isinstance(one, Noted) and "taken again" in one.text]
-            if again and isinstance(event, Stored) and event.point.epoch == 2:
-                stop.request(2)
+    def __init__(self, stop):
+        super().__init__()
+        self.stop = stop
 
+    def __call__(self, event):
+        super().__call__(event)
+        again = any("taken again" in note for note in self.notes)
+        if again and isinstance(event, Stored) and event.point.epoch == 2:
+            self.stop.request(2)
+
+
+@pytest.mark.parametrize("more", [[], [32, 64]])
+def test_a_measurement_that_was_stopped_goes_on_with_what_was_trained_since(store, tmp_path, more):
+    stop, filters = Stop(), [4, 8, 16]
     engine = Engine(folder=tmp_path, pause=0.05)
-    plan = plan_filters(store, [4, 8, 16], 3)
-    assert not carry_out(plan, store, engine, stop=stop, listener=StopsTheMeasurement()).complete
+    plan = plan_filters(store, filters, 3)
+    assert not carry_out(plan, store, engine, stop=stop, listener=StopsTheMeasurement(stop)).complete
     assert all(run.state is RunState.COMPLETED for run in store.runs())
-    result = carry_out(plan_filters(store, [4, 8, 16], 3), store, engine)
-    assert result.complete
-    assert measured(store) == [[0, 0, 0]] * 3
+    assert carry_out(plan_filters(store, filters + more, 3), store, engine).complete
+    assert measured(store) == [[0, 0, 0]] * len(filters + more)
     again = [t.epoch for r in store.runs() for a in r.attempts if a.remeasure for t in a.timings]
-    assert len(again) <= 9  # none twice
+    assert len(again) <= 3 * len(filters + more)  # none twice
