@@ -177,10 +177,13 @@ def _conclude(result: "Result", *commands: str) -> None:
 
 
 def _write_left(result: "Result") -> str:
-    """The runs that a command has left over, and their epochs, in words with a verb."""
+    """What a command has left over, in words with a verb: runs with their epochs, and times to take again."""
     from lenetcli.training.events import Fate
 
-    cells = [cell for cell in result.sweep.cells if result.fates[cell.config.key] is Fate.LEFT]
-    epochs = sum(result.sweep.epochs - (cell.run.epochs if cell.run else 0) for cell in cells)
-    verb = "is" if len(cells) == 1 else "are"
-    return f"{plural(len(cells), 'run')} ({plural(epochs, 'epoch')}) {verb}"
+    left = [cell for cell in result.sweep.cells if result.fates[cell.config.key] is Fate.LEFT]
+    open_cells = [cell for cell in left if not cell.is_done]
+    epochs = sum(result.sweep.epochs - (cell.run.epochs if cell.run else 0) for cell in open_cells)
+    timed = len(left) - len(open_cells)
+    parts = [f"{plural(len(open_cells), 'run')} ({plural(epochs, 'epoch')})"] * bool(open_cells)
+    parts += [f"the times of {plural(timed, 'run')}"] * bool(timed)
+    return f"{join_words(parts)} {'are' if timed or len(open_cells) > 1 else 'is'}"

@@ -95,3 +95,11 @@ def test_runtimes_of_learning_rates_stay_as_they_are_and_say_so(tmp_path):
         for run in desk.json("runs", "list", "--store", "s.db")
     ]
     assert sorted([timing["beside"] for timing in run["timings"]] for run in shown) == sorted(beside)
+
+
+def test_times_that_are_left_to_take_again_are_said_to_be_left(desk):
+    words = ("train", *BASE, "--epochs", "2")
+    desk.run(*words)
+    said = desk.run(*words, "--remeasure", "--for", "0.001s", code=1).stderr
+    assert "The time is over: the times of 1 run are left." in said
+    desk.run(*words, "--remeasure")
