@@ -30,8 +30,10 @@ def show_left(
 
     store = Store.open(address, missing_ok=True)
     requests = [(replace(request, device=device), axes) for axes, device in grids]
-    plans = find_stoppably(lambda find: [make_plan(*one, store, find, anew=anew) for one in requests])
-    _show(plans, list(_split(plans, request, jobs)), store.runs(), remeasure=remeasure)
+    plans = find_stoppably(
+        lambda find: [make_plan(*one, store, find, anew=anew, measure_alone=remeasure) for one in requests]
+    )
+    _show(plans, list(_split(plans, request, jobs)), store.runs())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,14 @@ def _split(plans: "Sequence[Plan]", request: Request, requested: int | None) -> 
         gpus = usable_like(plan.device, plan.sweep.request.device)
         jobs, alone = (
             choose_jobs(count, request.threads, configs, plan.device, images, gpus=gpus)
-            for count in (requested, 1)
+            for count in (plan.ask_jobs(requested), 1)
         )
-        measured = plan.sweep.parameter == "filters" and jobs.count > 1
+        measured = plan.measures_alone and jobs.count > 1
         again = tuple((config, epochs) for config, missing in left if measured and missing == epochs)
         yield _Part(left, jobs, again, alone)
 
 
-def _show(plans: "Sequence[Plan]", parts: Sequence[_Part], runs: "Sequence[Run]", *, remeasure: bool) -> None:
+def _show(plans: "Sequence[Plan]", parts: Sequence[_Part], runs: "Sequence[Run]") -> None:
     """Print the runs that are left to train, each once, with their estimated training times."""
     from lenetcli.analysis.estimates import estimate_seconds, estimate_total
     from lenetcli.cli.screen import console, sweep_tables
@@ -99,7 +101,7 @@ def _show(plans: "Sequence[Plan]", parts: Sequence[_Part], runs: "Sequence[Run]"
         return
     console.print_message(f"{count}, about {write_duration(sum(known))} of training.")
     again = [(part, estimate_total(part.again, runs, 1, part.alone.threads)) for part in parts if part.again]
-    if again and remeasure:
+    if again:
         number = sum(len(part.again) for part, _ in again)
         text = f"{plural(number, 'run')} may then be measured again, alone"
         console.print_message(f"{text}: about {write_duration(sum(time or 0 for _, time in again))} more.")

@@ -79,6 +79,11 @@ class Plan:
         """The cells to train: those that are not done, or all of them to ``remeasure``."""
         return tuple(cell for cell in self.sweep.cells if self.remeasure or not cell.is_done)
 
+    def ask_jobs(self, requested: int | None) -> int | None:
+        """The number of jobs to ``choose_jobs`` with, of a number that was requested, if any."""
+        # Side by side is no gain where everything is measured again, alone, at the end.
+        return 1 if self.remeasure or (requested is None and self.measures_alone) else requested
+
 
 def make_plan(
     request: Request,

@@ -67,9 +67,7 @@ class Runner:
         self._store, self._plan, self._pool, self._emit = store, plan, pool, emit
         self._wait, self._limit = wait, limit
         self._open = {cell.config.key: cell.config for cell in plan.open_cells}
-        # Side by side is no gain where everything is measured again, alone, at the end.
-        alone = plan.remeasure or (jobs is None and plan.measures_alone)
-        self._jobs = self._choose(1 if alone else jobs, self._open) if self._open else None
+        self._jobs = self._choose(plan.ask_jobs(jobs), self._open) if self._open else None
         self._fates: dict[str, Fate] = {}
 
     def run(self, stop: Stop) -> Result:

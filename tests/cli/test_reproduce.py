@@ -217,6 +217,25 @@ def test_a_dry_run_tells_what_is_measured_again_alone(folder):
         assert "measured again" not in lenetcli(folder, *words, *choice).stderr
 
 
+EIGHT_CORES = """
+from lenetcli.cli import app
+from lenetcli.machine import limits
+limits.usable_cores = lambda: 8
+app.main()
+"""
+
+
+def test_a_dry_run_counts_on_the_jobs_that_the_sweeps_will_have(folder):
+    """Those over filters have one job at a time: they are timed."""
+    timed = ("train", "--epochs", "1", "--device", "cpu", "--seed", "3", "--store", "timed.db")
+    assert lenetcli(folder, *timed).returncode == 0
+    words = ("reproduce", "--dry-run", "--seed", "4", "--store", "timed.db")
+    said = lenetcli(folder, *words, code=EIGHT_CORES).stderr
+    assert "7 runs, 2 at a time, about " in said  # those over rates
+    assert "measured again" not in said
+    assert "2 at a time" in lenetcli(folder, *words, "--no-remeasure", code=EIGHT_CORES).stderr
+
+
 def test_a_failing_part_ends_the_whole_with_its_code(folder, tmp_path):
     write_idx(tmp_path / "my digits", 240, 60)
     done = lenetcli(tmp_path, "reproduce", "--store", str(tmp_path / "nowhere" / "lenetcli.db"))
