@@ -166,7 +166,7 @@ def _conclude(result: "Result", *commands: str) -> None:
     if result.is_out_of_time and not result.complete:
         raise RunFailedError(
             f"The time is over: {_write_left(result)} left.",
-            f"What was finished is kept; go on with `{shlex.join(['lenetcli', *sys.argv[1:]])}`.",
+            f"What was finished is kept; go on with `{write_again(sys.argv[1:])}`.",
         )
     if not result.complete:
         left = sum(fate is Fate.LEFT for fate in result.fates.values())
@@ -174,6 +174,19 @@ def _conclude(result: "Result", *commands: str) -> None:
         raise RunFailedError(f"{plural(left, 'run')} left to other processes.", advice)
     text = ", ".join(command + options.name_store() for command in commands)
     console.print_message(f"Next: {text}", "dim")
+
+
+def write_again(words: Sequence[str]) -> str:
+    """The command of these words, to go on with: without an end on a date, which has passed by then."""
+    again, is_end = ["lenetcli"], False
+    for word in words:
+        option, _, value = word.partition("=")
+        if is_end and "-" in word:
+            again.pop()
+        elif option != "--until" or "-" not in value:
+            again.append(word)
+        is_end = word == "--until"
+    return shlex.join(again)
 
 
 def _write_left(result: "Result") -> str:

@@ -9,6 +9,7 @@ from helpers.command import PATIENCE, Desk
 from helpers.fault_drivers import type_command
 from helpers.small_data import write_idx
 
+from lenetcli.cli.train import write_again
 from lenetcli.store.store import Store
 
 BASE = ("--filters", "2", "--batch-size", "20")
@@ -35,6 +36,19 @@ def test_too_little_time_for_anything_leaves_everything(desk, words):
     assert f"The time is over: {runs} ({epochs} epochs)" in said
     assert f"go on with `lenetcli {' '.join(words)}" in said
     assert set(stored(desk)) <= {(0, "interrupted")}
+
+
+@pytest.mark.parametrize(
+    ("typed", "again"),
+    [
+        ("train --until 8:00 --lr 0.1", "train --until 8:00 --lr 0.1"),
+        ("train --until 2026-11-28T08:00 --lr 0.1", "train --lr 0.1"),
+        ("train --until=2026-11-28T08:00 --lr 0.1", "train --lr 0.1"),
+        ("sweep lr 0.1 --store my-runs.db --until=8:00", "sweep lr 0.1 --store my-runs.db --until=8:00"),
+    ],
+)
+def test_the_command_that_goes_on_has_no_end_that_will_have_passed(typed, again):
+    assert write_again(typed.split()) == f"lenetcli {again}"
 
 
 def test_what_was_trained_in_time_is_kept_and_the_command_goes_on(desk):
