@@ -288,7 +288,8 @@ class Dispatcher:
                     job.work.record(report)
         for job in self.crew.jobs:
             if keep_last and job.work is not None and job.work.is_complete:  # its worker cannot say so now
-                self._finish(job, job.work, RunState.COMPLETED)
+                with suppress(StoreError, Stopped):
+                    self._finish(job, job.work, RunState.COMPLETED)
             elif job.work is not None:
                 job.work.give_up(RunState.INTERRUPTED, patience=LAST_PATIENCE)
 

@@ -1,9 +1,11 @@
 """The places where a worker lives, under one contract, and what each does when it ends."""
 
+import gc
 import os
 import signal
 import threading
 import time
+import warnings
 from functools import partial
 
 import psutil
@@ -269,3 +271,19 @@ def test_a_signal_does_not_prolong_the_wait_for_a_report():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert len(calls) == 1
+
+
+def test_a_dead_process_leaves_no_open_pipes_and_no_order_that_somebody_complains_of(tmp_path, monkeypatch):
+    complaints = []
+    monkeypatch.setattr("sys.unraisablehook", complaints.append)
+    before = psutil.Process().num_fds()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        driver = begin(WorkerProcess, tmp_path, deeds={"loading": kill})
+        driver.collect(Gone)
+        driver.order(BASE, range(1, 4))
+        driver.handle.kill()
+        assert psutil.Process().num_fds() == before
+        del driver
+        gc.collect()
+    assert complaints == []

@@ -51,12 +51,17 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the process at once; what it has reported by then is delivered, and nothing later."""
         self._was_killed = True
+        assert self._process.stdin is not None
         self._process.kill()
         self._process.wait()
+        with suppress(OSError):  # an order that it has not read is lost
+            self._process.stdin.close()
         self._listener.join(LAST_SECONDS)
 
     def _send(self, message: Order | LoadEngine) -> None:
         assert self._process.stdin is not None
+        if self._process.stdin.closed:
+            return
         with suppress(OSError):  # it is gone: the thread that listens tells so
             pickle.dump(message, self._process.stdin)
             self._process.stdin.flush()
@@ -74,6 +79,7 @@ class WorkerProcess:
         code = self._process.wait()
         if not self._was_killed:
             deliver(self, Gone(code, _read_last_lines(self._log)))
+        self._process.stdout.close()
         self._log.close()
 
 
