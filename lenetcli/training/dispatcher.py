@@ -172,18 +172,15 @@ class Dispatcher:
 
     def _guard(self, job: Job, action: Callable[[], None]) -> None:
         """Do something for the run of a job, which leaves it if another process has taken it over."""
+        assert job.work is not None
+        config = job.work.config
         try:
             action()
         except LostClaimError:
-            assert job.work is not None
-            config = job.work.config
-            job.leave()
-            self._lose(config)
-
-    def _lose(self, config: Config) -> None:
-        """Note that another process has taken a run over."""
-        self._watch.lose(config.key)
-        self._return(config)
+            self._watch.lose(config.key)
+            if job.work is not None:  # else its worker is free already
+                job.leave()
+            self._return(config)
 
     def _return(self, config: Config) -> None:
         """Leave a run, which is tried again."""
@@ -232,12 +229,7 @@ class Dispatcher:
             self._fail(job, work, "the loss is not finite")
             return
         job.work, self._poll_at = None, 0.0
-        key = work.config.key
-        try:
-            fate = work.finish(outcome)
-        except LostClaimError:  # its worker is free already
-            self._lose(work.config)
-            return
+        key, fate = work.config.key, work.finish(outcome)
         if difference := work.find_difference():
             text, is_excused = difference
             name = f"Run {self.store.run(key).short_id}"
@@ -264,8 +256,7 @@ class Dispatcher:
         name, last_words = f"run {self.store.run(work.config.key).short_id}", quote_last_words(gone)
         self.crew.replace(job)
         if self._deaths[work.config.key, epoch] < MOST_DEATHS:
-            text = f"The worker of {name} {what}; another one goes on with it.{last_words}"
-            self.emit(events.Noted(text))
+            self.emit(events.Noted(f"The worker of {name} {what}; another one goes on with it.{last_words}"))
             work.give_up(RunState.INTERRUPTED, f"its worker {what}")
             self._return(work.config)
         else:
@@ -293,12 +284,9 @@ class Dispatcher:
             elif job.work is not None:
                 job.work.give_up(RunState.INTERRUPTED, patience=LAST_PATIENCE)
 
-    def wait_for_lock(self, error: StoreBusyError, seconds: float) -> None:
+    def wait_for_lock(self, _error: StoreBusyError, seconds: float) -> None:
         """Go on waiting for the lock of the store, unless a stop is requested or the time is over."""
-        try:
-            self._check()
-        except Stopped:
-            raise Stopped from error
+        self._check()
         self._watch.forget()
         if seconds >= LOCK_NOTE_SECONDS and not self._lock_is_noted:
             self._lock_is_noted = True
