@@ -37,6 +37,10 @@ OUTPUTS = (("plot lr", "lr.png"), ("plot runtime", "runtime.png"), ("report", "r
 """The commands that follow the sweeps, each with the file that it writes."""
 
 
+MOST_EPOCHS = 2
+"""A sweep that ends early with less time left than so many epochs take has ended for want of it."""
+
+
 @options.with_request("seed", "seeds", "epochs", "dataset", "data", "threads")
 def reproduce(
     request: Request,
@@ -136,13 +140,25 @@ def _hand_on(limit: "TimeLimit | None", end: datetime | None) -> list[str]:
 
 
 def _is_out_of_time(limit: "TimeLimit", request: Request, axes: "Sequence[Axis]", address: str) -> bool:
-    """Whether it was for want of time that a sweep ended early: runs are unfinished, and none has failed."""
+    """Whether a sweep probably ended early for want of time: about an epoch of what is left would not fit."""
+    from lenetcli.analysis.estimates import estimate_seconds
+    from lenetcli.machine.system import host_name
     from lenetcli.store.store import Store
+    from lenetcli.training.plan import find_disturbed
 
-    sweep = Store.open(address, missing_ok=True).find_request(request, axes)
-    if sweep is not None and any(run.state is RunState.FAILED for run in sweep.runs):
+    store = Store.open(address, missing_ok=True)
+    sweep, left = store.find_request(request, axes), limit.seconds_left()
+    if sweep is None or left <= 0:
+        return left <= 0
+    if any(run.state is RunState.FAILED for run in sweep.runs):
         return False
-    return limit.seconds_left() <= 0 or (sweep is not None and not sweep.is_done)
+    configs = [cell.config for cell in sweep.cells if not cell.is_done] or find_disturbed(sweep, host_name())
+    runs = store.runs()
+    expected = [estimate_seconds(config, 1, runs) or 0.0 for config in configs]
+    expected += [
+        t.train_seconds + t.eval_seconds for run in sweep.runs for a in run.attempts for t in a.timings
+    ]
+    return bool(configs) and left <= MOST_EPOCHS * max(expected)
 
 
 def _check_sweep(

@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -143,7 +144,7 @@ def _make_estimate(store: "Store", threads: int | None) -> "Callable[[Config], f
     from lenetcli.analysis.estimates import estimate_seconds
 
     runs = store.runs()
-    return lambda config: estimate_seconds(config, 1, runs, threads)
+    return cache(lambda config: estimate_seconds(config, 1, runs, threads))
 
 
 def _conclude(result: "Result", *commands: str) -> None:

@@ -69,12 +69,10 @@ class Dispatcher:
     def open(self, size: Jobs) -> Worker:
         """Start the workers of so many jobs, and wait until one of them is ready; returns that."""
         self.crew.resize(size)
-        while True:
-            for job in self.crew.jobs:
-                if job.worker is not None:
-                    return job.worker
+        while not (ready := [job.worker for job in self.crew.jobs if job.worker is not None]):
             self._check()
             self._listen()
+        return ready[0]
 
     def train(self, configs: Iterable[Config], *, remeasure: bool) -> None:
         """Train runs, or measure them again; those that other processes train are waited for, with ``wait``.
@@ -85,7 +83,7 @@ class Dispatcher:
             BrokenPipeError: if ``emit`` writes to a pipe that nobody reads.
         """
         self._pending = {config.key: config for config in configs}
-        self._remeasure, self._poll_at = remeasure, 0.0
+        self._remeasure, self._poll_at, self._deaths = remeasure, 0.0, Counter()
         try:
             while self._goes_on():
                 self._listen()
@@ -251,11 +249,11 @@ class Dispatcher:
             self._finish(job, work, RunState.COMPLETED)
             self.crew.bury(job, gone)
             return
-        what, epoch = describe_death(gone), work.epoch
-        self._deaths[work.config.key, epoch] += 1
-        name, last_words = f"run {self.store.run(work.config.key).short_id}", quote_last_words(gone)
+        what, epoch, key = describe_death(gone), work.epoch, work.config.key
+        name, last_words = f"run {self.store.run(key).short_id}", quote_last_words(gone)
         self.crew.replace(job)
-        if self._deaths[work.config.key, epoch] < MOST_DEATHS:
+        self._deaths[key, epoch] += 1
+        if self._deaths[key, epoch] < MOST_DEATHS:
             self.emit(events.Noted(f"The worker of {name} {what}; another one goes on with it.{last_words}"))
             work.give_up(RunState.INTERRUPTED, f"its worker {what}")
             self._return(work.config)
@@ -277,12 +275,12 @@ class Dispatcher:
             if job.work is not None and isinstance(report, Trained):
                 with suppress(StoreError, Stopped):
                     job.work.record(report)
-        for job in self.crew.jobs:
-            if keep_last and job.work is not None and job.work.is_complete:  # its worker cannot say so now
+        for job, work in [(job, job.work) for job in self.crew.jobs if job.work is not None]:
+            if keep_last and work.is_complete:  # its worker cannot say so any more
                 with suppress(StoreError, Stopped):
-                    self._finish(job, job.work, RunState.COMPLETED)
-            elif job.work is not None:
-                job.work.give_up(RunState.INTERRUPTED, patience=LAST_PATIENCE)
+                    self._finish(job, work, RunState.COMPLETED)
+            else:
+                work.give_up(RunState.INTERRUPTED, patience=LAST_PATIENCE)
 
     def wait_for_lock(self, _error: StoreBusyError, seconds: float) -> None:
         """Go on waiting for the lock of the store, unless a stop is requested or the time is over."""

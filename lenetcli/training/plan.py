@@ -117,10 +117,12 @@ def make_plan(
     is_present = recorded is not None and recorded.base.recipe == RECIPE
     is_timed = not remeasure and measure_alone and any(PARAMETERS[axis.name].timed for axis in axes)
     is_shown = recorded is not None and recorded.is_done and not remeasure and (is_present or not anew)
-    if recorded is not None and is_shown and not (is_timed and find_disturbed(recorded, system.host_name())):
+    if recorded is not None and is_shown:
         if request.device != AUTO:
             devices.choose_device(request.device)  # an error, although nothing would be trained on it
-        return Plan(sweep=recorded, source=source, notes=() if is_present else (CHANGED,))
+        shown = Plan(sweep=recorded, source=source, notes=() if is_present else (CHANGED,))
+        is_disturbed = is_timed and find_disturbed(recorded, system.host_name())
+        return _add_measurements(shown, request, find) if is_disturbed else shown
     pinned = pin(request, recorded)
     device = _choose_device(request, pinned)
     if store.is_missing or (recorded is not None and not recorded.is_done):
@@ -142,6 +144,20 @@ def make_plan(
         remeasure=remeasure,
         measures_alone=is_timed,
     )
+
+
+def _add_measurements(shown: Plan, request: Request, find: Finder) -> Plan:
+    """The plan of a finished sweep whose times are to be taken again, if its data and device can be had."""
+    recorded = shown.sweep
+    pinned = pin(request, recorded)
+    try:
+        device = _choose_device(request, pinned)
+        source = shown.source or find(pinned.dataset, pinned.data)
+        _check_source(source, recorded)
+    except (DataError, DeviceError) as error:
+        note = f"Times that were taken beside other runs stay as they are. {error.problem}"
+        return replace(shown, notes=(*shown.notes, note))
+    return replace(shown, source=source, device=device, measures_alone=True)
 
 
 def _check_source(source: DataSource, recorded: Sweep | None) -> None:

@@ -92,6 +92,10 @@ def test_runtimes_that_are_the_result_of_a_sweep_are_taken_again_alone(tmp_path)
     said, beside = sweep_side_by_side(tmp_path, *words, "--no-remeasure")
     assert "alone" not in said
     assert any(any(counts) for counts in beside)
+    without_data = ("sweep", *words, "--epochs", "3", "--batch-size", "8", "--store", "s.db")
+    shown = Desk(tmp_path).run(*without_data)
+    assert "stay as they are. This sweep was begun on fake" in shown.stderr
+    assert shown.stdout.count("completed") == 3
     said, beside = sweep_side_by_side(tmp_path, *words)
     assert "taken again, alone" in said
     assert beside == [[0, 0, 0]] * 3

@@ -61,6 +61,16 @@ app.main()
 """
 
 
+OUT_OF_TIME = FAILING_RATES.replace(
+    "app.main()",
+    """
+from lenetcli.training.time_limit import TimeLimit
+TimeLimit.seconds_left = lambda limit: 1e-6
+app.main()
+""",
+)
+
+
 RAISED_RECIPE = """
 from lenetcli.cli import reproduce
 reproduce.RECIPE += 1
@@ -114,13 +124,15 @@ def test_the_whole_exercise(folder):
     assert undone.returncode == 1
     assert f"has left 3 runs unfinished in {folder}/lenetcli.db. Type" in undone.stderr
 
-    # A part that ends with 1 and has failed at nothing had no time.
+    # A part that ends with 1 and has failed at nothing had no time, if little of it is left.
     words = ("reproduce", "--epochs", "2", "--jobs", "1")
     for limit, goes_on in (
         (("--for", "1h30m"), "--for 1h30m"),
         (("--until", "2999-01-01 8:00"), "--until 08:00"),
     ):
-        over = lenetcli(folder, *words, *limit, code=FAILING_RATES)
+        early = lenetcli(folder, *words, *limit, code=FAILING_RATES)
+        assert (early.returncode, "Error" in early.stderr) == (1, False)
+        over = lenetcli(folder, *words, *limit, code=OUT_OF_TIME)
         assert over.returncode == 1
         assert over.stderr.endswith(
             "Error: The time is over before the exercise is finished. What was finished is kept; go on with "
@@ -131,7 +143,7 @@ def test_the_whole_exercise(folder):
     with database:
         database.execute("UPDATE runs SET state = 'failed' WHERE lr = 0.01")
     database.close()
-    failed = lenetcli(folder, *words, "--for", "1h30m", code=FAILING_RATES)
+    failed = lenetcli(folder, *words, "--for", "1h30m", code=OUT_OF_TIME)
     assert (failed.returncode, "Error" in failed.stderr) == (1, False)
 
 
