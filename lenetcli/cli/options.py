@@ -18,7 +18,6 @@ from lenetcli.files import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE, check_o
 from lenetcli.words import name_value
 
 if TYPE_CHECKING:
-    from lenetcli.experiment.sweep import Axis
     from lenetcli.training.time_limit import TimeLimit
 
 Command = Callable[..., None]
@@ -209,21 +208,3 @@ def make_limit(duration: float | None, end: datetime | None) -> "TimeLimit | Non
     if duration is not None:
         return TimeLimit.after(duration)
     return None if end is None else TimeLimit.until(end)
-
-
-def make_axes(parameter: str, values: Sequence[Any], seeds: int | None, seed: int) -> "tuple[Axis, ...]":
-    """The axes of a sweep over a parameter; with ``--seeds``, so many seeds from ``seed`` upwards are one.
-
-    Raises:
-        UsageError: if the number of seeds is not in the range from 1 to 1000, or the sweep is over seeds.
-    """
-    from lenetcli.experiment.sweep import Axis
-
-    axis = Axis(parameter, tuple(values))
-    if seeds is None:
-        return (axis,)
-    if not 1 <= seeds <= 1000:
-        raise UsageError(f"{seeds} seeds cannot be trained.", "Choose a number from 1 to 1000.")
-    if parameter == "seed":
-        raise UsageError("A sweep over seeds needs no --seeds.", "Leave one of the two out.")
-    return (axis, Axis("seed", tuple(range(seed, seed + seeds)))) if seeds > 1 else (axis,)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lenetcli.cli import options
+from lenetcli.cli.axes import make_seeds
 from lenetcli.cli.dry_run import show_left
 from lenetcli.errors import RunFailedError
 from lenetcli.experiment.config import RECIPE, DeviceKind, Request
@@ -93,18 +94,20 @@ def reproduce(
 
 def _lay_out(request: Request, seeds: int | None) -> "list[Grid]":
     """The sweeps in the order in which they are trained."""
+    from lenetcli.experiment.sweep import Axis
     from lenetcli.machine.devices import choose_device
 
+    repeated = make_seeds(seeds, request.seed)
     has_gpu = choose_device("auto").kind is DeviceKind.GPU
     # Those over filters come first: their result is a runtime, and they measure again, alone, what was
     # measured beside other runs. That over learning rates has a run in common with the one on its device, and
     # takes it as it is. In the other order its times would be taken beside other rates, and then once more.
     filters = [
-        (options.make_axes("filters", sizes, seeds, request.seed), kind.value)
+        ((Axis("filters", sizes), *repeated), kind.value)
         for kind, sizes in FILTERS.items()
         if kind is DeviceKind.CPU or has_gpu
     ]
-    return [*filters, (options.make_axes("lr", LEARNING_RATES, seeds, request.seed), "auto")]
+    return [*filters, ((Axis("lr", LEARNING_RATES), *repeated), "auto")]
 
 
 def _write_options(request: Request, seeds: int | None, jobs: int | None) -> list[str]:

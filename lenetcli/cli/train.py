@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lenetcli.cli import options
+from lenetcli.cli.axes import parse_axes
 from lenetcli.cli.downloads import find_stoppably
-from lenetcli.cli.values import parse_parameter, parse_value
 from lenetcli.errors import RunFailedError, StoreChangedError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
@@ -50,13 +50,14 @@ def train(
 
 @options.with_request(*options.TRAINING)
 def sweep(
-    parameter: Annotated[
-        str,
+    words: Annotated[
+        list[str],
         typer.Argument(
-            metavar="PARAMETER", help=f"{join_words([row.option for row in SWEPT.values()], 'or')}."
+            metavar="PARAMETER VALUE... [PARAMETER VALUE...]...",
+            help=f"{join_words([row.option for row in SWEPT.values()], 'or')}, and the values to train with; "
+            "A..B:N stands for N values from A to B.",
         ),
     ],
-    values: Annotated[list[str], typer.Argument(metavar="VALUE...", help="The values to train with.")],
     request: Request,
     seeds: options.SeedsOption = None,
     address: options.StoreOption = DEFAULT_STORE,
@@ -68,27 +69,36 @@ def sweep(
     duration: options.ForOption = None,
     end: options.UntilOption = None,
 ) -> None:
-    """Train a run for each value; what the store holds already is kept."""
-    field = parse_parameter(parameter)
-    parsed = [parse_value(field, value) for value in values]
-    axes = options.make_axes(field, parsed, seeds, request.seed)
+    """Train a run for each value, or each combination of values; what the store holds already is kept."""
+    axes, notes = parse_axes(words, seeds, request.seed)
+    limit = options.make_limit(duration, end)
+    _tell(notes)
     result = _run(
         request,
         axes,
         address,
-        options.make_limit(duration, end),
+        limit,
         wait=not no_wait,
         jobs=jobs,
         remeasure=remeasure,
         anew=anew,
         measure_alone=not no_remeasure,
     )
+    field = axes[0].name
     figure = "runtime" if field == "filters" else field.replace("_", "-")
     # What shows one value only is passed over unless it is named.
     option = f" --sweep {result.sweep.id[:12]}" if len(result.sweep.values) < 2 else ""
     commands = [f"lenetcli plot {figure}{option}"]
     commands += [f"lenetcli report{option}"] if field in ("lr", "filters") else []
     _conclude(result, *commands)
+
+
+def _tell(notes: Sequence[str]) -> None:
+    """Print notes on what was typed."""
+    from lenetcli.cli.screen import console
+
+    for note in notes:
+        console.print_message(note, "bold yellow")
 
 
 def _run(

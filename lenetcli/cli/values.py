@@ -82,38 +82,39 @@ def parse_choice(text: str, choices: type[E], what: str) -> E:
         raise UsageError(f"There is no {what} {text!r}.", f"Choose one of {', '.join(choices)}.") from None
 
 
+def find_parameter(name: str) -> str | None:
+    """The field of ``Config`` that a name stands for, in one of its common spellings, if it is one."""
+    return _spellings().get(name.strip().lower().replace("-", "_"))
+
+
+def suggest_parameter(name: str, *others: str) -> str | None:
+    """The parameter, or one of ``others``, whose name is nearest to a word; None if none is near."""
+    import difflib
+
+    spellings = _spellings() | {other: other for other in others}
+    matches = difflib.get_close_matches(name.lower().replace("-", "_"), spellings, n=1, cutoff=0.6)
+    return spellings[matches[0]].replace("_", "-") if matches else None
+
+
 def parse_parameter(name: str, *others: str) -> str:
     """The field of ``Config`` that a name stands for, in one of its common spellings, or one of ``others``.
 
     Raises:
         UsageError: if the name is unknown; the message suggests the nearest one, the advice lists all.
     """
-    import difflib
-
-    spelling = name.lower().replace("-", "_")
-    spellings = {alias: field for field, parameter in SWEPT.items() for alias in (field, *parameter.aliases)}
-    spellings |= {other: other for other in others}
-    if spelling in spellings:
-        return spellings[spelling]
-    matches = difflib.get_close_matches(spelling, spellings, n=1, cutoff=0.6)
-    question = f" Did you mean {spellings[matches[0]].replace('_', '-')}?" if matches else ""
+    if name.lower() in others:
+        return name.lower()
+    if (field := find_parameter(name)) is not None:
+        return field
+    nearest = suggest_parameter(name, *others)
+    question = f" Did you mean {nearest}?" if nearest else ""
     choices = ", ".join((*SWEPT, *others)).replace("_", "-")
     raise UsageError(f"There is no parameter {name!r} to sweep over.{question}", f"Choose one of {choices}.")
 
 
-def parse_value(parameter: str, text: str) -> Any:
-    """A value of a swept parameter, in the type of its field.
-
-    Raises:
-        UsageError: if the text is no such value; the message quotes it.
-    """
-    # ``sweep`` passes unknown options on as values, so that a value may be negative.
-    if re.match(r"--|-[A-Za-z]", text):
-        raise UsageError(f"There is no option {text.split('=')[0]}.", "See lenetcli sweep --help.")
-    swept = SWEPT[parameter]
-    # "The value of precision" and "of lr" would be awkward.
-    named = swept.kind not in (int, float) or swept.noun != parameter.replace("_", " ")
-    return parse(text, swept.kind, swept.noun if named else f"value of {swept.option}")
+def _spellings() -> dict[str, str]:
+    """The field of each spelling of a parameter."""
+    return {alias: field for field, row in SWEPT.items() for alias in (field, *row.aliases)}
 
 
 def parse_jobs(text: str) -> int | None:

@@ -58,6 +58,7 @@ class Settings:
         "Filters of each convolution.",
         aliases=("filter", "filter_size", "filter_sizes", "num_filters", "n_filters"),
         phrase=lambda count: plural(count, "filter"),
+        ratios=True,
         timed=True,
         always=True,
     )
@@ -77,6 +78,7 @@ class Settings:
         aliases=("hidden", "units"),
         tries=(64, 128, 256),
         phrase=lambda units: f"{units} hidden units",
+        ratios=True,
         timed=True,
     )
     lr: float = parameter(
@@ -87,6 +89,7 @@ class Settings:
         aliases=("learning_rate", "rate"),
         least=math.ulp(0.0),
         example=0.1,
+        ratios=True,
         always=True,
     )
     momentum: float = parameter(
@@ -99,6 +102,7 @@ class Settings:
         aliases=("batch", "batchsize", "bs"),
         tries=(32, 64, 128),
         phrase=lambda size: f"batch {size}",
+        ratios=True,
         timed=True,
         always=True,
     )

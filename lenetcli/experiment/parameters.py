@@ -41,6 +41,7 @@ class Parameter:
     phrase: Callable[[Any], str] | None = None  # writes a value in a title; None: the noun and the value
     always: bool = False  # whether titles have the default, too
     timed: bool = False  # whether runs with other values take another time: a sweep of it measures runtimes
+    ratios: bool = False  # whether the values of a range are in equal ratios, else in equal steps
     later: bool = False
 
     @property
