@@ -1,0 +1,182 @@
+"""The axes of a grid as typed: parameters with their values and ranges, and the seeds."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from decimal import Context, Decimal
+from typing import TYPE_CHECKING, Any
+
+from lenetcli.cli.values import find_parameter, parse, parse_integer, parse_parameter, suggest_parameter
+from lenetcli.errors import UsageError
+from lenetcli.experiment.exercise import example_values
+from lenetcli.experiment.parameters import SWEPT, Parameter
+from lenetcli.words import name_value, name_values, plural
+
+if TYPE_CHECKING:
+    from lenetcli.experiment.sweep import Axis
+
+MOST_CELLS = 10_000
+"""The largest number of runs of a grid."""
+
+MOST_SEEDS = 1000
+"""The largest number of seeds of ``--seeds``."""
+
+RANGE_DIGITS = 3
+"""The significant digits to which the values inside a range of decimal numbers, or of ratios, are rounded."""
+
+_RANGE = re.compile(r"(?P<first>.*?)\.\.(?P<last>[^:]*)(?P<count>:.*)?", re.DOTALL)
+_EXACT = Context(prec=50)  # decimal arithmetic gives the same digits on every machine
+
+
+def parse_axes(
+    words: Sequence[str], seeds: int | None = None, seed: int = 0
+) -> "tuple[tuple[Axis, ...], tuple[str, ...]]":
+    """The axes of a grid as typed, and notes on ranges that have fewer values than were asked for.
+
+    A word that names a parameter begins an axis; the words behind it are its values and ranges. With
+    ``seeds``, the last axis is so many seeds from ``seed`` upwards.
+
+    Raises:
+        UsageError: if a word is no value of its axis, an axis has no values or is given twice, or the grid
+            has more than ``MOST_CELLS`` runs.
+    """
+    from lenetcli.experiment.sweep import Axis
+
+    axes, notes = [], []
+    for name, typed in _split(words):
+        found: list[Any] = []
+        for word in typed:
+            values, note = _parse_word(SWEPT[name], word)
+            found += values
+            notes += [note] if note else []
+        axes.append(Axis(name, tuple(found)))
+    axes += make_seeds(seeds, seed, [axis.name for axis in axes])
+    cells = math.prod(len(axis.values) for axis in axes)
+    if cells > MOST_CELLS:
+        raise UsageError(
+            f"This grid has {cells:,} runs, and {MOST_CELLS:,} are the most.",
+            "Leave out values, or split it into several sweeps.",
+        )
+    return tuple(axes), tuple(notes)
+
+
+def make_seeds(seeds: int | None, seed: int, others: Sequence[str] = ()) -> "list[Axis]":
+    """The axis of ``--seeds``, of so many seeds from ``seed`` upwards; none for a single seed.
+
+    Raises:
+        UsageError: if the number is not in the range from 1 to ``MOST_SEEDS``, or the seed is among the
+            ``others``.
+    """
+    from lenetcli.experiment.sweep import Axis
+
+    if seeds is None:
+        return []
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UsageError(f"{seeds} seeds cannot be trained.", f"Choose a number from 1 to {MOST_SEEDS}.")
+    if "seed" in others:
+        raise UsageError("A sweep over seeds needs no --seeds.", "Leave one of the two out.")
+    return [Axis("seed", tuple(range(seed, seed + seeds)))] if seeds > 1 else []
+
+
+def _split(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each parameter that is named, and the words behind it."""
+    found: dict[str, list[str]] = {}
+    name = parse_parameter(words[0])
+    found[name] = []
+    for word in words[1:]:
+        # ``sweep`` passes unknown options on as words, so that a value may be negative.
+        if re.match(r"--|-[A-Za-z]", word):
+            raise UsageError(f"There is no option {word.split('=')[0]}.", "See lenetcli sweep --help.")
+        following = find_parameter(word)
+        if following is None:
+            found[name].append(word)
+        elif following in found:
+            option = SWEPT[following].option
+            raise UsageError(f"The axis {option} is given twice.", f"Write all values behind one {option}.")
+        else:
+            found[name := following] = []
+    for name, typed in found.items():
+        if not typed:
+            option, values = SWEPT[name].option, " ".join(map(name_value, example_values(name)))
+            raise UsageError(f"The axis {option} has no values.", f"Write them behind it: {option} {values}.")
+        yield name, typed
+
+
+def _parse_word(parameter: Parameter, word: str) -> tuple[tuple[Any, ...], str]:
+    """The values of an axis that a word stands for, and a note if they are fewer than were asked for."""
+    match = _RANGE.fullmatch(word.strip())
+    if match is None or parameter.kind not in (int, float):
+        return (_parse_value(parameter, word),), ""
+    if not match["first"].strip() or not match["last"].strip():
+        raise UsageError(f"The range {word!r} lacks an end.", "Write both, as in 8..64:4.")
+    ends = [_parse_value(parameter, match[end]) for end in ("first", "last")]
+    if match["count"] is None:
+        return _count_through(parameter, word, *ends), ""
+    count = parse_integer(match["count"][1:], f"number of values of {word}")
+    if not 2 <= count <= MOST_CELLS:
+        raise UsageError(f"{word!r} cannot have {count:,} values.", f"Choose from 2 to {MOST_CELLS:,}.")
+    values = tuple(dict.fromkeys(_space(parameter, word, ends, count)))
+    if len(values) == count:
+        return values, ""
+    named = name_values(values) if len(values) <= 12 else plural(len(values), "value")
+    return values, f"{word} of {parameter.option} is {named}, fewer than {count} values."
+
+
+def _parse_value(parameter: Parameter, word: str) -> Any:
+    """A value of an axis, in the type of its field."""
+    import difflib
+
+    # "The value of precision" and "of lr" would be awkward.
+    is_number = parameter.kind in (int, float)
+    named = not is_number or parameter.noun != parameter.name.replace("_", " ")
+    try:
+        return parse(word, parameter.kind, parameter.noun if named else f"value of {parameter.option}")
+    except UsageError:
+        is_choice = not is_number and difflib.get_close_matches(word.lower(), list(parameter.kind))
+        if word[:1].isalpha() and not is_choice and (nearest := suggest_parameter(word)):
+            raise UsageError(
+                f"{word!r} is no value of {parameter.option}, and no parameter.", f"Did you mean {nearest}?"
+            ) from None
+        raise
+
+
+def _count_through(parameter: Parameter, word: str, first: Any, last: Any) -> tuple[int, ...]:
+    """Every whole number from the first to the last, up or down."""
+    if parameter.kind is float:
+        raise UsageError(
+            f"The range {word!r} does not say how many values it has.", f"Write it as in {word}:4."
+        )
+    if abs(last - first) >= MOST_CELLS:
+        count = f"{abs(last - first) + 1:,} values, more than {MOST_CELLS:,}"
+        raise UsageError(f"The range {word!r} has {count}.", f"Say how many, as in {word}:4.")
+    step = 1 if last >= first else -1
+    return tuple(range(first, last + step, step))
+
+
+def _space(parameter: Parameter, word: str, ends: Sequence[Any], count: int) -> Iterator[Any]:
+    """Yield so many values from the first to the last, in equal ratios or steps, each rounded."""
+    first, last = ends
+    low, high = sorted(ends)
+    if parameter.ratios and low <= 0:
+        raise UsageError(
+            f"The range {word!r} of {parameter.noun} has equal ratios, and does not begin or end at {low:g}.",
+            "Choose ends above 0.",
+        )
+    begin, end = Decimal(name_value(first)), Decimal(name_value(last))
+    for place in range(count):
+        if place in (0, count - 1):
+            yield last if place else first
+            continue
+        share = _EXACT.divide(Decimal(place), Decimal(count - 1))
+        if parameter.ratios:
+            ratio = _EXACT.power(_EXACT.divide(end, begin), share)
+            value = _round(_EXACT.multiply(begin, ratio))
+        else:
+            value = _EXACT.fma(_EXACT.subtract(end, begin), share, begin)
+            value = value if parameter.kind is int else _round(value)
+        rounded = round(value) if parameter.kind is int else float(value)
+        yield min(max(rounded, low), high)
+
+
+def _round(value: Decimal) -> Decimal:
+    return Context(prec=RANGE_DIGITS).plus(value)
