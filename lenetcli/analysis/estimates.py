@@ -2,9 +2,9 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lenetcli.experiment.architecture import multiply_adds
 from lenetcli.experiment.config import Config, DeviceKind
@@ -75,57 +75,66 @@ def _estimate_epoch(work: int, seconds: Mapping[int, float]) -> float | None:
     return law.seconds(work) if law else None
 
 
-def estimate_seconds(
-    config: Config, epochs: int, runs: Sequence[Run], threads: int | None = None
-) -> float | None:
-    """The estimated seconds of ``epochs`` epochs, from timed runs; None if no estimate is possible.
+class _Timed(NamedTuple):
+    """A timed run: the seconds of an epoch, with the threads that had work, and that in multiply-adds."""
 
-    They are those with ``threads`` threads; if that is None, with those of the timed runs. Of several runs of
-    the same work the first counts, undisturbed runs before disturbed ones, then those whose threads need no
-    scaling before others. On a CPU without a law, the time of the nearest work is scaled; on a GPU the
-    overhead is too large for that.
-    """
-    timed = [
-        (
-            run.contended,
-            _scale(run, config, threads),
-            run.typical_runtime / run.epochs,
-            multiply_adds(run.config),
-        )
-        for run in runs
-        if run.typical_runtime is not None and _setting(run.config) == _setting(config)
-    ]
-    seconds: dict[int, float] = {}
-    for _, scale, time, work in sorted(timed, key=lambda row: (row[0], row[1] != 1)):
-        seconds.setdefault(work, time * scale)
-    work = multiply_adds(config)
-    estimate = _estimate_epoch(work, seconds)
-    if estimate is None and seconds and config.device is DeviceKind.CPU:
-        nearest = min(seconds, key=lambda other: abs(other - work))
-        estimate = seconds[nearest] * work / nearest
-    return None if estimate is None else estimate * epochs
+    contended: bool
+    threads: int
+    seconds: float
+    work: int
 
 
-def _scale(run: Run, config: Config, threads: int | None) -> float:
-    """How many times as long as in a timed run an epoch of the same work takes with ``threads`` threads.
+class Estimates:
+    """Estimates of training times from timed runs."""
 
-    Pieces of a batch are computed side by side, one on each thread.
-    """
-    if threads is None or config.device is DeviceKind.GPU:
-        return 1.0
-    return min(run.measurement[-1][0].threads, run.config.shards) / min(threads, config.shards)
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._timed: defaultdict[tuple[Any, ...], list[_Timed]] = defaultdict(list)
+        for run in runs:
+            if (seconds := run.typical_runtime) is not None:
+                threads, work = run.measurement[-1][0].threads, multiply_adds(run.config)
+                threads = min(threads, run.config.shards)
+                timed = _Timed(run.contended, threads, seconds / run.epochs, work)
+                self._timed[_setting(run.config)].append(timed)
+        self._seconds: dict[tuple[Any, ...], dict[int, float]] = {}  # of an epoch, by its work
 
+    def seconds(self, config: Config, epochs: int, threads: int | None = None) -> float | None:
+        """The estimated seconds of ``epochs`` epochs; None if no estimate is possible.
 
-def estimate_total(
-    items: Sequence[tuple[Config, int]], runs: Sequence[Run], jobs: int, threads: int
-) -> float | None:
-    """The estimated seconds until so many epochs of each configuration are trained, ``jobs`` at a time.
+        They are those with ``threads`` threads; if that is None, with those of the timed runs. Of several
+        runs of the same work the first counts, undisturbed runs before disturbed ones, then those whose
+        threads need no scaling before others. On a CPU without a law, the time of the nearest work is scaled;
+        on a GPU the overhead is too large for that.
+        """
+        key = (*_setting(config), config.shards, threads)
+        if key not in self._seconds:
+            self._seconds[key] = self._scale(config, threads)
+        seconds, work = self._seconds[key], multiply_adds(config)
+        estimate = _estimate_epoch(work, seconds)
+        if estimate is None and seconds and config.device is DeviceKind.CPU:
+            nearest = min(seconds, key=lambda other: abs(other - work))
+            estimate = seconds[nearest] * work / nearest
+        return None if estimate is None else estimate * epochs
 
-    Each has ``threads`` threads. None if one of them cannot be estimated.
-    """
-    each = [estimate_seconds(config, epochs, runs, threads) for config, epochs in items]
-    known = [seconds for seconds in each if seconds is not None]
-    return max(sum(known) / jobs, max(known, default=0.0)) if len(known) == len(each) else None
+    def total(self, items: Sequence[tuple[Config, int]], jobs: int, threads: int) -> float | None:
+        """The estimated seconds until so many epochs of each configuration are trained, ``jobs`` at a time.
+
+        Each has ``threads`` threads. None if one of them cannot be estimated.
+        """
+        each = [self.seconds(config, epochs, threads) for config, epochs in items]
+        known = [seconds for seconds in each if seconds is not None]
+        return max(sum(known) / jobs, max(known, default=0.0)) if len(known) == len(each) else None
+
+    def _scale(self, config: Config, threads: int | None) -> dict[int, float]:
+        """The seconds of an epoch in a setting, by its work, as they are with ``threads`` threads."""
+        # Pieces of a batch are computed side by side, one on each thread.
+        pieces = None if threads is None or config.device is DeviceKind.GPU else min(threads, config.shards)
+        scaled = [
+            (one, 1.0 if pieces is None else one.threads / pieces) for one in self._timed[_setting(config)]
+        ]
+        seconds: dict[int, float] = {}
+        for one, scale in sorted(scaled, key=lambda pair: (pair[0].contended, pair[1] != 1)):
+            seconds.setdefault(one.work, one.seconds * scale)
+        return seconds
 
 
 class Outlook:

@@ -1,107 +1,147 @@
-"""What ``reproduce --dry-run`` shows: the runs that are left to train, and about how long they take."""
+"""``--dry-run``: the runs of a plan, what is left of each, and about how long that takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lenetcli.cli.downloads import find_stoppably
-from lenetcli.experiment.config import Config, Request
 from lenetcli.words import plural, write_duration
 
 if TYPE_CHECKING:
-    from lenetcli.experiment.run import Run
-    from lenetcli.experiment.sweep import Axis
+    from lenetcli.analysis.estimates import Estimates
+    from lenetcli.cli.screen.sweep_tables import PlannedRun
+    from lenetcli.experiment.config import Config, Request
+    from lenetcli.experiment.sweep import Axis, Cell
     from lenetcli.training.jobs import Jobs
-    from lenetcli.training.plan import Plan
+    from lenetcli.training.plan import Finder, Plan
 
 
 def show_left(
-    request: Request,
+    request: "Request",
     grids: "Sequence[tuple[tuple[Axis, ...], str]]",
     address: str,
     jobs: int | None,
     *,
-    anew: bool,
-    remeasure: bool,
+    remeasure: bool = False,
+    anew: bool = False,
+    measure_alone: bool = True,
 ) -> None:
-    """Plan the sweeps and print the runs that are left to train; ``jobs`` is the number requested."""
+    """Plan sweeps, each of axes on a device, and print their runs; nothing is written.
+
+    ``jobs`` is the number of jobs requested, None for ``auto``; see ``make_plan`` for the rest.
+    """
+    from lenetcli.analysis.estimates import Estimates
+    from lenetcli.cli.screen import console, sweep_tables
+    from lenetcli.experiment.sweep import name_axes
     from lenetcli.store.store import Store
     from lenetcli.training.plan import make_plan
 
     store = Store.open(address, missing_ok=True)
-    requests = [(replace(request, device=device), axes) for axes, device in grids]
-    plans = find_stoppably(
-        lambda find: [make_plan(*one, store, find, anew=anew, measure_alone=remeasure) for one in requests]
-    )
-    _show(plans, list(_split(plans, request, jobs)), store.runs())
+
+    def plan(grid: "tuple[tuple[Axis, ...], str]", find: "Finder") -> "Plan":
+        axes, device = grid
+        return make_plan(
+            replace(request, device=device),
+            axes,
+            store,
+            find,
+            remeasure=remeasure,
+            anew=anew,
+            measure_alone=measure_alone,
+        )
+
+    plans = find_stoppably(lambda find: [plan(grid, find) for grid in grids])
+    parts = list(_split(plans, jobs))
+    estimates = Estimates(store.runs())
+    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
+        console.print_message(note, "bold yellow")
+    names = dict.fromkeys(name for plan in plans for name in name_axes(plan.sweep))
+    sweep_tables.print_plan([row for part in parts for row in part.lay_out(estimates)], tuple(names))
+    _print_total([part for part in parts if part.jobs], estimates)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What a sweep has to train: configurations that no sweep before it trains, with their missing epochs.
+    """What becomes of the runs of a sweep that are in no sweep before it.
 
-    ``again`` are those that may be measured again, alone, with the threads that a run alone has.
+    ``left`` are the epochs that each run is to be trained; ``images`` is the number of images of the data, 0
+    if it was not looked for. ``jobs`` are those of the sweep, None if nothing
+    is left. ``again`` are the runs that may be measured again, alone, with the jobs ``alone``.
     """
 
-    left: "tuple[tuple[Config, int], ...]"
-    jobs: "Jobs"
-    again: "tuple[tuple[Config, int], ...]"
-    alone: "Jobs"
+    cells: "tuple[Cell, ...]"
+    left: Mapping[str, int]
+    images: int
+    jobs: "Jobs | None" = None
+    again: "tuple[tuple[Config, int], ...]" = ()
+    alone: "Jobs | None" = None
+
+    @property
+    def missing(self) -> "list[tuple[Config, int]]":
+        """The runs that are to be trained, each with its epochs."""
+        return [
+            (cell.config, self.left[cell.config.key]) for cell in self.cells if self.left[cell.config.key]
+        ]
+
+    def lay_out(self, estimates: "Estimates") -> "Iterator[PlannedRun]":
+        """Yield the rows of the table of the plan."""
+        from lenetcli.cli.screen.sweep_tables import PlannedRun
+        from lenetcli.training.memory import estimate_bytes
+
+        for cell in self.cells:
+            left = self.left[cell.config.key]
+            seconds = estimates.seconds(cell.config, left, self.jobs.threads) if left and self.jobs else 0.0
+            memory = estimate_bytes(cell.config, self.images) if self.images else None
+            yield PlannedRun(cell.config, left, memory, seconds)
 
 
-def _split(plans: "Sequence[Plan]", request: Request, requested: int | None) -> Iterator[_Part]:
-    """Yield what each of several sweeps, one after the other, has to train."""
-    from lenetcli.machine.devices import usable_like
-    from lenetcli.training.jobs import choose_jobs
+def _split(plans: "Sequence[Plan]", requested: int | None) -> Iterator[_Part]:
+    """Yield what becomes of the runs of each of several sweeps, one after the other."""
+    from lenetcli.training.jobs import plan_jobs
     from lenetcli.training.memory import count_images
 
     seen = set[str]()
     for plan in plans:
-        cells = [cell for cell in plan.open_cells if cell.config.key not in seen]
-        if not cells or plan.device is None or plan.source is None:
-            continue
-        seen |= {cell.config.key for cell in cells}
         epochs = plan.sweep.epochs
-        left = tuple((cell.config, epochs - (cell.run.epochs if cell.run else 0)) for cell in cells)
-        configs, images = [config for config, _ in left], count_images(plan.source)
-        gpus = usable_like(plan.device, plan.sweep.request.device)
-        jobs, alone = (
-            choose_jobs(count, request.threads, configs, plan.device, images, gpus=gpus)
-            for count in (plan.ask_jobs(requested), 1)
-        )
-        measured = plan.measures_alone and jobs.count > 1
-        again = tuple((config, epochs) for config, missing in left if measured and missing == epochs)
-        yield _Part(left, jobs, again, alone)
+        cells = tuple(cell for cell in plan.sweep.cells if cell.config.key not in seen)
+        seen |= {cell.config.key for cell in cells}
+        done = 0 if plan.remeasure else epochs
+        left = {
+            cell.config.key: epochs
+            - min(done, epochs if cell.is_done else cell.run.epochs if cell.run else 0)
+            for cell in cells
+        }
+        part = _Part(cells=cells, left=left, images=count_images(plan.source) if plan.source else 0)
+        if configs := [config for config, _ in part.missing]:
+            jobs = plan_jobs(plan, requested, configs)
+            is_beside = plan.measures_alone and jobs.count > 1
+            again = tuple(one for one in part.missing if is_beside and one[1] == epochs)
+            part = replace(part, jobs=jobs, again=again, alone=plan_jobs(plan, 1, configs))
+        yield part
 
 
-def _show(plans: "Sequence[Plan]", parts: Sequence[_Part], runs: "Sequence[Run]") -> None:
-    """Print the runs that are left to train, each once, with their estimated training times."""
-    from lenetcli.analysis.estimates import estimate_seconds, estimate_total
-    from lenetcli.cli.screen import console, sweep_tables
+def _print_total(parts: Sequence[_Part], estimates: "Estimates") -> None:
+    """Print how many runs are left to train, and about how long that takes."""
+    from lenetcli.cli.screen import console
 
-    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
-        console.print_message(note, "bold yellow")
-    if not parts:
+    jobs = [part.jobs for part in parts if part.jobs]
+    if not jobs:
         console.print_message("Nothing is left to train.")
         return
-    sweep_tables.print_plan(
-        [
-            (config, epochs, estimate_seconds(config, epochs, runs, part.jobs.threads))
-            for part in parts
-            for config, epochs in part.left
-        ]
-    )
-    most = max(part.jobs.count for part in parts)
-    count = f"{sum(len(part.left) for part in parts)} runs{f', {most} at a time' if most > 1 else ''}"
-    totals = [estimate_total(part.left, runs, part.jobs.count, part.jobs.threads) for part in parts]
+    most = max(one.count for one in jobs)
+    count = plural(sum(len(part.missing) for part in parts), "run")
+    count += f", {most} at a time" if most > 1 else ""
+    totals = [
+        estimates.total(part.missing, one.count, one.threads) for part, one in zip(parts, jobs, strict=True)
+    ]
     known = [seconds for seconds in totals if seconds is not None]
     if len(known) < len(parts):
         unknown = "how long they take can be told once one like them has been trained"
         console.print_message(f"{count}; {unknown}.")
         return
     console.print_message(f"{count}, about {write_duration(sum(known))} of training.")
-    again = [(part, estimate_total(part.again, runs, 1, part.alone.threads)) for part in parts if part.again]
+    again = [(part.again, part.alone.threads) for part in parts if part.again and part.alone]
     if again:
-        number = sum(len(part.again) for part, _ in again)
-        text = f"{plural(number, 'run')} may then be measured again, alone"
-        console.print_message(f"{text}: about {write_duration(sum(time or 0 for _, time in again))} more.")
+        seconds = sum(estimates.total(runs, 1, threads) or 0 for runs, threads in again)
+        text = f"{plural(sum(len(runs) for runs, _ in again), 'run')} may then be measured again, alone"
+        console.print_message(f"{text}: about {write_duration(seconds)} more.")

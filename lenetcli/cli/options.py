@@ -164,6 +164,9 @@ UntilOption = Annotated[
         parser=parse_end,
     ),
 ]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="List what would be trained, and about how long it takes.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
 OutputOption = Annotated[

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -47,9 +47,7 @@ def reproduce(
     request: Request,
     seeds: options.SeedsOption = None,
     address: options.StoreOption = DEFAULT_STORE,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be trained, and about how long it takes.")
-    ] = False,
+    dry_run: options.DryRunOption = False,
     anew: options.AnewOption = False,
     jobs: options.JobsOption = options.AUTO_JOBS,
     no_remeasure: options.NoRemeasureOption = False,
@@ -61,7 +59,7 @@ def reproduce(
     limit = options.make_limit(duration, end)
     grids = _lay_out(request, seeds)
     if dry_run:
-        show_left(request, grids, address, jobs, anew=anew, remeasure=not no_remeasure)
+        show_left(request, grids, address, jobs, anew=anew, measure_alone=not no_remeasure)
         return
 
     for _, file in OUTPUTS:
@@ -144,7 +142,7 @@ def _hand_on(limit: "TimeLimit | None", end: datetime | None) -> list[str]:
 
 def _is_out_of_time(limit: "TimeLimit", request: Request, axes: "Sequence[Axis]", address: str) -> bool:
     """Whether a sweep probably ended early for want of time: about an epoch of what is left would not fit."""
-    from lenetcli.analysis.estimates import estimate_seconds
+    from lenetcli.analysis.estimates import Estimates
     from lenetcli.machine.system import host_name
     from lenetcli.store.store import Store
     from lenetcli.training.plan import find_disturbed
@@ -156,8 +154,8 @@ def _is_out_of_time(limit: "TimeLimit", request: Request, axes: "Sequence[Axis]"
     if any(run.state is RunState.FAILED for run in sweep.runs):
         return False
     configs = [cell.config for cell in sweep.cells if not cell.is_done] or find_disturbed(sweep, host_name())
-    runs = store.runs()
-    expected = [estimate_seconds(config, 1, runs) or 0.0 for config in configs]
+    estimates = Estimates(store.runs())
+    expected = [estimates.seconds(config, 1) or 0.0 for config in configs]
     expected += [
         t.train_seconds + t.eval_seconds for run in sweep.runs for a in run.attempts for t in a.timings
     ]

@@ -4,7 +4,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from lenetcli.cli import options
 from lenetcli.cli.axes import parse_axes
 from lenetcli.cli.downloads import find_stoppably
+from lenetcli.cli.dry_run import show_left
 from lenetcli.errors import RunFailedError, StoreChangedError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
@@ -41,9 +41,13 @@ def train(
     anew: options.AnewOption = False,
     duration: options.ForOption = None,
     end: options.UntilOption = None,
+    dry_run: options.DryRunOption = False,
 ) -> None:
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
     limit = options.make_limit(duration, end)
+    if dry_run:
+        show_left(request, [((), request.device)], address, 1, remeasure=remeasure, anew=anew)
+        return
     result = _run(request, (), address, limit, wait=not no_wait, remeasure=remeasure, anew=anew)
     _conclude(result, *(f"lenetcli runs show {run.short_id}" for run in result.sweep.runs))
 
@@ -68,11 +72,16 @@ def sweep(
     no_remeasure: options.NoRemeasureOption = False,
     duration: options.ForOption = None,
     end: options.UntilOption = None,
+    dry_run: options.DryRunOption = False,
 ) -> None:
     """Train a run for each value, or each combination of values; what the store holds already is kept."""
     axes, notes = parse_axes(words, seeds, request.seed)
     limit = options.make_limit(duration, end)
     _tell(notes)
+    choices = {"remeasure": remeasure, "anew": anew, "measure_alone": not no_remeasure}
+    if dry_run:
+        show_left(request, [(axes, request.device)], address, jobs, **choices)
+        return
     result = _run(
         request,
         axes,
@@ -80,9 +89,7 @@ def sweep(
         limit,
         wait=not no_wait,
         jobs=jobs,
-        remeasure=remeasure,
-        anew=anew,
-        measure_alone=not no_remeasure,
+        **choices,
     )
     field = axes[0].name
     figure = "runtime" if field == "filters" else field.replace("_", "-")
@@ -151,10 +158,10 @@ def _run(
 
 def _make_estimate(store: "Store", threads: int | None) -> "Callable[[Config], float | None]":
     """A function that estimates the seconds of an epoch of a configuration from the runs of a store."""
-    from lenetcli.analysis.estimates import estimate_seconds
+    from lenetcli.analysis.estimates import Estimates
 
-    runs = store.runs()
-    return cache(lambda config: estimate_seconds(config, 1, runs, threads))
+    estimates = Estimates(store.runs())
+    return lambda config: estimates.seconds(config, 1, threads)
 
 
 def _conclude(result: "Result", *commands: str) -> None:

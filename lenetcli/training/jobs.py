@@ -7,8 +7,9 @@ from itertools import accumulate
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.machine import limits
-from lenetcli.machine.devices import Device
-from lenetcli.training.memory import estimate_bytes, write_shortage
+from lenetcli.machine.devices import Device, usable_like
+from lenetcli.training.memory import count_images, estimate_bytes, write_shortage
+from lenetcli.training.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,15 @@ class Jobs:
     def count(self) -> int:
         """The number of jobs."""
         return len(self.devices)
+
+
+def plan_jobs(plan: Plan, requested: int | None, configs: Sequence[Config]) -> Jobs:
+    """The jobs for runs of a plan; see ``choose_jobs``."""
+    assert plan.source is not None and plan.device is not None
+    request = plan.sweep.request
+    gpus = usable_like(plan.device, request.device)
+    count = plan.ask_jobs(requested)
+    return choose_jobs(count, request.threads, configs, plan.device, count_images(plan.source), gpus=gpus)
 
 
 def choose_jobs(

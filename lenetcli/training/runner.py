@@ -1,21 +1,20 @@
 """The runner: it records a sweep, has its open cells trained, and those measured again that need it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.sweep import Cell, Sweep
-from lenetcli.machine import devices, system
+from lenetcli.machine import system
 from lenetcli.store.store import Store
 from lenetcli.training import events
 from lenetcli.training.crew import Crew
 from lenetcli.training.dispatcher import LOCK_SECONDS, Dispatcher
 from lenetcli.training.events import Event, Fate, Stopped
 from lenetcli.training.interrupts import Stop
-from lenetcli.training.jobs import Jobs, choose_jobs
-from lenetcli.training.memory import count_images
+from lenetcli.training.jobs import plan_jobs
 from lenetcli.training.plan import Plan, find_disturbed, refresh
 from lenetcli.training.pool import Pool
 from lenetcli.training.time_limit import TimeLimit
@@ -45,7 +44,7 @@ class Result:
 class Runner:
     """Carries out a plan on the workers of a pool.
 
-    ``jobs`` is how many runs are trained side by side; None leaves the choice to ``choose_jobs``.
+    ``jobs`` is how many runs are trained side by side; None leaves the choice to ``plan_jobs``.
 
     Raises:
         UsageError: if so many jobs cannot be had.
@@ -67,7 +66,7 @@ class Runner:
         self._store, self._plan, self._pool, self._emit = store, plan, pool, emit
         self._wait, self._limit = wait, limit
         self._open = {cell.config.key: cell.config for cell in plan.open_cells}
-        self._jobs = self._choose(plan.ask_jobs(jobs), self._open) if self._open else None
+        self._jobs = plan_jobs(plan, jobs, list(self._open.values())) if self._open else None
         self._fates: dict[str, Fate] = {}
 
     def run(self, stop: Stop) -> Result:
@@ -117,14 +116,6 @@ class Runner:
 
     def _add_dataset(self, dataset: Dataset) -> None:
         self._store.add_dataset(dataset.sha256, dataset.counts, dataset.validation_labels)
-
-    def _choose(self, jobs: int | None, configs: Mapping[str, Config]) -> Jobs:
-        source, device, request = self._plan.source, self._plan.device, self._plan.sweep.request
-        assert source is not None and device is not None
-        gpus = devices.usable_like(device, request.device)
-        return choose_jobs(
-            jobs, request.threads, list(configs.values()), device, count_images(source), gpus=gpus
-        )
 
     def _find_lost(self, stored: Sweep) -> None:
         """Correct the fates of runs that were finished, and are not in the sweep as it is stored."""
@@ -178,7 +169,7 @@ class Runner:
         self._emit(events.Noted(f"{text} taken beside other runs; they are taken again, alone."))
         before = {key: self._fates.get(key, Fate.KEPT) for key in beside}
         self._fates |= dict.fromkeys(beside, Fate.LEFT)
-        dispatcher.open(self._choose(1, beside))
+        dispatcher.open(plan_jobs(self._plan, 1, list(beside.values())))
         dispatcher.train(beside.values(), remeasure=True)
         for key, fate in before.items():  # what was trained was measured again as a part of that
             if self._fates[key] in (Fate.MEASURED, Fate.KEPT) and fate is not Fate.KEPT:

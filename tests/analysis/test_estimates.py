@@ -16,7 +16,7 @@ from helpers.made_up import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli.analysis.estimates import Outlook, estimate_seconds, estimate_total, fit_cost
+from lenetcli.analysis.estimates import Estimates, Outlook, fit_cost
 from lenetcli.experiment.architecture import multiply_adds
 from lenetcli.experiment.config import DeviceKind
 
@@ -56,12 +56,12 @@ def test_a_law_has_no_negative_overhead():
 def test_the_time_of_a_run_is_told_by_the_law_through_those_that_were_timed(device, seconds):
     *small, last = filters_sweep(device, seconds).runs
     for count in range(2, len(small) + 1):
-        estimate = estimate_seconds(last.config, 3, small[:count])
+        estimate = Estimates(small[:count]).seconds(last.config, 3)
         assert estimate == pytest.approx(3 * seconds[last.config.filters], rel=0.3)
-    assert estimate_seconds(small[0].config, 3, small) == pytest.approx(3 * min(seconds.values()), rel=0.05)
+    assert Estimates(small).seconds(small[0].config, 3) == pytest.approx(3 * min(seconds.values()), rel=0.05)
     for other in ({"batch_size": 8}, {"recipe": last.config.recipe + 1}):
-        assert estimate_seconds(replace(last.config, **other), 3, small) is None
-    one = estimate_seconds(last.config, 3, small[:1])
+        assert Estimates(small).seconds(replace(last.config, **other), 3) is None
+    one = Estimates(small[:1]).seconds(last.config, 3)
     assert (one is None) == (device is DeviceKind.GPU)  # where time is not in proportion to the arithmetic
 
 
@@ -70,8 +70,8 @@ def test_the_time_of_the_same_work_counts_before_any_law():
         make_run(make_config(filters=size), [0.9] * len(seconds), seconds=seconds)
         for size, seconds in ((8, [5.0, 2.0, 2.0]), (16, [90.0]), (32, [10.0]))
     ]
-    assert estimate_seconds(make_config(filters=8, seed=7), 10, runs) == 20  # its median epoch, ten times
-    assert estimate_seconds(make_config(filters=16), 10, runs) == 900
+    assert Estimates(runs).seconds(make_config(filters=8, seed=7), 10) == 20  # its median epoch, ten times
+    assert Estimates(runs).seconds(make_config(filters=16), 10) == 900
 
 
 def test_of_the_runs_of_one_work_the_first_undisturbed_one_counts():
@@ -79,8 +79,8 @@ def test_of_the_runs_of_one_work_the_first_undisturbed_one_counts():
         make_run(make_config(seed=seed), [0.9], seconds=[seconds], contended=contended)
         for seed, seconds, contended in ((0, 9.0, True), (1, 4.0, False), (2, 5.0, False))
     ]
-    assert estimate_seconds(make_config(seed=3), 1, runs) == 4
-    assert estimate_seconds(make_config(seed=3), 1, runs[:1]) == 9
+    assert Estimates(runs).seconds(make_config(seed=3), 1) == 4
+    assert Estimates(runs[:1]).seconds(make_config(seed=3), 1) == 9
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_of_the_runs_of_one_work_the_first_undisturbed_one_counts():
 def test_pieces_side_by_side_take_as_long_as_there_are_threads_for_them(measured, threads, seconds):
     config = make_config(shards=4)
     runs = [make_run(config, [0.9], seconds=[8.0], threads=measured)]
-    assert estimate_seconds(replace(config, seed=1), 1, runs, threads) == seconds
-    assert estimate_seconds(replace(config, seed=1), 1, runs) == 8
+    assert Estimates(runs).seconds(replace(config, seed=1), 1, threads) == seconds
+    assert Estimates(runs).seconds(replace(config, seed=1), 1) == 8
 
 
 def test_a_time_with_as_many_threads_counts_before_one_that_is_scaled():
@@ -98,16 +98,16 @@ def test_a_time_with_as_many_threads_counts_before_one_that_is_scaled():
         make_run(make_config(seed=seed), [0.9], seconds=[seconds], threads=threads, contended=contended)
         for seed, seconds, threads, contended in ((0, 9.0, 1, True), (1, 5.0, 2, False), (2, 9.5, 1, False))
     ]
-    assert estimate_seconds(make_config(seed=3), 1, runs, 1) == 9.5
-    assert estimate_seconds(make_config(seed=3), 1, runs, 2) == 5.0
-    assert estimate_seconds(make_config(seed=3), 1, runs[:2], 1) == 10.0  # undisturbed before disturbed
+    assert Estimates(runs).seconds(make_config(seed=3), 1, 1) == 9.5
+    assert Estimates(runs).seconds(make_config(seed=3), 1, 2) == 5.0
+    assert Estimates(runs[:2]).seconds(make_config(seed=3), 1, 1) == 10.0  # undisturbed before disturbed
 
 
 def test_on_a_gpu_threads_do_not_matter():
     config = make_config(device=DeviceKind.GPU, shards=1)
     runs = [make_run(config, [0.9], seconds=[8.0], threads=16)]
-    assert estimate_seconds(replace(config, seed=1), 2, runs, 1) == 16
-    assert estimate_total([(replace(config, seed=seed), 1) for seed in (1, 2)], runs, 2, 1) == 8
+    assert Estimates(runs).seconds(replace(config, seed=1), 2, 1) == 16
+    assert Estimates(runs).total([(replace(config, seed=seed), 1) for seed in (1, 2)], 2, 1) == 8
 
 
 def test_several_jobs_share_the_work_and_the_longest_run_is_not_shared():
@@ -116,12 +116,12 @@ def test_several_jobs_share_the_work_and_the_longest_run_is_not_shared():
         for size, seconds in ((8, 1.0), (16, 2.0), (32, 10.0))
     ]
     small = [(make_config(filters=size, seed=seed), 10) for seed in (1, 2) for size in (8, 16)]
-    assert estimate_total(small, runs, 1, 2) == 60
-    assert estimate_total(small, runs, 2, 2) == 30
-    assert estimate_total(small, runs, 2, 1) == 60
-    assert estimate_total([*small, (make_config(filters=32), 10)], runs, 4, 2) == 100
-    assert estimate_total([*small, (make_config(batch_size=8), 10)], runs, 4, 2) is None
-    assert estimate_total([], runs, 2, 2) == 0
+    assert Estimates(runs).total(small, 1, 2) == 60
+    assert Estimates(runs).total(small, 2, 2) == 30
+    assert Estimates(runs).total(small, 2, 1) == 60
+    assert Estimates(runs).total([*small, (make_config(filters=32), 10)], 4, 2) == 100
+    assert Estimates(runs).total([*small, (make_config(batch_size=8), 10)], 4, 2) is None
+    assert Estimates(runs).total([], 2, 2) == 0
 
 
 def test_without_a_law_the_nearest_work_is_scaled():
@@ -131,15 +131,15 @@ def test_without_a_law_the_nearest_work_is_scaled():
         for size, seconds in ((8, 9.0), (32, 8.0), (128, 7.0))
     ]
     for size, nearest, seconds in ((9, 8, 9.0), (31, 32, 8.0), (120, 128, 7.0)):
-        estimate = estimate_seconds(make_config(filters=size), 2, runs)
+        estimate = Estimates(runs).seconds(make_config(filters=size), 2)
         # The arithmetic grows faster than the filters, and slower than their square.
         least, most = sorted(2 * seconds * (size / nearest) ** power for power in (1, 2))
         assert least < estimate < most
-    assert estimate_seconds(make_config(), 2, []) is None
+    assert Estimates([]).seconds(make_config(), 2) is None
 
 
 def test_a_run_that_was_not_timed_tells_nothing():
-    assert estimate_seconds(make_config(), 2, [make_run(make_config(seed=1), [0.9], seconds=[])]) is None
+    assert Estimates([make_run(make_config(seed=1), [0.9], seconds=[])]).seconds(make_config(), 2) is None
 
 
 def test_the_outlook_of_a_sweep_is_the_time_of_all_epochs_that_are_missing():

@@ -162,7 +162,8 @@ def test_the_seed_is_free(folder):
     planned = lenetcli(folder, "reproduce", "--dry-run", "--seed", "7", "--seeds", "2", "--store", "seven.db")
     assert planned.returncode == 0, planned.stderr
     assert "14 runs" in planned.stderr
-    assert {line.split()[4] for line in planned.stdout.splitlines()[1:]} == {"7", "8"}
+    titles, *rows = (line.split() for line in planned.stdout.splitlines())
+    assert {row[titles.index("seed")] for row in rows} == {"7", "8"}
     words = ("reproduce", "--seed", "7", "--epochs", "1", "--store", "seven.db")
     commanded = lenetcli(folder, *words, code=IDLE_PARTS).stderr.splitlines()[0]
     assert commanded.startswith("$ lenetcli sweep filters --device ")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.text import Text
 
@@ -31,6 +31,7 @@ from lenetcli.words import (
     name_value,
     plural,
     write_accuracy,
+    write_bytes,
     write_duration,
     write_runtime,
     write_time,
@@ -171,23 +172,34 @@ def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None
         print_message(SHOWN, "dim")
 
 
-def print_plan(rows: Sequence[tuple[Config, int, float | None]]) -> None:
-    """Print the table of ``reproduce --dry-run``.
+class PlannedRun(NamedTuple):
+    """A run of a plan: the epochs left, the memory that it needs in bytes, and its estimated seconds.
 
-    A row has the configuration of a run, the number of epochs left, and the estimated training time in
-    seconds; None if there is no estimate.
+    Both are None where they are not known.
     """
-    digits = count_digits({config.id for config, _, _ in rows})
+
+    config: Config
+    left: int
+    memory: int | None
+    seconds: float | None
+
+
+def print_plan(runs: Sequence[PlannedRun], names: Sequence[str]) -> None:
+    """Print the table of ``--dry-run``, with a column for each of the parameters ``names``."""
+    digits = count_digits({run.config.id for run in runs})
+
+    def write_seconds(run: PlannedRun) -> str:
+        return NONE if run.seconds is None or not run.left else write_duration(run.seconds)
+
     print_table(
         (
-            Column("id", lambda row: row[0].id[:digits]),
-            Column("device", lambda row: row[0].device, 2),
-            Column("lr", lambda row: name_value(row[0].lr), right=True),
-            Column("filters", lambda row: row[0].filters, right=True),
-            Column("seed", lambda row: row[0].seed, 1, right=True),
-            Column("params", lambda row: f"{count_parameters(row[0]):,}", 4, right=True),
-            Column("epochs left", lambda row: row[1], 3, right=True),
-            Column("about", lambda row: NONE if row[2] is None else write_duration(row[2]), right=True),
+            Column("id", lambda run: run.config.id[:digits]),
+            Column("device", lambda run: run.config.device, 3),
+            *(parameter_column(name, name.replace("_", " ")) for name in names),
+            Column("params", lambda run: f"{count_parameters(run.config):,}", 5, right=True),
+            Column("epochs left", lambda run: run.left, 4, right=True),
+            Column("memory", lambda run: write_bytes(run.memory) if run.memory else NONE, 2, right=True),
+            Column("about", write_seconds, right=True),
         ),
-        rows,
+        runs,
     )
