@@ -57,7 +57,7 @@ def show_left(
         console.print_message(note, "bold yellow")
     names = dict.fromkeys(name for plan in plans for name in name_axes(plan.sweep))
     sweep_tables.print_plan([row for part in parts for row in part.lay_out(estimates)], tuple(names))
-    _print_total([part for part in parts if part.jobs], estimates)
+    _print_total(parts, estimates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,8 @@ class _Part:
     """What becomes of the runs of a sweep that are in no sweep before it.
 
     ``left`` are the epochs that each run is to be trained; ``images`` is the number of images of the data, 0
-    if it was not looked for. ``jobs`` are those of the sweep, None if nothing
-    is left. ``again`` are the runs that may be measured again, alone, with the jobs ``alone``.
+    if it was not looked for. ``jobs`` are those of the sweep, None if nothing is left. ``again`` are the runs
+    that may be measured again, alone, as the only job of ``alone``.
     """
 
     cells: "tuple[Cell, ...]"
@@ -97,8 +97,10 @@ class _Part:
 
 def _split(plans: "Sequence[Plan]", requested: int | None) -> Iterator[_Part]:
     """Yield what becomes of the runs of each of several sweeps, one after the other."""
+    from lenetcli.machine.system import host_name
     from lenetcli.training.jobs import plan_jobs
     from lenetcli.training.memory import count_images
+    from lenetcli.training.plan import find_disturbed
 
     seen = set[str]()
     for plan in plans:
@@ -112,36 +114,45 @@ def _split(plans: "Sequence[Plan]", requested: int | None) -> Iterator[_Part]:
             for cell in cells
         }
         part = _Part(cells=cells, left=left, images=count_images(plan.source) if plan.source else 0)
+        again = [
+            (config, epochs) for config in find_disturbed(plan.sweep, host_name()) if plan.measures_alone
+        ]
         if configs := [config for config, _ in part.missing]:
             jobs = plan_jobs(plan, requested, configs)
             is_beside = plan.measures_alone and jobs.count > 1
-            again = tuple(one for one in part.missing if is_beside and one[1] == epochs)
-            part = replace(part, jobs=jobs, again=again, alone=plan_jobs(plan, 1, configs))
+            again += [one for one in part.missing if is_beside and one[1] == epochs]
+            part = replace(part, jobs=jobs)
+        if again:
+            part = replace(
+                part, again=tuple(again), alone=plan_jobs(plan, 1, [config for config, _ in again])
+            )
         yield part
 
 
 def _print_total(parts: Sequence[_Part], estimates: "Estimates") -> None:
-    """Print how many runs are left to train, and about how long that takes."""
+    """Print how many runs are left to train and to measure again, and about how long that takes."""
     from lenetcli.cli.screen import console
 
-    jobs = [part.jobs for part in parts if part.jobs]
-    if not jobs:
-        console.print_message("Nothing is left to train.")
-        return
-    most = max(one.count for one in jobs)
-    count = plural(sum(len(part.missing) for part in parts), "run")
-    count += f", {most} at a time" if most > 1 else ""
-    totals = [
-        estimates.total(part.missing, one.count, one.threads) for part, one in zip(parts, jobs, strict=True)
-    ]
-    known = [seconds for seconds in totals if seconds is not None]
-    if len(known) < len(parts):
-        unknown = "how long they take can be told once one like them has been trained"
-        console.print_message(f"{count}; {unknown}.")
-        return
-    console.print_message(f"{count}, about {write_duration(sum(known))} of training.")
-    again = [(part.again, part.alone.threads) for part in parts if part.again and part.alone]
+    console.print_message(
+        _write_missing([(part.missing, part.jobs) for part in parts if part.jobs], estimates)
+    )
+    again = [(part.again, part.alone.threads) for part in parts if part.alone]
     if again:
         seconds = sum(estimates.total(runs, 1, threads) or 0 for runs, threads in again)
         text = f"{plural(sum(len(runs) for runs, _ in again), 'run')} may then be measured again, alone"
         console.print_message(f"{text}: about {write_duration(seconds)} more.")
+
+
+def _write_missing(
+    missing: "Sequence[tuple[Sequence[tuple[Config, int]], Jobs]]", estimates: "Estimates"
+) -> str:
+    if not missing:
+        return "Nothing is left to train."
+    most = max(jobs.count for _, jobs in missing)
+    count = plural(sum(len(runs) for runs, _ in missing), "run")
+    count += f", {most} at a time" if most > 1 else ""
+    totals = [estimates.total(runs, jobs.count, jobs.threads) for runs, jobs in missing]
+    known = [seconds for seconds in totals if seconds is not None]
+    if len(known) < len(totals):
+        return f"{count}; how long they take can be told once one like them has been trained."
+    return f"{count}, about {write_duration(sum(known))} of training."
