@@ -164,6 +164,11 @@ UntilOption = Annotated[
         parser=parse_end,
     ),
 ]
+CommandsOption = Annotated[
+    bool,
+    typer.Option("--commands", help="Print a train command for each run that is left, for a scheduler."),
+]
+EachOption = Annotated[bool, typer.Option("--each", help="Show each run, not the mean over the seeds.")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="List what would be trained, and about how long it takes.")
 ]

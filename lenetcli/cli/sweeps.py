@@ -35,6 +35,7 @@ def list_sweeps(as_json: options.JsonOption = False, address: options.StoreOptio
 def show_sweep(
     sweep_id: Annotated[str, typer.Argument(metavar="ID", help="The first digits of a sweep's id.")],
     follow: Annotated[bool, typer.Option("--follow", help=FOLLOW)] = False,
+    each: options.EachOption = False,
     as_json: options.JsonOption = False,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
@@ -54,7 +55,7 @@ def show_sweep(
         from lenetcli.cli.follow import Follower
 
         sweep = Follower(store, sweep).follow()
-    sweep_tables.print_stored_sweep(sweep)
+    sweep_tables.print_stored_sweep(sweep, each=each)
     _say_how_it_stands(sweep, over=follow)
 
 

@@ -12,6 +12,7 @@ from lenetcli.cli import options
 from lenetcli.cli.axes import parse_axes
 from lenetcli.cli.downloads import find_stoppably
 from lenetcli.cli.dry_run import show_left
+from lenetcli.cli.job_list import print_commands
 from lenetcli.errors import RunFailedError, StoreChangedError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
@@ -73,11 +74,16 @@ def sweep(
     duration: options.ForOption = None,
     end: options.UntilOption = None,
     dry_run: options.DryRunOption = False,
+    commands: options.CommandsOption = False,
+    each: options.EachOption = False,
 ) -> None:
     """Train a run for each value, or each combination of values; what the store holds already is kept."""
     axes, notes = parse_axes(words, seeds, request.seed)
     limit = options.make_limit(duration, end)
     _tell(notes)
+    if commands:
+        print_commands(request, axes, address, anew=anew)
+        return
     choices = {"remeasure": remeasure, "anew": anew, "measure_alone": not no_remeasure}
     if dry_run:
         show_left(request, [(axes, request.device)], address, jobs, **choices)
@@ -89,15 +95,16 @@ def sweep(
         limit,
         wait=not no_wait,
         jobs=jobs,
+        each=each,
         **choices,
     )
     field = axes[0].name
     figure = "runtime" if field == "filters" else field.replace("_", "-")
     # What shows one value only is passed over unless it is named.
     option = f" --sweep {result.sweep.id[:12]}" if len(result.sweep.values) < 2 else ""
-    commands = [f"lenetcli plot {figure}{option}"]
-    commands += [f"lenetcli report{option}"] if field in ("lr", "filters") else []
-    _conclude(result, *commands)
+    following = [f"lenetcli plot {figure}{option}"]
+    following += [f"lenetcli report{option}"] if field in ("lr", "filters") else []
+    _conclude(result, *following)
 
 
 def _tell(notes: Sequence[str]) -> None:
@@ -116,6 +123,7 @@ def _run(
     *,
     wait: bool,
     jobs: int | None = None,
+    each: bool = False,
     **choices: bool,
 ) -> "Result":
     """Plan a run or a sweep, train its open cells and print the results; ``choices`` are of ``make_plan``."""
@@ -147,7 +155,7 @@ def _run(
                 result = runner.run(stop)
         except BrokenPipeError:
             raise RunFailedError("Whoever read the progress has left.", RESUME) from None
-    sweep_tables.print_sweep(result.sweep, result.fates, time.monotonic() - start)
+    sweep_tables.print_sweep(result.sweep, result.fates, time.monotonic() - start, each=each)
     if lost := sum(fate is Fate.LOST for fate in result.fates.values()):
         raise StoreChangedError.for_lost(store.name, f"epochs of {plural(lost, 'run')}")
     if stop.signal is not None:

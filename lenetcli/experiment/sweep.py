@@ -51,6 +51,11 @@ class Group:
     epochs: int
 
     @property
+    def config(self) -> Config:
+        """The configuration of the first cell, which has the values of the point."""
+        return self.cells[0].config
+
+    @property
     def name(self) -> str:
         """The values of the point as text, in the form in which they are typed."""
         return " ".join(map(name_value, self.point.values()))
@@ -186,9 +191,9 @@ def write_command(sweep: Sweep, *, values: Sequence[Any] = (), seeds: int | None
     axes = [
         replace(axis, values=(*values, *axis.values)) if axis.name == sweep.parameter else axis
         for axis in sweep.axes
-        if axis.name in sweep.parameters
+        if axis.name in sweep.parameters or seeds is None
     ]
-    return _write(sweep.request, axes, sweep.epochs, seeds or _count_seeds(sweep))
+    return _write(replace(sweep.request, epochs=sweep.epochs), [*axes, *_repeat(sweep, seeds)])
 
 
 def suggest_command(
@@ -198,31 +203,45 @@ def suggest_command(
 
     These are those of the first sweep of ``like``, without one the defaults; ``device`` goes before its own.
     """
-    request, epochs, seeds = Request(), Request().epochs, None
+    request, repeated = Request(), []
     for sweep in like[:1]:
-        request, epochs = sweep.request, sweep.epochs
-        seeds = None if parameter == "seed" else _count_seeds(sweep)
+        request = replace(sweep.request, epochs=sweep.epochs)
+        repeated = [axis for axis in sweep.axes if axis.name == "seed" and parameter != "seed"]
+        repeated = repeated if "seed" not in sweep.parameters else []
     if device is not None:
         request = replace(request, device=device.value)
-    return _write(request, [Axis(parameter, tuple(values))], epochs, seeds)
+    return _write(request, [Axis(parameter, tuple(values)), *repeated])
 
 
-def _count_seeds(sweep: Sweep) -> int | None:
-    """The number of seeds of each value; None if it has one, or if the sweep is over the seeds."""
-    is_repeated = any(axis.name == "seed" for axis in sweep.axes) and "seed" not in sweep.parameters
-    return len(sweep.seeds) if is_repeated else None
+def _repeat(sweep: Sweep, seeds: int | None) -> list[Axis]:
+    """The axis of so many seeds from the first one of a sweep; none without a number."""
+    first = sweep.seeds[0]
+    return [] if seeds is None else [Axis("seed", tuple(range(first, first + seeds)))]
 
 
-def _write(request: Request, axes: Sequence[Axis], epochs: int, seeds: int | None) -> str:
-    """The command that requests a grid; an option that has its default is left out."""
-    words = ["lenetcli", "sweep"]
+def _write(request: Request, axes: Sequence[Axis]) -> str:
+    """The command that requests a grid."""
+    return shlex.join(["lenetcli", "sweep", *write_words(request, axes)])
+
+
+def write_words(request: Request, axes: Sequence[Axis] = ()) -> list[str]:
+    """The words that request a grid, or without axes a run; an option that has its default is left out."""
+    words, seeds = [], 1
     for axis in axes:
-        words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
-    words += ["--epochs", str(epochs)] if epochs != Request().epochs else []
-    words += ["--seeds", str(seeds)] if seeds is not None else []
-    names = {"epochs", *(axis.name for axis in axes)}
+        first = axis.values[0]
+        if (
+            axis.name == "seed"
+            and len(axes) > 1
+            and axis.values == tuple(range(first, first + len(axis.values)))
+        ):
+            request, seeds = replace(request, seed=first), len(axis.values)
+        else:
+            words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
+    words += ["--epochs", str(request.epochs)] if request.epochs != Request().epochs else []
+    words += ["--seeds", str(seeds)] if seeds > 1 else []
+    names = {"epochs", *(axis.name for axis in axes if axis.name != "seed" or seeds == 1)}
     for parameter in OPTIONS:
         value = getattr(request, parameter.name)
         if parameter.name not in names and value != parameter.default:
             words += [f"--{parameter.option}", name_value(value)]
-    return shlex.join(words)
+    return words

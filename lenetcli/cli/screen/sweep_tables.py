@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
+from lenetcli.cli.screen import mean_tables
 from lenetcli.cli.screen.console import SPARE, Console, print_message, sparkline, stdout
 from lenetcli.cli.screen.tables import (
+    NOT_BEGUN,
     Column,
     explain_marks,
     lay_out,
@@ -23,7 +25,7 @@ from lenetcli.experiment.config import Config
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.run import Run, RunState
-from lenetcli.experiment.sweep import Cell, Sweep, name_axes
+from lenetcli.experiment.sweep import Axis, Cell, Sweep, name_axes
 from lenetcli.words import (
     NONE,
     count_decimals,
@@ -40,30 +42,28 @@ from lenetcli.words import (
 SHOWN = "shown: what plot and report take; --sweep ID chooses another"
 """The explanation of the column of ``sweeps list`` that marks some sweeps."""
 
-_NOT_BEGUN = "not begun"
-
 _RANKS_IN_TRAINING = {"epochs": 0, "last val": 1, "best val": 2, "runtime": 6, "test": 7}
 """The ranks of columns that count more, or less, while a sweep is trained than at its end."""
 
 
-def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float) -> None:
+def print_sweep(sweep: Sweep, fates: Mapping[str, str], seconds: float, *, each: bool = False) -> None:
     """Print the results of a sweep, best first, and a summary of what the command did.
 
-    ``fates`` says what it did with each cell, by the key of its configuration, in so many seconds.
+    ``fates`` says what it did with each cell, by the key of its configuration, in so many seconds. With
+    ``each``, every run has a row, else every value with its seeds.
     """
-    this_time = Column[Cell]("this time", lambda cell: fates.get(cell.config.key, ""), 7)
-    _print_results(sweep, this_time)
+    _print_results(sweep, fates, each=each)
     counts = ", ".join(f"{count} {fate}" for fate, count in Counter(fates.values()).items())
     print_message(f"{_name_place(sweep)}: {counts}; {write_runtime(seconds)} in all")
 
 
-def print_stored_sweep(sweep: Sweep) -> None:
-    """Print the results of a sweep as they are stored, best first, and how far it is."""
-    _print_results(sweep)
+def print_stored_sweep(sweep: Sweep, *, each: bool = False) -> None:
+    """Print the results of a sweep as they are stored, best first, and how far it is; see ``print_sweep``."""
+    _print_results(sweep, each=each)
     print_message(write_progress(sweep))
 
 
-def _print_results(sweep: Sweep, *more: Column[Cell]) -> None:
+def _print_results(sweep: Sweep, fates: Mapping[str, str] | None = None, *, each: bool) -> None:
     def best_first(cell: Cell) -> tuple[bool, float]:
         # Diverged runs come last, whatever accuracy they had before, together with runs that have none.
         run = cell.run
@@ -71,7 +71,14 @@ def _print_results(sweep: Sweep, *more: Column[Cell]) -> None:
         best = run.best_val_accuracy if run else None
         return (not usable or best is None, -(best or 0.0))
 
-    print_table(_make_columns(sweep, stdout(), *more), sorted(sweep.cells, key=best_first))
+    if mean_tables.is_repeated(sweep) and not each:
+        rows = sorted(sweep.groups(), key=mean_tables.best_first)
+        print_table(mean_tables.make_columns(sweep, stdout(), fates), rows)
+        print_message(mean_tables.NOTE, "dim")
+    else:
+        more = [Column[Cell]("this time", lambda cell: (fates or {}).get(cell.config.key, ""), 7)]
+        columns = _make_columns(sweep, stdout(), *more * (fates is not None))
+        print_table(columns, sorted(sweep.cells, key=best_first))
     explain_marks(sweep.runs)
 
 
@@ -110,7 +117,7 @@ def write_progress(sweep: Sweep) -> str:
 
 
 def _count_states(sweep: Sweep) -> str:
-    states = Counter(str(cell.run.state) if cell.run else _NOT_BEGUN for cell in sweep.cells)
+    states = Counter(str(cell.run.state) if cell.run else NOT_BEGUN for cell in sweep.cells)
     return ", ".join(f"{count} {state}" for state, count in states.items())
 
 
@@ -140,7 +147,7 @@ def _make_columns(sweep: Sweep, console: Console, *more: Column[Cell]) -> tuple[
         Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
         Column("runtime", of_run(write_marked_runtime), 1, right=True),
         Column(scale, of_run(lambda run: sparkline(run.val_accuracies, console, low, high), ""), 8),
-        Column("state", of_run(write_state, _NOT_BEGUN)),
+        Column("state", of_run(write_state, NOT_BEGUN)),
         *more,
         Column("id", of_run(lambda run: run.short_id, ""), 4),
     )
@@ -155,8 +162,8 @@ def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None
     print_table(
         (
             Column("id", lambda sweep: sweep.id[:digits]),
-            Column("parameter", lambda sweep: sweep.parameter.replace("_", " ")),
-            Column("values", lambda sweep: " ".join(map(name_value, sweep.values)), 1),
+            Column("parameters", lambda sweep: " × ".join(sweep.parameters).replace("_", " ")),
+            Column("values", lambda sweep: " × ".join(map(_write_values, _find_axes(sweep))), 1),
             Column("seeds", lambda sweep: len(sweep.seeds), 5, right=True),
             Column("epochs", lambda sweep: sweep.epochs, 3, right=True),
             *recipe_column(lambda sweep: sweep.base.recipe, sweeps, recipes),
@@ -170,6 +177,15 @@ def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None
     )
     if len(shown) < len(sweeps):
         print_message(SHOWN, "dim")
+
+
+def _find_axes(sweep: Sweep) -> list[Axis]:
+    """The axes of a sweep without the seed, unless it is the only one."""
+    return [axis for axis in sweep.axes if axis.name in sweep.parameters]
+
+
+def _write_values(axis: Axis) -> str:
+    return " ".join(map(name_value, axis.values))
 
 
 class PlannedRun(NamedTuple):

@@ -14,6 +14,10 @@ from lenetcli.words import name_value, plural, write_runtime
 Item = TypeVar("Item")
 
 
+NOT_BEGUN = "not begun"
+"""The state of a run of a sweep that has not begun."""
+
+
 class Column(NamedTuple, Generic[Item]):
     """A column of a table: its title, and the function that returns the cell of an item.
 
@@ -107,6 +111,6 @@ def recipe_column(
 
 
 def parameter_column(name: str, title: str, rank: int = 0) -> Column[Any]:
-    """The column of a parameter, for runs or for cells."""
+    """The column of a parameter, for runs, cells or groups of these."""
     right = PARAMETERS[name].kind in (int, float)
     return Column(title, lambda item: name_value(getattr(item.config, name)), rank, right)
