@@ -1,6 +1,6 @@
 """``--dry-run``: the runs of a plan, what is left of each, and about how long that takes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -64,13 +64,13 @@ def show_left(
 class _Part:
     """What becomes of the runs of a sweep that are in no sweep before it.
 
-    ``left`` are the epochs that each run is to be trained; ``images`` is the number of images of the data, 0
-    if it was not looked for. ``jobs`` are those of the sweep, None if nothing is left. ``again`` are the runs
-    that may be measured again, alone, as the only job of ``alone``.
+    ``left`` are the epochs that each of them is to be trained; ``images`` is the number of images of the
+    data, 0 if it was not looked for. ``jobs`` are those of the sweep, None if nothing is left. ``again`` are
+    the runs that may be measured again, alone, as the only job of ``alone``.
     """
 
     cells: "tuple[Cell, ...]"
-    left: Mapping[str, int]
+    left: Sequence[int]
     images: int
     jobs: "Jobs | None" = None
     again: "tuple[tuple[Config, int], ...]" = ()
@@ -79,17 +79,14 @@ class _Part:
     @property
     def missing(self) -> "list[tuple[Config, int]]":
         """The runs that are to be trained, each with its epochs."""
-        return [
-            (cell.config, self.left[cell.config.key]) for cell in self.cells if self.left[cell.config.key]
-        ]
+        return [(cell.config, left) for cell, left in zip(self.cells, self.left, strict=True) if left]
 
     def lay_out(self, estimates: "Estimates") -> "Iterator[PlannedRun]":
         """Yield the rows of the table of the plan."""
         from lenetcli.cli.screen.sweep_tables import PlannedRun
         from lenetcli.training.memory import estimate_bytes
 
-        for cell in self.cells:
-            left = self.left[cell.config.key]
+        for cell, left in zip(self.cells, self.left, strict=True):
             seconds = estimates.seconds(cell.config, left, self.jobs.threads) if left and self.jobs else 0.0
             memory = estimate_bytes(cell.config, self.images) if self.images else None
             yield PlannedRun(cell.config, left, memory, seconds)
@@ -108,11 +105,10 @@ def _split(plans: "Sequence[Plan]", requested: int | None) -> Iterator[_Part]:
         cells = tuple(cell for cell in plan.sweep.cells if cell.config.key not in seen)
         seen |= {cell.config.key for cell in cells}
         done = 0 if plan.remeasure else epochs
-        left = {
-            cell.config.key: epochs
-            - min(done, epochs if cell.is_done else cell.run.epochs if cell.run else 0)
+        left = [
+            epochs - min(done, epochs if cell.is_done else cell.run.epochs if cell.run else 0)
             for cell in cells
-        }
+        ]
         part = _Part(cells=cells, left=left, images=count_images(plan.source) if plan.source else 0)
         again = [
             (config, epochs) for config in find_disturbed(plan.sweep, host_name()) if plan.measures_alone

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import EnumType, StrEnum
 from typing import Any, Self
 
@@ -137,7 +137,7 @@ class Settings:
     def to_mapping(self) -> dict[str, Any]:
         """The fields by name, without the neutral ones."""
         neutral = self.neutral
-        return {name: value for name, value in asdict(self).items() if name not in neutral}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in neutral}
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:

@@ -24,8 +24,16 @@ Finder = Callable[..., DataSource]
 """A function like ``data.sources.find``."""
 
 
-def resolve(request: Request, source: DataSource, device: DeviceKind, recipe: int = RECIPE) -> Config:
+def resolve(
+    request: Request,
+    source: DataSource,
+    device: DeviceKind,
+    recipe: int = RECIPE,
+    memory: int | None = None,
+) -> Config:
     """The configuration that a recipe makes of a checked request on given data and a given kind of device.
+
+    ``memory`` is that of this machine in bytes; it is looked up if it is None.
 
     Raises:
         UsageError: if a batch is larger than the data, or the run needs more memory than this machine has.
@@ -39,17 +47,17 @@ def resolve(request: Request, source: DataSource, device: DeviceKind, recipe: in
     shards = request.shards or choose_shards(request.filters, request.batch_size, device, recipe)
     config = rounded.configure(data=source.sha256, device=device, shards=shards, recipe=recipe)
     if recipe == RECIPE:  # nothing is trained under another one
-        _check_memory(config, source)
+        _check_memory(config, source, limits.memory_bytes() if memory is None else memory)
     return config
 
 
-def _check_memory(config: Config, source: DataSource) -> None:
-    """Check that this machine has the memory that a run needs.
+def _check_memory(config: Config, source: DataSource, available: int) -> None:
+    """Check that a run needs no more than the memory ``available``, in bytes.
 
     Raises:
         UsageError: if it has not.
     """
-    needed, available = estimate_bytes(config, count_images(source)), limits.memory_bytes()
+    needed = estimate_bytes(config, count_images(source))
     if needed > available:
         raise UsageError(
             f"{config.filters} filters and {config.hidden_units} hidden units with batches of "
@@ -185,13 +193,14 @@ def _lay_out(
 ) -> Sweep:
     """The sweep that a recipe makes of a checked request, without its runs."""
     rounded, rounded_axes = round_request(request, axes, recipe)
-    now = datetime.now(UTC)
+    now, memory = datetime.now(UTC), limits.memory_bytes()
     return Sweep(
         axes=rounded_axes,
         epochs=request.epochs,
         dataset_name=source.name,
         cells=tuple(
-            Cell(config=resolve(one, source, device.kind, recipe)) for one in expand(rounded, rounded_axes)
+            Cell(config=resolve(one, source, device.kind, recipe, memory))
+            for one in expand(rounded, rounded_axes)
         ),
         request=rounded,
         created_at=now,
