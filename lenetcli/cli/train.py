@@ -13,7 +13,7 @@ from lenetcli.cli.axes import parse_axes
 from lenetcli.cli.downloads import find_stoppably
 from lenetcli.cli.dry_run import show_left
 from lenetcli.cli.job_list import print_commands
-from lenetcli.errors import RunFailedError, StoreChangedError
+from lenetcli.errors import RunFailedError, StoreChangedError, UsageError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.files import DEFAULT_STORE
@@ -22,7 +22,7 @@ from lenetcli.words import join_words, plural
 
 if TYPE_CHECKING:
     from lenetcli.experiment.config import Config
-    from lenetcli.experiment.sweep import Axis
+    from lenetcli.experiment.sweep import Axis, Sweep
     from lenetcli.store.store import Store
     from lenetcli.training.runner import Result
     from lenetcli.training.time_limit import TimeLimit
@@ -81,6 +81,8 @@ def sweep(
     axes, notes = parse_axes(words, seeds, request.seed)
     limit = options.make_limit(duration, end)
     _tell(notes)
+    if dry_run and commands:
+        raise UsageError("Both --dry-run and --commands were given.", "Choose one.")
     if commands:
         print_commands(request, axes, address, anew=anew)
         return
@@ -98,13 +100,17 @@ def sweep(
         each=each,
         **choices,
     )
-    field = axes[0].name
-    figure = "runtime" if field == "filters" else field.replace("_", "-")
+    _conclude(result, *_suggest_next(result.sweep))
+
+
+def _suggest_next(sweep: "Sweep") -> list[str]:
+    """The commands that show a sweep."""
     # What shows one value only is passed over unless it is named.
-    option = f" --sweep {result.sweep.id[:12]}" if len(result.sweep.values) < 2 else ""
-    following = [f"lenetcli plot {figure}{option}"]
-    following += [f"lenetcli report{option}"] if field in ("lr", "filters") else []
-    _conclude(result, *following)
+    option = f" --sweep {sweep.id[:12]}" if len(sweep.values) < 2 else ""
+    figures = ["grid"] if len(sweep.parameters) == 2 else []
+    figures.append("runtime" if sweep.parameter == "filters" else sweep.parameter.replace("_", "-"))
+    commands = [f"lenetcli plot {figure}{option}" for figure in figures]
+    return [*commands, *[f"lenetcli report{option}"] * (sweep.parameter in ("lr", "filters"))]
 
 
 def _tell(notes: Sequence[str]) -> None:
