@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenetcli.cli.values import parse_float, parse_value
+from lenetcli.cli.axes import parse_axes
+from lenetcli.cli.values import parse_float
 from lenetcli.experiment.recipes import round_value
 from lenetcli.words import (
     count_decimals,
@@ -44,7 +45,7 @@ def test_a_value_is_named_in_full_and_as_briefly_as_it_can_be(value, text):
 @given(st.floats(min_value=2.0**-126, max_value=2.0**127, width=32))
 def test_a_rate_that_is_printed_and_typed_again_is_the_same_rate(single):
     rate = round_value(single)
-    assert round_value(parse_value("lr", name_value(rate))) == rate
+    assert round_value(parse_axes(["lr", name_value(rate)])[0][0].values[0]) == rate
     assert array("f", [parse_float(name_value(rate))])[0] == single
 
 

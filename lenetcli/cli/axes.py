@@ -135,7 +135,8 @@ def _parse_value(parameter: Parameter, word: str) -> Any:
         is_choice = not is_number and difflib.get_close_matches(word.lower(), list(parameter.kind))
         if word[:1].isalpha() and not is_choice and (nearest := suggest_parameter(word)):
             raise UsageError(
-                f"{word!r} is no value of {parameter.option}, and no parameter.", f"Did you mean {nearest}?"
+                f"{word!r} is neither a value of {parameter.option} nor a parameter. Did you mean {nearest}?",
+                "See lenetcli sweep --help.",
             ) from None
         raise
 

@@ -81,7 +81,7 @@ USAGE = [
     ("sweep lr 0.1 --seeds 0", "0 seeds", "from 1 to 1000"),
     ("sweep lr", "The axis lr has no values", "lr 0.1 0.01"),
     ("sweep lr filters 8", "The axis lr has no values", "lr 0.1 0.01"),
-    ("sweep lr 0.1 fliters 8", "'fliters' is no value of lr, and no parameter", "Did you mean filters?"),
+    ("sweep lr 0.1 fliters 8", "'fliters' is neither a value of lr nor a parameter", "Did you mean filters?"),
     ("sweep lr 0.1 lr 0.2", "The axis lr is given twice", "behind one lr"),
     ("sweep lr 0.1..0.01", "'0.1..0.01'", "0.1..0.01:4"),
     ("sweep lr 0.1..:4", "'0.1..:4' lacks an end", "8..64:4"),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lenetcli.cli import values
+from lenetcli.cli.axes import parse_axes
 from lenetcli.errors import UsageError
 from lenetcli.words import name_duration
 
@@ -30,7 +31,7 @@ def test_any_other_text_is_a_number_or_an_error_that_quotes_it(text):
 
 @pytest.mark.parametrize("spelling", ["1e-3", "0.001", ".001", "+1E-3"])
 def test_spellings_of_one_value(spelling):
-    assert values.parse_value("lr", spelling) == 0.001
+    assert parse_axes(["lr", spelling])[0][0].values == (0.001,)
 
 
 def test_the_range_is_that_of_float32():
@@ -41,7 +42,7 @@ def test_the_range_is_that_of_float32():
 
 
 def test_a_negative_zero_is_zero():
-    assert math.copysign(1, values.parse_value("momentum", "-0.0")) == 1
+    assert math.copysign(1, parse_axes(["momentum", "-0.0"])[0][0].values[0]) == 1
 
 
 @pytest.mark.parametrize(("typed", "jobs"), [("1", 1), (" 16 ", 16), ("auto", None), ("Auto", None)])
