@@ -3,7 +3,9 @@
 import random
 import re
 import shlex
+import signal
 import statistics
+import subprocess
 import sys
 
 import pytest
@@ -116,3 +118,22 @@ def test_a_row_for_each_combination_has_mean_and_deviation_of_its_seeds(desk):
     each = desk.run("sweeps", "show", sweep["id"], "--each").stdout.splitlines()
     assert len(each) == 9 and "seed" in each[0]
     assert len(desk.run(*GRID, "--each").stdout.splitlines()) == 9
+
+
+def test_a_grid_that_is_killed_and_typed_again_does_only_the_rest(desk):
+    words = (*GRID, "--store", "killed.db")
+    process = desk.start(*words, stderr=subprocess.PIPE)
+    for line in process.stderr:
+        if line.startswith("lr 0.1 filters 3 seed 0  epoch 1/2"):
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    kept = [run for run in runs(desk, "--store", "killed.db").values() if run["state"] == "completed"]
+    assert len(kept) == 2
+    again = desk.run(*words)
+    assert "2 kept" in again.stderr and "seed 1  epoch 1/2" in again.stderr
+    for key, run in runs(desk, "--store", "killed.db").items():
+        shown = desk.json("runs", "show", key, "--store", "killed.db")
+        assert [timing["epoch"] for timing in shown["timings"]] == [1, 2]
+        assert shown["weights_sha256"] == desk.json("runs", "show", key)["weights_sha256"]
+        assert run["epochs"] == 2
