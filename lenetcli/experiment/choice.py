@@ -29,8 +29,8 @@ def choose_sweeps(
 
     Where there is none, it is the newest that has an epoch, else the newest. ``alone`` asks for a sweep over
     no other parameter: a grid counts as its row (``Sweep.slice``), and only where no other sweep or
-    row has more trained epochs. ``timed`` asks for one such sweep for each kind of device on which an epoch was
-    timed.
+    row has more trained epochs. ``timed`` asks for one such sweep for each kind of device on which an epoch
+    was timed.
     """
     alone = alone or timed
     over = [sweep for sweep in sweeps if parameter in sweep.parameters]
