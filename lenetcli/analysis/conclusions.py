@@ -7,7 +7,7 @@ from lenetcli.analysis.comparison import ALIKE, Comparison, Verdict
 from lenetcli.analysis.courses import follow
 from lenetcli.analysis.inference import MOST_SEEDS, PairedDifference, SeedsDifference
 from lenetcli.analysis.ranking import Entry, Ranking, is_uniform, name_entries
-from lenetcli.analysis.statements import Paragraph, Statement, cite, shorten
+from lenetcli.analysis.statements import MOST_NAMED, Paragraph, Statement, cite, shorten
 from lenetcli.analysis.trends import conclude_convergence, conclude_guessing, conclude_order
 from lenetcli.analysis.unfinished import conclude_unfinished
 from lenetcli.experiment.parameters import name_parameter
@@ -175,7 +175,10 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
         text = f"{subject} is ahead of {_write_differences(ahead[:1])}"
         if len(ahead) > 1:
             size = "larger" if ahead[1][1].estimate > ahead[0][1].estimate else "as large or larger"
-            text += f"; its lead over {name_entries(entry for entry, _ in ahead[1:])} is {size}"
+            others = name_entries(entry for entry, _ in ahead[1:])
+            if len(ahead) - 1 > MOST_NAMED:
+                others = f"{len(ahead) - 1} others"
+            text += f"; its lead over {others} is {size}"
         yield _state("lead", f"{text}.", first, ahead)
     in_every_seed = ranking.others(Verdict.AHEAD_IN_EVERY_SEED)
     if in_every_seed:

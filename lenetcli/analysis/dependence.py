@@ -14,17 +14,23 @@ from lenetcli.experiment.parameters import PARAMETERS, name_member, name_paramet
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.words import join_words, write_difference, write_interval
 
+MOST_ROWS = 3
+"""The largest number of rows that a statement which is true of all of them names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The entries that differ in one parameter alone, with the comparisons of the first with each other one.
+    """The values of one parameter where the others are as in ``point``.
 
-    ``point`` has the values of the other parameters.
+    ``leads`` are the comparisons of the first entry with each other one, ``diverged`` the values of which a
+    seed diverged, which are in no entry.
     """
 
+    subject: str
     point: Mapping[str, Any]
     entries: tuple[Entry, ...]
     leads: tuple[Comparison, ...]
+    diverged: tuple[Any, ...]
 
     @property
     def name(self) -> str:
@@ -32,14 +38,24 @@ class Row:
         return " at ".join(PARAMETERS[name].describe(value) for name, value in self.point.items())
 
     @property
+    def best(self) -> Any:
+        """The value with the highest accuracy."""
+        return self.entries[0].point[self.subject]
+
+    @property
     def is_told(self) -> bool:
-        """Whether the first is ahead of every other entry."""
+        """Whether the best is ahead of every other value that is ranked."""
         return all(lead.is_ahead for lead in self.leads)
 
-    def find_lead(self, name: str, value: Any) -> tuple[Entry, Comparison] | None:
-        """The entry with a value, and the comparison of the first with it, which is ahead; None otherwise."""
-        pairs = zip(self.entries[1:], self.leads, strict=True)
-        return next((p for p in pairs if p[0].point[name] == value and p[1].is_ahead), None)
+    def leads_over(self, other: "Row") -> bool:
+        """Whether the best is ahead of that of another row, or that one diverged here and is told there."""
+        lead = self.find_lead(other.best)
+        return lead.is_ahead if lead else other.best in self.diverged and other.is_told
+
+    def find_lead(self, value: Any) -> Comparison | None:
+        """The comparison of the best with another value; None if that is not ranked."""
+        values = [entry.point[self.subject] for entry in self.entries[1:]]
+        return self.leads[values.index(value)] if value in values else None
 
 
 def conclude_grid(sweep: Sweep, ranking: Ranking) -> tuple[Paragraph, ...]:
@@ -54,84 +70,101 @@ def conclude_dependence(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     Without learning rates it is about the first parameter.
     """
     subject = "lr" if "lr" in sweep.parameters else sweep.parameter
-    if len(sweep.groups(subject)) < 2 or not ranking.entries or not ranking.learned:
-        return
     rows = _find_rows(sweep, ranking, subject)
     others = [name for name in sweep.parameters if name != subject]
     noun = name_parameter(subject)
     best = f"best {noun if subject == 'lr' else f'value of {noun}'}"
-    what = f"the {name_parameter(others[0])}" if len(others) == 1 else "the other parameters"
-    pair = next((two for two in combinations(rows, 2) if _differ(*two, subject)), None)
+    on = f"depends on {f'the {name_parameter(others[0])}' if len(others) == 1 else 'the other parameters'}"
+    pairs = combinations(rows, 2)
+    pair = next((two for two in pairs if _differ(*two)), None)
     if pair:
-        yield _conclude_difference(pair, subject, f"The {best} depends on {what}")
+        yield _conclude_difference(pair, f"The {best} {on}")
         return
-    ranked = [entry.point for row in rows for entry in row.entries]
-    is_whole = all(group.diverged or group.point in ranked for group in sweep.groups())
-    if not is_whole or len(rows) < 2:
-        return
+    ended = sum(len(row.entries) + len(row.diverged) for row in rows)
+    if ended < len(sweep.groups()) or len(rows) < 2 or len(sweep.groups(subject)) < 2:
+        return  # what is not finished, or does not learn, may be otherwise
     leaders = [row.entries[0] for row in rows]
-    names = [name_member(subject, entry.point[subject]) for entry in leaders]
-    numbers = {f"lead {row.name}": min(lead.estimate for lead in row.leads) for row in rows}
-    if len(set(names)) == 1:
-        unclear = [f"with {row.name}" for row in rows if not row.is_told]
-        if unclear:
-            text = (
-                f"Whether the {best} depends on {what} cannot be told: {names[0]} has the highest accuracy "
-                f"everywhere, but is not clearly ahead {join_words(shorten(unclear))}."
-            )
-            yield Statement("dependence unknown", text, cite(*leaders), numbers)
-        else:
-            where = join_words(shorten([f"with {row.name}" for row in rows]))
-            text = f"The {best} does not depend on {what} here: {names[0]} is ahead of every other {where}."
-            yield Statement("no dependence", text, cite(*leaders), numbers)
+    numbers = {f"lead {row.name}": lead.estimate for row in rows for lead in row.leads[:1]}
+    names = [name_member(subject, row.best) for row in rows]
+    unclear = [f"with {row.name}" for row in rows if not row.is_told]
+    if len(set(names)) > 1:
+        parts = [f"of {name} with {row.name}" for name, row in zip(names, rows, strict=True)]
+        reason = (
+            f"the highest accuracy is that {join_words(shorten(parts))}, and these leads are not all clear"
+        )
+    elif unclear:
+        where = "" if len(unclear) == len(rows) else f" {join_words(shorten(unclear))}"
+        clearly = "is not clearly ahead" if where else "is nowhere clearly ahead"
+        reason = f"{names[0]} has the highest accuracy everywhere, but {clearly}{where}"
+    else:
+        yield _conclude_sameness(rows, f"The {best} {on.replace('depends', 'does not depend')} here", numbers)
         return
-    parts = [f"of {name} with {row.name}" for name, row in zip(names, rows, strict=True)]
-    text = (
-        f"Whether the {best} depends on {what} cannot be told: the highest accuracy is that "
-        f"{join_words(shorten(parts))}, and these leads are not all clear."
-    )
+    text = f"Whether the {best} {on} cannot be told: {reason}."
     yield Statement("dependence unknown", text, cite(*leaders), numbers)
 
 
 def _find_rows(sweep: Sweep, ranking: Ranking, subject: str) -> list[Row]:
-    """The rows of a sweep with two ranked entries or more; all their comparisons are one family."""
-    others = [name for name in sweep.parameters if name != subject]
-    points = [group.point for group in sweep.groups(*others)]
-    members = [[e for e in ranking.entries if point.items() <= e.point.items()] for point in points]
+    """The rows in which a value has learned, in the order of the sweep; their comparisons are one family."""
     final = ranking.epochs
-    pairs = [(one.after(final), e.after(final)) for one, *rest in filter(None, members) for e in rest]
+    groups = sweep.groups(*(name for name in sweep.parameters if name != subject))
+    members = [[e for e in ranking.entries if group.point.items() <= e.point.items()] for group in groups]
+    rows = [
+        (group.point, entries)
+        for group, entries in zip(groups, members, strict=True)
+        if entries and ranking.has_learned(entries[0])
+    ]
+    pairs = [(one.after(final), other.after(final)) for _, (one, *rest) in rows for other in rest]
     leads = iter(compare(pairs, ranking.images))
     return [
-        Row(point, tuple(entries), tuple(next(leads) for _ in entries[1:]))
-        for point, entries in zip(points, members, strict=True)
-        if len(entries) > 1
+        Row(
+            subject=subject,
+            point=point,
+            entries=tuple(entries),
+            leads=tuple(next(leads) for _ in entries[1:]),
+            diverged=tuple(
+                group.point[subject]
+                for group in sweep.groups()
+                if group.diverged and point.items() <= group.point.items()
+            ),
+        )
+        for point, entries in rows
     ]
 
 
-def _differ(one: Row, two: Row, subject: str) -> bool:
-    """Whether each of two rows has a leader of its own, ahead of the other one's."""
-    values = [row.entries[0].point[subject] for row in (one, two)]
-    return bool(one.find_lead(subject, values[1]) and two.find_lead(subject, values[0]))
+def _differ(one: Row, two: Row) -> bool:
+    """Whether each of two rows has a best value of its own, ahead of the other one's."""
+    return one.best != two.best and one.leads_over(two) and two.leads_over(one)
 
 
-def _conclude_difference(rows: Sequence[Row], subject: str, text: str) -> Statement:
-    """The statement that two rows have different leaders."""
-    values = [row.entries[0].point[subject] for row in rows]
+def _conclude_difference(rows: Sequence[Row], text: str) -> Statement:
+    """The statement that two rows have different best values."""
     parts: list[str] = []
-    cited: list[Entry] = []
     numbers: dict[str, float] = {}
-    for row, value, rival in zip(rows, values, reversed(values), strict=True):
-        found = row.find_lead(subject, rival)
-        assert found is not None
-        entry, lead = found
+    for row, other in zip(rows, reversed(rows), strict=True):
+        names = [name_member(row.subject, one.best) for one in (row, other)]
+        lead = row.find_lead(other.best)
+        if lead is None:
+            parts.append(f"with {row.name} {names[1]} diverged")
+            continue
         by = f"by {write_difference(lead.estimate)}"
         if lead.verdict is Verdict.AHEAD and lead.interval:
-            kind = "" if parts else "95% interval "
+            kind = "" if numbers else "95% interval "
             by += f" ({kind}{write_interval(*lead.interval)})"
         else:
             by += ", in every seed"
-        names = [name_member(subject, one) for one in (value, rival)]
         parts.append(f"with {row.name} {names[0]} is ahead of {names[1]} {by}")
-        cited += [row.entries[0], entry]
         numbers[f"lead {row.name}"] = lead.estimate
-    return Statement("dependence", f"{text}: {join_words(parts)}.", cite(*cited), numbers)
+    best = {row.best for row in rows}
+    cited = [entry for row in rows for entry in row.entries if entry.point[row.subject] in best]
+    return Statement("dependence", f"{text}: {'; '.join(parts)}.", cite(*cited), numbers)
+
+
+def _conclude_sameness(rows: Sequence[Row], text: str, numbers: Mapping[str, float]) -> Statement:
+    """The statement that the best value is the same in every row."""
+    where = join_words([f"with {row.name}" for row in rows])
+    if len(rows) > MOST_ROWS:
+        values = "values" if len(rows[0].point) == 1 else "combinations"
+        where = f"with each of the {len(rows)} {values} tried"
+    every = "every other that has not diverged" if any(row.diverged for row in rows) else "every other"
+    text += f": {name_member(rows[0].subject, rows[0].best)} is ahead of {every} {where}."
+    return Statement("no dependence", text, cite(*(row.entries[0] for row in rows)), numbers)

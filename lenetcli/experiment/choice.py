@@ -28,9 +28,9 @@ def choose_sweeps(
     """The newest sweep over a parameter that has an epoch and two values of it, of sweeps newest first.
 
     Where there is none, it is the newest that has an epoch, else the newest. ``alone`` asks for a sweep over
-    no other parameter: a grid counts as its row (``Sweep.slice``), and only where no other sweep or
-    row has more trained epochs. ``timed`` asks for one such sweep for each kind of device on which an epoch
-    was timed.
+    no other parameter: a grid counts as its row (``Sweep.slice``), and only where no other sweep or row is
+    fuller, by its values and then by its trained epochs. ``timed`` asks for one such sweep for each kind of
+    device on which an epoch was timed.
     """
     alone = alone or timed
     over = [sweep for sweep in sweeps if parameter in sweep.parameters]
@@ -65,11 +65,11 @@ def _find_rows(sweeps: Sequence[Sweep], parameter: str) -> list[Sweep]:
 def _find_faults(sweeps: Sequence[Sweep], parameter: str, *, timed: bool) -> list[tuple[int, str]]:
     """What keeps each sweep from being shown where another one can be, and how grave that is."""
     faults = [_find_fault(sweep, parameter, timed=timed) for sweep in sweeps]
-    sound = [sweep for sweep, (grave, _) in zip(sweeps, faults, strict=True) if not grave]
-    most = max(map(_count_epochs, sound), default=0)
+    fullness = [_measure(sweep, parameter) for sweep in sweeps]
+    most = max((full for full, (grave, _) in zip(fullness, faults, strict=True) if not grave), default=(0, 0))
     return [
-        (1, "fewer epochs") if sweep.grid and not fault[0] and _count_epochs(sweep) < most else fault
-        for sweep, fault in zip(sweeps, faults, strict=True)
+        (1, "fewer results") if sweep.grid and not fault[0] and full < most else fault
+        for sweep, full, fault in zip(sweeps, fullness, faults, strict=True)
     ]
 
 
@@ -81,8 +81,10 @@ def _find_fault(sweep: Sweep, parameter: str, *, timed: bool) -> tuple[int, str]
     return (1, f"one value only, {values[0]}") if len(values) < 2 else (0, "")
 
 
-def _count_epochs(sweep: Sweep) -> int:
-    return sum(run.epochs for run in sweep.runs)
+def _measure(sweep: Sweep, parameter: str) -> tuple[int, int]:
+    """How full a sweep is: the values of the parameter that have an epoch, and all trained epochs."""
+    counts = [sum(run.epochs for run in group.runs) for group in sweep.groups(parameter)]
+    return sum(count > 0 for count in counts), sum(counts)
 
 
 def _write_notes(

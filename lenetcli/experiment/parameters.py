@@ -122,8 +122,8 @@ def name_point(point: Mapping[str, Any]) -> str:
 
 
 def name_member(name: str, value: Any) -> str:
-    """A value where the sentence says of which parameter it is: ``0.1``, ``16 filters``."""
-    return PARAMETERS[name].describe(value) if PARAMETERS[name].phrase else name_value(value)
+    """A value of a parameter in a sentence, ``16 filters``, ``momentum 0.9``; of learning rates ``0.1``."""
+    return name_value(value) if name == "lr" else PARAMETERS[name].describe(value)
 
 
 def describe_config(config: Config, *without: str) -> str:

@@ -27,7 +27,10 @@ def grid_sweep(axes, finals, *, seeds=1, epochs=EPOCHS, base=BASE, spread=0.0005
             steps = [] if last is None else [round(last - 0.4 * 0.4**n, 4) for n in range(1, epochs)] + [last]
             curve = steps[: run_options.get("epochs", epochs)]
             run_options = {name: value for name, value in run_options.items() if name != "epochs"}
-            run = None if last is None else make_run(config, curve, target=epochs, **run_options)
+            seconds = 0.3 * config.filters + 0.01 * seed
+            run = None
+            if last is not None:
+                run = make_run(config, curve, target=epochs, seconds=seconds, **run_options)
             cells.append(Cell(config=config, run=run))
     every = [*axes.items(), ("seed", tuple(range(seeds)))][: len(names)]
     return Sweep(

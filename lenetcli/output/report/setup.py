@@ -92,7 +92,7 @@ def list_sweeps(sweeps: Sequence[Sweep]) -> Table:
     return Table(
         ("sweep", "section", "parameters and values", "seeds", "epochs", "on", "first asked"),
         tuple(map(_sweep_row, sweeps)),
-        "The sweeps, with the section in which each is shown.",
+        "Sweeps, with the section in which each is shown:",
     )
 
 
@@ -109,7 +109,7 @@ def _sweep_row(sweep: Sweep) -> tuple[Cell, ...]:
         (sweep.grid or sweep).id[:12],
         section,
         ", ".join(axes) + row,
-        " ".join(map(str, sweep.seeds)),
+        str(len(sweep.seeds)),
         str(sweep.epochs),
         sweep.device.value,
         write_time(sweep.created_at),
