@@ -1,4 +1,4 @@
-"""Conclusions from a sweep over learning rates: which works best, and how sure that is."""
+"""Conclusions from a ranking: which learning rate, or which combination, works best, and how sure that is."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from lenetcli.analysis.comparison import ALIKE, Comparison, Verdict
 from lenetcli.analysis.courses import follow
 from lenetcli.analysis.inference import MOST_SEEDS, PairedDifference, SeedsDifference
-from lenetcli.analysis.ranking import Entry, Ranking, is_uniform
-from lenetcli.analysis.statements import Paragraph, Statement, cite
+from lenetcli.analysis.ranking import Entry, Ranking, is_uniform, name_entries
+from lenetcli.analysis.statements import MOST_NAMED, Paragraph, Statement, cite, shorten
 from lenetcli.analysis.trends import conclude_convergence, conclude_guessing, conclude_order
 from lenetcli.analysis.unfinished import conclude_unfinished
+from lenetcli.experiment.parameters import name_parameter
 from lenetcli.experiment.sweep import Sweep, write_command
 from lenetcli.words import (
     EXACT_DECIMALS,
@@ -22,7 +23,7 @@ from lenetcli.words import (
 )
 
 Lead = tuple[Entry, Comparison]
-"""A learning rate, and the comparison of the first one with it."""
+"""A point, and the comparison of the first one with it."""
 
 
 def conclude_learning_rates(sweep: Sweep, ranking: Ranking) -> tuple[Paragraph, ...]:
@@ -33,25 +34,30 @@ def conclude_learning_rates(sweep: Sweep, ranking: Ranking) -> tuple[Paragraph, 
 
 def _conclude_ranking(sweep: Sweep, ranking: Ranking) -> Iterator[Iterator[Statement] | list[Statement]]:
     """The paragraphs on the learning rates that can be compared."""
-    if not is_uniform(sweep):
-        text = "The learning rates are not ranked: their runs differ in more than the rate."
-        yield [Statement("unlike", text)]
+    courses = follow(ranking) if ranking.entries else ()
+    if not courses:
+        yield conclude_best(sweep, ranking)
         return
-    if not ranking.entries:
-        yield [Statement("nothing ranked", "No learning rate can be ranked.")]
-        return
-    courses = follow(ranking)
     if all(course.guesses for course in courses):
         yield conclude_guessing(ranking, courses)  # among networks that guess there is no best one
         return
-    yield _conclude_best(sweep, ranking)
+    yield conclude_best(sweep, ranking)
     order = list(conclude_order(sweep, ranking)) if ranking.learned else []
     convergence = list(conclude_convergence(ranking, courses))
     yield from [order, convergence] if len(order) > 1 else [order + convergence]
 
 
-def _conclude_best(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
-    """The statements on which learning rate works best, and on the test accuracy of the first."""
+def conclude_best(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
+    """The statements on which point of a ranking works best, and on the test accuracy of the first."""
+    if not is_uniform(sweep):
+        rest = "the rate" if ranking.parameters == ("lr",) else "what is varied"
+        yield Statement(
+            "unlike", f"The {ranking.noun}s are not ranked: their runs differ in more than {rest}."
+        )
+        return
+    if not ranking.entries:
+        yield Statement("nothing ranked", f"No {ranking.noun} can be ranked.")
+        return
     if len(ranking.entries) == 1:
         yield _conclude_single(sweep, ranking)
     elif not ranking.learned:
@@ -67,18 +73,18 @@ def _conclude_best(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
 
 
 def _conclude_single(sweep: Sweep, ranking: Ranking) -> Statement:
-    """The statement on the only learning rate that can be ranked."""
+    """The statement on the only point that can be ranked."""
     first = ranking.entries[0]
-    others = [group for group in sweep.groups("lr") if group.point["lr"] != first.rate]
+    others = [group for group in sweep.groups() if group.point != first.point]
     runs = "a finished run" if len(first.runs) == 1 else "finished runs"
     if not others:
-        subject = f"With {first.name}, the only learning rate of the sweep,"
+        subject = f"With {first.name}, the only {ranking.noun} of the sweep,"
     elif all(group.diverged for group in others):
-        subject = f"{first.name} is the only learning rate that has not diverged:"
+        subject = f"{first.name} is the only {ranking.noun} that has not diverged:"
     elif any(group.diverged for group in others):
-        subject = f"{first.name} is the only learning rate that can be ranked so far:"
+        subject = f"{first.name} is the only {ranking.noun} that can be ranked so far:"
     else:
-        subject = f"Only the learning rate {first.name} has {runs}:"
+        subject = f"Only the {ranking.noun} {first.name} has {runs}:"
     text = (
         f"{subject} the validation accuracy after {plural(ranking.epochs, 'epoch')} is "
         f"{_write_final(ranking)}, and {ranking.write(first.best)} at the best epoch."
@@ -87,12 +93,12 @@ def _conclude_single(sweep: Sweep, ranking: Ranking) -> Statement:
 
 
 def _conclude_none(ranking: Ranking) -> Statement:
-    """The statement that no learning rate is above guessing after the last epoch."""
+    """The statement that no point is above guessing after the last epoch."""
     first = ranking.entries[0]
     peak = max(ranking.entries, key=lambda entry: entry.best)
     scope = _write_scope(ranking)
     text = (
-        f"{scope}{'none' if scope else 'No learning rate'} is clearly above guessing after "
+        f"{scope}{'none' if scope else f'No {ranking.noun}'} is clearly above guessing after "
         f"{plural(ranking.epochs, 'epoch')}: the highest accuracy there is {_write_final(ranking)}, of "
         f"{first.name}. At its best epoch {peak.name} reaches {_write_best(peak.best, ranking)}."
     )
@@ -100,7 +106,7 @@ def _conclude_none(ranking: Ranking) -> Statement:
 
 
 def _conclude_winner(ranking: Ranking) -> Statement:
-    """The statement that names the learning rate that works best, or those that work best and alike."""
+    """The statement that names the point that works best, or those that work best and alike."""
     first = ranking.entries[0]
     alike = [entry for entry, _ in ranking.others(Verdict.ALIKE)]
     best = [first, *alike]
@@ -110,14 +116,14 @@ def _conclude_winner(ranking: Ranking) -> Statement:
         topic = "highest"
         best = [entry for entry in ranking.entries if entry.final == first.final]
         verb = "has" if len(best) == 1 else "have"
-        names = name_values(entry.rate for entry in best)
+        names = name_entries(best)
         text = f"{scope}{names} {verb} the highest validation accuracy {after}, {_write_final(ranking)}."
     elif alike:
         topic = "winner"
         accuracies = join_words([ranking.write(entry.final) for entry in best])
         means = f" (means over {len(ranking.seeds)} seeds)" if len(ranking.seeds) > 1 else ""
         text = (
-            f"{scope}{name_values(entry.rate for entry in best)} work best, and alike: {after} they reach "
+            f"{scope}{name_entries(best)} work best, and alike: {after} they reach "
             f"validation accuracies of {accuracies}{means}."
         )
     else:
@@ -130,12 +136,18 @@ def _conclude_winner(ranking: Ranking) -> Statement:
 
 
 def _write_scope(ranking: Ranking) -> str:
-    """The learning rates and seeds that are compared, unless these are all of the sweep."""
-    if ranking.all_rates and ranking.all_seeds:
+    """The points and seeds that are compared, of a single parameter unless these are all of the sweep."""
+    common = f"over the {plural(len(ranking.seeds), 'seed')} that all of them have finished, "
+    over_seeds = "" if ranking.all_seeds else common
+    if len(ranking.parameters) > 1:
+        nouns = join_words(list(map(name_parameter, ranking.parameters)))
+        able = "" if ranking.all_points else " that can be compared"
+        count = plural(len(ranking.entries), "combination")
+        return f"Of the {count} of {nouns}{able}, {over_seeds}"
+    if ranking.all_points and ranking.all_seeds:
         return ""
     rates = name_values(sorted((entry.rate for entry in ranking.entries), reverse=True))
-    common = f"the {plural(len(ranking.seeds), 'seed')} that all of them have finished"
-    return f"Of the learning rates {rates}, {'' if ranking.all_seeds else f'over {common}, '}"
+    return f"Of the learning rates {rates}, {over_seeds}"
 
 
 def _write_final(ranking: Ranking) -> str:
@@ -155,7 +167,7 @@ def _write_best(accuracy: float, ranking: Ranking) -> str:
 
 
 def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
-    """Statements on the learning rates that the first is ahead of, and on those that are like it."""
+    """Statements on the points that the first is ahead of, and on those that are like it."""
     first, ahead = ranking.entries[0], ranking.others(Verdict.AHEAD)
     alike = ranking.others(Verdict.ALIKE)
     if ahead:
@@ -163,16 +175,21 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
         text = f"{subject} is ahead of {_write_differences(ahead[:1])}"
         if len(ahead) > 1:
             size = "larger" if ahead[1][1].estimate > ahead[0][1].estimate else "as large or larger"
-            text += f"; its lead over {name_values(entry.rate for entry, _ in ahead[1:])} is {size}"
+            others = name_entries(entry for entry, _ in ahead[1:])
+            if len(ahead) - 1 > MOST_NAMED:
+                others = f"{len(ahead) - 1} others"
+            text += f"; its lead over {others} is {size}"
         yield _state("lead", f"{text}.", first, ahead)
     in_every_seed = ranking.others(Verdict.AHEAD_IN_EVERY_SEED)
     if in_every_seed:
         lowest = ranking.write(min(first.after(ranking.epochs).accuracies))
         others = join_words(
-            [
-                f"{entry.name} ({ranking.write(max(lead.other.accuracies))} or less)"
-                for entry, lead in in_every_seed
-            ]
+            shorten(
+                [
+                    f"{entry.name} ({ranking.write(max(lead.other.accuracies))} or less)"
+                    for entry, lead in in_every_seed
+                ]
+            )
         )
         text = (
             f"{first.name} is {'also ' if ahead else ''}ahead, in every seed ({lowest} or more), of {others};"
@@ -185,7 +202,7 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
 
 
 def _write_differences(leads: Sequence[Lead]) -> str:
-    """The names of learning rates, how far each is behind, and the intervals of that."""
+    """The names of points, how far each is behind, and the intervals of that."""
     decimals = count_decimals(lead.estimate for _, lead in leads)
     parts: list[str] = []
     for entry, lead in leads:
@@ -193,11 +210,11 @@ def _write_differences(leads: Sequence[Lead]) -> str:
         interval = f" ({kind}{write_interval(*lead.interval)})" if lead.interval else ""
         size = "" if _is_level(lead) else f" by {write_difference(lead.estimate, decimals)}"
         parts.append(f"{entry.name}{size}{interval}")
-    return join_words(parts)
+    return join_words(shorten(parts))
 
 
 def _write_leads(leads: Sequence[Lead]) -> str:
-    """The predicate of the first: the learning rates that it leads, and those with the same accuracy."""
+    """The predicate of the first: the points that it leads, and those with the same accuracy."""
     clauses = (
         ("leads", [lead for lead in leads if not _is_level(lead[1])]),
         ("is level with", [lead for lead in leads if _is_level(lead[1])]),
@@ -226,7 +243,9 @@ def _write_method(ranking: Ranking) -> str:
     if isinstance(difference, SeedsDifference):
         floor = f" and the choice of the {images}" if ranking.images.count else ""
         return f"{subject} {verb[0]} the spread over the seeds (Welch){floor}{family}."
-    caveat = "One network of each rate is compared: another seed may give another result."
+    caveat = (
+        f"One network of each {ranking.noun.split()[-1]} is compared: another seed may give another result."
+    )
     source = f"the choice of the {images}"
     if isinstance(difference, PairedDifference):
         source += ", by those on which only one of two networks is right (McNemar’s exact test)"
@@ -246,12 +265,12 @@ def _state(topic: str, text: str, first: Entry, leads: list[Lead], command: str 
 
 
 def _conclude_undecided(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
-    """The statement on the learning rates of which no lead can be told, and on what would tell."""
+    """The statement on the points over which no lead can be told, and on what would tell."""
     undecided = ranking.others(Verdict.UNDECIDED)
     if not undecided:
         return
     first = ranking.entries[0]
-    names = join_words([entry.name for entry, _ in undecided], "or")
+    names = join_words(shorten([entry.name for entry, _ in undecided]), "or")
     text = f"Whether {first.name} works better than {names} cannot be told"
     if undecided[0][1].interval is None:  # of all or of none
         text += ": the store has neither the predictions nor the number of the validation images"
@@ -271,7 +290,7 @@ def _conclude_undecided(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
 
 
 def _conclude_best_epoch(ranking: Ranking) -> Statement:
-    """The statement on the learning rate with the highest accuracy at its best epoch."""
+    """The statement on the point with the highest accuracy at its best epoch."""
     first, *others = ranking.entries
     peak = max(ranking.entries, key=lambda entry: entry.best)
     numbers = {"best": peak.best}
@@ -287,7 +306,7 @@ def _conclude_best_epoch(ranking: Ranking) -> Statement:
     rival = max(others, key=lambda entry: entry.best)
     if rival.best == first.best:
         level = [entry for entry in ranking.entries if entry.best == first.best]
-        names = name_values(entry.rate for entry in level)
+        names = name_entries(level)
         text = f"At their best epochs {names} reach the same, {_write_best(first.best, ranking)}."
         return Statement("best epoch", text, cite(*level), numbers)
     text = (

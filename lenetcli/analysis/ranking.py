@@ -1,27 +1,39 @@
-"""The ranking of the learning rates of a sweep by validation accuracy, over common seeds."""
+"""The ranking of the values of a sweep, or of the combinations of a grid, by validation accuracy."""
 
 import statistics
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lenetcli.analysis.comparison import Comparison, Sample, Verdict, compare
 from lenetcli.analysis.images import Predictions, ValidationImages
 from lenetcli.analysis.inference import SIGNIFICANCE
+from lenetcli.analysis.statements import shorten
+from lenetcli.experiment.parameters import name_parameter, name_point
 from lenetcli.experiment.run import Run
-from lenetcli.experiment.sweep import Sweep
-from lenetcli.words import count_decimals, name_value, write_accuracy
+from lenetcli.experiment.sweep import Group, Sweep
+from lenetcli.words import count_decimals, join_words, write_accuracy
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A learning rate in the ranking, with its runs: one per common seed, all equally long."""
+    """A point in the ranking, with its runs: one per common seed, all equally long.
 
-    rate: float
+    ``point`` has the values of the parameters by name: a learning rate, or a combination.
+    """
+
+    point: Mapping[str, Any]
     runs: tuple[Run, ...]
 
     @property
     def name(self) -> str:
-        """The learning rate as text, in the form in which it is typed."""
-        return name_value(self.rate)
+        """The point as text: a single value in the form in which it is typed."""
+        return name_point(self.point)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate."""
+        return float(self.point["lr"])
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -60,20 +72,27 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The learning rates that can be compared, by final accuracy and then by best accuracy, highest first.
+    """The points that can be compared, by final accuracy and then by best accuracy, highest first.
 
     ``leads`` are the comparisons of the first after the last epoch with each of the others, in their order.
-    ``seeds`` are the common seeds. ``all_rates`` and ``all_seeds`` say whether the ranking has every
-    learning rate and every seed of the sweep.
+    ``seeds`` are the common seeds. ``all_points`` and ``all_seeds`` say whether the ranking has every
+    point and every seed of the sweep, which is over ``parameters``.
     """
+
+    parameters: tuple[str, ...]
 
     entries: tuple[Entry, ...]
     leads: tuple[Comparison, ...]
     epochs: int
     images: ValidationImages
     seeds: tuple[int, ...]
-    all_rates: bool
+    all_points: bool
     all_seeds: bool
+
+    @property
+    def noun(self) -> str:
+        """What a point is called."""
+        return name_parameter(self.parameters[0]) if len(self.parameters) == 1 else "combination"
 
     @property
     def learned(self) -> bool:
@@ -81,7 +100,7 @@ class Ranking:
         return self.has_learned(self.entries[0])
 
     def has_learned(self, entry: Entry) -> bool:
-        """Whether a learning rate is clearly above guessing after the last epoch."""
+        """Whether a point is clearly above guessing after the last epoch."""
         return self.images.exceeds_guessing(entry.final, 1 - SIGNIFICANCE)
 
     @property
@@ -103,42 +122,53 @@ class Ranking:
         return [(entry, lead) for entry, lead in self.pairs if lead.verdict is verdict]
 
 
+def name_entries(entries: Iterable[Entry]) -> str:
+    """Entries as a list in words; of many the first ones."""
+    return join_words(shorten([entry.name for entry in entries]))
+
+
 def is_uniform(sweep: Sweep) -> bool:
-    """Whether the runs of a sweep differ in nothing but learning rate, seed and shards."""
+    """Whether the runs of a sweep differ in nothing but its parameters, seed and shards."""
     base = sweep.base
-    configs = (cell.config for cell in sweep.cells)
-    return all(replace(c, lr=base.lr, seed=base.seed, shards=base.shards) == base for c in configs)
+    free = {name: getattr(base, name) for name in (*sweep.parameters, "seed", "shards")}
+    return all(replace(cell.config, **free) == base for cell in sweep.cells)
 
 
-def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
-    """The ranking of the learning rates over the seeds that all of them have finished.
+def find_comparable(sweep: Sweep) -> tuple[list[Group], tuple[int, ...]]:
+    """The points that can be compared, and the seeds that all of them have finished.
 
-    A learning rate is left out if a seed of it has diverged, or if it has no finished run; all are if the
-    sweep is not uniform.
+    A point is left out if a seed of it has diverged, or if it has no finished run; all are if the sweep is
+    not uniform.
     """
     # A mean over the seeds that did not diverge would describe the lucky ones alone: a rate that is unstable
     # with one seed cannot be ranked by the others.
-    groups = [group for group in sweep.groups("lr") if group.whole and not group.diverged]
+    groups = [group for group in sweep.groups() if group.whole and not group.diverged]
     groups = groups if is_uniform(sweep) else []
     # The seed decides the initial weights and the order of the images: over common seeds, a difference of two
     # means is due to the rates, not to easier seeds. The price is that one unfinished run removes its seed
     # from all rates.
-    finished = [{run.config.seed: run for run in group.whole} for group in groups]
-    seeds = tuple(seed for seed in sweep.seeds if all(seed in runs for runs in finished))
-    entries = [
-        Entry(group.point["lr"], tuple(runs[seed] for seed in seeds))
-        for group, runs in zip(groups, finished, strict=True)
-        if seeds
-    ]
+    finished = [{run.config.seed for run in group.whole} for group in groups]
+    seeds = tuple(seed for seed in sweep.seeds if all(seed in some for some in finished))
+    return (groups, seeds) if seeds else ([], ())
+
+
+def rank(sweep: Sweep, evidence: Predictions) -> Ranking:
+    """The ranking of the points of a sweep over the seeds that all of them have finished."""
+    groups, seeds = find_comparable(sweep)
+    entries = []
+    for group in groups:
+        runs = {run.config.seed: run for run in group.whole}
+        entries.append(Entry(group.point, tuple(runs[seed] for seed in seeds)))
     entries.sort(key=lambda entry: (entry.final, entry.best), reverse=True)
     images = ValidationImages(evidence, sweep.base.data)
     finals = [entry.after(sweep.epochs) for entry in entries]
     return Ranking(
+        parameters=sweep.parameters,
         entries=tuple(entries),
         leads=compare([(finals[0], final) for final in finals[1:]], images),
         epochs=sweep.epochs,
         images=images,
         seeds=seeds,
-        all_rates=len(entries) == len(sweep.values),
+        all_points=len(entries) == len(sweep.groups()),
         all_seeds=len(seeds) == len(sweep.seeds),
     )

@@ -5,12 +5,11 @@ from itertools import pairwise
 
 from lenetcli.analysis.comparison import compare
 from lenetcli.analysis.courses import LEAST_WINDOW, Course, half_of, window_of
-from lenetcli.analysis.ranking import Ranking
+from lenetcli.analysis.ranking import Ranking, name_entries
 from lenetcli.analysis.statements import Statement, cite
 from lenetcli.experiment.sweep import Sweep, write_command
 from lenetcli.words import (
     join_words,
-    name_values,
     plural,
     write_accuracy,
     write_difference,
@@ -59,7 +58,7 @@ def _is_ordered(ranking: Ranking) -> bool:
     entries, final = ranking.entries, ranking.epochs
     rates = [entry.rate for entry in entries]
     is_sorted = rates in (sorted(rates), sorted(rates, reverse=True))
-    if len(entries) < 3 or not ranking.all_rates or not is_sorted:
+    if len(entries) < 3 or not ranking.all_points or not is_sorted:
         return False
     steps = [(better.after(final), worse.after(final)) for better, worse in pairwise(entries[1:])]
     return all(one.is_ahead for one in (*ranking.leads, *compare(steps, ranking.images)))
@@ -116,7 +115,7 @@ def conclude_convergence(ranking: Ranking, courses: Sequence[Course]) -> Iterato
             yield from _conclude_pace(ranking, rising, window)
         if level:
             verb = "shows" if len(level) == 1 else "show"
-            names = name_values(entry.rate for entry in level)
+            names = name_entries(level)
             text = f"{names} {verb} no clear rise over the last {window} epochs."
             yield Statement("level", text, cite(*level))
     yield from conclude_guessing(ranking, courses)
@@ -136,7 +135,7 @@ def _conclude_rise(rising: Sequence[Course], window: int) -> Statement:
         numbers[f"slope {course.entry.name}"] = course.slope.estimate
     subject, possessive = ("has", "its") if len(entries) == 1 else ("have", "their")
     text = (
-        f"{name_values(entry.rate for entry in entries)} {subject} not converged: over the last {window} "
+        f"{name_entries(entries)} {subject} not converged: over the last {window} "
         f"epochs {possessive} accuracy still rises by {join_words(gains)}."
     )
     return Statement("not converged", text, cite(*entries), numbers)
@@ -150,7 +149,7 @@ def _conclude_small_steps(ranking: Ranking, rising: Sequence[Course]) -> Iterato
         factors = join_words([write_number(first.rate / entry.rate) for entry in small])
         owner = "Their" if len(rising) > 1 else "Its"
         if len(small) < len(rising):
-            owner = f"At {name_values(entry.rate for entry in small)} the"
+            owner = f"At {name_entries(small)} the"
         text = (
             f"{owner} steps are {factors} times smaller than those of {first.name}, and "
             f"{plural(ranking.epochs, 'epoch')} are too few of them."
@@ -196,7 +195,7 @@ def conclude_guessing(ranking: Ranking, courses: Sequence[Course]) -> Iterator[S
     if entries:
         guessing = ranking.images.guessing
         text = (
-            f"{name_values(entry.rate for entry in entries)} {'is' if len(entries) == 1 else 'are'} never "
+            f"{name_entries(entries)} {'is' if len(entries) == 1 else 'are'} never "
             f"clearly above guessing: naming the most frequent class for every image gives "
             f"{write_accuracy(guessing)}."
         )

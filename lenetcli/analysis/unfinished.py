@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lenetcli.analysis.statements import TRAINS, Statement
+from lenetcli.analysis.statements import TRAINS, Statement, shorten
 from lenetcli.experiment.config import RECIPE, DeviceKind
 from lenetcli.experiment.datasets import MNIST
 from lenetcli.experiment.exercise import FILTERS
-from lenetcli.experiment.parameters import name_parameter
+from lenetcli.experiment.parameters import name_parameter, name_point
 from lenetcli.experiment.sweep import Sweep, suggest_command, write_command
 from lenetcli.words import join_words, name_all
 
@@ -20,26 +20,31 @@ NEEDS_GPU = (
 
 def conclude_unfinished(sweep: Sweep) -> Iterator[Statement]:
     """Statements on unfinished values of a sweep, with the command to train them, and on diverged values."""
-    noun, device = name_parameter(sweep.parameter), sweep.device.value.upper()
+    subject, device = "", sweep.device.value.upper()
+    if len(sweep.parameters) == 1:
+        subject = f"{name_parameter(sweep.parameter)} "
     missing_values, diverged_values, ids = [], [], []
     for group in sweep.groups():
+        name = name_point(group.point)
         if group.diverged:
             share = f" with {len(group.diverged)} of {len(group.cells)} seeds" if len(group.cells) > 1 else ""
             epochs = name_all("epoch", sorted({run.epochs + 1 for run in group.diverged}))
-            diverged_values.append(f"{group.name}{share} (no finite loss in {epochs})")
+            diverged_values.append(f"{name}{share} (no finite loss in {epochs})")
             ids += [run.id for run in group.diverged]
         ended = (*group.whole, *group.diverged)
         missing_seeds = [cell.config.seed for cell in group.cells if cell.run not in ended]
         if missing_seeds:
             seeds = f" ({name_all('seed', missing_seeds)})" if len(sweep.seeds) > 1 else ""
-            missing_values.append(group.name + seeds)
+            missing_values.append(name + seeds)
     if missing_values:
-        text = f"Not finished on the {device} and not compared: {noun} {join_words(missing_values)}."
+        text = (
+            f"Not finished on the {device} and not compared: {subject}{join_words(shorten(missing_values))}."
+        )
         if sweep.base.recipe != RECIPE:
             text += f" The recipe has changed since: the sweep is trained anew, under recipe {RECIPE}."
         yield Statement("missing", text, command=write_command(sweep))
     if diverged_values:
-        text = f"Diverged on the {device} and not compared: {noun} {join_words(diverged_values)}."
+        text = f"Diverged on the {device} and not compared: {subject}{join_words(shorten(diverged_values))}."
         yield Statement("diverged", text, tuple(ids))
 
 

@@ -1,7 +1,7 @@
 """What follows from the table of parameters in ``config``: names, choices of a sweep, bounds, titles."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
@@ -110,6 +110,20 @@ SWEPT = {row.name: row for row in COLUMNS if row.swept}
 def name_parameter(name: str) -> str:
     """The name of a field of ``Config`` in sentences and titles."""
     return PARAMETERS[name].noun if name in PARAMETERS else name
+
+
+def name_point(point: Mapping[str, Any]) -> str:
+    """The values of parameters in a sentence: ``0.1 with 16 filters``; of one parameter the value alone."""
+    if len(point) == 1:
+        return "".join(map(name_value, point.values()))
+    (first, value), *others = point.items()
+    words = [PARAMETERS[name].describe(one) for name, one in others]
+    return f"{name_member(first, value)} with {' at '.join(words)}"
+
+
+def name_member(name: str, value: Any) -> str:
+    """A value of a parameter in a sentence, ``16 filters``, ``momentum 0.9``; of learning rates ``0.1``."""
+    return name_value(value) if name == "lr" else PARAMETERS[name].describe(value)
 
 
 def describe_config(config: Config, *without: str) -> str:

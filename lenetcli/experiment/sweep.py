@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lenetcli.experiment.config import RECIPE, Config, DeviceKind, Request
-from lenetcli.experiment.parameters import OPTIONS
+from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
 from lenetcli.experiment.recipes import round_value
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.words import name_value
@@ -84,7 +84,7 @@ class Sweep:
 
     ``cells`` are in the order of the axes, the last of which varies fastest; the run of each cell is cut to
     ``epochs``. The seed is an axis like any other. ``dataset_name`` is a label; what identifies the data is
-    in each configuration.
+    in each configuration. ``grid`` is the recorded sweep of which this one is a row (see ``slice``), if any.
     """
 
     axes: tuple[Axis, ...]
@@ -94,6 +94,7 @@ class Sweep:
     request: Request
     created_at: datetime
     last_requested: datetime
+    grid: "Sweep | None" = None
 
     @property
     def id(self) -> str:
@@ -155,6 +156,31 @@ class Sweep:
     def is_done(self) -> bool:
         """Whether every cell is done."""
         return self.done == len(self.cells)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What the other parameters of its grid are in a row, by name; empty for a sweep that is none."""
+        names = self.grid.parameters if self.grid else ()
+        return {name: getattr(self.base, name) for name in names if name not in self.parameters}
+
+    def slice(self, parameter: str) -> "Sweep | None":
+        """The row over a parameter in which the other ones have their defaults; None if there is no such row.
+
+        The row of a sweep over this parameter alone is the sweep itself.
+        """
+        others = {name: PARAMETERS[name].default for name in self.parameters if name != parameter}
+        if parameter not in self.parameters or not others:
+            return self if parameter in self.parameters else None
+        cells = [
+            cell
+            for cell in self.cells
+            if all(getattr(cell.config, name) == value for name, value in others.items())
+        ]
+        if not cells:
+            return None
+        axes = tuple(axis for axis in self.axes if axis.name not in others)
+        request = replace(self.request, **others)
+        return replace(self, axes=axes, cells=tuple(cells), request=request, grid=self)
 
     def groups(self, *by: str) -> tuple[Group, ...]:
         """The cells that agree in the fields ``by`` (default: ``parameters``), in the order of the cells."""

@@ -68,6 +68,7 @@ def sweep_fields(sweep: Sweep) -> dict[str, Any]:
     cells = [
         {
             "value": getattr(cell.config, sweep.parameter),
+            "point": {name: getattr(cell.config, name) for name in sweep.parameters},
             "seed": cell.config.seed,
             "id": cell.config.id,
             "state": cell.run.state if cell.run else None,
@@ -77,7 +78,8 @@ def sweep_fields(sweep: Sweep) -> dict[str, Any]:
     names = ("id", "parameter", "values", "seeds", "epochs", "dataset", "device", "done")
     values = {name: getattr(sweep, "dataset_name" if name == "dataset" else name) for name in names}
     times = {"created_at": sweep.created_at, "last_requested": sweep.last_requested}
-    return values | times | {"cells": cells, "recipe": sweep.base.recipe}
+    axes = [{"parameter": axis.name, "values": list(axis.values)} for axis in sweep.axes]
+    return values | times | {"cells": cells, "recipe": sweep.base.recipe, "axes": axes}
 
 
 def full_sweep_fields(sweep: Sweep) -> dict[str, Any]:

@@ -41,7 +41,8 @@ def has_result(parameter, run):
 
 
 def gather_facts(store):
-    assume(any(has_result(sweep.parameter, run) for sweep in store.made for run in sweep.runs))
+    rows = [(name, sweep.slice(name)) for sweep in store.made for name in ("lr", "filters")]
+    assume(any(has_result(name, run) for name, row in rows if row for run in row.runs))
     return gather(store)
 
 
@@ -75,12 +76,14 @@ def check_form(section):
 @given(random_stores())
 def test_every_sentence_is_true_and_no_two_exclude_each_other(store):
     facts = gather_facts(store)
-    rates = [sweep for sweep in store.made if sweep.parameter == "lr"]
+    rates = [row for sweep in store.made if (row := sweep.slice("lr"))]
     has_rates = facts.learning_rates.figure is not None
     assert has_rates == any(run.curve for sweep in rates for run in sweep.runs)
     looks = [(facts.filters, RuntimeLook([s for s in store.made if s.parameter == "filters"]))]
     if has_rates:
         looks.append((facts.learning_rates, RateLook(rates[0], store)))
+    if facts.grid:
+        check_form(facts.grid)
     for section, look in looks:
         check_form(section)
         for statement in list_statements(section):

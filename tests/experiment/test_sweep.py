@@ -122,3 +122,22 @@ def test_the_command_of_a_sweep(axes, request_, command):
     sweep = replace(make_grid(*axes, epochs=request_.epochs), request=request_)
     assert write_command(sweep) == command
     assert shlex.split(command)[0] == "lenetcli"
+
+
+def test_the_row_of_a_grid_has_the_cells_at_the_defaults_of_the_others():
+    grid = make_grid(Axis("lr", (0.1, 0.01)), Axis("filters", (8, 16)), Axis("seed", (0, 1)))
+    grid = replace(grid, request=Request(epochs=2, filters=8))
+    row = grid.slice("lr")
+    assert row.cells == tuple(cell for cell in grid.cells if cell.config.filters == 16)
+    assert (row.parameters, row.row, row.grid) == (("lr",), {"filters": 16}, grid)
+    alone = make_grid(Axis("lr", (0.1, 0.01)), Axis("seed", (0, 1)))
+    assert row.id == alone.id
+    assert write_command(row) == "lenetcli sweep lr 0.1 0.01 --epochs 2 --seeds 2"
+    assert alone.slice("lr") is alone
+    assert (alone.slice("filters"), grid.slice("seed"), alone.row) == (None, None, {})
+
+
+def test_a_grid_without_the_defaults_has_no_row():
+    grid = make_grid(Axis("lr", (0.1, 0.01)), Axis("filters", (8, 32)))
+    assert grid.slice("lr") is None
+    assert grid.slice("filters").values == (8, 32)

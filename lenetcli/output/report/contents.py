@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any, Protocol
 
 from lenetcli.analysis.images import Predictions
+from lenetcli.analysis.ranking import find_comparable
 from lenetcli.analysis.statements import Paragraph
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.choice import Choice, choose_sweeps
@@ -17,9 +18,10 @@ from lenetcli.experiment.run import Attempt, Run, RunState
 from lenetcli.experiment.sweep import Sweep, suggest_command
 from lenetcli.files import store_option
 from lenetcli.output.records import run_fields
-from lenetcli.output.report.facts import Facts, Options, RunFacts, Section
+from lenetcli.output.report.facts import Facts, Options, RunFacts, Section, Shown
+from lenetcli.output.report.grids import describe_grid
 from lenetcli.output.report.sections import describe_filters, describe_rates
-from lenetcli.output.report.setup import describe_setup
+from lenetcli.output.report.setup import describe_setup, list_sweeps
 from lenetcli.version import __version__
 from lenetcli.words import count_decimals, count_digits, name_value, write_accuracy, write_seconds
 
@@ -72,48 +74,65 @@ def gather(
     recipes = tuple(evidence.recipes() if recipes is None else recipes)
     test_images = {data: evidence.count_test_images(data) for data in names}
     store = store or PurePath(evidence.name).name
-    rates, filters = _select(sweeps, "lr"), _select(sweeps, "filters")
+    rates, filters, grids = _sort(sweeps)
     sections = [
         _name_store(section, store_option(store))
         for section in (
-            describe_rates(evidence, rates, names, recipes, like=filters),
-            describe_filters(filters, names, recipes, like=rates),
+            describe_rates(evidence, rates, names, recipes, like=filters or grids),
+            describe_filters(filters, names, recipes, like=rates or grids),
+            *(describe_grid(evidence, grid, names, recipes) for grid in grids),
         )
     ]
-    ids, requests = tuple(sweep.id for sweep in sweeps), tuple(_list_requests(sweeps, sections))
+    recorded = list({one.id: one for one in (sweep.grid or sweep for sweep in sweeps)}.values())
     return Facts(
-        options=Options(title, author, store, ids, recipes, requests),
+        options=Options(
+            title=title,
+            author=author,
+            store=store,
+            sweeps=tuple(sweep.id for sweep in recorded),
+            recipes=recipes,
+            requests=tuple(_list_requests(recorded, sections)),
+            shown=tuple((one.grid.id, one.parameter) if one.grid else (one.id, None) for one in sweeps),
+        ),
         versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
         setup=describe_setup(sweeps, names, test_images, recipes),
         learning_rates=sections[0],
         filters=sections[1],
+        grid=next(iter(sections[2:]), None),
+        sweeps=list_sweeps(sweeps),
         runs=_list_runs(sweeps),
     )
 
 
-def choose(evidence: Evidence, named: Sequence[Sweep] = ()) -> Choice:
-    """The sweeps of a report: one over learning rates, then those over filters, for each kind of device.
+def choose(evidence: Evidence, named: Sequence[Sweep] = (), among: Sequence[Sweep] | None = None) -> Choice:
+    """The sweeps of a report, ``among`` those of the store unless others are given, the newest first.
 
-    Where none is ``named``, it is that of ``choose_sweeps``.
+    They are one over learning rates, those over filters, for each kind of device, and one over several
+    parameters. Where none is ``named``, the former are those of ``choose_sweeps``, and the latter is the
+    newest of which two combinations can be compared.
 
     Raises:
         UsageError: if a report has no place for the sweeps that are named.
         NotFoundError: if there is no sweep with a result to report on.
     """
-    sweeps = evidence.sweeps()
-    rates, timed = choose_sweeps(sweeps, "lr"), choose_sweeps(sweeps, "filters", timed=True)
-    named_rates, named_filters = _select(named, "lr"), _select(named, "filters")
-    if len({sweep.id for sweep in named}) > len({sweep.id for sweep in named_filters}) + bool(named_rates):
+    sweeps = evidence.sweeps() if among is None else among
+    rates, timed = choose_sweeps(sweeps, "lr", alone=True), choose_sweeps(sweeps, "filters", timed=True)
+    named_rates, named_filters, named_grids = _sort(named)
+    places = len({sweep.id for sweep in named_filters}) + bool(named_rates) + bool(named_grids)
+    if len({sweep.id for sweep in named}) > places:
         raise UsageError(
-            "A report has one sweep over learning rates, and any number of sweeps over filters.",
+            "A report has one sweep over learning rates, one over several parameters, and any number of "
+            "sweeps over filters.",
             "Choose other sweeps; see them with {}.",
             "lenetcli sweeps list",
         )
+    grids = Choice(tuple(named_grids)) if named_grids else _choose_grid(sweeps)
     kinds = {sweep.device for sweep in named_filters}
     selection = (
         *(named_rates or [sweep for sweep in rates.sweeps if any(run.curve for run in sweep.runs)]),
         *(sweep for sweep in timed.sweeps if sweep.device not in kinds),
         *named_filters,
+        *grids.sweeps,
     )
     if not selection:
         raise NotFoundError(
@@ -121,22 +140,44 @@ def choose(evidence: Evidence, named: Sequence[Sweep] = ()) -> Choice:
             "Train one first, with {}.",
             suggest_command("lr", LEARNING_RATES, sweeps),
         )
-    notes = (*(() if named_rates else rates.notes), *(() if named_filters else timed.notes))
+    notes = (*(() if named_rates else rates.notes), *(() if named_filters else timed.notes), *grids.notes)
     return Choice(tuple({sweep.id: sweep for sweep in selection}.values()), notes)
 
 
-def find_sweeps(evidence: Evidence, ids: Sequence[str]) -> list[Sweep]:
-    """The sweeps with these full ids.
+def _choose_grid(sweeps: Sequence[Sweep]) -> Choice:
+    """The newest sweep over several parameters with two combinations to compare, and notes on newer ones."""
+    passed: list[str] = []
+    digits = count_digits({sweep.id for sweep in sweeps})
+    for sweep in sweeps:
+        if len(sweep.parameters) < 2:
+            continue
+        groups, _ = find_comparable(sweep)
+        if len(groups) > 1:
+            return Choice((sweep,), tuple(passed))
+        passed = passed or [
+            f"Not shown, with fewer than two finished combinations: the newer grid {sweep.id[:digits]}. "
+            f"Choose it with --sweep {sweep.id[:digits]}."
+        ]
+    return Choice()
+
+
+def find_sweeps(store: str, sweeps: Iterable[Sweep], shown: Sequence[Shown]) -> list[Sweep]:
+    """The sweeps of a report, or the rows of these, among those of a store.
 
     Raises:
         NotFoundError: if one of them is not in the store.
     """
-    sweeps_by_id = {sweep.id: sweep for sweep in evidence.sweeps()}
-    for id in ids:
-        if id not in sweeps_by_id:
-            problem = f"{evidence.name} has no sweep {id[:12]}."
+    sweeps_by_id = {sweep.id: sweep for sweep in sweeps}
+    found: list[Sweep] = []
+    for id, parameter in shown:
+        sweep = sweeps_by_id.get(id)
+        row = sweep.slice(parameter) if sweep and parameter else sweep
+        if row is None:
+            what = f"row over {parameter} of a sweep" if sweep else "sweep"
+            problem = f"{store} has no {what} {id[:12]}."
             raise NotFoundError(problem, "See those there are with {}.", "lenetcli sweeps list")
-    return [sweeps_by_id[id] for id in ids]
+        found.append(row)
+    return found
 
 
 def _name_store(section: Section, option: str) -> Section:
@@ -150,8 +191,10 @@ def _name_store(section: Section, option: str) -> Section:
     return replace(section, paragraphs=tuple(map(name, section.paragraphs)), missing=name(section.missing))
 
 
-def _select(sweeps: Sequence[Sweep], parameter: str) -> list[Sweep]:
-    return [sweep for sweep in sweeps if sweep.parameter == parameter]
+def _sort(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[Sweep], list[Sweep]]:
+    """The sweeps over learning rates, those over filters, and those over several parameters."""
+    rates, filters = ([sweep for sweep in sweeps if sweep.parameters == (one,)] for one in ("lr", "filters"))
+    return rates, filters, [sweep for sweep in sweeps if len(sweep.parameters) > 1]
 
 
 def _list_requests(sweeps: Sequence[Sweep], sections: Sequence[Section]) -> Iterator[Mapping[str, Any]]:

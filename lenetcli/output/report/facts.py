@@ -13,13 +13,17 @@ from lenetcli.analysis.statements import Paragraph
 FORMAT = 4
 """The version of the structure of the facts."""
 
+Shown = tuple[str, str | None]
+"""A sweep of a report: its id, and the parameter of which its row is meant, if it is over several."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What was chosen for a report: its texts, the name of the store, and the ids of its sweeps.
 
     ``recipes`` are those of the store: a report names its own if there are others. ``requests`` are what was
-    typed for the sweeps, on which the commands in the report depend.
+    typed for the sweeps, on which the commands in the report depend. ``shown`` says in their order which of
+    them are meant, and which rows.
     """
 
     title: str
@@ -28,6 +32,7 @@ class Options:
     sweeps: tuple[str, ...]
     recipes: tuple[int, ...]
     requests: tuple[Mapping[str, Any], ...] = ()
+    shown: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,13 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A section on the sweeps over a parameter.
+    """A section on the sweeps over a parameter, or on one over several.
 
     ``introduction`` stands above the figure, ``paragraphs`` below the table. ``missing`` are statements on
     the experiments of the exercise that the store lacks; without any sweep, a section has nothing else.
     """
 
+    title: str
     introduction: Paragraph = ()
     figure: Figure | None = None
     table: Table | None = None
@@ -81,7 +87,11 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that a report states. ``setup`` are pairs of a heading and its text."""
+    """All that a report states.
+
+    ``setup`` are pairs of a heading and its text, ``grid`` is the section on a sweep over several parameters,
+    if there is one, and ``sweeps`` the table of all sweeps in the report.
+    """
 
     format: int = FORMAT
     options: Options
@@ -89,6 +99,8 @@ class Facts:
     setup: tuple[tuple[str, str], ...]
     learning_rates: Section
     filters: Section
+    grid: Section | None = None
+    sweeps: Table
     runs: tuple[RunFacts, ...]
 
     def to_json(self) -> bytes:

@@ -1,7 +1,7 @@
 """The facts of a report as JSON: those of older formats, and the differences between two of them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from typing import Any
 
@@ -17,7 +17,9 @@ ADDED = {"attempts"}
 """What the records of runs have since the newest format."""
 SIZES = ("filters", "parameters")
 """The columns of the table of runtimes that mean the same in all formats."""
-SECTIONS = ("learning_rates", "filters")
+EXERCISE = ("learning_rates", "filters")
+"""The sections on the experiments of the exercise."""
+SECTIONS = (*EXERCISE, "grid")
 
 
 def compare_facts(stated: Json, computed: Json) -> list[str]:
@@ -43,9 +45,9 @@ def find_records(facts: Json) -> list[Json]:
     return [run.get("record", run) for run in facts["runs"]]
 
 
-def find_statements(facts: Json) -> Iterator[Json]:
-    """The statements of both sections, in facts of any format."""
-    for section in (facts[name] or {} for name in SECTIONS):
+def find_statements(facts: Json, sections: Sequence[str] = SECTIONS) -> Iterator[Json]:
+    """The statements of sections, in facts of any format."""
+    for section in (facts.get(name) or {} for name in sections):
         lists = [section.get(name, []) for name in ("introduction", "statements", "missing")]
         yield from (statement for group in (*lists, *section.get("paragraphs", [])) for statement in group)
 
@@ -55,7 +57,7 @@ def _to_common(facts: Json) -> Json:
     runs = [_restrict(record, dict.fromkeys(record.keys() - ADDED)) for record in find_records(facts)]
     common: Json = {"setup": _drop_labels(facts["setup"]), "runs": runs}
     for name in SECTIONS:
-        section = facts[name] or {}
+        section = facts.get(name) or {}
         table = section if "rows" in section else section.get("table")
         common[name] = table and {
             "header": table["header"],

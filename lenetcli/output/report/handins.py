@@ -10,7 +10,7 @@ from typing import Any
 from lenetcli.errors import LenetError, NotFoundError, StoreError, UsageError, describe_error
 from lenetcli.output.report.contents import Evidence
 from lenetcli.output.report.document import Json, read_document
-from lenetcli.output.report.forms import find_records, find_statements
+from lenetcli.output.report.forms import EXERCISE, find_records, find_statements
 from lenetcli.output.report.verification import (
     MALFORMED,
     Outcome,
@@ -169,7 +169,7 @@ def hand_in_fields(report: HandIn, shared: Mapping[tuple[Path, ...], int]) -> di
 def _summarise(facts: Json) -> dict[str, Any]:
     """What facts say in short: whether the exercise is complete, the best rate, the hours and the hosts."""
     records = {record["id"]: record for record in find_records(facts)}
-    statements = list(find_statements(facts))
+    statements = list(find_statements(facts, EXERCISE))
     best = next((one for one in statements if one["topic"] in BEST), None)
     winner = records[best["runs"][0]] if best and best["runs"] else None
     seconds = [record["runtime_seconds"] for record in records.values()]

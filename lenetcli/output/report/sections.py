@@ -26,6 +26,9 @@ from lenetcli.words import (
     write_seconds,
 )
 
+RATES, FILTERS = "Learning rates", "Filters, parameters and runtime"
+"""The titles of the sections."""
+
 
 def describe_rates(
     predictions: Predictions,
@@ -42,14 +45,14 @@ def describe_rates(
     if not sweeps:
         text = "No sweep over learning rates has been trained."
         command = suggest_command("lr", LEARNING_RATES, like)
-        return Section(missing=(Statement("missing", text, command=command),))
+        return Section(title=RATES, missing=(Statement("missing", text, command=command),))
     sweep = sweeps[0]
     series = sweep_curves(sweep, names=names, recipes=recipes)
     ranking = rank(sweep, predictions)
     leads = {entry.rate: lead for entry, lead in ranking.pairs}
     decimals = _count_decimals(sweep, ranking)
     rows = tuple(
-        _rate_row(group, [_lead_cell(leads.get(group.point["lr"]), decimals)] if leads else [], decimals)
+        _rate_row(group, [lead_cell(leads.get(group.point["lr"]), decimals)] if leads else [], decimals)
         for group in sweep.groups("lr")
     )
     behind, differences = [], ""
@@ -62,10 +65,11 @@ def describe_rates(
         axis = " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
     deviations = any("deviation" in cell.numbers for row in rows for cell in row)
     return Section(
+        title=RATES,
         figure=Figure(
             "learning_rates.svg",
             "Validation accuracy after each epoch, a curve for each learning rate; "
-            f"{_write_setting(series)}.{axis}{_write_notes(series.notes)}",
+            f"{write_setting(series)}.{axis}{write_notes(series.notes)}",
             series,
         ),
         table=Table(
@@ -101,11 +105,11 @@ def _rate_row(group: Group, lead: Sequence[Cell], decimals: int) -> tuple[Cell, 
     ends = {"first": epochs[0], "last": epochs[-1]} if epochs else {}
     return (
         Cell(group.name, group.point),
-        _mean_cell([peak.val_accuracy for peak in peaks], decimals),
+        mean_cell([peak.val_accuracy for peak in peaks], decimals),
         Cell("–".join(map(str, dict.fromkeys(ends.values()))) or NONE, ends),
-        _mean_cell([run.curve[-1].val_accuracy for run in finished], decimals),
+        mean_cell([run.curve[-1].val_accuracy for run in finished], decimals),
         *lead,
-        _mean_cell(tests if len(tests) == len(finished) else [], decimals),
+        mean_cell(tests if len(tests) == len(finished) else [], decimals),
         Cell(
             f"{len(finished)} of {planned}" if len(finished) < planned else str(planned),
             {"finished": len(finished), "planned": planned},
@@ -114,7 +118,7 @@ def _rate_row(group: Group, lead: Sequence[Cell], decimals: int) -> tuple[Cell, 
     )
 
 
-def _mean_cell(accuracies: Sequence[float], decimals: int) -> Cell:
+def mean_cell(accuracies: Sequence[float], decimals: int) -> Cell:
     """The mean ± the sample standard deviation; of one accuracy, the accuracy alone."""
     numbers = {"mean": statistics.fmean(accuracies)} if accuracies else {}
     if len(accuracies) > 1:
@@ -122,7 +126,7 @@ def _mean_cell(accuracies: Sequence[float], decimals: int) -> Cell:
     return Cell(" ± ".join(write_accuracy(number, decimals) for number in numbers.values()) or NONE, numbers)
 
 
-def _lead_cell(lead: Comparison | None, decimals: int) -> Cell:
+def lead_cell(lead: Comparison | None, decimals: int) -> Cell:
     """The difference to the first learning rate, with its interval where it has one."""
     if lead is None:
         return Cell(NONE)
@@ -143,7 +147,7 @@ def describe_filters(
     """The section on sweeps over filters; see ``describe_rates``."""
     missing = tuple(conclude_missing(sweeps, like))
     if not sweeps:
-        return Section(missing=missing)
+        return Section(title=FILTERS, missing=missing)
     unfinished = [statement for sweep in sweeps for statement in conclude_unfinished(sweep)]
     series = runtime_series(sweeps, names=names, recipes=recipes)
     sizes = sorted({point.filters for point in series.points})
@@ -152,16 +156,17 @@ def describe_filters(
     times = "" if series.epochs == 1 else f" times {series.epochs}"
     several = any(len(point.ids) > 1 for point in series.points)
     middle = f"median epoch{times}{', median over the runs' if several else ''}"
-    setting = _write_setting(series)
+    setting = write_setting(series)
     fitted = any(device.law for device in series.devices)
     law = " Lines: overhead plus time in proportion to the arithmetic, fitted." if fitted else ""
     doubt = "; * in doubt, hollow in the figure" if any(point.doubt for point in series.points) else ""
     return Section(
+        title=FILTERS,
         introduction=tuple(conclude_parameters(config, sizes) for config in networks.values()),
         figure=Figure(
             "runtime.svg",
             f"Training time of {duration} by number of parameters ({middle}; bars: {series.spread}), "
-            f"labelled with the number of filters; {setting}.{law}{_write_notes(series.notes)}",
+            f"labelled with the number of filters; {setting}.{law}{write_notes(series.notes)}",
             series,
         ),
         table=Table(
@@ -203,11 +208,11 @@ def _runtime_cell(point: RuntimePoint | None) -> Cell:
     )
 
 
-def _write_setting(series: CurveSeries | RuntimeSeries) -> str:
+def write_setting(series: CurveSeries | RuntimeSeries) -> str:
     """The data, the setting and the recipe that a figure shares, as far as it does."""
     return ", ".join(filter(None, (series.dataset, series.setting, series.recipe)))
 
 
-def _write_notes(notes: Sequence[str]) -> str:
+def write_notes(notes: Sequence[str]) -> str:
     """Notes as sentences of a caption, each after a blank."""
     return "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)

@@ -1,11 +1,13 @@
-"""The set-up of a report: network, data, training, machines and software of its sweeps."""
+"""The set-up of a report: network, data, training, machines and software, and the list of its sweeps."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from lenetcli.experiment.parameters import describe_config
+from lenetcli.experiment.choice import name_row
+from lenetcli.experiment.parameters import PARAMETERS, describe_config, name_parameter
 from lenetcli.experiment.run import Attempt
 from lenetcli.experiment.sweep import Sweep
-from lenetcli.words import join_words, name_all, name_values, plural
+from lenetcli.output.report.facts import Cell, Table
+from lenetcli.words import join_words, name_all, name_value, name_values, plural, write_time
 
 SOFTWARE = {"onednn": "oneDNN’s setting", "python": "Python", "tensorflow": "TensorFlow"}
 """The name in the report of each recorded version whose own name does not serve."""
@@ -57,11 +59,13 @@ def describe_setup(
 def _describe_training(sweep: Sweep) -> str:
     """The setting that all runs of a sweep share, and its seeds."""
     network = {"filters", "kernel_size", "hidden_units"}
-    shared = describe_config(sweep.base, sweep.parameter, *network)
+    shared = describe_config(sweep.base, *sweep.parameters, *network)
     return f"{_name_sweep(sweep)}: {plural(sweep.epochs, 'epoch')}, {shared}, {name_all('seed', sweep.seeds)}"
 
 
 def _name_sweep(sweep: Sweep) -> str:
+    if len(sweep.parameters) > 1:
+        return f"combinations of {join_words(list(map(name_parameter, sweep.parameters)))}"
     on_device = f"{sweep.parameter} ({sweep.device.value.upper()})"
     return "learning rates" if sweep.parameter == "lr" else on_device
 
@@ -81,3 +85,33 @@ def _describe_machine(attempt: Attempt) -> str:
     """The device of an attempt, the processor if it is another one, the threads and the host."""
     processor = "" if attempt.processor == attempt.device_name else f" beside {attempt.processor}"
     return f"{attempt.device_name}{processor}, {plural(attempt.threads, 'thread')} (host {attempt.host})"
+
+
+def list_sweeps(sweeps: Sequence[Sweep]) -> Table:
+    """The table of the sweeps of a report: where each is shown, its axes, and when it was first asked."""
+    return Table(
+        ("sweep", "section", "parameters and values", "seeds", "epochs", "on", "first asked"),
+        tuple(map(_sweep_row, sweeps)),
+        "Sweeps, with the section in which each is shown:",
+    )
+
+
+def _sweep_row(sweep: Sweep) -> tuple[Cell, ...]:
+    axes = [
+        " ".join([PARAMETERS[axis.name].option, *map(name_value, axis.values)])
+        for axis in sweep.axes
+        if axis.name in sweep.parameters
+    ]
+    sections = {"lr": "learning rates"} if len(sweep.parameters) == 1 else {}
+    section = sections.get(sweep.parameter, "filters" if len(sweep.parameters) == 1 else "combinations")
+    row = f" (its row with {name_row(sweep)})" if sweep.grid else ""
+    texts = (
+        (sweep.grid or sweep).id[:12],
+        section,
+        ", ".join(axes) + row,
+        str(len(sweep.seeds)),
+        str(sweep.epochs),
+        sweep.device.value,
+        write_time(sweep.created_at),
+    )
+    return tuple(map(Cell, texts))

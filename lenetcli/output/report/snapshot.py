@@ -7,7 +7,8 @@ from typing import Any, Self
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.run import Attempt, Run, RunState
 from lenetcli.experiment.sweep import Cell, Sweep
-from lenetcli.output.report.contents import Evidence
+from lenetcli.output.report.contents import Evidence, find_sweeps
+from lenetcli.output.report.facts import Shown
 from lenetcli.words import plural
 
 OPEN = {"data", "dataset", "device", "shards", "threads"}
@@ -81,8 +82,9 @@ class Known:
 class Snapshot:
     """An ``Evidence`` that shows the sweeps of a report in another one, as the report knew them.
 
-    ``records`` are those of its runs, ``requests`` those of its sweeps by id. ``began``, ``went_on`` and
-    ``measured`` are the ids of the runs that were begun, trained further and measured again since.
+    ``shown`` are its sweeps (see ``Options``), ``records`` those of its runs, ``requests`` those of its
+    sweeps by id. ``began``, ``went_on`` and ``measured`` are the ids of the runs that were begun, trained
+    further and measured again since.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: if the records are none.
@@ -91,10 +93,12 @@ class Snapshot:
     def __init__(
         self,
         evidence: Evidence,
+        shown: Sequence[Shown],
         records: Iterable[Mapping[str, Any]],
         requests: Mapping[str, Request | None],
     ) -> None:
         self._evidence = evidence
+        self._shown = shown
         self._requests = requests
         self._known = {
             (str(record["id"]), int(record["asked_epochs"])): Known.from_record(record) for record in records
@@ -113,8 +117,13 @@ class Snapshot:
         return self._evidence.recipes()
 
     def sweeps(self) -> Sequence[Sweep]:
-        """The sweeps of the report as they were."""
-        sweeps = [sweep for sweep in self._evidence.sweeps() if sweep.id in self._requests]
+        """The sweeps of the report as they were, in its order; of one in several parameters maybe a row.
+
+        Raises:
+            NotFoundError: if one of them is not in the store.
+        """
+        recorded = [self._restore_request(sweep) for sweep in self._evidence.sweeps()]
+        sweeps = find_sweeps(self.name, recorded, self._shown)
         stored = {(run.id, sweep.epochs) for sweep in sweeps for run in sweep.runs}
         # A report that names a run which the store has not is of another store, not of an earlier time.
         is_earlier = self._known.keys() <= stored
@@ -151,9 +160,11 @@ class Snapshot:
 
     def _cut_sweep(self, sweep: Sweep, is_earlier: bool) -> Sweep:
         cells = tuple(self._cut_cell(cell, sweep.epochs, is_earlier) for cell in sweep.cells)
-        typed = self._requests[sweep.id]
-        request = typed if typed and _mean_the_same(typed, sweep) else sweep.request
-        return replace(sweep, cells=cells, request=request)
+        return replace(sweep, cells=cells)
+
+    def _restore_request(self, sweep: Sweep) -> Sweep:
+        typed = self._requests.get(sweep.id)
+        return replace(sweep, request=typed) if typed and _mean_the_same(typed, sweep) else sweep
 
     def _cut_cell(self, cell: Cell, epochs: int, is_earlier: bool) -> Cell:
         if cell.run is None:

@@ -61,11 +61,14 @@ def _find_pieces(facts: Json) -> Iterator[str]:
     yield from (options["title"], options["author"] or "", options["store"])
     for name, description in facts["setup"]:
         yield f"{name} {description}"
-    for section in (facts[name] or {} for name in SECTIONS):
-        table = section if "rows" in section else section.get("table") or {}
+    sections = [facts.get(name) or {} for name in SECTIONS]
+    tables = [section if "rows" in section else section.get("table") or {} for section in sections]
+    for table in (*tables, facts.get("sweeps") or {}):
         for row in (table.get("header", []), *table.get("rows", [])):
             yield " ".join(map(read_cell, row))
         yield table.get("caption", "")
+    for section in sections:
+        yield section.get("title", "")
         yield (section.get("figure") or {}).get("caption", "")
     yield from find_sentences(facts)
     for run in facts["runs"]:

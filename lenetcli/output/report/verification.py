@@ -9,9 +9,9 @@ from typing import Any
 
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import Request
-from lenetcli.output.report.contents import Evidence, find_sweeps, gather
+from lenetcli.output.report.contents import Evidence, choose, gather
 from lenetcli.output.report.document import MADE_BY, MARK, Document, Json
-from lenetcli.output.report.facts import FORMAT, Facts
+from lenetcli.output.report.facts import FORMAT, Facts, Shown
 from lenetcli.output.report.forms import FORMATS, compare_common, compare_facts, find_records
 from lenetcli.output.report.report import Report
 from lenetcli.output.report.snapshot import Snapshot
@@ -66,6 +66,18 @@ class Stated:
     facts: Json | None = None
 
     @property
+    def shown(self) -> list[Shown]:
+        """Its sweeps and which rows of them, in the order of the report; older formats know no rows.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: if the facts have none in this place.
+        """
+        stated = self.facts["options"].get("shown") if self.facts else None
+        if stated is None:
+            return [(id, None) for id in self.ids]
+        return [(str(id), parameter and str(parameter)) for id, parameter in stated]
+
+    @property
     def requests(self) -> dict[str, Request | None]:
         """What was typed for its sweeps, by id; None in older formats, which do not have it.
 
@@ -89,11 +101,11 @@ def verify(evidence: Evidence, document: Document, name: str) -> Verification:
     if stated.facts is None:
         return _verify_text_alone(evidence, document, stated)
     try:
-        snapshot = Snapshot(evidence, find_records(stated.facts), stated.requests)
+        snapshot = Snapshot(evidence, stated.shown, find_records(stated.facts), stated.requests)
     except MALFORMED as error:
         raise _damaged_facts(name) from error
     try:
-        facts = gather(snapshot, sweeps=find_sweeps(snapshot, stated.ids), **stated.options)
+        facts = gather(snapshot, sweeps=snapshot.sweeps(), **stated.options)
     except NotFoundError as error:
         return Verification(outcome=Outcome.DIFFERS, differences=(error.problem,))
     notes = [note for note in (snapshot.describe_later(), _describe_annotations(document)) if note]
@@ -242,7 +254,11 @@ def _verify_text_alone(evidence: Evidence, document: Document, stated: Stated) -
     if absent:
         differences = (f"the store has no sweep {absent[0]}",)
         return Verification(outcome=Outcome.DIFFERS, differences=differences, notes=(lost,))
-    facts = gather(evidence, sweeps=[known[id] for id in stated.ids], **stated.options)
+    # The text names sweeps, not which rows of them are meant: those that are chosen among them.
+    recorded = [known[id] for id in dict.fromkeys(stated.ids)]
+    alone = [sweep for sweep in recorded if len(sweep.parameters) == 1]
+    sweeps = alone if len(alone) == len(recorded) else choose(evidence, alone, recorded).sweeps
+    facts = gather(evidence, sweeps=sweeps, **stated.options)
     verification = _verify_pages(document, replace(facts, versions=stated.versions), facts.versions)
     notes = (lost, _describe_annotations(document))
     result = replace(verification, notes=tuple(filter(None, notes)), facts=facts)
