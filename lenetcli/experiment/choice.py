@@ -27,7 +27,7 @@ def choose_sweeps(sweeps: Sequence[Sweep], parameter: str, *, timed: bool = Fals
     Where there is none, it is the newest that has an epoch, else the newest. ``timed`` asks for one for each
     kind of device on which an epoch was timed.
     """
-    over = [sweep for sweep in sweeps if sweep.parameter == parameter]
+    over = [sweep for sweep in sweeps if parameter in sweep.parameters]
     groups = [[sweep for sweep in over if sweep.device is kind] for kind in DeviceKind] if timed else [over]
     chosen: list[Sweep] = []
     passed: list[tuple[Sweep, str]] = []
