@@ -68,6 +68,11 @@ def summarise(group: Group, metric: Metric) -> Outcome:
     )
 
 
+def has_numbers(sweep: Sweep, metric: Metric) -> bool:
+    """Whether a finished run of a sweep has a number to draw."""
+    return any(metric.best(run) is not None for group in sweep.groups() for run in group.whole)
+
+
 def check_outcomes(sweep: Sweep, outcomes: Sequence[Outcome]) -> None:
     """Check that there is a number to draw.
 

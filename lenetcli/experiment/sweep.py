@@ -192,11 +192,16 @@ def write_command(sweep: Sweep, *, values: Sequence[Any] = (), seeds: int | None
 
 
 def suggest_command(
-    parameter: str, values: Sequence[Any], like: Sequence[Sweep], device: DeviceKind | None = None
+    parameter: str,
+    values: Sequence[Any],
+    like: Sequence[Sweep],
+    device: DeviceKind | None = None,
+    *others: Axis,
 ) -> str:
     """The command that sweeps over a parameter, with the data, device, epochs, seeds and setting in use.
 
     These are those of the first sweep of ``like``, without one the defaults; ``device`` goes before its own.
+    ``others`` are further axes.
     """
     request, epochs, seeds = Request(), Request().epochs, None
     for sweep in like[:1]:
@@ -204,7 +209,7 @@ def suggest_command(
         seeds = None if parameter == "seed" else _count_seeds(sweep)
     if device is not None:
         request = replace(request, device=device.value)
-    return _write(request, [Axis(parameter, tuple(values))], epochs, seeds)
+    return _write(request, [Axis(parameter, tuple(values)), *others], epochs, seeds)
 
 
 def _count_seeds(sweep: Sweep) -> int | None:

@@ -4,11 +4,15 @@ import itertools
 import math
 from dataclasses import replace
 
+from helpers.fake_training import DEVICE, FakeSource, Listener, in_threads
 from helpers.made_up import BASE, NOW, make_run
 
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
+from lenetcli.training.interrupts import Stop
+from lenetcli.training.plan import Plan, refresh
+from lenetcli.training.runner import Runner
 
 EPOCHS = 5
 SMALL = {"lr": (0.1, 0.01), "filters": (8, 16)}
@@ -29,22 +33,32 @@ def make_curve(config, epochs=EPOCHS):
 def grid_sweep(values, seeds=1, fates=None, **options):
     """A sweep over these values by parameter; ``fates`` has those of some points (with seed), else done."""
     fates = fates or {}
+    epochs = options.pop("epochs", EPOCHS)
     axes = [Axis(name, tuple(numbers)) for name, numbers in values.items()]
     axes += [Axis("seed", tuple(range(seeds)))] if seeds > 1 else []
     cells = []
     for point in itertools.product(*(axis.values for axis in axes)):
         config = replace(BASE, **dict(zip((axis.name for axis in axes), point, strict=True)))
         cells.append(Cell(config=config, run=_run(config, fates.get(point, "done"), options)))
-    request = Request(epochs=EPOCHS)
     return Sweep(
         axes=tuple(axes),
-        epochs=EPOCHS,
+        epochs=epochs,
         dataset_name="drawn",
         cells=tuple(cells),
-        request=request,
+        request=Request(epochs=epochs),
         created_at=NOW,
         last_requested=NOW,
     )
+
+
+def train_grid(store, values, seeds=1, trainer=None, epochs=2):
+    """Train a sweep over these values in a store, with a trainer that takes no time; its id."""
+    points = itertools.product(*values.values(), *([range(seeds)] if seeds > 1 else []))
+    sweep = grid_sweep(values, seeds, dict.fromkeys(points, "not begun"), epochs=epochs)
+    plan = Plan(sweep=refresh(store, sweep), source=FakeSource(), device=DEVICE)
+    with in_threads(trainer) as pool:
+        Runner(store, plan, pool, Listener()).run(Stop())
+    return sweep.id
 
 
 def _run(config, fate, options):

@@ -66,7 +66,8 @@ def draw_panels(figure: "Figure", series: PanelSeries, log: bool | None, titled:
 
     whole, scale = series.whole, choose_scale(series.whole, log)
     rows = math.ceil(len(series.panels) / series.columns)
-    grid = figure.subplots(rows, series.columns, sharex=True, sharey=True, squeeze=False)
+    apart = {"wspace": 0.06}  # the labels of the ticks of two panels
+    grid = figure.subplots(rows, series.columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=apart)
     places: list[Axes] = list(grid.flat)
     colours = choose_colours(list(series.labels.values()))
     styles = {label: Style(colours[place], place) for place, label in enumerate(series.labels)}
