@@ -219,8 +219,10 @@ def _draw_curves(
         epochs, heights = list(range(1, len(curve.mean) + 1)), [transform(mean) for mean in curve.mean]
         mark = styles[curve.label] if styles else MARKS[index % len(MARKS)]
         plotext.plot(epochs, heights, marker=mark)
+    # Above all curves, which would hide them.
+    for curve in series.curves:
         if curve.ends_diverged:
-            plotext.scatter(epochs[-1:], heights[-1:], marker=CROSS)
+            plotext.scatter([len(curve.mean)], [transform(curve.mean[-1])], marker=CROSS)
     if styles:
         plotext.xlim(1, max(series.epochs, 2))
     else:
