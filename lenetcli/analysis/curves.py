@@ -4,12 +4,12 @@ import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.datasets import name_datasets
-from lenetcli.experiment.parameters import describe_config, name_parameter
+from lenetcli.experiment.parameters import PARAMETERS, describe_config, name_parameter
 from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import CurvePoint, Run, RunState
 from lenetcli.experiment.sweep import Sweep, write_command
@@ -19,19 +19,60 @@ MOST_DISTINCT = 55
 """The largest number of curves of a figure whose marks all differ."""
 
 
+WIDE = 20
+"""The ratio of the largest to the smallest runtime from which on an axis is logarithmic."""
+
+
 class Metric(StrEnum):
-    """The quantity on the vertical axis of a learning curve."""
+    """A quantity that figures show: by epoch, but for the runtime, or its best epoch in a run."""
 
     VAL_ACCURACY = "val_accuracy"
     VAL_LOSS = "val_loss"
     TRAIN_LOSS = "train_loss"
     ERROR = "error"
+    RUNTIME = "runtime"
 
     def of(self, epoch: CurvePoint) -> float:
         """The metric of one epoch; the error is 1 - validation accuracy."""
         if self is Metric.ERROR:
             return 1 - epoch.val_accuracy
         return float(getattr(epoch, self.value))
+
+    def best(self, run: Run) -> float | None:
+        """The best epoch of a run: its highest accuracy, its lowest loss or error; the runtime of the run.
+
+        None without an epoch, or one that was timed.
+        """
+        if self is Metric.RUNTIME:
+            return run.typical_runtime
+        choose = max if self is Metric.VAL_ACCURACY else min
+        return choose(map(self.of, run.curve), default=None)
+
+    def find_scale(self, low: float, high: float) -> str:
+        """The scale of an axis from ``low`` to ``high``: ``logit`` for accuracies, ``log`` for losses.
+
+        A logit axis shows 0.1 against 0.3 as well as 0.98 against 0.99. The scale is ``linear`` if the other
+        one cannot show a number (0, or an accuracy of 1), and for runtimes that are not far apart.
+        """
+        accuracy = self is Metric.VAL_ACCURACY
+        if low <= 0 or (accuracy and high >= 1) or (self is Metric.RUNTIME and high <= WIDE * low):
+            return "linear"
+        return "logit" if accuracy else "log"
+
+
+class Family(NamedTuple):
+    """The runs of a curve, with its label and its value; ``place`` says which figure of several has it."""
+
+    label: str
+    value: Any
+    runs: Sequence[Run]
+    place: str = ""
+
+    def name(self, runs: Sequence[Run] = ()) -> str:
+        """The label, with the place and the seeds of some of the runs, for notes."""
+        place = f" with {self.place}" if self.place else ""
+        seeds = f" ({name_all('seed', [run.config.seed for run in runs])})" if runs else ""
+        return f"{self.label}{place}{seeds}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +133,8 @@ class CurveSeries:
 
     @property
     def scale(self) -> str:
-        """The scale of the vertical axis: ``logit`` for accuracies, else ``log``.
-
-        A logit axis shows 0.1 against 0.3 as well as 0.98 against 0.99. The scale is ``linear`` if the other
-        one cannot show a number: 0, or an accuracy of 1.
-        """
-        low, high = self.limits
-        accuracy = self.metric is Metric.VAL_ACCURACY
-        if low <= 0 or (accuracy and high >= 1):
-            return "linear"
-        return "logit" if accuracy else "log"
+        """The scale of the vertical axis: ``logit``, ``log`` or ``linear``."""
+        return self.metric.find_scale(*self.limits)
 
     def rows(self) -> list[tuple[Any, ...]]:
         """The plotted numbers: one row per curve and epoch, with the columns of ``HEADER``."""
@@ -116,12 +149,15 @@ def sweep_curves(
     sweep: Sweep,
     metric: Metric = Metric.VAL_ACCURACY,
     *,
+    by: str | None = None,
     names: Mapping[str, str] | None = None,
     recipes: Collection[int] = (),
 ) -> CurveSeries:
     """The curves of a sweep, one per value, in the order of the values.
 
-    ``names`` are those of all data sets that are shown beside it, by hash; ``recipes`` those of its store.
+    ``by`` is the parameter that labels them (default: the first); a sweep over several has more than one
+    curve of a value. ``names`` are those of all data sets that are shown beside it, by hash; ``recipes``
+    those of its store.
 
     Raises:
         NotFoundError: if no run of the sweep has finished an epoch.
@@ -132,16 +168,20 @@ def sweep_curves(
         advice = ("All its runs diverged: train with smaller learning rates.",)
     else:
         advice = ("Train it with {}.", write_command(sweep))
-    families = [(group.name, group.point[sweep.parameter], group.runs) for group in groups]
-    curves, notes = _average_families(families, metric, advice)
-    untrained = [g.name for g in groups if not any(r.curve or r.state.is_finished() for r in g.runs)]
-    if untrained:
-        notes.append(f"not yet trained: {join_words(untrained)}")
+    by = by or sweep.parameter
+    families = [
+        Family(
+            name_value(group.point[by]), group.point[by], group.runs, join_words(name_place(group.point, by))
+        )
+        for group in groups
+    ]
+    curves, notes = average_families(families, metric, advice)
+    notes += note_untrained(families)
     return CurveSeries(
         metric=metric,
-        subject=name_parameter(sweep.parameter),
+        subject=name_parameter(by),
         dataset=(names or name_datasets([sweep.dataset]))[sweep.base.data],
-        setting=describe_config(sweep.base, sweep.parameter),
+        setting=describe_config(sweep.base, *sweep.parameters),
         recipe=name_recipe(sweep.base.recipe, recipes),
         epochs=sweep.epochs,
         curves=tuple(curves),
@@ -171,7 +211,7 @@ def run_curves(
     seeds = [tuple(sorted(run.config.seed for run in group.values())) for group in groups.values()]
     are_named = len(set(seeds)) > 1 or (len(groups) == 1 and len(seeds[0]) > 1)
     families = [
-        (
+        Family(
             _write_label(next(iter(group.values())), label_fields, names, seeds[place] if are_named else ()),
             place,
             tuple(group.values()),
@@ -179,7 +219,7 @@ def run_curves(
         for place, group in enumerate(groups.values())
     ]
     advice = ("Choose runs that have finished an epoch; see them with {}.", "lenetcli runs list --all")
-    curves, notes = _average_families(families, metric, advice)
+    curves, notes = average_families(families, metric, advice)
     return CurveSeries(
         metric=metric,
         subject="run",
@@ -204,57 +244,73 @@ def _write_label(run: Run, parameters: Sequence[str], names: Mapping[str, str], 
     return ", ".join(words) or run.short_id
 
 
-def _average_families(
-    families: Iterable[tuple[str, Any, Sequence[Run]]], metric: Metric, advice: Sequence[str]
+def name_place(point: Mapping[str, Any], *without: str) -> list[str]:
+    """The values of a point but for some parameters, in words: ``8 filters``, ``batch 32``."""
+    return [PARAMETERS[name].describe(value) for name, value in point.items() if name not in without]
+
+
+def note_untrained(families: Sequence[Family]) -> list[str]:
+    """A note on the families that have neither an epoch nor a finished run, if there are any."""
+    names = [f.name() for f in families if not any(r.curve or r.state.is_finished() for r in f.runs)]
+    return [f"not yet trained: {join_words(names)}"] if names else []
+
+
+def average_families(
+    families: Iterable[Family], metric: Metric, advice: Sequence[str]
 ) -> tuple[list[Curve], list[str]]:
-    """The curve of each family of runs, given with its label and value, and notes on what is not shown.
+    """The curve of each family that has one, and notes on what is not shown.
 
     ``advice`` is that of the error if no run has finished an epoch.
     """
     curves: list[Curve] = []
     notes: list[str] = []
     crosses: list[str] = []
-    for label, value, runs in families:
+    for family in families:
+        runs = family.runs
         members = _longest_runs(runs)
-        diverged = sum(run.state is RunState.DIVERGED for run in runs)
+        diverged = [run for run in runs if run.state is RunState.DIVERGED]
         if members:
-            epochs = zip(*(run.curve for run in members), strict=True)
-            columns = [list(map(metric.of, points)) for points in epochs]
-            curves.append(
-                Curve(
-                    label=label,
-                    value=value,
-                    mean=tuple(map(statistics.fmean, columns)),
-                    low=tuple(map(min, columns)),
-                    high=tuple(map(max, columns)),
-                    seeds=len(members),
-                    diverged=diverged,
-                    ends_diverged=members[0].state is RunState.DIVERGED,
-                    runs=tuple(run.id for run in members),
-                    recipe=members[0].config.recipe,
-                )
-            )
+            curves.append(_average(family, members, metric, len(diverged)))
         elif diverged:
-            notes.append(f"diverged in epoch 1: {label}")
+            notes.append(f"diverged in epoch 1: {family.name()}")
         others = [r for r in runs if r.state is not RunState.DIVERGED and r not in members and r.epochs]
         if others:
-            length, seeds = members[0].epochs, name_all("seed", [run.config.seed for run in others])
-            notes.append(f"left out, with fewer than {length} epochs: {label} ({seeds})")
-        if members and diverged and curves[-1].ends_diverged:
-            crosses.append(label)
+            notes.append(f"left out, with fewer than {members[0].epochs} epochs: {family.name(others)}")
+        if members and curves[-1].ends_diverged:
+            crosses.append(family.name())
         elif members and diverged:
-            seeds = name_all("seed", [run.config.seed for run in runs if run.state is RunState.DIVERGED])
-            notes.append(f"left out, since it diverged: {label} ({seeds})")
+            notes.append(f"left out, since it diverged: {family.name(diverged)}")
     if not curves:
         raise NotFoundError("There is no finished epoch to draw yet.", *advice)
     notes += [f"cross: the loss was not finite in the next epoch ({join_words(crosses)})"] if crosses else []
-    if len(curves) > MOST_DISTINCT:
+    if len({curve.label for curve in curves}) > MOST_DISTINCT:
         notes.append(f"more than {MOST_DISTINCT} curves: markers and dashes repeat, and colours are close")
-    least, most = min(curve.seeds for curve in curves), max(curve.seeds for curve in curves)
-    if most > 1:
-        counts = f"{most}" if least == most else f"{least} to {most}"
-        notes.insert(0, f"line: mean over {counts} seeds; band: lowest to highest seed")
-    return curves, notes
+    return curves, describe_bands([curve.seeds for curve in curves]) + notes
+
+
+def describe_bands(seeds: Collection[int]) -> list[str]:
+    """A note on lines and bands, of the numbers of seeds in the means; none if there are no bands."""
+    least, most = min(seeds), max(seeds)
+    counts = f"{most}" if least == most else f"{least} to {most}"
+    return [f"line: mean over {counts} seeds; band: lowest to highest seed"] if most > 1 else []
+
+
+def _average(family: Family, members: Sequence[Run], metric: Metric, diverged: int) -> Curve:
+    """The mean over runs of the same length, of a family in which so many runs diverged."""
+    epochs = zip(*(run.curve for run in members), strict=True)
+    columns = [list(map(metric.of, points)) for points in epochs]
+    return Curve(
+        label=family.label,
+        value=family.value,
+        mean=tuple(map(statistics.fmean, columns)),
+        low=tuple(map(min, columns)),
+        high=tuple(map(max, columns)),
+        seeds=len(members),
+        diverged=diverged,
+        ends_diverged=members[0].state is RunState.DIVERGED,
+        runs=tuple(run.id for run in members),
+        recipe=members[0].config.recipe,
+    )
 
 
 def _longest_runs(runs: Sequence[Run]) -> list[Run]:

@@ -1,5 +1,6 @@
-"""``plot``: learning curves, and parameters against runtime."""
+"""``plot``: learning curves, effects of parameters, grids, and parameters against runtime."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,24 +9,55 @@ from lenetcli.cli import options
 from lenetcli.cli.values import parse_choice, parse_parameter
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.exercise import example_values
+from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.files import DEFAULT_STORE
 
 if TYPE_CHECKING:
-    from lenetcli.analysis.curves import CurveSeries, Metric
-    from lenetcli.analysis.runtimes import RuntimeSeries
+    from lenetcli.analysis.curves import Metric
+    from lenetcli.experiment.choice import Choice
+    from lenetcli.experiment.sweep import Sweep
+    from lenetcli.output.figures.figure import Series
+    from lenetcli.store.store import Store
 
 
-METRICS = "val_accuracy, val_loss, train_loss or error."
+RUNTIME, GRID = "runtime", "grid"
+"""The figures that are not named after a parameter."""
+METRICS = "val_accuracy, val_loss, train_loss, error, or (without curves) runtime."
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be drawn: a parameter, ``runtime`` or ``grid``, of these runs, of a sweep, or the newest."""
+
+    what: str
+    metric: "Metric"
+    by: str | None
+    curves: bool
+    runs: tuple[str, ...]
+    sweep: str | None
 
 
 def plot(
     what: Annotated[
-        str, typer.Argument(metavar="lr|runtime|PARAMETER", help="runtime, or the parameter of a sweep.")
+        str,
+        typer.Argument(
+            metavar="lr|runtime|grid|PARAMETER", help="runtime, grid, or the parameter of a sweep."
+        ),
     ],
     output: options.OutputOption = None,
     sweep: Annotated[str | None, options.option("--sweep", "ID", "This sweep, not the newest.")] = None,
     runs: Annotated[list[str] | None, options.option("--runs", "ID", "These runs (repeat it).")] = None,
     metric: Annotated[str, options.option("--metric", "NAME", METRICS)] = "val_accuracy",
+    by: Annotated[
+        str | None, options.option("--by", "PARAMETER", "Of several axes, the one that colours stand for.")
+    ] = None,
+    curves: Annotated[
+        bool | None,
+        typer.Option(
+            "--curves/--no-curves",
+            help="Learning curves, or the best epochs against PARAMETER; curves for lr, seed and precision.",
+        ),
+    ] = None,
     log: Annotated[
         bool | None,
         typer.Option("--log/--linear", help="Logarithmic or linear axes; chosen by the data unless set."),
@@ -37,25 +69,21 @@ def plot(
     ] = None,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Draw learning curves, or parameters against runtime (lr.png, runtime.png …; or -o FILE.svg, .pdf)."""
-    from lenetcli.analysis.curves import Metric
+    """Draw curves, effects, a grid or runtimes (lr.png, grid.png, runtime.png …; or -o FILE.svg, .pdf)."""
     from lenetcli.cli.screen import console
     from lenetcli.output.figures.figure import ENDINGS, draw, save
     from lenetcli.output.figures.terminal import draw_terminal
     from lenetcli.output.records import write_csv
 
-    curve_metric = parse_choice(metric, Metric, "metric")
-    field = parse_parameter(what, "runtime")
-    if runs and sweep is not None:
-        raise UsageError("Both --runs and --sweep were given.", "Choose one.")
+    wish = _parse_wish(what, metric, by, curves, tuple(runs or ()), sweep)
     if csv is not None and data is not None:
         raise UsageError("Both --csv and its old name --data were given.", "Leave --data out.")
     csv = data if csv is None else csv
     if output is None and not terminal:
-        output = f"{field.replace('_', '-')}.png"
+        output = f"{wish.what.replace('_', '-')}.png"
     target = None if output is None else options.parse_output(output, ENDINGS)
     table = None if csv is None else options.parse_output(csv, (".csv",))
-    series = _find_series(address, field, runs, sweep, curve_metric)
+    series = _find_series(address, wish)
     if table:
         write_csv(series, table)
         console.print_message(f"Wrote {csv}")
@@ -68,40 +96,139 @@ def plot(
         console.print_message(f"Wrote {target}")
 
 
-def _find_series(
-    address: str, field: str, runs: list[str] | None, sweep_id: str | None, metric: "Metric"
-) -> "CurveSeries | RuntimeSeries":
-    """The series of these runs, of this sweep, or of the newest sweep over a field."""
-    from lenetcli.analysis.curves import run_curves, sweep_curves
+def _parse_wish(
+    what: str, metric: str, by: str | None, curves: bool | None, runs: tuple[str, ...], sweep: str | None
+) -> Wish:
+    """What is to be drawn, of the options as typed.
+
+    Raises:
+        UsageError: if an option is invalid, or does not go with another one.
+    """
+    from lenetcli.analysis.curves import Metric
+
+    field, known = parse_parameter(what, RUNTIME, GRID), parse_choice(metric, Metric, "metric")
+    by = None if by is None else parse_parameter(by)
+    is_parameter = field not in (RUNTIME, GRID)
+    if runs and sweep is not None:
+        raise UsageError("Both --runs and --sweep were given.", "Choose one.")
+    if runs and field == GRID:
+        raise UsageError("Runs make no grid.", "Choose a sweep over two parameters with --sweep.")
+    for option, is_given in (("--by", by is not None), ("--curves or --no-curves", curves is not None)):
+        if is_given and (runs or not is_parameter):
+            other = "--runs" if runs else f"plot {field}"
+            raise UsageError(f"{option} does not go with {other}.", "Leave one of the two out.")
+    is_number = is_parameter and PARAMETERS[field].kind in (int, float)
+    if curves is False and not is_number:
+        raise UsageError(
+            f"The values of {PARAMETERS[field].option} are no numbers to draw against.",
+            "Leave --no-curves out.",
+        )
+    # A seed is a number that says nothing: the best epochs against it would be no effect.
+    default = not is_number or field in ("lr", "seed") or bool(runs)
+    shows_curves = is_parameter and (default if curves is None else curves)
+    if by == field and not shows_curves:
+        raise UsageError(
+            f"--by {what} names the parameter of the horizontal axis.", "Choose another one, or add --curves."
+        )
+    if shows_curves and known is Metric.RUNTIME:
+        raise UsageError(
+            "A runtime has no learning curve.",
+            "Choose another --metric" + (", or leave --runs out." if runs else ", or add --no-curves."),
+        )
+    return Wish(field, known, by, shows_curves, runs, sweep)
+
+
+def _find_series(address: str, wish: Wish) -> "Series":
+    """The series of the runs or the sweep that is meant."""
+    from lenetcli.analysis.curves import run_curves
+    from lenetcli.analysis.grids import grid_series
+    from lenetcli.analysis.panels import curve_panels, effect_panels
     from lenetcli.analysis.runtimes import run_runtimes, runtime_series
-    from lenetcli.cli.screen import console
-    from lenetcli.experiment.choice import Choice, choose_sweeps
-    from lenetcli.experiment.sweep import suggest_command
     from lenetcli.store.store import Store
 
     store = Store.open(address)
     recipes = store.recipes()
-    if runs:
-        found = [store.run(prefix) for prefix in runs]
+    if wish.runs:
+        found = [store.run(prefix) for prefix in wish.runs]
         store.verify(found)
-        if field == "runtime":
+        if wish.what == RUNTIME:
             return run_runtimes(found, recipes=recipes)
-        return run_curves(found, metric, recipes=recipes)
-    timed = field == "runtime"
-    sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
-    choice = Choice(tuple(sweeps))
-    if sweep_id is None:
-        choice = choose_sweeps(sweeps, "filters" if timed else field, timed=timed)
+        return run_curves(found, wish.metric, recipes=recipes)
+    sweeps = _find_sweeps(store, wish)
+    store.verify(run for sweep in sweeps for run in sweep.runs)
+    if wish.what == RUNTIME:
+        return runtime_series(sweeps, recipes=recipes)
+    if wish.what == GRID:
+        return grid_series(sweeps[0], wish.metric, recipes=recipes)
+    _check_axes(sweeps[0], wish)
+    if wish.curves:
+        return curve_panels(sweeps[0], wish.by or wish.what, wish.metric, recipes=recipes)
+    return effect_panels(sweeps[0], wish.what, wish.by, wish.metric, recipes=recipes)
+
+
+def _find_sweeps(store: "Store", wish: Wish) -> "tuple[Sweep, ...]":
+    """The sweep that was named, else the newest of the kind, for runtimes one for each kind of device."""
+    from lenetcli.cli.screen import console
+    from lenetcli.experiment.choice import choose_sweeps
+    from lenetcli.experiment.sweep import Axis, suggest_command
+
+    if wish.sweep is not None:
+        return (store.sweep(wish.sweep),)
+    sweeps, timed = store.sweeps(), wish.what == RUNTIME
+    parameter = "filters" if timed else wish.what
+    if wish.what == GRID:
+        choice = _choose_grid(sweeps, wish.metric)
+    else:
+        choice = choose_sweeps(sweeps, parameter, timed=timed)
     for note in choice.notes:
         console.print_message(note, "yellow")
-    if not choice.sweeps:
-        parameter = "filters" if timed else field
+    if choice.sweeps:
+        return choice.sweeps
+    if wish.what == GRID:
+        filters = Axis("filters", example_values("filters"))
         raise NotFoundError(
-            f"There is no {'timed ' * timed}sweep over {parameter.replace('_', '-')} in '{store.name}'.",
+            f"There is no sweep over two parameters in '{store.name}'.",
             "Train one with {}.",
-            suggest_command(parameter, example_values(parameter), sweeps),
+            suggest_command("lr", example_values("lr"), sweeps, None, filters),
         )
-    store.verify(run for sweep in choice.sweeps for run in sweep.runs)
-    if timed:
-        return runtime_series(choice.sweeps, recipes=recipes)
-    return sweep_curves(choice.sweeps[0], metric, recipes=recipes)
+    raise NotFoundError(
+        f"There is no {'timed ' * timed}sweep over {parameter.replace('_', '-')} in '{store.name}'.",
+        "Train one with {}.",
+        suggest_command(parameter, example_values(parameter), sweeps),
+    )
+
+
+def _choose_grid(sweeps: "list[Sweep]", metric: "Metric") -> "Choice":
+    """The newest sweep over two parameters with a finished run that has the metric, else the newest."""
+    from lenetcli.analysis.outcomes import has_numbers
+    from lenetcli.experiment.choice import Choice
+    from lenetcli.words import count_digits
+
+    grids = [sweep for sweep in sweeps if len(sweep.parameters) == 2]
+    place = next((place for place, sweep in enumerate(grids) if has_numbers(sweep, metric)), 0)
+    digits = count_digits({sweep.id for sweep in sweeps})
+    notes = [
+        f"Passed over, with no finished run: the newer sweep {sweep.id[:digits]}. "
+        f"Choose it with --sweep {sweep.id[:digits]}."
+        for sweep in grids[:place]
+    ]
+    return Choice(tuple(grids[place : place + 1]), tuple(notes))
+
+
+def _check_axes(sweep: "Sweep", wish: Wish) -> None:
+    """Check that a sweep is over the parameters that are to be drawn.
+
+    Raises:
+        UsageError: if it is not; it says what it is over.
+    """
+    from lenetcli.words import join_words
+
+    names = [PARAMETERS[name].option for name in sweep.parameters]
+    for name, option in ((wish.what, ""), (wish.by, "--by ")):
+        if name is not None and name not in sweep.parameters:
+            wanted = PARAMETERS[name].option
+            raise UsageError(
+                f"The sweep {sweep.id[:8]} is over {join_words(names)}, not over {wanted}.",
+                f"Choose {option}{join_words(names, 'or')}"
+                + (", or leave --by out." if option else ", or another sweep."),
+            )

@@ -223,11 +223,16 @@ def write_command(sweep: Sweep, *, values: Sequence[Any] = (), seeds: int | None
 
 
 def suggest_command(
-    parameter: str, values: Sequence[Any], like: Sequence[Sweep], device: DeviceKind | None = None
+    parameter: str,
+    values: Sequence[Any],
+    like: Sequence[Sweep],
+    device: DeviceKind | None = None,
+    *others: Axis,
 ) -> str:
     """The command that sweeps over a parameter, with the data, device, epochs, seeds and setting in use.
 
     These are those of the first sweep of ``like``, without one the defaults; ``device`` goes before its own.
+    ``others`` are further axes.
     """
     request, repeated = Request(), []
     for sweep in like[:1]:
@@ -236,7 +241,7 @@ def suggest_command(
         repeated = repeated if "seed" not in sweep.parameters else []
     if device is not None:
         request = replace(request, device=device.value)
-    return _write(request, [Axis(parameter, tuple(values)), *repeated])
+    return _write(request, [Axis(parameter, tuple(values)), *others, *repeated])
 
 
 def _repeat(sweep: Sweep, seeds: int | None) -> list[Axis]:

@@ -12,8 +12,7 @@ from lenetcli.experiment.sweep import Sweep
 from lenetcli.files import write_output
 
 if TYPE_CHECKING:
-    from lenetcli.analysis.curves import CurveSeries
-    from lenetcli.analysis.runtimes import RuntimeSeries
+    from lenetcli.output.figures.figure import Series
 
 
 _FIRST_FIELDS = (
@@ -87,7 +86,7 @@ def full_sweep_fields(sweep: Sweep) -> dict[str, Any]:
     return sweep_fields(sweep) | {"runs": [run_fields(run) for run in sweep.runs]}
 
 
-def write_csv(series: "CurveSeries | RuntimeSeries", path: Path) -> None:
+def write_csv(series: "Series", path: Path) -> None:
     """Write the plotted numbers as a CSV file; floats have the fewest digits that restore them exactly.
 
     Raises:

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 
-from lenetcli.analysis.curves import CurveSeries
+from lenetcli.analysis.curves import CurveSeries, Metric
+from lenetcli.analysis.effects import EffectSeries
+from lenetcli.analysis.grids import GridSeries
 from lenetcli.analysis.runtimes import RuntimeSeries
 
 Map = Callable[[float], float]
@@ -23,16 +25,45 @@ MAPS: dict[str, tuple[Map, Map]] = {
 """For each kind of axis, the transform from numbers to positions and its inverse."""
 
 
-def choose_scale(series: CurveSeries | RuntimeSeries, log: bool | None) -> str:
+METRICS = {
+    Metric.VAL_ACCURACY: "Validation accuracy",
+    Metric.VAL_LOSS: "Validation loss",
+    Metric.TRAIN_LOSS: "Training loss",
+    Metric.ERROR: "Validation error",
+    Metric.RUNTIME: "Runtime",
+}
+"""What titles call a metric."""
+
+
+def name_best(metric: Metric) -> str:
+    """What titles call the best epoch of a run by a metric."""
+    if metric is Metric.RUNTIME:
+        return METRICS[metric]
+    return f"{'Best' if metric is Metric.VAL_ACCURACY else 'Lowest'} {METRICS[metric].lower()}"
+
+
+def name_best_axis(series: EffectSeries | GridSeries, scale: str, gap: str = " ") -> str:
+    """What an axis of the best epochs of runs shows, and after a gap how."""
+    epochs = "an epoch" if series.epochs == 1 else f"{series.epochs} epochs"
+    timed = series.metric is Metric.RUNTIME
+    return name_axis(
+        f"training time of {epochs} / s" if timed else name_best(series.metric).lower(), scale, gap
+    )
+
+
+def choose_scale(series: CurveSeries | RuntimeSeries | EffectSeries | GridSeries, log: bool | None) -> str:
     """The kind of the axes of a figure: ``logit``, ``log`` or ``linear``.
 
     It is that of the series, unless ``log`` says otherwise: False is linear, True logarithmic for runtimes.
+    Of effects it is that of the vertical axis, of grids that of the colours.
     What cannot be shown on another axis is on a linear one in any case.
     """
-    if isinstance(series, CurveSeries):
-        return "linear" if log is False else series.scale
-    wanted = series.scale == "log" if log is None else log
-    return "log" if wanted and min(point.low for point in series.points) > 0 else "linear"
+    if not isinstance(series, RuntimeSeries):
+        timed = series.metric is Metric.RUNTIME
+        wanted = "log" if log and timed and series.limits[0] > 0 else series.scale
+        return "linear" if log is False else wanted
+    is_log = series.scale == "log" if log is None else log
+    return "log" if is_log and min(point.low for point in series.points) > 0 else "linear"
 
 
 def name_axis(name: str, kind: str, gap: str = " ") -> str:
@@ -74,6 +105,20 @@ def choose_axis(low: float, high: float, kind: str) -> tuple[float, float, list[
         if transform(tick) - transform(ticks[-1]) >= gap:
             ticks.append(tick)
     return bottom, top, ticks
+
+
+def thin_labels(labels: Sequence[str], places: Sequence[float], letter: float) -> list[str]:
+    """The labels of ticks at ascending places: empty where one would run into the label before it.
+
+    ``letter`` is the width of a character.
+    """
+    shown, end = [], -math.inf
+    for label, place in zip(labels, places, strict=True):
+        half = len(label) * letter / 2
+        fits = place - half > end
+        shown.append(label if fits else "")
+        end = place + half + letter if fits else end
+    return shown
 
 
 def write_tick(value: float) -> str:

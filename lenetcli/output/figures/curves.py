@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lenetcli.analysis.curves import Curve, CurveSeries, Metric
-from lenetcli.output.figures.axes import choose_scale, name_axis, spread_labels
+from lenetcli.analysis.curves import Curve, CurveSeries
+from lenetcli.output.figures.axes import METRICS, choose_scale, name_axis, spread_labels
 from lenetcli.output.figures.sheet import (
     add_legend_beside,
     add_text_above,
@@ -28,13 +28,6 @@ LABEL_WIDTH = 30
 LEGEND_FROM = 13
 """The number of curves from which on a legend replaces labels."""
 
-METRICS = {
-    Metric.VAL_ACCURACY: "Validation accuracy",
-    Metric.VAL_LOSS: "Validation loss",
-    Metric.TRAIN_LOSS: "Training loss",
-    Metric.ERROR: "Validation error",
-}
-
 
 def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled: bool) -> None:
     """Draw learning curves, one for each value, with labels at their ends or, from 13 curves on, a legend.
@@ -42,24 +35,16 @@ def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled:
     The axis has the scale of the series; it is linear with ``log`` False. ``titled`` adds title, setting and
     notes.
     """
-    from matplotlib import colormaps
-
     axes = figure.add_subplot()
-    order = sorted(range(len(series.curves)), key=lambda index: _colour_key(series.curves[index], index))
-    # From dark to light, without the yellow end of the palette, which is faint on paper.
-    palette = colormaps["viridis"]([0.8 * index / max(len(order) - 1, 1) for index in range(len(order))])
-    colours = [palette[order.index(index)] for index in range(len(order))]
+    colours = choose_colours([curve.value for curve in series.curves])
     handles = [
-        _draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
+        draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
         for index, curve in enumerate(series.curves)
     ]
     scale = choose_scale(series, log)
     if scale != "linear":
         set_axis(axes, "y", *series.limits, scale)
-    margin = min(0.02 * (series.epochs - 1) or 0.5, 0.9)  # below 1: there is no epoch 0
-    axes.set_xlim(1 - margin, series.epochs + margin)
-    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
-    axes.set_xlabel("epoch")
+    set_epochs(axes, series.epochs)
     axes.set_ylabel(name_axis(METRICS[series.metric].lower(), scale, "\n"))
     names = [curve.name for curve in series.curves]
     many, long = len(names) >= LEGEND_FROM, max(map(len, names)) > LABEL_WIDTH
@@ -71,13 +56,29 @@ def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled:
         _label_ends(figure, axes, series, colours, names)
 
 
-def _colour_key(curve: Curve, index: int) -> tuple[bool, Any]:
-    """The sort key for colours: numbers first, the largest before the others, then the rest by index."""
-    numeric = isinstance(curve.value, int | float)
-    return (not numeric, -curve.value if numeric else index)
+def set_epochs(axes: "Axes", epochs: int) -> None:
+    """Let the horizontal axis show so many epochs."""
+    margin = min(0.02 * (epochs - 1) or 0.5, 0.9)  # below 1: there is no epoch 0
+    axes.set_xlim(1 - margin, epochs + margin)
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
+    axes.set_xlabel("epoch")
 
 
-def _draw_curve(axes: "Axes", curve: Curve, colour: Sequence[float], index: int, dense: bool) -> "Line2D":
+def choose_colours(values: Sequence[Any]) -> list[Sequence[float]]:
+    """The colours of values: the largest number is the darkest, and what is no number comes last."""
+    from matplotlib import colormaps
+
+    def key(index: int) -> tuple[bool, Any]:
+        numeric = isinstance(values[index], int | float)
+        return (not numeric, -values[index] if numeric else index)
+
+    order = sorted(range(len(values)), key=key)
+    # From dark to light, without the yellow end of the palette, which is faint on paper.
+    palette = colormaps["viridis"]([0.8 * index / max(len(order) - 1, 1) for index in range(len(order))])
+    return [palette[order.index(index)] for index in range(len(order))]
+
+
+def draw_curve(axes: "Axes", curve: Curve, colour: Sequence[float], index: int, dense: bool) -> "Line2D":
     """Draw the mean over the seeds as a line, the range of the seeds as a band, and a cross at a divergence.
 
     With ``dense``, only about twelve epochs have markers. Returns the line.

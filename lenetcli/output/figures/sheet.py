@@ -48,6 +48,8 @@ STYLE = {
 }
 TITLE_WIDTH, NAME_WIDTH = 72, 90
 """The longest line of a title, and the longest line of a name in a legend, in characters."""
+NOTE = 0.13
+"""The height of a line of notes, in inches."""
 LEGEND_LINE = 12.5
 """The height of a name in a legend above the axes, in points."""
 
@@ -107,15 +109,18 @@ def annotate_figure(
         axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + legend_height)
         setting = ", ".join(filter(None, (series.setting, series.recipe)))
         add_text_above(axes, 0, setting, 8 + legend_height).set_in_layout(False)
-        width = int(figure.get_figwidth() * 17)
-        lines = [line for note in series.notes for line in textwrap.wrap(note, width)]
-        if lines:
+        if lines := wrap_notes(series.notes, figure.get_figwidth()):
             figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7, color="#444444")
     elif names:
         axes.set_title(" ", pad=legend_height - 8)
     if names:
         legend = axes.legend(handles, names, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, fontsize=8)
         legend.set_in_layout(False)
+
+
+def wrap_notes(notes: Sequence[str], width: float) -> list[str]:
+    """The lines of notes below a figure so many inches wide."""
+    return [line for note in notes for line in textwrap.wrap(note, int(width * 17))]
 
 
 def add_text_above(axes: "Axes", x: float, text: str, height: float) -> "Annotation":
@@ -126,10 +131,31 @@ def add_text_above(axes: "Axes", x: float, text: str, height: float) -> "Annotat
     )  # fmt: skip
 
 
-def add_legend_beside(figure: "Figure", handles: Sequence["Line2D"], names: Sequence[str]) -> None:
+def add_legend_beside(
+    figure: "Figure", handles: Sequence["Line2D"], names: Sequence[str], title: str | None = None
+) -> None:
     """Add a legend of many names to the right of the axes."""
     columns = math.ceil(len(names) / 24)
-    figure.legend(handles, _wrap(names), loc="outside right upper", ncols=columns, fontsize=7.5)
+    legend = figure.legend(handles, _wrap(names), loc="outside right upper", ncols=columns, fontsize=7.5)
+    if title:
+        legend.set_title(title)
+        legend.get_title().set_fontsize(7.5)
+
+
+def annotate_panels(figure: "Figure", title: str, setting: str, notes: Sequence[str]) -> None:
+    """Add title and setting (a line below it) above all axes of a figure, and notes below them."""
+    from matplotlib.text import Annotation
+
+    width, style = figure.get_figwidth(), {"x": 0.01, "ha": "left"}
+    lines = textwrap.fill(title, int(TITLE_WIDTH * width / 6.4))
+    # A last line of the title, which is empty, reserves the space of the setting.
+    heading = figure.suptitle(lines + "\n " * bool(setting), fontsize=9.5, fontweight="bold", **style)
+    figure.add_artist(Annotation(
+        setting, xy=(0, 0), xycoords=heading, xytext=(0, 2), textcoords="offset points",
+        fontsize=8, color="#444444", annotation_clip=False,
+    )).set_in_layout(False)  # fmt: skip
+    if footing := wrap_notes(notes, width):
+        figure.supxlabel("\n".join(footing), fontsize=7, color="#444444", **style)
 
 
 def _wrap(names: Sequence[str]) -> list[str]:

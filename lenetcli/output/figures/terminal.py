@@ -1,13 +1,32 @@
 """Figures in the terminal: drawn with characters, by plotext."""
 
+import itertools
+import math
 import textwrap
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from lenetcli.analysis.curves import CurveSeries
+from lenetcli.analysis.effects import EffectSeries
+from lenetcli.analysis.grids import GridSeries
+from lenetcli.analysis.outcomes import DIVERGED
+from lenetcli.analysis.panels import PanelSeries
 from lenetcli.analysis.runtimes import RuntimeSeries
 from lenetcli.errors import UsageError
-from lenetcli.output.figures.axes import MAPS, choose_axis, choose_scale, name_axis, write_tick
-from lenetcli.words import plural
+from lenetcli.experiment.parameters import name_parameter
+from lenetcli.output.figures.axes import (
+    MAPS,
+    METRICS,
+    choose_axis,
+    choose_scale,
+    name_axis,
+    name_best_axis,
+    thin_labels,
+    write_tick,
+)
+from lenetcli.output.figures.figure import Series
+from lenetcli.output.figures.terminal_grid import write_grid
+from lenetcli.words import name_value, plural
 
 CROSS = "X"
 """The mark of the end of a curve that diverged."""
@@ -15,16 +34,20 @@ DOUBT = "?"
 """What follows the label of a point in doubt, in place of the hollow marker of a picture."""
 MARKS = "*+ox#@%&=$svzuwabcdefghijklmnpqrtyABCDEFGHIJKLMNOPQRSTUVWYZ"
 """The marks of series, in their order: more than ``MOST_DISTINCT``, and without ``CROSS``."""
-ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼", "-|+++++++++")
-"""The lines of the frame in ASCII."""
+ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼░▒▓█", "-|+++++++++.:+#")
+"""The lines of the frame and the shades of a grid in ASCII."""
 LEAST_HEIGHT = 8
 """The least height of a drawing, in lines."""
+LEAST_WIDTH = 38
+"""The least width of a panel beside others, in characters."""
+FRAME = 12
+"""About how many columns of a drawing are beside its axes."""
 BLANK = "\N{NO-BREAK SPACE}"
 """Between mark and name in the legend, so that no line breaks there."""
 
 
 def draw_terminal(
-    series: CurveSeries | RuntimeSeries,
+    series: Series,
     width: int = 80,
     height: int = 24,
     *,
@@ -33,12 +56,24 @@ def draw_terminal(
 ) -> str:
     """A figure as ``height`` lines of at most ``width`` characters, with notes, without control codes.
 
-    Notes that leave too little room for the drawing take more lines. The axes are those of ``figure.draw``.
+    Notes that leave too little room for the drawing take more lines, and so do rows of panels and grids. The
+    axes are those of ``figure.draw``.
     With ``ascii_only``, other characters appear as question marks.
 
     Raises:
         UsageError: if plotext is not installed.
     """
+    if isinstance(series, GridSeries):
+        text = write_grid(series, width, log)
+    else:
+        text = _plot(_import_plotext(), series, width, height, log)
+    if ascii_only:
+        text = text.translate(ASCII_FRAME).encode("ascii", "replace").decode()
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def _import_plotext() -> ModuleType:
+    """The module, with a blank figure and no colours."""
     try:
         import plotext
     except ImportError as error:
@@ -49,6 +84,20 @@ def draw_terminal(
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.limit_size(False, False)
+    found: ModuleType = plotext
+    return found
+
+
+def _plot(
+    plotext: ModuleType,
+    series: CurveSeries | RuntimeSeries | PanelSeries,
+    width: int,
+    height: int,
+    log: bool | None,
+) -> str:
+    """Heading, drawing and footing of a figure."""
+    if isinstance(series, PanelSeries):
+        return _plot_panels(plotext, series, width, height, log)
     scale = choose_scale(series, log)
     notes = list(series.notes)
     if isinstance(series, CurveSeries):
@@ -66,30 +115,126 @@ def draw_terminal(
         if any(point.doubt for point in series.points):
             notes.append(f"in the terminal {DOUBT} marks the hollow points, and there are no bars")
     title = ", ".join(filter(None, (title, series.setting, series.recipe)))
+    heading, footing = _frame(title, names, notes, width)
+    room = max(height - len(heading) - len(footing), LEAST_HEIGHT)
+    return "\n".join([*heading, *_build(plotext, width, room), *footing]).replace(BLANK, " ")
+
+
+def _frame(title: str, names: Sequence[str], notes: Sequence[str], width: int) -> tuple[list[str], list[str]]:
+    """The lines above a drawing, with the marks of these names, and those below it."""
     # plotext itself omits a title that is too long, and draws its legend over the curves.
     legend = "   ".join(f"{MARKS[index % len(MARKS)]}{BLANK}{name}" for index, name in enumerate(names))
     heading = [*textwrap.wrap(title, width), *textwrap.wrap(legend, width)]
-    footing = [line for note in notes for line in textwrap.wrap(note, width)]
-    plotext.plot_size(width, max(height - len(heading) - len(footing), LEAST_HEIGHT))
-    drawing = plotext.uncolorize(plotext.build()).rstrip("\n")
-    text = "\n".join([*heading, drawing, *footing]).replace(BLANK, " ")
+    return heading, [line for note in notes for line in textwrap.wrap(note, width)]
+
+
+def _build(plotext: ModuleType, width: int, height: int) -> list[str]:
+    """The lines of what was drawn, which is then forgotten."""
+    plotext.plot_size(width, height)
+    lines: list[str] = plotext.uncolorize(plotext.build()).rstrip("\n").split("\n")
     plotext.clear_figure()
-    if ascii_only:
-        text = text.translate(ASCII_FRAME).encode("ascii", "replace").decode()
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    return lines
 
 
-def _draw_curves(plotext: ModuleType, series: CurveSeries, scale: str) -> None:
+def _plot_panels(plotext: ModuleType, series: PanelSeries, width: int, height: int, log: bool | None) -> str:
+    """Heading, panels side by side where there is room, and footing."""
+    whole, scale = series.whole, choose_scale(series.whole, log)
+    notes = list(whole.notes)
+    if isinstance(whole, CurveSeries):
+        metric, subject = name_axis(METRICS[whole.metric].lower(), scale), whole.subject
+        several = any(curve.seeds > 1 for curve in whole.curves)
+    else:
+        metric, subject = name_best_axis(whole, scale), name_parameter(whole.parameter)
+        several = any(len(one.runs) > 1 for line in whole.lines for _, one in line.points)
+        if any(one.doubt for line in whole.lines for _, one in line.points):
+            notes.append(f"in the terminal {DOUBT} marks the hollow points")
+    notes += ["in the terminal there are no bands"] if several else []
+    title = ", ".join(filter(None, (f"{metric} by {subject}: {whole.dataset}", whole.setting, whole.recipe)))
+    names = (
+        [f"{whole.subject} {label}".replace(" ", BLANK) for label in series.labels] if whole.subject else []
+    )
+    heading, footing = _frame(title, names, notes, width)
+    columns = min(series.columns, max(1, width // LEAST_WIDTH), len(series.panels))
+    rows = math.ceil(len(series.panels) / columns)
+    room = max(height - len(heading) - len(footing), (LEAST_HEIGHT + 4) * rows) // rows
+    size = width // columns
+    low = choose_axis(*whole.limits, scale)[0] if scale in MAPS else whole.limits[0]
+    foot = MAPS.get(scale, (float, float))[0](low)
+    styles = {label: MARKS[place % len(MARKS)] for place, label in enumerate(series.labels)}
+    blocks = []
+    for panel in series.panels:
+        if isinstance(panel.series, CurveSeries):
+            _draw_curves(plotext, panel.series, scale, styles)
+        else:
+            _draw_effects(plotext, panel.series, scale, log, styles, foot, size)
+        _set_limits(plotext, whole.limits, scale)
+        titles = [f"{panel.title:^{size}}"] if panel.title else []
+        blocks.append([line.ljust(size) for line in (*titles, *_build(plotext, size, room - len(titles)))])
+    lines = [
+        "".join(parts)
+        for first in range(0, len(blocks), columns)
+        for parts in zip(*blocks[first : first + columns], strict=True)
+    ]
+    return "\n".join([*heading, *lines, *footing]).replace(BLANK, " ")
+
+
+def _draw_effects(
+    plotext: ModuleType,
+    series: EffectSeries,
+    scale: str,
+    log: bool | None,
+    styles: Mapping[str, str],
+    foot: float,
+    width: int,
+) -> None:
+    """Draw lines, broken where there is no mean, and a cross at the foot where all runs diverged."""
+    spread = "linear" if log is False else series.spread
+    across, up = (MAPS.get(kind, (float, float))[0] for kind in (spread, scale))
+    for line in series.lines:
+        mark = styles[line.label]
+        parts = itertools.groupby(line.points, lambda point: point[1].mean is not None)
+        for points in (list(members) for is_shown, members in parts if is_shown):
+            xs, ys = [across(x) for x, _ in points], [up(one.mean or 0.0) for _, one in points]
+            plotext.plot(xs, ys, marker=mark)
+            for x, y, (_, one) in zip(xs, ys, points, strict=True):
+                if one.doubt:
+                    plotext.text(f"{mark}{DOUBT}", x, y, alignment="left")
+    crosses = [across(x) for line in series.lines for x, one in line.points if one.mark == DIVERGED]
+    if crosses:
+        plotext.scatter(crosses, [foot] * len(crosses), marker=CROSS)
+    places = [across(value) for value in series.values]
+    length = places[-1] - places[0] or 1.0
+    columns = [(place - places[0]) / length * (width - FRAME) for place in places]
+    plotext.xlim(places[0] - 0.05 * length, places[-1] + 0.05 * length)
+    plotext.xticks(places, thin_labels([*map(name_value, series.values)], columns, 1))
+    plotext.xlabel(name_axis(name_parameter(series.parameter), spread))
+
+
+def _draw_curves(
+    plotext: ModuleType, series: CurveSeries, scale: str, styles: Mapping[str, str] | None = None
+) -> None:
+    """Draw curves with the marks of their labels, by default one for each in their order."""
     transform = MAPS[scale][0] if scale in MAPS else float
     for index, curve in enumerate(series.curves):
         epochs, heights = list(range(1, len(curve.mean) + 1)), [transform(mean) for mean in curve.mean]
-        plotext.plot(epochs, heights, marker=MARKS[index % len(MARKS)])
+        mark = styles[curve.label] if styles else MARKS[index % len(MARKS)]
+        plotext.plot(epochs, heights, marker=mark)
+    # Above all curves, which would hide them.
+    for curve in series.curves:
         if curve.ends_diverged:
-            plotext.scatter(epochs[-1:], heights[-1:], marker=CROSS)
-    if scale in MAPS:
-        _set_ticks(plotext, "y", series.limits, scale)
+            plotext.scatter([len(curve.mean)], [transform(curve.mean[-1])], marker=CROSS)
+    if styles:
+        plotext.xlim(1, max(series.epochs, 2))
+    else:
+        _set_limits(plotext, series.limits, scale)
     plotext.xlabel("epoch")
     plotext.xticks(list(range(1, series.epochs + 1, max(1, series.epochs // 10))))
+
+
+def _set_limits(plotext: ModuleType, limits: tuple[float, float], scale: str) -> None:
+    """Let the vertical axis show these numbers."""
+    if scale in MAPS:
+        _set_ticks(plotext, "y", limits, scale)
 
 
 def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries, scale: str) -> None:
