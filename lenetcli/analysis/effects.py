@@ -81,7 +81,7 @@ class EffectSeries:
     def rows(self) -> list[tuple[Any, ...]]:
         """The plotted numbers: one row per point, with the columns of ``HEADER``."""
         return [
-            (line.label, value, *outcome.rows(), self.metric.value)
+            (line.label, value, *outcome.row(), self.metric.value)
             for line in self.lines
             for value, outcome in line.points
         ]

@@ -54,7 +54,7 @@ class GridSeries:
     def rows(self) -> list[tuple[Any, ...]]:
         """The numbers: one row per cell, with the columns of ``HEADER``."""
         return [
-            (row, column, *cell.rows(), self.metric.value)
+            (row, column, *cell.row(), self.metric.value)
             for row, cells in zip(self.rows_axis.values, self.cells, strict=True)
             for column, cell in zip(self.columns_axis.values, cells, strict=True)
         ]

@@ -21,7 +21,8 @@ class Outcome:
     """The mean, the lowest and the highest of the best epochs of the runs that have all epochs.
 
     They are None where no run counts, and ``mark`` says why. ``runs`` are the ids of those that count, of so
-    many ``cells``, of which some have ``diverged``. ``doubt`` marks runtimes that were all disturbed.
+    many ``cells``, of which some have ``diverged``. ``doubt`` marks runtimes that were all disturbed, and
+    ``recipe`` is that of all runs.
     """
 
     mean: float | None
@@ -32,13 +33,15 @@ class Outcome:
     diverged: int
     mark: str
     doubt: bool
+    recipe: int
 
-    def rows(self) -> tuple[float | str | None, ...]:
+    def row(self) -> tuple[float | str | None, ...]:
         """The fields in a CSV file, in the order of ``HEADER``."""
-        return (self.mean, self.low, self.high, len(self.runs), self.diverged, self.mark, " ".join(self.runs))
+        numbers = self.mean, self.low, self.high, len(self.runs), self.diverged
+        return (*numbers, self.mark, " ".join(self.runs), self.recipe)
 
 
-HEADER = ("mean", "low", "high", "seeds", "diverged", "missing", "runs")
+HEADER = ("mean", "low", "high", "seeds", "diverged", "missing", "runs", "recipe")
 """The columns of an outcome in a CSV file."""
 
 
@@ -65,6 +68,7 @@ def summarise(group: Group, metric: Metric) -> Outcome:
         diverged=len(group.diverged),
         mark=mark,
         doubt=bool(numbers) and not calm,
+        recipe=group.cells[0].config.recipe,
     )
 
 

@@ -126,7 +126,7 @@ def test_figures_name_it_only_where_the_store_has_two(old, both):
         heading = desk.run("plot", "lr", "--terminal", "--linear").stdout.splitlines()[0]
         assert heading == f"val accuracy by learning rate: fake, 16 filters, batch 64{newest}"
     before = next(sweep["id"] for sweep in both.json("sweeps", "list") if sweep["recipe"] == 1)
-    heading = both.run("plot", "lr", "--terminal", "--sweep", before).stdout.splitlines()[0]
+    heading = both.run("plot", "filters", "--terminal", "--sweep", before).stdout.splitlines()[0]
     assert heading.endswith(", recipe 1")
     heading = both.run("plot", "runtime", "--terminal").stdout.splitlines()[0]
     assert heading.endswith(", recipe 1")
