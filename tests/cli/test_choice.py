@@ -107,7 +107,7 @@ def test_the_advice_for_a_sweep_has_the_store_data_epochs_and_seeds_in_use(desk,
     (command,) = find_commands(desk.run("plot", option, "--store", STORE, code=3).stderr)
     assert command[:2] == ["sweep", option]
     options = parse(command)
-    assert list(options["words"]) == [option, *map(name_value, example_values(parameter))]
+    assert options["words"] == (option, *map(name_value, example_values(parameter)))
     assert (options["address"], options["epochs"]) == (STORE, 2)
     assert options["data"] == "my digits" and options["device"] == "cpu"
     assert options["seeds"] == (None if parameter == "seed" else 2)
