@@ -322,7 +322,9 @@ def fit_exponent(xs: Sequence[float], ys: Sequence[float]) -> Power:
     """
     from scipy import stats
 
-    line = stats.linregress([math.log(x) for x in xs], [math.log(y) for y in ys])
     freedom = len(xs) - 2
+    if len(set(ys)) == 1:  # of which the regression makes 0 / 0
+        return Power(0.0, 0.0 if freedom else None)
+    line = stats.linregress([math.log(x) for x in xs], [math.log(y) for y in ys])
     margin = stats.t.ppf(1 - SIGNIFICANCE / 2, freedom) * line.stderr if freedom else None
     return Power(float(line.slope), None if margin is None else float(margin))

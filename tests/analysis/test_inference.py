@@ -11,6 +11,7 @@ from scipy import stats
 from lenetcli.analysis.estimates import fit_cost
 from lenetcli.analysis.inference import (
     PairedDifference,
+    Power,
     SeedsDifference,
     UnpairedDifference,
     exact_interval,
@@ -284,6 +285,7 @@ def test_the_margin_of_an_exponent_is_students():
     assert power.exponent == pytest.approx(0.9)
     assert power.margin == pytest.approx(4.302653 * math.sqrt(0.7 / 2 / 5))
     assert fit_exponent([1, 2], [3, 12]).margin is None
+    assert fit_exponent([1, 2, 4], [3, 3, 3]) == Power(0.0, 0.0)
 
 
 def test_fits_find_what_was_put_in():

@@ -156,7 +156,8 @@ def _make_columns(sweep: Sweep, console: Console, *more: Column[Cell]) -> tuple[
 def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None:
     """Print the table of ``sweeps list``; ``recipes`` are those of the runs in the store."""
     choices = [choose_sweeps(sweeps, name, timed=name == "filters") for name in SWEPT]
-    shown = {sweep.id for choice in choices for sweep in choice.sweeps}
+    choices.append(choose_sweeps(sweeps, "lr", alone=True))
+    shown = {(sweep.grid or sweep).id for choice in choices for sweep in choice.sweeps}
     datasets = name_datasets(sweep.dataset for sweep in sweeps)
     digits = count_digits({sweep.id for sweep in sweeps})
     print_table(
