@@ -194,8 +194,8 @@ class Dispatcher:
                 self.emit(report)
             case Prepared() | Trained() | Tested():
                 job.work.record(report)
-                if isinstance(report, Trained):
-                    self._go_on(job, job.work)
+                if not isinstance(report, Tested):
+                    self._go_on(job, job.work, isinstance(report, Trained))
             case Finished(outcome):
                 self._finish(job, job.work, outcome)
             case Failed():
@@ -207,10 +207,11 @@ class Dispatcher:
             case _:
                 raise AssertionError(report)
 
-    def _go_on(self, job: Job, work: Work) -> None:
-        """Let a worker go on after an epoch, unless the next one would end too late."""
+    def _go_on(self, job: Job, work: Work, has_trained: bool) -> None:
+        """Let a worker begin its first epoch, or the next one, unless that would end too late."""
         if self.limit is not None:
-            self.limit.record(work.config, work.measure_epoch())
+            if has_trained:
+                self.limit.record(work.config, work.measure_epoch())
             if work.has_epochs_left and not self.limit.allows(work.config):
                 self.is_out_of_time = True
                 work.give_up(RunState.INTERRUPTED)

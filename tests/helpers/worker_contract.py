@@ -59,11 +59,12 @@ class Driver:
         return self._tasks
 
     def collect(self, *last):
-        """The reports up to one of these kinds; the worker may go on after each epoch."""
+        """The reports up to one of these kinds; the worker may begin, and go on after each epoch."""
         reports = []
         while not reports or not isinstance(reports[-1], last):
             reports.append(self.next())
-            if isinstance(reports[-1], Trained) and not isinstance(reports[-1], last):
+            is_last = isinstance(reports[-1], last)
+            if isinstance(reports[-1], Prepared) or (isinstance(reports[-1], Trained) and not is_last):
                 self.handle.send(GoOn())
         return reports
 
@@ -174,6 +175,13 @@ class WorkerContract:
     def test_it_waits_after_each_epoch_until_that_is_recorded(self, driver, config):
         number = driver.order(config, range(1, 4))
         driver.collect(Trained)
+        assert driver.is_silent()
+        driver.handle.send(Cancel(number))
+        assert kinds(driver.collect(Finished)) == [Finished]
+
+    def test_it_begins_when_its_preparation_is_recorded(self, driver, config):
+        number = driver.order(config, range(1, 2))
+        assert kinds([driver.next()]) == [Prepared]
         assert driver.is_silent()
         driver.handle.send(Cancel(number))
         assert kinds(driver.collect(Finished)) == [Finished]

@@ -164,7 +164,7 @@ def test_anew_trains_under_the_present_recipe_beside_what_was_done(desk):
     assert store.find(list(before)) == before
     assert check_store(store.name).faults == ()
     for words in ((), ("--anew",)):
-        again = desk.run(*RATES, *words)
+        again = desk.run(*RATES, *words, "--each")
         assert "4 kept" in again.stderr and "recipe" not in again.stderr
         assert {run.short_id for run in anew} <= set(again.stdout.split())
 

@@ -200,6 +200,7 @@ def test_what_is_being_delivered_when_a_worker_is_killed_is_delivered_by_then(tm
     worker = WorkerProcess(Engine(folder=tmp_path), deliver)
     worker.send(Setup(FakeSource(), DEVICE, 1))
     worker.send(Task(number=1, config=BASE, checkpoint=None, epochs=range(1, 4)))
+    worker.send(GoOn())
     assert begun.wait(PATIENCE)
     worker.kill()
     assert isinstance(delivered[-1], Trained)

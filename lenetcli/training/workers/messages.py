@@ -1,8 +1,8 @@
 """The messages between a driver, the process that records, and a worker, which trains for it.
 
-A worker gets a ``Setup``, then any number of ``Task``, one after the other, and answers with reports. After
-each epoch it waits for ``GoOn``, so that nothing is trained beyond what could be recorded. All messages can
-be pickled, since the two may be in different processes.
+A worker gets a ``Setup``, then any number of ``Task``, one after the other, and answers with reports. Before
+its first epoch and after each one it waits for ``GoOn``, so that nothing is trained beyond what could be
+recorded. All messages can be pickled, since the two may be in different processes.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class GoOn:
-    """The last epoch is recorded."""
+    """What was reported last, the preparation or an epoch, is recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,12 +121,11 @@ def _carry_out(task: Task, trainer: Trainer, orders: Orders, send: Send) -> Repo
 
     try:
         send(Prepared(*trainer.prepare(task.config)))
+        _wait_for_driver(task, orders)
         if task.epochs:
             for trained in trainer.train(task.config, task.checkpoint, task.epochs, send, should_stop):
                 send(trained)
-                while not isinstance(orders.get(), GoOn):
-                    if should_stop():
-                        raise Stopped
+                _wait_for_driver(task, orders)
         else:
             assert task.checkpoint is not None
             send(Tested(trainer.test(task.config, task.checkpoint)))
@@ -137,6 +136,17 @@ def _carry_out(task: Task, trainer: Trainer, orders: Orders, send: Send) -> Repo
     except Exception as error:
         return _describe(error)
     return Finished(RunState.COMPLETED)
+
+
+def _wait_for_driver(task: Task, orders: Orders) -> None:
+    """Wait until the driver has recorded what was reported, so that it disturbs no epoch.
+
+    Raises:
+        Stopped: if the task is cancelled.
+    """
+    while not isinstance(orders.get(), GoOn):
+        if orders.is_cancelled(task):
+            raise Stopped
 
 
 def _describe(error: Exception) -> Failed:
