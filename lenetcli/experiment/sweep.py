@@ -237,8 +237,8 @@ def suggest_command(
     request, repeated = Request(), []
     for sweep in like[:1]:
         request = replace(sweep.request, epochs=sweep.epochs)
-        repeated = [axis for axis in sweep.axes if axis.name == "seed" and parameter != "seed"]
-        repeated = repeated if "seed" not in sweep.parameters else []
+        # The only axis that is no parameter is that of the seeds.
+        repeated = [axis for axis in sweep.axes if axis.name not in sweep.parameters and parameter != "seed"]
     if device is not None:
         request = replace(request, device=device.value)
     return _write(request, [Axis(parameter, tuple(values)), *others, *repeated])
@@ -257,20 +257,16 @@ def _write(request: Request, axes: Sequence[Axis]) -> str:
 
 def write_words(request: Request, axes: Sequence[Axis] = ()) -> list[str]:
     """The words that request a grid, or without axes a run; an option that has its default is left out."""
-    words, seeds = [], 1
+    words, seeds, names = [], 1, {"epochs"}
     for axis in axes:
-        first = axis.values[0]
-        if (
-            axis.name == "seed"
-            and len(axes) > 1
-            and axis.values == tuple(range(first, first + len(axis.values)))
-        ):
-            request, seeds = replace(request, seed=first), len(axis.values)
+        first, count = axis.values[0], len(axis.values)
+        if axis.name == "seed" and len(axes) > 1 and axis.values == tuple(range(first, first + count)):
+            request, seeds = replace(request, seed=first), count
         else:
             words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
+            names.add(axis.name)
     words += ["--epochs", str(request.epochs)] if request.epochs != Request().epochs else []
     words += ["--seeds", str(seeds)] if seeds > 1 else []
-    names = {"epochs", *(axis.name for axis in axes if axis.name != "seed" or seeds == 1)}
     for parameter in OPTIONS:
         value = getattr(request, parameter.name)
         if parameter.name not in names and value != parameter.default:

@@ -15,7 +15,7 @@ from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Precision, Request
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.recipes import round_value
-from lenetcli.experiment.sweep import Axis, Cell, Sweep, write_command
+from lenetcli.experiment.sweep import Axis, Cell, Sweep, write_command, write_words
 from lenetcli.training.plan import expand
 
 
@@ -185,3 +185,16 @@ def test_the_largest_grid_is_taken():
     assert math.prod(len(axis.values) for axis in axes) == MOST_CELLS
     with pytest.raises(UsageError, match="10,100 runs"):
         parse_axes(["lr", "0.1..0.001:101"], seeds=100)
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [
+        ("lr 0.1 0.01 seed 5", "lr 0.1 0.01 --seed 5"),
+        ("lr 0.1 0.01 seed 5 6", "lr 0.1 0.01 --seeds 2 --seed 5"),
+        ("lr 0.1 0.01 seed 5 7", "lr 0.1 0.01 seed 5 7"),
+        ("seed 0 1", "seed 0 1"),
+    ],
+)
+def test_seeds_of_any_numbers_are_written_as_they_are_meant(axes, words):
+    assert write_words(Request(), read(axes)) == words.split()
