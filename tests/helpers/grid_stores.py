@@ -5,11 +5,10 @@ import math
 from dataclasses import replace
 
 from helpers.fake_training import DEVICE, FakeSource, Listener, in_threads
-from helpers.made_up import BASE, NOW, make_run
+from helpers.made_up import BASE, make_run, make_sweep
 
-from lenetcli.experiment.config import Request
 from lenetcli.experiment.run import RunState
-from lenetcli.experiment.sweep import Axis, Cell, Sweep
+from lenetcli.experiment.sweep import Cell
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import Plan, refresh
 from lenetcli.training.runner import Runner
@@ -34,21 +33,12 @@ def grid_sweep(values, seeds=1, fates=None, **options):
     """A sweep over these values by parameter; ``fates`` has those of some points (with seed), else done."""
     fates = fates or {}
     epochs = options.pop("epochs", EPOCHS)
-    axes = [Axis(name, tuple(numbers)) for name, numbers in values.items()]
-    axes += [Axis("seed", tuple(range(seeds)))] if seeds > 1 else []
+    values = values | ({"seed": range(seeds)} if seeds > 1 else {})
     cells = []
-    for point in itertools.product(*(axis.values for axis in axes)):
-        config = replace(BASE, **dict(zip((axis.name for axis in axes), point, strict=True)))
+    for point in itertools.product(*values.values()):
+        config = replace(BASE, **dict(zip(values, point, strict=True)))
         cells.append(Cell(config=config, run=_run(config, fates.get(point, "done"), options)))
-    return Sweep(
-        axes=tuple(axes),
-        epochs=epochs,
-        dataset_name="drawn",
-        cells=tuple(cells),
-        request=Request(epochs=epochs),
-        created_at=NOW,
-        last_requested=NOW,
-    )
+    return make_sweep([name for name in values if name != "seed"], epochs, cells)
 
 
 def train_grid(store, values, seeds=1, trainer=None, epochs=2):

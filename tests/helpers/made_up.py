@@ -100,10 +100,13 @@ def make_run(
     )
 
 
-def make_sweep(parameter: str, epochs: int, cells: Sequence[Cell], request: Request | None = None) -> Sweep:
-    """A sweep of these cells."""
+def make_sweep(
+    parameters: str | Sequence[str], epochs: int, cells: Sequence[Cell], request: Request | None = None
+) -> Sweep:
+    """A sweep of these cells, over one parameter or several."""
     dataset_name = next((cell.run.dataset_name for cell in cells if cell.run), "drawn")
-    names = [parameter, "seed"] if len({cell.config.seed for cell in cells}) > 1 else [parameter]
+    names = [parameters] if isinstance(parameters, str) else list(parameters)
+    names += ["seed"] if len({cell.config.seed for cell in cells}) > 1 else []
     return Sweep(
         axes=tuple(
             Axis(name, tuple(getattr(cell.config, name) for cell in cells)) for name in dict.fromkeys(names)

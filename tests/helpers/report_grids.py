@@ -3,10 +3,9 @@
 import itertools
 from dataclasses import replace
 
-from helpers.made_up import BASE, NOW, make_run
+from helpers.made_up import BASE, make_run, make_sweep
 
-from lenetcli.experiment.config import Request
-from lenetcli.experiment.sweep import Axis, Cell, Sweep
+from lenetcli.experiment.sweep import Cell
 
 EPOCHS = 6
 
@@ -16,7 +15,6 @@ def grid_sweep(axes, finals, *, seeds=1, epochs=EPOCHS, base=BASE, spread=0.0005
 
     A point that ``finals`` lacks has not begun; of a pair, the second is a mapping of options of its run.
     """
-    names = [*axes, *(["seed"] if seeds > 1 else [])]
     cells = []
     for point in itertools.product(*axes.values()):
         for seed in range(seeds):
@@ -32,14 +30,4 @@ def grid_sweep(axes, finals, *, seeds=1, epochs=EPOCHS, base=BASE, spread=0.0005
             if last is not None:
                 run = make_run(config, curve, target=epochs, seconds=seconds, **run_options)
             cells.append(Cell(config=config, run=run))
-    every = [*axes.items(), ("seed", tuple(range(seeds)))][: len(names)]
-    return Sweep(
-        axes=tuple(Axis(name, tuple(values)) for name, values in every),
-        epochs=epochs,
-        dataset_name="drawn",
-        cells=tuple(cells),
-        request=Request(epochs=epochs),
-        created_at=NOW,
-        last_requested=NOW,
-        **options,
-    )
+    return replace(make_sweep(list(axes), epochs, cells), **options)
