@@ -53,8 +53,7 @@ def show_left(
     plans = find_stoppably(lambda find: [plan(grid, find) for grid in grids])
     parts = list(_split(plans, jobs))
     estimates = Estimates(store.runs())
-    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
-        console.print_message(note, "bold yellow")
+    console.print_notes(dict.fromkeys(note for plan in plans for note in plan.notes))
     names = dict.fromkeys(name for plan in plans for name in name_axes(plan.sweep))
     sweep_tables.print_plan([row for part in parts for row in part.lay_out(estimates)], tuple(names))
     _print_total(parts, estimates)

@@ -30,8 +30,7 @@ def print_commands(request: "Request", axes: "Sequence[Axis]", address: str, *, 
 
     store = Store.open(address, missing_ok=True)
     plan = find_stoppably(lambda find: make_plan(request, axes, store, find, anew=anew))
-    for note in plan.notes:
-        console.print_message(note, "bold yellow")
+    console.print_notes(plan.notes)
     end = ["--store", store.name, *["--anew"] * anew]
     for words in _write_commands(plan, request):
         console.print_line(shlex.join([*words, *end]))

@@ -78,9 +78,11 @@ def sweep(
     each: options.EachOption = False,
 ) -> None:
     """Train a run for each value, or each combination of values; what the store holds already is kept."""
+    from lenetcli.cli.screen import console
+
     axes, notes = parse_axes(words, seeds, request.seed)
     limit = options.make_limit(duration, end)
-    _tell(notes)
+    console.print_notes(notes)
     if dry_run and commands:
         raise UsageError("Both --dry-run and --commands were given.", "Choose one.")
     if commands:
@@ -111,14 +113,6 @@ def _suggest_next(sweep: "Sweep") -> list[str]:
     figures.append("runtime" if sweep.parameter == "filters" else sweep.parameter.replace("_", "-"))
     commands = [f"lenetcli plot {figure}{option}" for figure in figures]
     return [*commands, *[f"lenetcli report{option}"] * (sweep.parameter in ("lr", "filters"))]
-
-
-def _tell(notes: Sequence[str]) -> None:
-    """Print notes on what was typed."""
-    from lenetcli.cli.screen import console
-
-    for note in notes:
-        console.print_message(note, "bold yellow")
 
 
 def _run(
@@ -155,8 +149,7 @@ def _run(
         try:
             if store.is_missing:
                 console.print_message(f"This makes a new store: {store.name}")
-            for note in plan.notes:
-                console.print_message(note, "bold yellow")
+            console.print_notes(plan.notes)
             with display, stopping_on_signals(display.restore, GRACE_SECONDS) as stop:
                 result = runner.run(stop)
         except BrokenPipeError:

@@ -54,6 +54,12 @@ def print_message(text: str, style: str = "") -> None:
     _print_to_stderr(Text(clean(text), style=style))
 
 
+def print_notes(notes: Iterable[str]) -> None:
+    """Print notes to stderr that nobody should overlook, a line each; see ``print_message``."""
+    for note in notes:
+        print_message(note, "bold yellow")
+
+
 def print_error(problem: str, advice: str) -> None:
     """Print an error to stderr: the problem, then the advice.
 

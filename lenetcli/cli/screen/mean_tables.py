@@ -4,8 +4,8 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from lenetcli.cli.screen.console import Console, sparkline
-from lenetcli.cli.screen.tables import NOT_BEGUN, Column, parameter_column
+from lenetcli.cli.screen.console import Console
+from lenetcli.cli.screen.tables import NOT_BEGUN, Column, curve_column, parameter_column
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Group, Sweep
 from lenetcli.words import NONE, write_accuracy, write_difference, write_runtime
@@ -29,9 +29,6 @@ def make_columns(
     sweep: Sweep, console: Console, fates: Mapping[str, str] | None = None
 ) -> tuple[Column[Group], ...]:
     """The columns of the table; with ``fates``, one says what a command did with the runs, by their keys."""
-    numbers = [accuracy for group in sweep.groups() for accuracy in _mean_curve(group)]
-    low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
-    scale = f"curve {write_accuracy(low)}–{write_accuracy(high)}" if numbers else "curve"
 
     def spread(title: str, rank: int, find: Callable[[Run], float | None]) -> Column[Group]:
         return Column(title, lambda group: _write_spread(_find_numbers(group, find)), rank, right=True)
@@ -46,7 +43,7 @@ def make_columns(
         spread("test", 2, lambda run: run.test_accuracy),
         Column("runs", lambda group: f"{len(group.whole)}/{len(group.cells)}", right=True),
         Column("runtime", _write_mean_runtime, 1, right=True),
-        Column(scale, lambda group: sparkline(_mean_curve(group), console, low, high), 8),
+        curve_column(_mean_curve, sweep.groups(), console, 8),
         Column("state", lambda group: _count([_name_state(cell.run) for cell in group.cells]), 4),
         *([Column("this time", count_fates, 7)] if fates is not None else []),
     )

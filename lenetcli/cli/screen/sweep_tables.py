@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from rich.text import Text
 
 from lenetcli.cli.screen import mean_tables
-from lenetcli.cli.screen.console import SPARE, Console, print_message, sparkline, stdout
+from lenetcli.cli.screen.console import SPARE, Console, print_message, stdout
 from lenetcli.cli.screen.tables import (
     NOT_BEGUN,
     Column,
+    curve_column,
     explain_marks,
     lay_out,
     parameter_column,
@@ -132,9 +133,6 @@ def _make_columns(sweep: Sweep, console: Console, *more: Column[Cell]) -> tuple[
     """The columns of the table of a sweep on a console; ``more`` go before the ids."""
     accuracies = [accuracy for run in sweep.runs for accuracy in run.val_accuracies]
     decimals = count_decimals([*accuracies, *(run.test_accuracy for run in sweep.runs)])
-    # One scale for all curves, so that those of different rows can be compared.
-    low, high = (min(accuracies), max(accuracies)) if accuracies else (0.0, 1.0)
-    scale = f"curve {write_accuracy(low)}–{write_accuracy(high)}" if accuracies else "curve"
 
     def of_run(write: Callable[[Run], Any], placeholder: str = NONE) -> Callable[[Cell], Any]:
         return lambda cell: write(cell.run) if cell.run else placeholder
@@ -146,7 +144,7 @@ def _make_columns(sweep: Sweep, console: Console, *more: Column[Cell]) -> tuple[
         Column("test", of_run(lambda run: write_accuracy(run.test_accuracy, decimals)), 2, right=True),
         Column("epochs", lambda c: f"{c.run.epochs if c.run else 0}/{sweep.epochs}", 5, right=True),
         Column("runtime", of_run(write_marked_runtime), 1, right=True),
-        Column(scale, of_run(lambda run: sparkline(run.val_accuracies, console, low, high), ""), 8),
+        curve_column(lambda cell: cell.run.val_accuracies if cell.run else (), sweep.cells, console, 8),
         Column("state", of_run(write_state, NOT_BEGUN)),
         *more,
         Column("id", of_run(lambda run: run.short_id, ""), 4),

@@ -5,11 +5,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich.text import Text
 
-from lenetcli.cli.screen.console import GAP, clean, print_message, stdout
+from lenetcli.cli.screen.console import GAP, Console, clean, print_message, sparkline, stdout
 from lenetcli.experiment.config import RECIPE
 from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.experiment.run import Run, RunState
-from lenetcli.words import name_value, plural, write_runtime
+from lenetcli.words import name_value, plural, write_accuracy, write_runtime
 
 Item = TypeVar("Item")
 
@@ -100,6 +100,18 @@ def explain_marks(runs: Iterable[Run]) -> None:
         # Runs of an older recipe cannot be measured again.
         advice = "; --remeasure measures again" if any(run.config.recipe == RECIPE for run in marked) else ""
         print_message(f"* {', or '.join(reasons)}{advice}", "dim")
+
+
+def curve_column(
+    curve_of: Callable[[Item], Sequence[float]], items: Sequence[Item], console: Console, rank: int
+) -> Column[Item]:
+    """The column of curves of accuracies, all in the one scale that its title names, to be comparable."""
+    accuracies = [accuracy for item in items for accuracy in curve_of(item)]
+    if not accuracies:
+        return Column("curve", lambda _item: "", rank)
+    low, high = min(accuracies), max(accuracies)
+    title = f"curve {write_accuracy(low)}–{write_accuracy(high)}"
+    return Column(title, lambda item: sparkline(curve_of(item), console, low, high), rank)
 
 
 def recipe_column(
