@@ -12,6 +12,7 @@ from typing import IO
 
 from lenetcli.training.events import Stopped
 from lenetcli.training.workers.messages import LoadEngine, Report
+from lenetcli.training.workers.pipes import read_messages, take_streams
 from lenetcli.training.workers.service import Orders, serve
 
 NICENESS = 10
@@ -20,7 +21,7 @@ NICENESS = 10
 
 def main() -> None:
     """Serve the driver at the other ends of standard input and output."""
-    source, target = _take_streams()
+    source, target = take_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a session of its own does not keep Ctrl-C away
     if hasattr(os, "nice"):
         os.nice(NICENESS)
@@ -38,21 +39,10 @@ def main() -> None:
     os._exit(0)  # the interpreter would spend a second on taking TensorFlow down
 
 
-def _take_streams() -> tuple[IO[bytes], IO[bytes]]:
-    """The pipes to the driver; what is printed from now on goes where stderr goes."""
-    source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    os.dup2(2, 1)
-    return source, target
-
-
 def _listen(source: IO[bytes], orders: Orders) -> None:
     """Receive orders until the driver is gone, then end this process, whatever it is doing."""
-    with suppress(Exception):  # a driver that dies while it writes leaves half a message
-        while True:
-            orders.put(pickle.load(source))  # noqa: S301 -- see above
+    for order in read_messages(source):
+        orders.put(order)
     os._exit(0)
 
 
