@@ -44,6 +44,10 @@ class DeviceError(UsageError):
     """The requested device does not exist or cannot be used on this machine."""
 
 
+class ClusterError(UsageError):
+    """The requested cluster cannot be reached, or lacks what is requested of it."""
+
+
 class NotFoundError(LenetError):
     """The requested store, run, sweep, result or file does not exist."""
 

@@ -21,6 +21,7 @@ def show_left(
     grids: "Sequence[tuple[tuple[Axis, ...], str]]",
     address: str,
     jobs: int | None,
+    ray: str | None = None,
     *,
     remeasure: bool = False,
     anew: bool = False,
@@ -28,13 +29,15 @@ def show_left(
 ) -> None:
     """Plan sweeps, each of axes on a device, and print their runs; nothing is written.
 
-    ``jobs`` is the number of jobs requested, None for ``auto``; see ``make_plan`` for the rest.
+    ``jobs`` is the number of jobs requested, None for ``auto``, ``ray`` the address of a cluster, if any; see
+    ``make_plan`` for the rest.
     """
     from lenetcli.analysis.estimates import Estimates
     from lenetcli.cli.screen import console, sweep_tables
     from lenetcli.experiment.sweep import name_axes
     from lenetcli.store.store import Store
     from lenetcli.training.plan import make_plan
+    from lenetcli.training.sites import open_site
 
     store = Store.open(address, missing_ok=True)
 
@@ -48,10 +51,12 @@ def show_left(
             remeasure=remeasure,
             anew=anew,
             measure_alone=measure_alone,
+            site=site,
         )
 
-    plans = find_stoppably(lambda find: [plan(grid, find) for grid in grids])
-    parts = list(_split(plans, jobs))
+    with open_site(ray) as (site, _):
+        plans = find_stoppably(lambda find: [plan(grid, find) for grid in grids])
+        parts = list(_split(plans, jobs))
     estimates = Estimates(store.runs())
     console.print_notes(dict.fromkeys(note for plan in plans for note in plan.notes))
     names = dict.fromkeys(name for plan in plans for name in name_axes(plan.sweep))
@@ -93,10 +98,7 @@ class _Part:
 
 def _split(plans: "Sequence[Plan]", requested: int | None) -> Iterator[_Part]:
     """Yield what becomes of the runs of each of several sweeps, one after the other."""
-    from lenetcli.machine.system import host_name
-    from lenetcli.training.jobs import plan_jobs
     from lenetcli.training.memory import count_images
-    from lenetcli.training.plan import find_disturbed
 
     seen = set[str]()
     for plan in plans:
@@ -109,18 +111,15 @@ def _split(plans: "Sequence[Plan]", requested: int | None) -> Iterator[_Part]:
             for cell in cells
         ]
         part = _Part(cells=cells, left=left, images=count_images(plan.source) if plan.source else 0)
-        again = [
-            (config, epochs) for config in find_disturbed(plan.sweep, host_name()) if plan.measures_alone
-        ]
+        again = [(config, epochs) for config in plan.find_disturbed()]
         if configs := [config for config, _ in part.missing]:
-            jobs = plan_jobs(plan, requested, configs)
+            jobs = plan.choose_jobs(requested, configs)
             is_beside = plan.measures_alone and jobs.count > 1
             again += [one for one in part.missing if is_beside and one[1] == epochs]
             part = replace(part, jobs=jobs)
         if again:
-            part = replace(
-                part, again=tuple(again), alone=plan_jobs(plan, 1, [config for config, _ in again])
-            )
+            alone = plan.choose_jobs(1, [config for config, _ in again])
+            part = replace(part, again=tuple(again), alone=alone)
         yield part
 
 
@@ -143,10 +142,10 @@ def _write_missing(
 ) -> str:
     if not missing:
         return "Nothing is left to train."
-    most = max(jobs.count for _, jobs in missing)
+    most = max(jobs.at_once for _, jobs in missing)
     count = plural(sum(len(runs) for runs, _ in missing), "run")
     count += f", {most} at a time" if most > 1 else ""
-    totals = [estimates.total(runs, jobs.count, jobs.threads) for runs, jobs in missing]
+    totals = [estimates.total(runs, jobs.at_once, jobs.threads) for runs, jobs in missing]
     known = [seconds for seconds in totals if seconds is not None]
     if len(known) < len(totals):
         return f"{count}; how long they take can be told once one like them has been trained."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lenetcli.cli.values import parse, parse_duration, parse_end, parse_jobs
+from lenetcli.cli.values import parse, parse_duration, parse_end, parse_jobs, parse_ray
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import AUTO, Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
@@ -138,6 +138,15 @@ JobsOption = Annotated[
         metavar="N|auto",
         help="Runs to train side by side; auto: as many as one leaves cores for, one on each GPU.",
         parser=parse_jobs,
+    ),
+]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="auto|local|HOST:PORT",
+        help="Train on a Ray cluster: that of this machine, one that is started here, or one at an address.",
+        parser=parse_ray,
     ),
 ]
 AUTO_JOBS: Any = AUTO

@@ -50,6 +50,7 @@ def reproduce(
     dry_run: options.DryRunOption = False,
     anew: options.AnewOption = False,
     jobs: options.JobsOption = options.AUTO_JOBS,
+    ray: options.RayOption = None,
     no_remeasure: options.NoRemeasureOption = False,
     duration: options.ForOption = None,
     end: options.UntilOption = None,
@@ -57,14 +58,14 @@ def reproduce(
     """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
     check_request(request)
     limit = options.make_limit(duration, end)
-    grids = _lay_out(request, seeds)
+    grids = _lay_out(request, seeds, ray)
     if dry_run:
-        show_left(request, grids, address, jobs, anew=anew, measure_alone=not no_remeasure)
+        show_left(request, grids, address, jobs, ray, anew=anew, measure_alone=not no_remeasure)
         return
 
     for _, file in OUTPUTS:
         options.parse_output(file, ())  # checked here, not after hours of training
-    words = _write_options(request, seeds, jobs)
+    words = _write_options(request, seeds, jobs, ray)
     words += [*["--anew"] * anew, *["--no-remeasure"] * no_remeasure]
     limits = ["--for", name_duration(duration)] if duration else []
     limits += ["--until", f"{end:%H:%M}"] if end else []
@@ -90,13 +91,14 @@ def reproduce(
             raise _left_undone(command, f"has not written {Path(file).absolute()}")
 
 
-def _lay_out(request: Request, seeds: int | None) -> "list[Grid]":
+def _lay_out(request: Request, seeds: int | None, ray: str | None) -> "list[Grid]":
     """The sweeps in the order in which they are trained."""
     from lenetcli.experiment.sweep import Axis
-    from lenetcli.machine.devices import choose_device
+    from lenetcli.training.sites import open_site
 
     repeated = make_seeds(seeds, request.seed)
-    has_gpu = choose_device("auto").kind is DeviceKind.GPU
+    with open_site(ray) as (site, _):
+        has_gpu = site.choose_device("auto").kind is DeviceKind.GPU
     # Those over filters come first: their result is a runtime, and they measure again, alone, what was
     # measured beside other runs. That over learning rates has a run in common with the one on its device, and
     # takes it as it is. In the other order its times would be taken beside other rates, and then once more.
@@ -108,13 +110,14 @@ def _lay_out(request: Request, seeds: int | None) -> "list[Grid]":
     return [*filters, ((Axis("lr", LEARNING_RATES), *repeated), "auto")]
 
 
-def _write_options(request: Request, seeds: int | None, jobs: int | None) -> list[str]:
+def _write_options(request: Request, seeds: int | None, jobs: int | None, ray: str | None) -> list[str]:
     """The options with values that ``sweep`` has as well, as far as they were given."""
     given = (
         ("--seeds", seeds),
         ("--data", request.data),
         ("--threads", request.threads),
         ("--jobs", jobs),
+        ("--ray", ray),
         ("--seed", request.seed or None),
     )
     return [word for option, value in given if value is not None for word in (option, str(value))]

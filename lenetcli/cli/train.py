@@ -70,6 +70,7 @@ def sweep(
     remeasure: options.RemeasureOption = False,
     anew: options.AnewOption = False,
     jobs: options.JobsOption = options.AUTO_JOBS,
+    ray: options.RayOption = None,
     no_remeasure: options.NoRemeasureOption = False,
     duration: options.ForOption = None,
     end: options.UntilOption = None,
@@ -85,12 +86,14 @@ def sweep(
     console.print_notes(notes)
     if dry_run and commands:
         raise UsageError("Both --dry-run and --commands were given.", "Choose one.")
+    if commands and ray:
+        raise UsageError("Both --commands and --ray were given.", "Choose one.")
     if commands:
         print_commands(request, axes, address, anew=anew)
         return
     choices = {"remeasure": remeasure, "anew": anew, "measure_alone": not no_remeasure}
     if dry_run:
-        show_left(request, [(axes, request.device)], address, jobs, **choices)
+        show_left(request, [(axes, request.device)], address, jobs, ray, **choices)
         return
     result = _run(
         request,
@@ -99,6 +102,7 @@ def sweep(
         limit,
         wait=not no_wait,
         jobs=jobs,
+        ray=ray,
         each=each,
         **choices,
     )
@@ -123,22 +127,26 @@ def _run(
     *,
     wait: bool,
     jobs: int | None = None,
+    ray: str | None = None,
     each: bool = False,
     **choices: bool,
 ) -> "Result":
-    """Plan a run or a sweep, train its open cells and print the results; ``choices`` are of ``make_plan``."""
+    """Plan a run or a sweep, train its open cells and print the results.
+
+    ``ray`` is the address of a cluster to train on, if any; ``choices`` are of ``make_plan``.
+    """
     from lenetcli.cli.screen import console, sweep_tables
     from lenetcli.cli.screen.display import Display
     from lenetcli.store.store import Store
     from lenetcli.training.events import Fate
     from lenetcli.training.plan import make_plan
-    from lenetcli.training.pool import Pool
     from lenetcli.training.runner import Runner
+    from lenetcli.training.sites import open_site
 
     store = Store.open(address, write=True)
-    with Pool() as pool:
+    with open_site(ray) as (site, pool):
         plan = find_stoppably(
-            lambda find: make_plan(request, axes, store, find, begin=pool.warm_up, **choices)
+            lambda find: make_plan(request, axes, store, find, site=site, begin=pool.warm_up, **choices)
         )
         start = time.monotonic()
         display = Display(plan.sweep)

@@ -15,6 +15,7 @@ E = TypeVar("E", bound=StrEnum)
 
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", re.ASCII)
 
 SMALLEST = 2.0**-126
 """The smallest normal float32, in which training computes; a processor may treat smaller numbers as zero."""
@@ -131,6 +132,23 @@ def parse_jobs(text: str) -> int | None:
     if int(stripped) < 1:
         raise UsageError(f"{int(stripped)} jobs cannot be had.", "Choose a number from 1, or auto.")
     return int(stripped)
+
+
+def parse_ray(text: str) -> str:
+    """The address of a Ray cluster: ``auto``, ``local``, or a host and a port as in ``10.0.0.1:6379``.
+
+    Raises:
+        UsageError: if the text is none of them; the message quotes it.
+    """
+    stripped = text.strip()
+    if stripped.lower() in ("auto", "local"):
+        return stripped.lower()
+    match = _ADDRESS.fullmatch(stripped)
+    if match is None or not 0 < int(match[1]) < 65_536:
+        raise UsageError(
+            f"There is no Ray cluster {text!r}.", "Write auto, local, or HOST:PORT as `ray start` prints it."
+        )
+    return stripped
 
 
 def parse_duration(text: str) -> float:

@@ -280,9 +280,11 @@ class Run:
         """Whether a timing that counts was disturbed."""
         return any(timing.disturbed for timing in self.timings)
 
-    def was_timed_beside_others(self, host: str) -> bool:
-        """Whether timings that count were taken on a host beside other runs of the store."""
-        return any(timing.beside for attempt, timing in self.measurement if attempt.host == host)
+    def was_timed_beside_others(self, host: str | None) -> bool:
+        """Whether timings that count were taken on a host, any if it is None, beside other runs of the store."""
+        return any(
+            timing.beside for attempt, timing in self.measurement if host is None or attempt.host == host
+        )
 
     @property
     def device_name(self) -> str | None:

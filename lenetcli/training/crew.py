@@ -20,6 +20,7 @@ from lenetcli.training.workers.messages import (
     Gone,
     Handle,
     Ready,
+    Refused,
     Report,
     Setup,
 )
@@ -109,7 +110,7 @@ class Crew:
 
     def bury(self, job: Job, gone: Gone) -> None:
         """Replace a worker that died without a run in hand, or do without it if that happens again."""
-        what, job.deaths = describe_death(gone), job.deaths + 1
+        what, job.deaths = describe_death(gone), job.deaths + (gone.machine is None)
         if job.deaths < MOST_DEATHS:
             self._emit(Noted(f"A worker {what}; another one takes its place.{quote_last_words(gone)}"))
             self.replace(job)
@@ -126,7 +127,7 @@ class Crew:
     def _start(self, device: Device) -> Handle:
         assert self._size is not None and self._source is not None
         handle = self._pool.start()
-        handle.send(Setup(self._source, device, self._size.threads))
+        handle.send(Setup(self._source, device, self._size.threads, self._size.memory_bytes))
         return handle
 
     def _sift(self, job: Job, report: Report) -> Report | None:
@@ -140,6 +141,8 @@ class Crew:
         elif isinstance(report, Ready):
             self._add_dataset(report.dataset)
             job.worker, job.deaths = report.worker, 0
+        elif isinstance(report, Refused):
+            self._emit(Noted(f"{report.machine} is not used: it {report.reason}."))
         elif job.work is not None:
             return report
         elif isinstance(report, Gone):

@@ -17,6 +17,8 @@ _CAUSES = {
 
 def describe_death(gone: Gone) -> str:
     """How a worker ended, and the likely cause: the end of a sentence that begins with the worker."""
+    if gone.machine is not None:
+        return f"was lost with {gone.machine}"
     if gone.code is None or gone.code >= 0:
         return f"ended with exit code {gone.code}" if gone.code is not None else "ended"
     try:

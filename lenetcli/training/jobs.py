@@ -4,34 +4,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from lenetcli.errors import UsageError
+from lenetcli.errors import ClusterError, UsageError
 from lenetcli.experiment.config import Config, DeviceKind
 from lenetcli.machine import limits
-from lenetcli.machine.devices import Device, usable_like
-from lenetcli.training.memory import count_images, estimate_bytes, write_shortage
-from lenetcli.training.plan import Plan
+from lenetcli.machine.devices import Device
+from lenetcli.training.memory import estimate_bytes, write_shortage
+from lenetcli.training.workers.cluster import Machine
 
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The runs that are trained side by side: a device for each, and the threads that each has."""
+    """The runs that are trained side by side: a device for each, and the threads that each has.
+
+    ``memory_bytes`` is an estimate of what the largest run needs. ``room`` is how many of them a cluster has
+    room for, while the others wait for more; None if there is room for all.
+    """
 
     devices: tuple[Device, ...]
     threads: int
+    memory_bytes: int = 0
+    room: int | None = None
 
     @property
     def count(self) -> int:
         """The number of jobs."""
         return len(self.devices)
 
-
-def plan_jobs(plan: Plan, requested: int | None, configs: Sequence[Config]) -> Jobs:
-    """The jobs for runs of a plan; see ``choose_jobs``."""
-    assert plan.source is not None and plan.device is not None
-    request = plan.sweep.request
-    gpus = usable_like(plan.device, request.device)
-    count = plan.ask_jobs(requested)
-    return choose_jobs(count, request.threads, configs, plan.device, count_images(plan.source), gpus=gpus)
+    @property
+    def at_once(self) -> int:
+        """The number of jobs that can be in training at once, as far as that is known."""
+        return self.count if self.room is None else min(self.count, self.room)
 
 
 def choose_jobs(
@@ -83,7 +85,60 @@ def choose_jobs(
     return Jobs(
         devices=places[:count] if on_gpus else (device,) * count,
         threads=threads or (share if on_gpus else min(share, pieces)),
+        memory_bytes=max((estimate_bytes(config, images) for config in configs), default=0),
     )
+
+
+def spread_jobs(
+    requested: int | None,
+    threads: int | None,
+    configs: Sequence[Config],
+    device: Device,
+    images: int,
+    machines: Sequence[Machine],
+) -> Jobs:
+    """The jobs for the runs that are left to train on a cluster: one for each run, or as many as requested.
+
+    Those for which there is no room wait until other jobs end or machines come. By default a job has a thread
+    for each piece of a batch, and no more than the smallest machine has cores, or its share of all cores;
+    with a GPU, the cores of a machine for each of its GPUs.
+
+    Args:
+        requested: the number of jobs; None for one for each run.
+        threads: of each job; None for the default.
+        configs: of the runs that are left.
+        device: the chosen kind of device.
+        images: the number of images of the data.
+        machines: of the cluster.
+
+    Raises:
+        ClusterError: if no machine has the cores, GPU and memory that a job needs.
+    """
+    on_gpus = device.kind is DeviceKind.GPU
+    able = [machine for machine in machines if machine.cpus and (machine.gpus or not on_gpus)]
+    count = max(1, min(requested or len(configs), len(configs)))
+    cores = min((machine.cpus // (machine.gpus if on_gpus else 1) for machine in able), default=0)
+    if not on_gpus:
+        pieces = max((config.shards for config in configs), default=1)
+        share = sum(machine.cpus for machine in able) // count if requested else pieces
+        cores = min(cores, pieces, max(1, share))
+    needed = max((estimate_bytes(config, images) for config in configs), default=0)
+    jobs = Jobs((device,) * count, threads or max(1, cores), needed)
+    room = sum(_count_room(machine, jobs, on_gpus=on_gpus) for machine in able)
+    if not room:
+        what = f"{jobs.threads} CPUs{' and a GPU' if on_gpus else ''} with {needed / 1e9:,.2f} GB of memory"
+        largest = ", ".join(sorted({f"{machine}" for machine in machines})) or "none"
+        raise ClusterError(
+            f"A job needs {what}, which no machine of the cluster has (it has {largest}).",
+            "Choose fewer --threads, or add a larger machine.",
+        )
+    return Jobs(jobs.devices, jobs.threads, needed, room)
+
+
+def _count_room(machine: Machine, jobs: Jobs, *, on_gpus: bool) -> int:
+    """The number of jobs that a machine has room for."""
+    counts = [machine.cpus // jobs.threads, machine.memory_bytes // max(1, jobs.memory_bytes)]
+    return min([*counts, machine.gpus] if on_gpus else counts)
 
 
 def _too_few_gpus(count: int, places: Sequence[Device]) -> UsageError:

@@ -8,17 +8,19 @@ from datetime import UTC, datetime
 
 from lenetcli.data import sources
 from lenetcli.data.sources import DataSource
-from lenetcli.errors import DataError, DeviceError, UsageError
-from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Precision, Request
+from lenetcli.errors import ClusterError, DataError, DeviceError, UsageError
+from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Request
 from lenetcli.experiment.datasets import SYNTHETIC, name_datasets
 from lenetcli.experiment.parameters import PARAMETERS, check_request
 from lenetcli.experiment.recipes import RECIPES, choose_shards
 from lenetcli.experiment.sweep import Axis, Cell, Sweep, round_request
-from lenetcli.machine import devices, limits, processor, system
+from lenetcli.machine import limits
 from lenetcli.machine.devices import Device
 from lenetcli.store.store import Store
+from lenetcli.training.jobs import Jobs
 from lenetcli.training.memory import count_images, estimate_bytes, write_shortage
 from lenetcli.training.older_runs import CHANGED, describe_left, find_finished
+from lenetcli.training.sites import THIS_MACHINE, Site
 
 Finder = Callable[..., DataSource]
 """A function like ``data.sources.find``."""
@@ -70,7 +72,8 @@ def _check_memory(config: Config, source: DataSource, available: int) -> None:
 class Plan:
     """The cells to train, with their data and device, and notes for the user.
 
-    ``source`` and ``device`` are None if nothing is left to train and they were not looked for. With
+    ``source`` and ``device`` are None if nothing is left to train and they were not looked for; the device is
+    one of the ``site`` where the runs are trained. With
     ``remeasure``, finished runs are trained again for their timings; with ``measures_alone``, those are at
     the end whose times were taken beside other runs.
     """
@@ -78,6 +81,7 @@ class Plan:
     sweep: Sweep
     source: DataSource | None = None
     device: Device | None = None
+    site: Site = THIS_MACHINE
     notes: tuple[str, ...] = ()
     remeasure: bool = False
     measures_alone: bool = False
@@ -87,10 +91,17 @@ class Plan:
         """The cells to train: those that are not done, or all of them to ``remeasure``."""
         return tuple(cell for cell in self.sweep.cells if self.remeasure or not cell.is_done)
 
-    def ask_jobs(self, requested: int | None) -> int | None:
-        """The number of jobs to ``choose_jobs`` with, of a number that was requested, if any."""
+    def choose_jobs(self, requested: int | None, configs: Sequence[Config]) -> Jobs:
+        """The jobs for runs of this plan, of a requested number, if any; see ``Site.choose_jobs``."""
+        assert self.source is not None and self.device is not None
         # Side by side is no gain where everything is measured again, alone, at the end.
-        return 1 if self.remeasure or (requested is None and self.measures_alone) else requested
+        count = 1 if self.remeasure or (requested is None and self.measures_alone) else requested
+        images = count_images(self.source)
+        return self.site.choose_jobs(count, self.sweep.request, configs, self.device, images)
+
+    def find_disturbed(self) -> list[Config]:
+        """The configurations of the runs that are to be measured again, alone; see ``find_disturbed``."""
+        return find_disturbed(self.sweep, self.site.host) if self.measures_alone else []
 
 
 def make_plan(
@@ -102,6 +113,7 @@ def make_plan(
     remeasure: bool = False,
     anew: bool = False,
     measure_alone: bool = True,
+    site: Site = THIS_MACHINE,
     begin: Callable[[], None] = lambda: None,
 ) -> Plan:
     """The plan of a run or a sweep: a new one, or the recorded one that the same request began.
@@ -127,18 +139,22 @@ def make_plan(
     is_shown = recorded is not None and recorded.is_done and not remeasure and (is_present or not anew)
     if recorded is not None and is_shown:
         if request.device != AUTO:
-            devices.choose_device(request.device)  # an error, although nothing would be trained on it
-        shown = Plan(sweep=recorded, source=source, notes=() if is_present else (CHANGED,))
-        is_disturbed = is_timed and find_disturbed(recorded, system.host_name())
+            site.choose_device(request.device)  # an error, although nothing would be trained on it
+        shown = Plan(sweep=recorded, source=source, site=site, notes=() if is_present else (CHANGED,))
+        is_disturbed = is_timed and find_disturbed(recorded, site.host)
         return _add_measurements(shown, request, find) if is_disturbed else shown
     pinned = pin(request, recorded)
-    device = _choose_device(request, pinned)
+    device = _choose_device(request, pinned, site)
     if store.is_missing or (recorded is not None and not recorded.is_done):
         begin()
     source = source or find(pinned.dataset, pinned.data)
     _check_source(source, recorded)
-    notes = _resume_notes(request, pinned, find) if recorded else _begin_notes(source, request, device)
-    of_recipes = (refresh(store, _lay_out(request, axes, source, device, recipe)) for recipe in RECIPES)
+    if recorded:
+        notes = _resume_notes(request, pinned, find, site)
+    else:
+        notes = itertools.chain([source.warning] if source.warning else [], site.warn(request, device))
+    memory = site.memory_bytes()
+    of_recipes = (refresh(store, _lay_out(request, axes, source, device, r, memory)) for r in RECIPES)
     sweep = next(of_recipes)
     # Other requests may have trained a part of a sweep under the present recipe: that does not begin it.
     begun = is_present if recorded else sweep.is_done if axes else sweep.runs
@@ -148,6 +164,7 @@ def make_plan(
         sweep=finished or sweep,
         source=source,
         device=device,
+        site=site,
         notes=(*notes, *([CHANGED] if finished else describe_left(sweep, older))),
         remeasure=remeasure,
         measures_alone=is_timed,
@@ -159,10 +176,10 @@ def _add_measurements(shown: Plan, request: Request, find: Finder) -> Plan:
     recorded = shown.sweep
     pinned = pin(request, recorded)
     try:
-        device = _choose_device(request, pinned)
+        device = _choose_device(request, pinned, shown.site)
         source = shown.source or find(pinned.dataset, pinned.data)
         _check_source(source, recorded)
-    except (DataError, DeviceError) as error:
+    except (ClusterError, DataError, DeviceError) as error:
         note = f"Times that were taken beside other runs stay as they are. {error.problem}"
         return replace(shown, notes=(*shown.notes, note))
     return replace(shown, source=source, device=device, measures_alone=True)
@@ -178,8 +195,10 @@ def _check_source(source: DataSource, recorded: Sweep | None) -> None:
         )
 
 
-def find_disturbed(sweep: Sweep, host: str) -> list[Config]:
+def find_disturbed(sweep: Sweep, host: str | None) -> list[Config]:
     """The configurations of finished runs whose times were taken on a host beside other runs of the store.
+
+    On any host if it is None.
 
     Those of an older recipe, which cannot be measured again, are left out.
     """
@@ -189,11 +208,16 @@ def find_disturbed(sweep: Sweep, host: str) -> list[Config]:
 
 
 def _lay_out(
-    request: Request, axes: Sequence[Axis], source: DataSource, device: Device, recipe: int
+    request: Request,
+    axes: Sequence[Axis],
+    source: DataSource,
+    device: Device,
+    recipe: int,
+    memory: int,
 ) -> Sweep:
     """The sweep that a recipe makes of a checked request, without its runs."""
     rounded, rounded_axes = round_request(request, axes, recipe)
-    now, memory = datetime.now(UTC), limits.memory_bytes()
+    now = datetime.now(UTC)
     return Sweep(
         axes=rounded_axes,
         epochs=request.epochs,
@@ -245,11 +269,11 @@ def pin(request: Request, recorded: Sweep | None) -> Request:
     )
 
 
-def _choose_device(request: Request, pinned: Request) -> Device:
+def _choose_device(request: Request, pinned: Request, site: Site) -> Device:
     """The device of a pinned request; an error says if the device is that of a recorded sweep."""
     try:
-        return devices.choose_device(pinned.device)
-    except DeviceError as error:
+        return site.choose_device(pinned.device)
+    except (ClusterError, DeviceError) as error:
         if pinned.device == request.device:
             raise
         raise DeviceError(
@@ -265,20 +289,7 @@ def refresh(store: Store, sweep: Sweep) -> Sweep:
     return replace(sweep, cells=tuple(replace(cell, run=cut.get(cell.config.key)) for cell in sweep.cells))
 
 
-def _begin_notes(source: DataSource, request: Request, device: Device) -> Iterator[str]:
-    """The notes of a new plan: substitute data, a CPU in place of a GPU, emulated arithmetic."""
-    if source.warning:
-        yield source.warning
-    if request.device == AUTO and device.kind is DeviceKind.CPU:
-        trouble = devices.gpu_trouble()
-        if trouble:
-            yield f"This runs on the CPU. {trouble}"
-    slow = request.precision is Precision.BFLOAT16 and device.kind is DeviceKind.CPU
-    if slow and not processor.this_processor().has_bfloat16:
-        yield "This processor has no bfloat16 arithmetic: it is emulated, and slower than float32."
-
-
-def _resume_notes(request: Request, pinned: Request, find: Finder) -> Iterator[str]:
+def _resume_notes(request: Request, pinned: Request, find: Finder, site: Site) -> Iterator[str]:
     """The notes of a plan that goes on with a recorded sweep: what ``auto`` would mean now."""
     if request.dataset == AUTO != pinned.dataset:
         yield "This sweep goes on with the synthetic digits it was begun on, not MNIST."
@@ -286,5 +297,5 @@ def _resume_notes(request: Request, pinned: Request, find: Finder) -> Iterator[s
             find(sources.MNIST, None, offline=True)
             yield "MNIST can be had by now: begin afresh with --dataset mnist."
     auto_cpu = request.device == AUTO and pinned.device == DeviceKind.CPU
-    if auto_cpu and devices.choose_device(AUTO).kind is DeviceKind.GPU:
+    if auto_cpu and site.choose_device(AUTO).kind is DeviceKind.GPU:
         yield "This sweep goes on with the CPU it was begun on; --device gpu begins one on the GPU."

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.sweep import Cell, Sweep
-from lenetcli.machine import system
 from lenetcli.store.store import Store
 from lenetcli.training import events
 from lenetcli.training.crew import Crew
 from lenetcli.training.dispatcher import LOCK_SECONDS, Dispatcher
 from lenetcli.training.events import Event, Fate, Stopped
 from lenetcli.training.interrupts import Stop
-from lenetcli.training.jobs import plan_jobs
 from lenetcli.training.plan import Plan, find_disturbed, refresh
 from lenetcli.training.pool import Pool
 from lenetcli.training.time_limit import TimeLimit
@@ -44,7 +42,7 @@ class Result:
 class Runner:
     """Carries out a plan on the workers of a pool.
 
-    ``jobs`` is how many runs are trained side by side; None leaves the choice to ``plan_jobs``.
+    ``jobs`` is how many runs are trained side by side; None leaves the choice to the site.
 
     Raises:
         UsageError: if so many jobs cannot be had.
@@ -66,7 +64,7 @@ class Runner:
         self._store, self._plan, self._pool, self._emit = store, plan, pool, emit
         self._wait, self._limit = wait, limit
         self._open = {cell.config.key: cell.config for cell in plan.open_cells}
-        self._jobs = plan_jobs(plan, jobs, list(self._open.values())) if self._open else None
+        self._jobs = plan.choose_jobs(jobs, list(self._open.values())) if self._open else None
         self._fates: dict[str, Fate] = {}
 
     def run(self, stop: Stop) -> Result:
@@ -107,7 +105,7 @@ class Runner:
     @property
     def jobs(self) -> int:
         """The number of runs that are trained side by side."""
-        return self._jobs.count if self._jobs is not None else 1
+        return self._jobs.at_once if self._jobs is not None else 1
 
     @property
     def threads(self) -> int | None:
@@ -158,10 +156,11 @@ class Runner:
 
     def _measure_alone(self, dispatcher: Dispatcher) -> None:
         """Measure the runs again, one at a time, whose times here were taken beside other runs."""
-        sweep, host = refresh(self._store, self._plan.sweep), system.host_name()
-        beside = {config.key: config for config in find_disturbed(sweep, host)}
+        sweep = refresh(self._store, self._plan.sweep)
+        beside = {config.key: config for config in find_disturbed(sweep, self._plan.site.host)}
         if not beside:
             return
+        host = dispatcher.open(self._plan.choose_jobs(1, list(beside.values()))).host
         begun = self._store.begin_measurements(list(beside), sweep.epochs, host)
         if rest := [key for key in beside if key not in begun]:  # trained since a measurement was stopped
             self._store.begin_measurements(rest, sweep.epochs, host)
@@ -169,7 +168,6 @@ class Runner:
         self._emit(events.Noted(f"{text} taken beside other runs; they are taken again, alone."))
         before = {key: self._fates.get(key, Fate.KEPT) for key in beside}
         self._fates |= dict.fromkeys(beside, Fate.LEFT)
-        dispatcher.open(plan_jobs(self._plan, 1, list(beside.values())))
         dispatcher.train(beside.values(), remeasure=True)
         for key, fate in before.items():  # what was trained was measured again as a part of that
             if self._fates[key] in (Fate.MEASURED, Fate.KEPT) and fate is not Fate.KEPT:

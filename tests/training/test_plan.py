@@ -122,7 +122,7 @@ def test_nothing_is_looked_for_when_nothing_is_left(store, monkeypatch):
         raise AssertionError("looked for")
 
     carry_out(store, [0.1, 0.01], 2)
-    monkeypatch.setattr("lenetcli.training.plan.devices.choose_device", fail)
+    monkeypatch.setattr("lenetcli.machine.devices.choose_device", fail)
     plan = make_plan(Request(epochs=2), [Axis("lr", (0.01, 0.1))], store, fail)
     assert (plan.open_cells, plan.source, plan.device) == ((), None, None)
     assert plan.sweep.id == store.sweeps()[0].id

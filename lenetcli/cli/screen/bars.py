@@ -75,6 +75,10 @@ _LONGEST = ("", "", "0.9999", "99,999 images/s", "99 min left")
 """Texts as wide as most cells get, for which there is room from the start, so that columns stay in place."""
 
 
+OTHER_LINES = 6
+"""How many lines of a terminal are left to what is not the line of a run."""
+
+
 class _RunLines:
     """The lines of several runs, in columns, in the widest layout for which there is room."""
 
@@ -86,15 +90,18 @@ class _RunLines:
         if not self._lines:
             return
         room = options.max_width - SPARE
+        lines, left = self._lines, 0
+        if len(lines) > (most := max(1, options.size.height - OTHER_LINES)):
+            lines, left = lines[:most], len(lines) - most
         for layout in _LAYOUTS:
-            rows = [layout.cells(line) for line in self._lines]
+            rows = [layout.cells(line) for line in lines]
             longest = ["", "", layout.accuracy + _LONGEST[2], *_LONGEST[3:]]
             columns = zip(*rows, longest[: len(rows[0])], strict=True)
             widths = [max(map(cell_len, column)) for column in columns]
             bar = room - sum(widths) - len(GAP) * (len(widths) - 1 + layout.bar)
             if bar >= (LEAST_BAR if layout.bar else 0):
                 break
-        for line, row in zip(self._lines, rows, strict=True):
+        for line, row in zip(lines, rows, strict=True):
             cells: list[RenderableType] = [
                 _pad(text, width, right=at > 0)
                 for at, (text, width) in enumerate(zip(row, widths, strict=True))
@@ -104,6 +111,8 @@ class _RunLines:
             grid = Table.grid(padding=(0, len(GAP), 0, 0))
             grid.add_row(*cells)
             yield grid
+        if left:
+            yield Text(f"and {left} more in training", style="dim")
 
 
 def _pad(text: str, width: int, *, right: bool) -> Text:

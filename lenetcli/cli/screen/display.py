@@ -24,6 +24,9 @@ from lenetcli.words import (
     write_time,
 )
 
+UPDATE_SECONDS = 0.1
+"""The shortest time from one change of the lines of several runs to the next."""
+
 
 @dataclass(slots=True, kw_only=True)
 class _Row:
@@ -98,6 +101,7 @@ class Display:
         self._told: dict[str, tuple[str, bool]] = {}  # what was said of each: where, and whether it is alive
         self._said: set[str] = set()  # the slow steps that were told of
         self._ended_keys: set[str] = set()
+        self._update_at = 0.0
         self._outlook = Outlook(sweep)
         self._bars = Bars(self.console, disable=not self._live)
         # Bars stand in the order in which they are added, and that of the sweep is to be on top.
@@ -277,7 +281,11 @@ class Display:
             self._print_line(f"{name}  {state}, {fate}")
 
     def _update(self) -> None:
-        """Update the bar of the sweep, and the details or the lines of its runs."""
+        """Update the bar of the sweep, and the details or the lines of its runs; of several not too often."""
+        now = time.monotonic()
+        if self.jobs > 1 and now < self._update_at:  # hundreds of runs are no work for each of their events
+            return
+        self._update_at = now + UPDATE_SECONDS
         rows = self._rows.values()
         if self.jobs == 1:
             self._bars.details = "\n".join(filter(None, (row.details for row in rows)))

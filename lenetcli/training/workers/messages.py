@@ -26,11 +26,17 @@ LoadEngine = Callable[[], MakeTrainer]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a worker is to train with."""
+    """What a worker is to train with.
+
+    ``memory_bytes`` is an estimate of what its largest run needs. ``arrays`` has the data if it is loaded
+    already.
+    """
 
     source: DataSource
     device: Device
     threads: int
+    memory_bytes: int = 0
+    arrays: Arrays | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +124,24 @@ class Failed:
 class Gone:
     """The end of a worker that was not asked to end: its exit code, and the last lines that it wrote.
 
-    The code is negative if a signal of that number ended it, and None if it is not known.
+    The code is negative if a signal of that number ended it, and None if it is not known. ``machine`` is the
+    name of the machine that was lost with it; None if the worker alone has ended.
     """
 
     code: int | None
     last_words: str
+    machine: str | None = None
 
 
-Report = Loading | Ready | Prepared | Progressed | Trained | Tested | Finished | Failed | Gone
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A machine that cannot be used, and why; the worker lives on another one."""
+
+    machine: str
+    reason: str
+
+
+Report = Loading | Ready | Prepared | Progressed | Trained | Tested | Finished | Failed | Gone | Refused
 
 
 class Handle(Protocol):

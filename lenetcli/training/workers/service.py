@@ -76,14 +76,18 @@ def load_tensorflow() -> MakeTrainer:
     return Trainer
 
 
-def serve(load_engine: LoadEngine, orders: Orders, send: Send) -> None:
+def serve(
+    load_engine: LoadEngine, orders: Orders, send: Send, adapt: Callable[[Setup], Setup] = lambda setup: setup
+) -> None:
     """Load, then carry out one task after the other until the orders are closed.
+
+    ``adapt`` is what becomes of the setup on this machine.
 
     Raises:
         Stopped: when the orders are closed.
     """
     try:
-        trainer = _load(load_engine, orders, send)
+        trainer = _load(load_engine, orders, send, adapt)
     except Exception as error:
         send(_describe(error))
         return
@@ -93,7 +97,7 @@ def serve(load_engine: LoadEngine, orders: Orders, send: Send) -> None:
             send(_carry_out(order, trainer, orders, send))
 
 
-def _load(load_engine: LoadEngine, orders: Orders, send: Send) -> Trainer:
+def _load(load_engine: LoadEngine, orders: Orders, send: Send, adapt: Callable[[Setup], Setup]) -> Trainer:
     """Load the engine, which needs no orders, then the data; returns the trainer."""
     send(Loading("Loading TensorFlow"))
     start = time.monotonic()
@@ -101,10 +105,11 @@ def _load(load_engine: LoadEngine, orders: Orders, send: Send) -> Trainer:
     import_seconds = time.monotonic() - start
     setup = orders.get()
     assert isinstance(setup, Setup)
+    setup = adapt(setup)
     source, device, threads = setup.source, setup.device, setup.threads
     send(Loading(f"Reading {source.name}"))
     start = time.monotonic()
-    arrays = source.load()
+    arrays = setup.arrays or source.load()
     data_seconds = time.monotonic() - start
     trainer = make_trainer(arrays, device, threads)
     worker = describe_worker(device, threads, data_seconds=data_seconds, import_seconds=import_seconds)

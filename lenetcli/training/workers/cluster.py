@@ -1,0 +1,240 @@
+"""A Ray cluster as its driver sees it: its machines, and workers on them.
+
+Ray runs in a process of its own, the relay (``relay.py``). So a cluster that does not answer can be left at
+any time, Ray's messages and signal handlers stay away from the driver, and what ends Ray's own process ends
+no command without a word.
+"""
+
+import pickle
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from queue import Empty, Queue
+from types import TracebackType
+from typing import Self
+
+from lenetcli.errors import ClusterError, LenetError, RunFailedError, describe_error
+from lenetcli.machine import limits
+from lenetcli.training.workers.messages import Deliver, Gone, LoadEngine, Order
+from lenetcli.training.workers.pipes import Child
+from lenetcli.training.workers.service import load_tensorflow
+
+AUTO = "auto"
+LOCAL = "local"
+"""The addresses of the cluster that this machine is part of, and of one that is started on it."""
+
+CONNECT_SECONDS = 14.0
+"""How long a cluster may take to answer; with the start of the relay no more than 15 s."""
+
+START_SECONDS = 120.0
+"""How long it may take to start Ray on this machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A node of a cluster with what Ray may use of it; ``gpu_model`` is empty without a GPU."""
+
+    name: str
+    cpus: int
+    gpus: int
+    gpu_model: str
+    memory_bytes: int
+
+    def __str__(self) -> str:
+        gpus = f", {self.gpus} GPUs" if self.gpus else ""
+        return f"{self.name} with {self.cpus} CPUs{gpus} and {self.memory_bytes / 1e9:,.2f} GB"
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """The first message to the relay: the cluster to connect to.
+
+    One that is started has so many ``cores``, and keeps its files in a ``folder``.
+    """
+
+    address: str
+    cores: int
+    folder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The answer of the relay: the machines of the cluster."""
+
+    machines: tuple[Machine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A worker of a number is to be started; it begins to load when it gets its setup."""
+
+    number: int
+    load_engine: LoadEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """An order to a worker."""
+
+    number: int
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A worker is to be ended at once."""
+
+    number: int
+
+
+class Cluster:
+    """A cluster at an address: ``auto``, ``local``, or the host and port of its head.
+
+    It is connected to when it is first needed, and left at the end as a context; with ``local`` it ends then.
+
+    Raises:
+        ClusterError: if Ray is not installed.
+    """
+
+    def __init__(self, address: str, load_engine: LoadEngine | None = None) -> None:
+        if find_spec("ray") is None:
+            raise ClusterError(
+                "--ray needs Ray, which is not installed.", "Install it with: pip install 'lenetcli[ray]'"
+            )
+        self.address = address
+        self._load_engine = load_engine or load_tensorflow
+        self._child: Child | None = None
+        self._folder: str | None = None
+        self._answers: Queue[Connected | LenetError] = Queue()
+        self._machines: tuple[Machine, ...] | None = None
+        self._workers: dict[int, RemoteWorker] = {}
+        self._started = 0
+        self._last_words: str | None = None  # of the relay if it is gone
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._child is not None:
+            self._child.kill()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def machines(self) -> Sequence[Machine]:
+        """The machines of the cluster when it was connected to.
+
+        Raises:
+            ClusterError: if it cannot be reached or started.
+        """
+        if self._machines is None:
+            self._connect()
+            is_local = self.address == LOCAL
+            try:
+                answer = self._answers.get(timeout=START_SECONDS if is_local else CONNECT_SECONDS)
+            except Empty:
+                answer = no_answer(self.address)
+            if isinstance(answer, LenetError):
+                raise answer
+            self._machines = answer.machines
+        return self._machines
+
+    def start_worker(self, deliver: Deliver) -> "RemoteWorker":
+        """Start a worker, which finds a place on the cluster when it gets its setup.
+
+        Raises:
+            RunFailedError: if the cluster was lost.
+        """
+        self._connect()
+        self._started += 1
+        worker = RemoteWorker(self, self._started, deliver)
+        self._workers[worker.number] = worker
+        self.send(Start(worker.number, self._load_engine))
+        return worker
+
+    def send(self, message: Start | Forward | Kill) -> None:
+        """Send a message to the relay."""
+        assert self._child is not None
+        if isinstance(message, Kill):
+            self._workers.pop(message.number, None)
+        self._child.send(message)
+
+    def _connect(self) -> None:
+        """Start the relay, which connects, unless it is there already."""
+        if self._last_words is not None:
+            raise RunFailedError(
+                f"The connection to the Ray cluster was lost.{self._last_words}",
+                "What was finished is kept; type the same command again once the cluster answers.",
+            )
+        if self._child is None:
+            if self.address == LOCAL:
+                self._folder = _make_folder()
+            self._child = Child("lenetcli.training.workers.relay")
+            self._child.send(Connect(self.address, limits.usable_cores(), self._folder))
+            threading.Thread(target=self._listen, args=(self._child,), daemon=True, name="cluster").start()
+
+    def _listen(self, child: Child) -> None:
+        """Deliver what the relay reports until it ends, and then the end of all workers."""
+        for message in child.receive():
+            if isinstance(message, Connected | LenetError):
+                self._answers.put(message)
+                continue
+            number, report = message
+            worker = self._workers.get(number)
+            if worker is not None:  # else it was killed
+                worker.deliver(worker, pickle.loads(report))  # noqa: S301 -- our own worker wrote it
+        _, words = child.wait()
+        self._last_words = f" Ray's last words: {words}" if words else ""
+        self._answers.put(ClusterError(f"Ray has ended.{self._last_words}", "Type the command again."))
+        for worker in list(self._workers.values()):
+            worker.deliver(worker, Gone(None, "", "all of the cluster"))
+        child.close()
+
+
+class RemoteWorker:
+    """A worker on a cluster; see ``messages.Handle``."""
+
+    def __init__(self, cluster: Cluster, number: int, deliver: Deliver) -> None:
+        self.number, self.deliver = number, deliver
+        self._cluster = cluster
+
+    def send(self, order: Order) -> None:
+        """Send an order."""
+        self._cluster.send(Forward(self.number, order))
+
+    def kill(self) -> None:
+        """End the worker at once; what is on its way from it is lost."""
+        self._cluster.send(Kill(self.number))
+
+
+def _make_folder() -> str:
+    try:
+        return tempfile.mkdtemp(prefix="lenetcli-")
+    except OSError as error:
+        raise ClusterError(
+            f"No temporary folder can be made: {describe_error(error)}.",
+            "Set TMPDIR to a folder that can be written to.",
+        ) from error
+
+
+def name_place(address: str) -> str:
+    """Where a cluster is: the end of a sentence."""
+    return "on this machine" if address in (AUTO, LOCAL) else f"at {address}"
+
+
+def no_answer(address: str) -> ClusterError:
+    """The error for a cluster that does not answer."""
+    if address == LOCAL:
+        return ClusterError("Ray does not start on this machine.", "Leave out --ray local, or try again.")
+    if address == AUTO:
+        advice = "Start one with `ray start --head`, or name its address: --ray HOST:PORT."
+        return ClusterError("No Ray cluster runs on this machine.", advice)
+    return ClusterError(
+        f"No Ray cluster answers at {address}.",
+        f"See `ray status`; this machine has to be part of it: `ray start --address={address}`.",
+    )

@@ -1,0 +1,298 @@
+"""The process between a driver and a Ray cluster: ``python -P -m lenetcli.training.workers.relay``.
+
+It is the driver of Ray's job: when it ends, Ray ends the actors of its workers, and it ends with its standard
+input. It forwards the orders of the driver to them, and what they report to the driver without reading it.
+"""
+
+import os
+import pickle
+import signal
+import threading
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import IO, Any
+
+# Ray reads these when it is imported: it is not to report to its makers what it is used for.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+import ray
+import ray.cloudpickle
+from ray.exceptions import ActorUnavailableError, RayError
+
+from lenetcli.errors import ClusterError, LenetError, describe_error
+from lenetcli.experiment.config import DeviceKind
+from lenetcli.machine.system import printable
+from lenetcli.training.events import Loading
+from lenetcli.training.workers import actor
+from lenetcli.training.workers.cluster import (
+    LOCAL,
+    Connect,
+    Connected,
+    Forward,
+    Kill,
+    Machine,
+    Start,
+    name_place,
+    no_answer,
+)
+from lenetcli.training.workers.messages import Failed, Gone, LoadEngine, Order, Refused, Report, Setup
+from lenetcli.training.workers.pipes import read_messages, take_streams
+
+ray.cloudpickle.register_pickle_by_value(actor)
+
+ENVIRONMENT = ("TF_ENABLE_ONEDNN_OPTS", "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE")
+"""The variables of the environment that decide the bits, or the speed, and are those of the driver."""
+
+
+class Remote:
+    """The worker of a number: its actor once it has a setup, and the orders that wait until that loads.
+
+    ``node`` is the id of the node of the actor, ``machine`` its host name; both are empty until it is placed.
+    """
+
+    def __init__(self, number: int, load_engine: LoadEngine) -> None:
+        self.number, self.load_engine = number, load_engine
+        self.waiting = deque[Order]()
+        self.actor: Any = None
+        self.has_begun = False
+        self.node = self.machine = ""
+
+    @property
+    def setup(self) -> Setup:
+        """Its setup, the first of the orders that wait."""
+        setup = self.waiting[0]
+        assert isinstance(setup, Setup)
+        return setup
+
+
+class Relay:
+    """Forwards orders and reports; one thread, which both wake."""
+
+    def __init__(self, target: IO[bytes]) -> None:
+        self._target = target
+        self._events = SimpleQueue[Any]()
+        self._workers: dict[int, Remote] = {}
+        self._refused: dict[str, str] = {}  # why, by the id of the node
+        self._data: dict[str, Any] = {}  # references to arrays, by the hash of the data
+        self._versions = actor.name_versions()
+
+    def listen(self, source: IO[bytes]) -> None:
+        """Take the messages of the driver until it is gone, then end this process."""
+        for message in read_messages(source):
+            self._events.put(message)
+        os._exit(0)
+
+    def work(self) -> None:
+        """Treat messages of the driver and answers of actors; never returns."""
+        while True:
+            match self._events.get():
+                case Start(number, load_engine):
+                    self._workers[number] = Remote(number, load_engine)
+                    self._report(self._workers[number], Loading("Waiting for room on the cluster"))
+                case Forward(number, order):
+                    self._order(self._workers[number], order)
+                case Kill(number):
+                    self._kill(self._workers.pop(number))
+                case (Remote() as remote, ray_actor, treat, future):
+                    # Of a worker that was killed, or that lives on another node by now, nothing counts.
+                    if self._workers.get(remote.number) is remote and remote.actor is ray_actor:
+                        self._answer(remote, treat, future)
+
+    def send(self, message: object) -> None:
+        """Send a message to the driver."""
+        pickle.dump(message, self._target, pickle.HIGHEST_PROTOCOL)
+        self._target.flush()
+
+    def _report(self, remote: Remote, report: Report) -> None:
+        self.send((remote.number, pickle.dumps(report)))
+
+    # Orders
+
+    def _order(self, remote: Remote, order: Order) -> None:
+        if isinstance(order, Setup):
+            remote.waiting.append(order)
+            self._place(remote)
+        elif not remote.has_begun:
+            remote.waiting.append(order)
+        else:
+            remote.actor.order.remote(pickle.dumps(order, pickle.HIGHEST_PROTOCOL))
+
+    def _place(self, remote: Remote) -> None:
+        """Start the actor of a worker, which Ray places as soon as a node has room for it."""
+        setup = remote.setup
+        on_gpu = setup.device.kind is DeviceKind.GPU
+        options: dict[str, Any] = {
+            "num_cpus": setup.threads,
+            "num_gpus": 1 if on_gpu else 0,
+            "memory": setup.memory_bytes,
+            "max_restarts": 0,  # the driver decides where a run goes on
+        }
+        if self._refused:
+            options["label_selector"] = {"ray.io/node-id": f"!in({','.join(self._refused)})"}
+        groups = {actor.ORDERS: 1, actor.REPORTS: 1}
+        remote.actor = ray.remote(concurrency_groups=groups)(actor.Actor).options(**options).remote()
+        self._call(remote, "describe", self._begin)
+
+    def _begin(self, remote: Remote, answer: tuple[str, str, dict[str, str]]) -> None:
+        """Have a worker that was placed begin, or place it elsewhere if its node has other software."""
+        remote.node, machine, versions = answer
+        remote.machine = printable(machine)
+        if reason := _find_fault(versions, self._versions):
+            self._refuse(remote, reason)
+            return
+        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+        remote.actor.begin.remote(pickle.dumps(remote.load_engine), environment)
+        setup, *others = remote.waiting
+        assert isinstance(setup, Setup)
+        data = pickle.dumps(setup, pickle.HIGHEST_PROTOCOL)
+        try:
+            arrays = self._share(setup)
+        except LenetError as error:
+            self._report(remote, Failed(str(error), error))
+            return
+        remote.actor.order.remote(data, arrays)
+        remote.has_begun = True
+        remote.waiting.clear()
+        for order in others:
+            self._order(remote, order)
+        self._call(remote, "fetch", self._forward)
+
+    def _share(self, setup: Setup) -> Any:
+        """The reference to the data of a setup, which Ray brings to each node once."""
+        key = setup.source.sha256
+        if key not in self._data:
+            self._data[key] = ray.put(setup.source.load())
+        return self._data[key]
+
+    def _refuse(self, remote: Remote, reason: str) -> None:
+        """Leave the node of a worker for good, and place it on another one, if there is any."""
+        if remote.node not in self._refused:
+            self._refused[remote.node] = f"{remote.machine} {reason}"
+            self._report(remote, Refused(remote.machine, reason))
+        ray.kill(remote.actor)
+        if all(node["NodeID"] in self._refused for node in _find_nodes(remote.setup)):
+            problem = f"No machine of the cluster can be used: {'; '.join(self._refused.values())}."
+            error = ClusterError(problem, f"Install lenetcli {self._versions['lenetcli']} on them.")
+            self._report(remote, Failed(str(error), error))
+            return
+        self._place(remote)
+
+    def _kill(self, remote: Remote) -> None:
+        if remote.actor is not None:
+            ray.kill(remote.actor)
+
+    # Answers
+
+    def _call(self, remote: Remote, method: str, treat: Any) -> None:
+        """Call a method of an actor, whose answer is to be treated."""
+        ray_actor = remote.actor
+        future: Future[Any] = getattr(ray_actor, method).remote().future()
+        # Called in a thread of Ray, which must not be kept waiting.
+        future.add_done_callback(lambda done: self._events.put((remote, ray_actor, treat, done)))
+
+    def _answer(self, remote: Remote, treat: Any, future: "Future[Any]") -> None:
+        try:
+            answer = future.result()
+        except Exception as error:  # RayError, as a rule
+            machine = remote.machine if _is_lost(error, remote.node) else None
+            self._report(remote, Gone(None, _explain(error), machine))
+            with suppress(RayError):  # it may live, out of reach
+                ray.kill(remote.actor)
+            return
+        treat(remote, answer)
+
+    def _forward(self, remote: Remote, reports: list[bytes]) -> None:
+        self._call(remote, "fetch", self._forward)
+        for report in reports:
+            self.send((remote.number, report))
+
+
+def connect(message: Connect) -> tuple[Machine, ...]:
+    """The machines of a cluster that is connected to or started.
+
+    Raises:
+        ClusterError: if that cannot be done.
+    """
+    options: dict[str, Any] = {"address": message.address}
+    if message.address == LOCAL:
+        options |= {"num_cpus": message.cores, "include_dashboard": False, "_temp_dir": message.folder}
+    try:
+        ray.init(log_to_driver=False, logging_level="ERROR", **options)
+        return tuple(map(_describe, _find_nodes()))
+    except ConnectionError as error:
+        raise no_answer(message.address) from error
+    except Exception as error:
+        problem = f"The Ray cluster {name_place(message.address)} cannot be used: {_explain(error)}"
+        raise ClusterError(problem, "See `ray status`.") from error
+
+
+def _find_nodes(setup: Setup | None = None) -> list[dict[str, Any]]:
+    """The nodes of the cluster that are alive; those that have what a setup needs, even if it is in use."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if setup is None:
+        return nodes
+    on_gpu = setup.device.kind is DeviceKind.GPU
+    needs = {"CPU": setup.threads, "GPU": 1 if on_gpu else 0, "memory": setup.memory_bytes}
+    return [
+        node for node in nodes if all(node["Resources"].get(name, 0) >= need for name, need in needs.items())
+    ]
+
+
+def _describe(node: dict[str, Any]) -> Machine:
+    resources = node["Resources"]
+    models = [name.partition(":")[2] for name in resources if name.startswith("accelerator_type:")]
+    gpus = int(resources.get("GPU", 0))
+    return Machine(
+        name=printable(node["NodeManagerHostname"]),
+        cpus=int(resources.get("CPU", 0)),
+        gpus=gpus,
+        gpu_model=models[0] if models and gpus else "",
+        memory_bytes=int(resources.get("memory", 0)),
+    )
+
+
+def _find_fault(versions: dict[str, str], wanted: dict[str, str]) -> str | None:
+    """Why the software of a machine does not do for the driver; None if it does."""
+    for name, version in wanted.items():
+        if not versions[name]:
+            return f"has no {name}"
+        if versions[name] != version:
+            return f"has {name} {versions[name]}, and this machine {version}"
+    return None
+
+
+def _is_lost(error: Exception, node: str) -> bool:
+    """Whether an error of an actor came with the loss of its node."""
+    # A node is not declared dead before some seconds have passed; a lost connection is told of at once.
+    if isinstance(error, ActorUnavailableError):
+        return True
+    with suppress(Exception):
+        return bool(node) and node not in {one["NodeID"] for one in _find_nodes()}
+    return True
+
+
+def _explain(error: Exception) -> str:
+    """The last line of an error of Ray, without the guesses that it adds."""
+    lines = [line.strip() for line in describe_error(error).splitlines() if line.strip()]
+    return printable(lines[-1].partition(" Some common causes")[0]).rstrip(".") + "."
+
+
+def main() -> None:
+    """Serve the driver at the other ends of standard input and output."""
+    source, target = take_streams()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    message = pickle.load(source)  # noqa: S301 -- the driver started this process
+    relay = Relay(target)
+    threading.Thread(target=relay.listen, args=(source,), daemon=True, name="driver").start()
+    try:
+        relay.send(Connected(connect(message)))
+    except ClusterError as error:
+        relay.send(error)
+    with suppress(BrokenPipeError):  # the driver is gone
+        relay.work()
+
+
+if __name__ == "__main__":
+    main()
