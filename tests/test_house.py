@@ -64,7 +64,8 @@ def imported_names():
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    declared = project["dependencies"] + project["optional-dependencies"]["terminal"]
+    extras = project["optional-dependencies"]
+    declared = project["dependencies"] + extras["terminal"] + extras["ray"]
     distributions = packages_distributions()
     assert {re.match(r"[\w-]+", requirement)[0] for requirement in declared} == {
         distributions.get(name, [name])[0].lower() for name in imported_names()

@@ -10,8 +10,8 @@ from rich.console import Group
 from rich.live import Live
 
 from lenetcli.cli.screen.console import Console, print_message
-from lenetcli.cli.screen.display import name_cells, write_epoch
 from lenetcli.cli.screen.sweep_tables import is_running, lay_out_sweep, write_progress
+from lenetcli.cli.screen.texts import name_cells, write_epoch
 from lenetcli.errors import StoreBusyError
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Cell, Sweep

@@ -281,7 +281,7 @@ class Run:
         return any(timing.disturbed for timing in self.timings)
 
     def was_timed_beside_others(self, host: str | None) -> bool:
-        """Whether timings that count were taken on a host, any if it is None, beside other runs of the store."""
+        """Whether timings that count were taken on a host, any if None, beside other runs of the store."""
         return any(
             timing.beside for attempt, timing in self.measurement if host is None or attempt.host == host
         )

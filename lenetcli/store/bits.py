@@ -21,6 +21,25 @@ def compare_epoch(connection: Connection, run_id: int, trained: Trained) -> str 
     return f"the bits of epoch {point.epoch} are not the stored ones"
 
 
+def find_kinds(connection: Connection) -> dict[str, set[str]]:
+    """The kinds of the machines that trained the stored epochs of runs, by their keys; see ``name_kind``."""
+    query = (
+        select(RUNS.c.key, RUNS.c.device, ATTEMPTS.c.fingerprint, ATTEMPTS.c.device_name)
+        .join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
+        .where(ATTEMPTS.c.remeasure.is_(False), ATTEMPTS.c.id.in_(select(TIMINGS.c.attempt_id)))
+        .distinct()
+    )
+    kinds: dict[str, set[str]] = {}
+    for row in connection.execute(query):
+        kinds.setdefault(row.key, set()).add(name_kind(row.device, row.fingerprint, row.device_name))
+    return kinds
+
+
+def name_kind(device: str, fingerprint: str, device_name: str) -> str:
+    """What of a machine decides the bits that it computes on a kind of device."""
+    return f"{fingerprint} | {device_name}" if device == DeviceKind.GPU else fingerprint
+
+
 def compare_machines(connection: Connection, run_id: int, worker: Worker) -> str | None:
     """Why a worker may compute other bits than the attempts that trained the stored epochs; None if not."""
     # Timings tell which attempts trained epochs. Of the processor the fingerprint counts, whatever its name;

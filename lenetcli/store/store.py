@@ -11,7 +11,7 @@ from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.run import Run, RunState, Worker
 from lenetcli.experiment.sweep import Axis, Sweep
-from lenetcli.store import checks, claims, measurements, queries, sweeps
+from lenetcli.store import bits, checks, claims, measurements, queries, sweeps
 from lenetcli.store.claims import Claim, Done
 from lenetcli.store.database import Database, OnLock
 from lenetcli.store.holders import Busy, is_gone
@@ -179,6 +179,10 @@ class Store:
             The keys of the runs that are left to measure: all of them, unless one was stopped.
         """
         return self._database.change(lambda c: measurements.begin(c, keys, epochs, host))
+
+    def find_kinds(self) -> dict[str, set[str]]:
+        """The kinds of the machines that trained the epochs of runs, by key; see ``bits.name_kind``."""
+        return self._database.query(bits.find_kinds)
 
     def claim(
         self,

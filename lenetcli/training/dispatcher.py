@@ -19,6 +19,7 @@ from lenetcli.training.events import Event, Fate, Progressed, Stopped
 from lenetcli.training.heartbeats import HeartbeatWatch
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.jobs import Jobs
+from lenetcli.training.kinds import choose_job, kind_of
 from lenetcli.training.time_limit import TimeLimit
 from lenetcli.training.work import Work
 from lenetcli.training.workers.messages import Failed, Finished, Gone, GoOn, Prepared, Report, Tested
@@ -59,6 +60,7 @@ class Dispatcher:
     failure: str | None = None
     is_out_of_time: bool = False
     _pending: dict[str, Config] = field(default_factory=dict)
+    _begun: dict[str, set[str]] = field(default_factory=dict)  # the kinds of machines that began each run
     _remeasure: bool = False
     _tasks: int = 0
     _poll_at: float = 0.0
@@ -83,6 +85,7 @@ class Dispatcher:
             BrokenPipeError: if ``emit`` writes to a pipe that nobody reads.
         """
         self._pending = {config.key: config for config in configs}
+        self._begun = self.store.find_kinds()
         self._remeasure, self._poll_at, self._deaths = remeasure, 0.0, Counter()
         try:
             while self._goes_on():
@@ -113,16 +116,18 @@ class Dispatcher:
 
     def _assign(self) -> bool:
         """Hand runs to idle workers, in their order; returns whether other processes hold some of them."""
-        is_held = False
+        is_held = waits = False
         for config in list(self._pending.values()):
-            job = next((job for job in self.crew.jobs if job.is_idle), None)
-            if job is None:
+            if not any(job.is_idle for job in self.crew.jobs):
                 break
-            if self.limit is not None and not self.limit.allows(config):
+            job = choose_job(config, self.crew.jobs, self._begun)
+            if job is None:
+                waits = True
+            elif self.limit is not None and not self.limit.allows(config):
                 self.is_out_of_time = True
             elif not self._claim(job, config):
                 is_held = True
-        self._poll_at = time.monotonic() + POLL_SECONDS if is_held else 0.0
+        self._poll_at = time.monotonic() + POLL_SECONDS if is_held or waits else 0.0
         return is_held
 
     def _claim(self, job: Job, config: Config) -> bool:
@@ -143,6 +148,7 @@ class Dispatcher:
             self.emit(events.Held(key, answer.host, seen_at, left if self.wait else None))
             return False
         del self._pending[key]
+        self._begun.setdefault(key, {kind_of(config, job.worker)})
         if isinstance(answer, Done):
             self._end(key, answer.state, Fate.KEPT if self._remeasure else Fate.ELSEWHERE)
             return True

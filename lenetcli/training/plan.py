@@ -141,20 +141,18 @@ def make_plan(
         if request.device != AUTO:
             site.choose_device(request.device)  # an error, although nothing would be trained on it
         shown = Plan(sweep=recorded, source=source, site=site, notes=() if is_present else (CHANGED,))
-        is_disturbed = is_timed and find_disturbed(recorded, site.host)
-        return _add_measurements(shown, request, find) if is_disturbed else shown
+        if is_timed and find_disturbed(recorded, site.host):
+            return _add_measurements(shown, request, find)
+        return shown
     pinned = pin(request, recorded)
     device = _choose_device(request, pinned, site)
     if store.is_missing or (recorded is not None and not recorded.is_done):
         begin()
     source = source or find(pinned.dataset, pinned.data)
     _check_source(source, recorded)
-    if recorded:
-        notes = _resume_notes(request, pinned, find, site)
-    else:
-        notes = itertools.chain([source.warning] if source.warning else [], site.warn(request, device))
-    memory = site.memory_bytes()
-    of_recipes = (refresh(store, _lay_out(request, axes, source, device, r, memory)) for r in RECIPES)
+    resumed, new = (request, pinned, find, site), (source, request, device, site)
+    notes = _resume_notes(*resumed) if recorded else _begin_notes(*new)
+    of_recipes = (refresh(store, _lay_out(request, axes, source, device, site, one)) for one in RECIPES)
     sweep = next(of_recipes)
     # Other requests may have trained a part of a sweep under the present recipe: that does not begin it.
     begun = is_present if recorded else sweep.is_done if axes else sweep.runs
@@ -212,12 +210,12 @@ def _lay_out(
     axes: Sequence[Axis],
     source: DataSource,
     device: Device,
+    site: Site,
     recipe: int,
-    memory: int,
 ) -> Sweep:
     """The sweep that a recipe makes of a checked request, without its runs."""
     rounded, rounded_axes = round_request(request, axes, recipe)
-    now = datetime.now(UTC)
+    now, memory = datetime.now(UTC), site.memory_bytes()
     return Sweep(
         axes=rounded_axes,
         epochs=request.epochs,
@@ -287,6 +285,13 @@ def refresh(store: Store, sweep: Sweep) -> Sweep:
     runs = store.find([cell.config.key for cell in sweep.cells])
     cut = {key: run.at(sweep.epochs) for key, run in runs.items()}
     return replace(sweep, cells=tuple(replace(cell, run=cut.get(cell.config.key)) for cell in sweep.cells))
+
+
+def _begin_notes(source: DataSource, request: Request, device: Device, site: Site) -> Iterator[str]:
+    """The notes of a new plan: substitute data, and what there is to say of the device."""
+    if source.warning:
+        yield source.warning
+    yield from site.warn(request, device)
 
 
 def _resume_notes(request: Request, pinned: Request, find: Finder, site: Site) -> Iterator[str]:

@@ -12,17 +12,11 @@ from lenetcli.analysis.estimates import Outlook
 from lenetcli.cli.screen.bars import Bars, RunLine
 from lenetcli.cli.screen.console import SPARE, Console, sparkline
 from lenetcli.cli.screen.streams import open_messages
-from lenetcli.experiment.run import CurvePoint, RunState
-from lenetcli.experiment.sweep import Cell, Sweep, name_axes
+from lenetcli.cli.screen.texts import name_cells, write_epoch, write_held, write_remaining
+from lenetcli.experiment.run import RunState
+from lenetcli.experiment.sweep import Cell, Sweep
 from lenetcli.training.events import Began, Ended, Event, Fate, Held, Loading, Noted, Progressed, Stored
-from lenetcli.words import (
-    name_value,
-    write_accuracy,
-    write_duration,
-    write_loss,
-    write_runtime,
-    write_time,
-)
+from lenetcli.words import write_accuracy, write_loss
 
 UPDATE_SECONDS = 0.1
 """The shortest time from one change of the lines of several runs to the next."""
@@ -69,7 +63,7 @@ class _Row:
             done=self.epochs,
             accuracy=self.accuracies[-1] if self.accuracies else None,
             work=self.work,
-            remaining=_write_remaining(self.remaining),
+            remaining=write_remaining(self.remaining),
         )
 
 
@@ -173,7 +167,7 @@ class Display:
 
     def _hold(self, event: Held) -> None:
         """Say where a run is trained, once and when it changes; a terminal counts the seconds down."""
-        text = f"{self._names[event.key]}  {_write_held(event)}"
+        text = f"{self._names[event.key]}  {write_held(event)}"
         told = (event.host, event.left is None)
         if self._told.get(event.key) != told:
             self._told[event.key] = told
@@ -231,7 +225,7 @@ class Display:
             description=f"{self._names[event.key]}  epoch {event.epoch:>{len(str(row.last))}}/{row.last}",
             total=row.last,
             completed=row.epochs,
-            remaining=_write_remaining(row.remaining),
+            remaining=write_remaining(row.remaining),
         )
 
     def _print_epoch(self, event: Stored) -> None:
@@ -302,7 +296,7 @@ class Display:
             sharing = max(len(rows), min(self.jobs, len(self._cells) - len(self._ended_runs)))
             left = max(sum(known) / sharing, *known[1:])
         self._bars.update(
-            self._total_bar, description=self._position(), completed=done, remaining=_write_remaining(left)
+            self._total_bar, description=self._position(), completed=done, remaining=write_remaining(left)
         )
 
     @property
@@ -318,37 +312,3 @@ class Display:
     def _print_line(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=not self._live)
         self._stream.flush()
-
-
-def name_cells(sweep: Sweep, *, aligned: bool) -> dict[str, str]:
-    """The name of each run by key: its values on the axes, padded to one width if ``aligned``."""
-    names: dict[str, str] = {cell.config.key: "" for cell in sweep.cells}
-    for axis in name_axes(sweep):
-        values = {cell.config.key: name_value(getattr(cell.config, axis)) for cell in sweep.cells}
-        width = max(map(len, values.values())) if aligned else 0
-        for key, value in values.items():
-            names[key] += f" {axis.replace('_', ' ')} {value:<{width}}"
-    return {key: name.removeprefix(" ") for key, name in names.items()}
-
-
-def write_epoch(point: CurvePoint, last: int, seconds: float | None) -> str:
-    """The results of an epoch, of so many at last, with its training time in seconds; None if not known."""
-    test = "" if point.test_accuracy is None else f"  test accuracy {write_accuracy(point.test_accuracy)}"
-    return (
-        f"epoch {point.epoch}/{last}"
-        f"  train loss {write_loss(point.train_loss)}  val loss {write_loss(point.val_loss)}"
-        f"  val accuracy {write_accuracy(point.val_accuracy)}{test}  {write_runtime(seconds)}"
-    )
-
-
-def _write_held(event: Held) -> str:
-    """Where a run is trained and, if it is waited for, when it is taken over."""
-    last = f" (the last one at {write_time(event.seen_at)} by its clock)" if event.seen_at else ""
-    process = f"another process on {event.host}"
-    if event.left is None:
-        return f"is in the hands of {process}"
-    return f"is taken over in {write_duration(event.left)} unless {process} gives a sign of life{last}"
-
-
-def _write_remaining(seconds: float | None) -> str:
-    return "" if seconds is None else f"{write_duration(seconds)} left"

@@ -92,13 +92,13 @@ class Actor:
         self._orders = Orders()
         threading.Thread(target=self._serve, args=(pickle.loads(load_engine),), daemon=True).start()  # noqa: S301
 
-    @ray.method(concurrency_group=ORDERS)
+    @ray.method(concurrency_group=ORDERS)  # type: ignore[untyped-decorator]
     def order(self, data: bytes, arrays: Any = None) -> None:
         """Take an order; ``arrays`` has the data of a setup."""
         order = pickle.loads(data)  # noqa: S301 -- of our own driver
         self._orders.put(order if arrays is None else replace(order, arrays=arrays))
 
-    @ray.method(concurrency_group=REPORTS)
+    @ray.method(concurrency_group=REPORTS)  # type: ignore[untyped-decorator]
     def fetch(self) -> list[bytes]:
         """The reports since the last time, which are waited for."""
         return self._outbox.take()
