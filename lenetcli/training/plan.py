@@ -153,20 +153,14 @@ def make_plan(
     resumed, new = (request, pinned, find, site), (source, request, device, site)
     notes = _resume_notes(*resumed) if recorded else _begin_notes(*new)
     of_recipes = (refresh(store, _lay_out(request, axes, source, device, site, one)) for one in RECIPES)
-    sweep = next(of_recipes)
+    present = next(of_recipes)
     # Other requests may have trained a part of a sweep under the present recipe: that does not begin it.
-    begun = is_present if recorded else sweep.is_done if axes else sweep.runs
+    begun = is_present if recorded else present.is_done if axes else present.runs
     older = [] if begun else list(of_recipes)
     finished = None if anew else find_finished(older, remeasure=remeasure)
-    return Plan(
-        sweep=finished or sweep,
-        source=source,
-        device=device,
-        site=site,
-        notes=(*notes, *([CHANGED] if finished else describe_left(sweep, older))),
-        remeasure=remeasure,
-        measures_alone=is_timed,
-    )
+    notes = itertools.chain(notes, [CHANGED] if finished else describe_left(present, older))
+    plan = Plan(sweep=finished or present, source=source, device=device, site=site, notes=tuple(notes))
+    return replace(plan, remeasure=remeasure, measures_alone=is_timed)
 
 
 def _add_measurements(shown: Plan, request: Request, find: Finder) -> Plan:

@@ -18,8 +18,9 @@ from lenetcli.experiment.sweep import Cell, Sweep
 from lenetcli.training.events import Began, Ended, Event, Fate, Held, Loading, Noted, Progressed, Stored
 from lenetcli.words import write_accuracy, write_loss
 
+MANY = 16
 UPDATE_SECONDS = 0.1
-"""The shortest time from one change of the lines of several runs to the next."""
+"""From so many runs on, the shortest time from one change of their lines to the next: each takes a while."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -275,11 +276,11 @@ class Display:
             self._print_line(f"{name}  {state}, {fate}")
 
     def _update(self) -> None:
-        """Update the bar of the sweep, and the details or the lines of its runs; of several not too often."""
-        now = time.monotonic()
-        if self.jobs > 1 and now < self._update_at:  # hundreds of runs are no work for each of their events
-            return
-        self._update_at = now + UPDATE_SECONDS
+        """Update the bar of the sweep, and the details or the lines of its runs; of many not too often."""
+        if len(self._rows) > MANY:
+            if time.monotonic() < self._update_at:
+                return
+            self._update_at = time.monotonic() + UPDATE_SECONDS
         rows = self._rows.values()
         if self.jobs == 1:
             self._bars.details = "\n".join(filter(None, (row.details for row in rows)))
