@@ -84,7 +84,12 @@ def epochs_of(reports):
 
 
 class WorkerContract:
-    """A subclass provides the fixtures below; all tests have one worker, one after the other."""
+    """A subclass provides the fixtures below; all tests have one worker, one after the other.
+
+    ``hurries`` is whether the worker tells of the progress of the shortest epoch.
+    """
+
+    hurries = True
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -123,6 +128,10 @@ class WorkerContract:
         """The same trainer in this process."""
         raise NotImplementedError
 
+    def is_at_home(self, handle, pid):
+        """Whether a process is the one in which the worker of a handle lives."""
+        return pid == getattr(handle, "pid", os.getpid())
+
     @pytest.fixture(scope="class")
     @classmethod
     def loaded(cls, start, source, device):
@@ -140,10 +149,10 @@ class WorkerContract:
         driver, first, (*loading, ready) = loaded
         assert isinstance(first, Loading)
         assert set(kinds(loading)) == {Loading}
-        worker, pid = ready.worker, getattr(driver.handle, "pid", os.getpid())
+        worker = ready.worker
         assert (worker.device_name, worker.threads) == (device.name, 2)
         assert worker.data_seconds >= 0 and worker.import_seconds >= 0
-        assert json.loads(worker.process)["pid"] == pid
+        assert self.is_at_home(driver.handle, json.loads(worker.process)["pid"])
 
     def test_it_tells_of_the_data_what_a_store_keeps(self, loaded, source):
         dataset = loaded[2][-1].dataset
@@ -157,7 +166,8 @@ class WorkerContract:
         assert reports[-1].outcome is RunState.COMPLETED
         assert [trained.point.epoch for trained in epochs_of(reports)] == [1, 2, 3]
         progress = [report for report in reports if isinstance(report, Progressed)]
-        assert {(report.key, report.epoch) for report in progress} == {(config.key, n) for n in (1, 2, 3)}
+        told, epochs = {(one.key, one.epoch) for one in progress}, {(config.key, n) for n in (1, 2, 3)}
+        assert told == epochs if self.hurries else told <= epochs
 
     def test_its_bits_are_those_of_a_trainer_in_this_process(self, driver, config, trainer):
         trainer.prepare(config)

@@ -82,21 +82,24 @@ class Actor:
         """The id of the node, its host name, and ``name_versions`` there."""
         return ray.get_runtime_context().get_node_id(), platform.node(), name_versions()
 
-    def begin(self, load_engine: bytes, environment: dict[str, str]) -> None:
-        """Begin to load, with the variables of the environment of the driver that decide the bits."""
+    def begin(self, load_engine: bytes, environment: dict[str, str], setup: bytes, arrays: Any) -> None:
+        """Begin to load what the setup says, of which the data is in ``arrays``.
+
+        ``environment`` has the variables of the environment of the driver that decide the bits.
+        """
         from lenetcli.training.workers.child import lower_priority
         from lenetcli.training.workers.service import Orders
 
         os.environ.update(environment)
         lower_priority()
         self._orders = Orders()
+        self._orders.put(replace(pickle.loads(setup), arrays=arrays))  # noqa: S301 -- of our own driver
         threading.Thread(target=self._serve, args=(pickle.loads(load_engine),), daemon=True).start()  # noqa: S301
 
     @ray.method(concurrency_group=ORDERS)  # type: ignore[untyped-decorator]
-    def order(self, data: bytes, arrays: Any = None) -> None:
-        """Take an order; ``arrays`` has the data of a setup."""
-        order = pickle.loads(data)  # noqa: S301 -- of our own driver
-        self._orders.put(order if arrays is None else replace(order, arrays=arrays))
+    def order(self, data: bytes) -> None:
+        """Take an order."""
+        self._orders.put(pickle.loads(data))  # noqa: S301
 
     @ray.method(concurrency_group=REPORTS)  # type: ignore[untyped-decorator]
     def fetch(self) -> list[bytes]:

@@ -50,14 +50,14 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """The first message to the relay: the cluster to connect to.
+    """The first message to the relay: the cluster to connect to, and an empty folder.
 
-    One that is started has so many ``cores``, and keeps its files in a ``folder``.
+    A cluster that is started has so many ``cores``.
     """
 
     address: str
     cores: int
-    folder: str | None
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +172,7 @@ class Cluster:
                 "What was finished is kept; type the same command again once the cluster answers.",
             )
         if self._child is None:
-            if self.address == LOCAL:
-                self._folder = _make_folder()
+            self._folder = _make_folder()
             self._child = Child("lenetcli.training.workers.relay")
             self._child.send(Connect(self.address, limits.usable_cores(), self._folder))
             threading.Thread(target=self._listen, args=(self._child,), daemon=True, name="cluster").start()

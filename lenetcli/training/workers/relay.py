@@ -133,7 +133,7 @@ class Relay:
             options["label_selector"] = {"ray.io/node-id": f"!in({','.join(self._refused)})"}
         groups = {actor.ORDERS: 1, actor.REPORTS: 1}
         remote.actor = ray.remote(concurrency_groups=groups)(actor.Actor).options(**options).remote()
-        self._call(remote, "describe", self._begin)
+        self._call(remote, self._begin, "describe")
 
     def _begin(self, remote: Remote, answer: tuple[str, str, dict[str, str]]) -> None:
         """Have a worker that was placed begin, or place it elsewhere if its node has other software."""
@@ -142,22 +142,24 @@ class Relay:
         if reason := _find_fault(versions, self._versions):
             self._refuse(remote, reason)
             return
-        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        remote.actor.begin.remote(pickle.dumps(remote.load_engine), environment)
-        setup, *others = remote.waiting
-        assert isinstance(setup, Setup)
-        data = pickle.dumps(setup, pickle.HIGHEST_PROTOCOL)
         try:
-            arrays = self._share(setup)
+            arrays = self._share(remote.setup)
         except LenetError as error:
             self._report(remote, Failed(str(error), error))
             return
-        remote.actor.order.remote(data, arrays)
+        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+        setup = pickle.dumps(remote.setup, pickle.HIGHEST_PROTOCOL)
+        self._call(
+            remote, self._follow, "begin", pickle.dumps(remote.load_engine), environment, setup, arrays
+        )
+
+    def _follow(self, remote: Remote, _answer: None) -> None:
+        """Send the orders that have come for a worker meanwhile, and fetch what it reports."""
         remote.has_begun = True
-        remote.waiting.clear()
-        for order in others:
+        _setup, *orders = remote.waiting
+        for order in orders:
             self._order(remote, order)
-        self._call(remote, "fetch", self._forward)
+        self._call(remote, self._forward, "fetch")
 
     def _share(self, setup: Setup) -> Any:
         """The reference to the data of a setup, which Ray brings to each node once."""
@@ -185,10 +187,10 @@ class Relay:
 
     # Answers
 
-    def _call(self, remote: Remote, method: str, treat: Any) -> None:
+    def _call(self, remote: Remote, treat: Any, method: str, *arguments: Any) -> None:
         """Call a method of an actor, whose answer is to be treated."""
         ray_actor = remote.actor
-        future: Future[Any] = getattr(ray_actor, method).remote().future()
+        future: Future[Any] = getattr(ray_actor, method).remote(*arguments).future()
         # Called in a thread of Ray, which must not be kept waiting.
         future.add_done_callback(lambda done: self._events.put((remote, ray_actor, treat, done)))
 
@@ -204,7 +206,7 @@ class Relay:
         treat(remote, answer)
 
     def _forward(self, remote: Remote, reports: list[bytes]) -> None:
-        self._call(remote, "fetch", self._forward)
+        self._call(remote, self._forward, "fetch")
         for report in reports:
             self.send((remote.number, report))
 
@@ -215,6 +217,8 @@ def connect(message: Connect) -> tuple[Machine, ...]:
     Raises:
         ClusterError: if that cannot be done.
     """
+    # Ray's workers import from the current folder of its driver first, where a user may have a ``signal.py``.
+    os.chdir(message.folder)
     options: dict[str, Any] = {"address": message.address}
     if message.address == LOCAL:
         options |= {"num_cpus": message.cores, "include_dashboard": False, "_temp_dir": message.folder}

@@ -1,0 +1,206 @@
+"""Workers on a Ray cluster: the contract, nodes that come and go, and drivers that die."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+from helpers.fake_training import DEVICE, FakeSource, FakeTrainer, Listener
+from helpers.fault_checks import check_reported, check_whole
+from helpers.fault_drivers import end_soon, wait_for
+from helpers.fault_engines import DIVERGING, SLOW, Engine, kill
+from helpers.fault_workers import finish, start
+from helpers.made_up import BASE, make_config
+from helpers.ray_clusters import NODE, plan_on, ray_cluster, sweep_on_cluster
+from helpers.worker_contract import Driver, WorkerContract, kinds
+
+from lenetcli.errors import ClusterError, DataError, RunFailedError
+from lenetcli.experiment.run import RunState, Trained
+from lenetcli.machine.devices import choose_device
+from lenetcli.store.store import Store
+from lenetcli.training.events import Loading, Noted
+from lenetcli.training.interrupts import Stop
+from lenetcli.training.pool import Pool
+from lenetcli.training.runner import Runner
+from lenetcli.training.workers.cluster import Cluster
+from lenetcli.training.workers.messages import Failed, Finished, Gone, Ready, Refused, Setup
+
+RATES = [0.1, 0.03, 0.01, 0.003]
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    with ray_cluster() as cluster:
+        yield cluster
+
+
+class TestWorkerOnCluster(WorkerContract):
+    """The contract with a fake trainer on a cluster."""
+
+    hurries = False
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def start(cls, nodes, tmp_path_factory):
+        with Cluster(nodes.address, Engine(folder=tmp_path_factory.mktemp("ray"))) as cluster:
+            yield cluster.start_worker
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def source(cls):
+        return FakeSource()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def device(cls):
+        return choose_device("cpu")
+
+    @pytest.fixture
+    def config(self):
+        return BASE
+
+    @pytest.fixture
+    def slow(self):
+        return make_config(lr=SLOW)
+
+    @pytest.fixture
+    def diverging(self):
+        return make_config(lr=DIVERGING)
+
+    @pytest.fixture
+    def trainer(self):
+        return FakeTrainer()
+
+    def is_at_home(self, handle, pid):
+        return "ray::" in " ".join(psutil.Process(pid).cmdline())
+
+
+class Screen(Listener):
+    """What a user sees, and what happens meanwhile."""
+
+    def __init__(self, act=lambda event: None):
+        super().__init__()
+        self._act = act
+
+    def __call__(self, event):
+        super().__call__(event)
+        self._act(event)
+
+
+def sweep(nodes, folder, engine, rates=RATES, epochs=3, act=lambda event: None, **options):
+    """A sweep on a cluster in this process: its result, and the notes for the user."""
+    store, screen = Store.open(str(folder / "s.db"), write=True), Screen(act)
+    with Cluster(nodes.address, engine) as cluster, Pool(cluster.start_worker) as pool:
+        plan = plan_on(cluster, store, rates, epochs, **options)
+        result = Runner(store, plan, pool, screen).run(Stop())
+    return result, screen
+
+
+def test_a_sweep_on_two_nodes_is_whole_and_names_the_node_of_each_run(nodes, tmp_path):
+    engine = Engine(folder=tmp_path, pause=0.2)
+    result, screen = sweep(nodes, tmp_path, engine)
+    assert result.complete and screen.notes == []
+    check_whole(tmp_path / "s.db", RATES, 3)
+    assert len({pid for _, _, pid in engine.begun}) == 4
+    (device,) = {a.device_name for run in result.sweep.runs for a in run.attempts}
+    assert device == choose_device("cpu").name != DEVICE.name
+    # Both nodes are this machine, so that the runs were beside each other.
+    assert max(t.beside for run in result.sweep.runs for a in run.attempts for t in a.timings) >= 1
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_bits_are_the_same(nodes, tmp_path):
+    result, screen = sweep(nodes, tmp_path, Engine(folder=tmp_path, deeds={(0.1, 2): kill}, most=1))
+    assert result.complete
+    check_whole(tmp_path / "s.db", RATES, 3)
+    (note,) = screen.notes
+    assert "The worker of run" in note and "another one goes on with it" in note
+
+
+def test_a_run_whose_workers_are_killed_again_fails_and_the_others_go_on(nodes, tmp_path):
+    result, screen = sweep(nodes, tmp_path, Engine(folder=tmp_path, deeds={(0.1, 2): kill}))
+    assert [run.state for run in result.sweep.runs].count(RunState.FAILED) == 1
+    assert "again in epoch 2" in screen.notes[-1]
+    check_whole(tmp_path / "s.db", RATES[1:], 3)
+
+
+def test_the_workers_of_a_driver_that_is_killed_end_with_it(nodes, tmp_path):
+    engine = Engine(folder=tmp_path)
+    driver = start(sweep_on_cluster, nodes.address, tmp_path / "s.db", [SLOW], 1, tmp_path / "log", engine)
+    wait_for(lambda: engine.begun)
+    workers = [psutil.Process(engine.begun[0][2])]
+    driver.kill()
+    assert finish(driver) == [-signal.SIGKILL]
+    assert end_soon(workers)
+
+
+def test_data_that_cannot_be_read_ends_the_sweep_with_its_error(nodes, tmp_path, monkeypatch):
+    monkeypatch.setattr(FakeSource, "load", None)
+    monkeypatch.setattr("helpers.made_up.DATA", "0" * 64)
+    with pytest.raises((DataError, RunFailedError)):
+        sweep(nodes, tmp_path, Engine(folder=tmp_path, deeds={"loading": kill}))
+
+
+# Nodes that come and go
+
+
+def test_nodes_that_come_are_used_and_nodes_that_go_cost_no_more_than_an_epoch(tmp_path):
+    """Each node leaves in the same epoch of the same run, which is no fault of the run."""
+    engine, rates = Engine(folder=tmp_path, pause=0.3), RATES[:3]
+    with ray_cluster(nodes=1) as nodes:
+        come = []
+
+        def act(event):
+            if len(engine.begun) >= 4 and len(come) < 2:
+                (old,) = nodes.worker_nodes
+                come.append(nodes.add_node(wait=False, **NODE))
+                nodes.remove_node(old, allow_graceful=False)
+                os.truncate(tmp_path / "begun", 0)
+
+        result, screen = sweep(nodes, tmp_path, engine, rates, 6, act)
+    assert len(come) == 2
+    assert result.complete
+    check_whole(tmp_path / "s.db", rates, 6)
+    assert any("was lost with" in note for note in screen.notes)
+
+
+OTHER = {"version.py": '__version__ = "9.9"', "__init__.py": "", "experiment/__init__.py": ""}
+
+
+@pytest.mark.parametrize("kind", ["another", "none"])
+def test_a_node_with_other_software_is_refused_by_name(nodes, tmp_path, kind):
+    package = tmp_path / "path" / "lenetcli"
+    (package / "experiment").mkdir(parents=True)
+    for name, text in OTHER.items():
+        (package / name).write_text(text)
+    (package / "experiment" / "config.py").write_text(
+        "RECIPE = 2" if kind == "another" else "raise ImportError"
+    )
+    bad = nodes.add_node(**NODE | {"num_cpus": 8}, env_vars={"PYTHONPATH": str(package.parent)})
+    try:
+        result, screen = sweep(nodes, tmp_path, Engine(folder=tmp_path, pause=0.1), threads=1)
+        with Cluster(nodes.address, Engine(folder=tmp_path)) as cluster:
+            driver = Driver(cluster.start_worker)
+            driver.handle.send(Setup(FakeSource(), DEVICE, 8))
+            *_, refused, failed = driver.collect(Failed, Ready)
+    finally:
+        nodes.remove_node(bad)
+    assert result.complete
+    check_whole(tmp_path / "s.db", RATES, 3)
+    what = "has lenetcli 9.9, and this machine" if kind == "another" else "has no lenetcli"
+    assert isinstance(refused, Refused) and what in refused.reason
+    assert all(what in note and refused.machine in note for note in screen.notes)
+    assert isinstance(failed.error, ClusterError) and what in failed.error.problem
+
+
+def test_a_cluster_that_is_lost_ends_the_sweep_with_one_sentence(tmp_path):
+    engine = Engine(folder=tmp_path, pause=0.3)
+    with ray_cluster(nodes=1) as nodes:
+
+        def act(_event):
+            if engine.begun:
+                nodes.head_node.kill_gcs_server(check_alive=False)
+
+        with pytest.raises(RunFailedError, match="The connection to the Ray cluster was lost"):
+            sweep(nodes, tmp_path, engine, RATES, 1000, act)
+    assert {run.state for run in Store.open(str(tmp_path / "s.db")).runs()} == {RunState.INTERRUPTED}
