@@ -20,6 +20,7 @@ from lenetcli.training import dispatcher, pool
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.pool import Pool
 from lenetcli.training.runner import Runner
+from lenetcli.training.workers import cluster
 from lenetcli.training.workers.process import WorkerProcess
 
 TESTS = Path(__file__).parents[1]
@@ -57,6 +58,7 @@ def run_command(engine, words):
 
     sources.find = lambda *_arguments, **_options: FakeSource()
     pool.start_process = partial(WorkerProcess, engine)
+    cluster.load_tensorflow = engine
     sys.argv = ["lenetcli", *words]
     main(words)
 

@@ -2,29 +2,27 @@
 
 import os
 import signal
-import time
 
 import psutil
 import pytest
 from helpers.fake_training import DEVICE, FakeSource, FakeTrainer, Listener
-from helpers.fault_checks import check_reported, check_whole
+from helpers.fault_checks import check_whole
 from helpers.fault_drivers import end_soon, wait_for
 from helpers.fault_engines import DIVERGING, SLOW, Engine, kill
 from helpers.fault_workers import finish, start
 from helpers.made_up import BASE, make_config
 from helpers.ray_clusters import NODE, plan_on, ray_cluster, sweep_on_cluster
-from helpers.worker_contract import Driver, WorkerContract, kinds
+from helpers.worker_contract import Driver, WorkerContract
 
 from lenetcli.errors import ClusterError, DataError, RunFailedError
-from lenetcli.experiment.run import RunState, Trained
+from lenetcli.experiment.run import RunState
 from lenetcli.machine.devices import choose_device
 from lenetcli.store.store import Store
-from lenetcli.training.events import Loading, Noted
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.pool import Pool
 from lenetcli.training.runner import Runner
 from lenetcli.training.workers.cluster import Cluster
-from lenetcli.training.workers.messages import Failed, Finished, Gone, Ready, Refused, Setup
+from lenetcli.training.workers.messages import Failed, Ready, Refused, Setup
 
 RATES = [0.1, 0.03, 0.01, 0.003]
 

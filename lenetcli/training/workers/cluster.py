@@ -6,8 +6,6 @@ no command without a word.
 """
 
 import pickle
-import shutil
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from queue import Empty, Queue
 from types import TracebackType
 from typing import Self
 
-from lenetcli.errors import ClusterError, LenetError, RunFailedError, describe_error
+from lenetcli.errors import ClusterError, LenetError, RunFailedError
 from lenetcli.machine import limits
 from lenetcli.training.workers.messages import Deliver, Gone, LoadEngine, Order
 from lenetcli.training.workers.pipes import Child
@@ -26,8 +24,8 @@ AUTO = "auto"
 LOCAL = "local"
 """The addresses of the cluster that this machine is part of, and of one that is started on it."""
 
-CONNECT_SECONDS = 14.0
-"""How long a cluster may take to answer; with the start of the relay no more than 15 s."""
+CONNECT_SECONDS = 12.0
+"""How long a cluster may take to answer; with all that comes before, no more than 15 s."""
 
 START_SECONDS = 120.0
 """How long it may take to start Ray on this machine."""
@@ -50,14 +48,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """The first message to the relay: the cluster to connect to, and an empty folder.
-
-    A cluster that is started has so many ``cores``.
-    """
+    """The first message to the relay: the cluster to connect to; one that is started has so many cores."""
 
     address: str
     cores: int
-    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,6 @@ class Cluster:
         self.address = address
         self._load_engine = load_engine or load_tensorflow
         self._child: Child | None = None
-        self._folder: str | None = None
         self._answers: Queue[Connected | LenetError] = Queue()
         self._machines: tuple[Machine, ...] | None = None
         self._workers: dict[int, RemoteWorker] = {}
@@ -121,9 +114,7 @@ class Cluster:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._child is not None:
-            self._child.kill()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._child.leave()
 
     @property
     def machines(self) -> Sequence[Machine]:
@@ -172,9 +163,8 @@ class Cluster:
                 "What was finished is kept; type the same command again once the cluster answers.",
             )
         if self._child is None:
-            self._folder = _make_folder()
             self._child = Child("lenetcli.training.workers.relay")
-            self._child.send(Connect(self.address, limits.usable_cores(), self._folder))
+            self._child.send(Connect(self.address, limits.usable_cores()))
             threading.Thread(target=self._listen, args=(self._child,), daemon=True, name="cluster").start()
 
     def _listen(self, child: Child) -> None:
@@ -209,16 +199,6 @@ class RemoteWorker:
     def kill(self) -> None:
         """End the worker at once; what is on its way from it is lost."""
         self._cluster.send(Kill(self.number))
-
-
-def _make_folder() -> str:
-    try:
-        return tempfile.mkdtemp(prefix="lenetcli-")
-    except OSError as error:
-        raise ClusterError(
-            f"No temporary folder can be made: {describe_error(error)}.",
-            "Set TMPDIR to a folder that can be written to.",
-        ) from error
 
 
 def name_place(address: str) -> str:

@@ -61,10 +61,14 @@ class Child:
 
     def kill(self) -> None:
         """End the process at once."""
-        assert self._process.stdin is not None
         self._process.kill()
         self._process.wait()
-        with suppress(OSError):  # a message that it has not read is lost
+        self.leave()  # a message that it has not read is lost
+
+    def leave(self) -> None:
+        """Close the pipe to the process, which then ends by itself."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
             self._process.stdin.close()
 
     def close(self) -> None:

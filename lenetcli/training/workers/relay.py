@@ -6,11 +6,16 @@ input. It forwards the orders of the driver to them, and what they report to the
 
 import os
 import pickle
+import shutil
 import signal
+import socket
+import tempfile
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
@@ -27,6 +32,7 @@ from lenetcli.machine.system import printable
 from lenetcli.training.events import Loading
 from lenetcli.training.workers import actor
 from lenetcli.training.workers.cluster import (
+    AUTO,
     LOCAL,
     Connect,
     Connected,
@@ -44,6 +50,16 @@ ray.cloudpickle.register_pickle_by_value(actor)
 
 ENVIRONMENT = ("TF_ENABLE_ONEDNN_OPTS", "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE")
 """The variables of the environment that decide the bits, or the speed, and are those of the driver."""
+
+REACH_SECONDS = 5.0
+"""How long the machine of an address may take to answer at all."""
+
+
+END_SECONDS = 15.0
+"""How long the end may take when the driver is gone: a cluster of this process is ended with it."""
+
+LONGEST_PLACE = 27
+"""The longest path of a folder for temporary files that is used, in characters."""
 
 
 class Remote:
@@ -79,15 +95,17 @@ class Relay:
         self._versions = actor.name_versions()
 
     def listen(self, source: IO[bytes]) -> None:
-        """Take the messages of the driver until it is gone, then end this process."""
+        """Take the messages of the driver until it is gone; this process then has a while to end."""
         for message in read_messages(source):
             self._events.put(message)
-        os._exit(0)
+        self._events.put(None)
+        time.sleep(END_SECONDS)
+        os._exit(1)
 
     def work(self) -> None:
-        """Treat messages of the driver and answers of actors; never returns."""
-        while True:
-            match self._events.get():
+        """Treat messages of the driver and answers of actors until the driver is gone."""
+        while (event := self._events.get()) is not None:
+            match event:
                 case Start(number, load_engine):
                     self._workers[number] = Remote(number, load_engine)
                     self._report(self._workers[number], Loading("Waiting for room on the cluster"))
@@ -211,25 +229,36 @@ class Relay:
             self.send((remote.number, report))
 
 
-def connect(message: Connect) -> tuple[Machine, ...]:
-    """The machines of a cluster that is connected to or started.
+def connect(message: Connect, folder: Path) -> tuple[Machine, ...]:
+    """The machines of a cluster that is connected to, or started with its files in a folder.
 
     Raises:
         ClusterError: if that cannot be done.
     """
-    # Ray's workers import from the current folder of its driver first, where a user may have a ``signal.py``.
-    os.chdir(message.folder)
     options: dict[str, Any] = {"address": message.address}
     if message.address == LOCAL:
-        options |= {"num_cpus": message.cores, "include_dashboard": False, "_temp_dir": message.folder}
+        options |= {"num_cpus": message.cores, "include_dashboard": False, "_temp_dir": str(folder)}
     try:
+        if message.address not in (AUTO, LOCAL):
+            host, _, port = message.address.rpartition(":")
+            # Ray would try again for minutes where nobody listens.
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
         ray.init(log_to_driver=False, logging_level="ERROR", **options)
         return tuple(map(_describe, _find_nodes()))
-    except ConnectionError as error:
-        raise no_answer(message.address) from error
     except Exception as error:
+        if message.address == LOCAL:
+            problem = f"Ray cannot be started on this machine: {_explain(error)}"
+            raise ClusterError(problem, "Set TMPDIR to a folder with a short path and space left.") from error
+        if isinstance(error, OSError):
+            raise no_answer(message.address) from error
         problem = f"The Ray cluster {name_place(message.address)} cannot be used: {_explain(error)}"
         raise ClusterError(problem, "See `ray status`.") from error
+
+
+def make_folder() -> Path:
+    """A new folder, whose path leaves Ray room for the names of its sockets, of 107 characters at most."""
+    place = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="lenetcli-", dir=place if len(place) <= LONGEST_PLACE else "/tmp"))
 
 
 def _find_nodes(setup: Setup | None = None) -> list[dict[str, Any]]:
@@ -290,12 +319,18 @@ def main() -> None:
     message = pickle.load(source)  # noqa: S301 -- the driver started this process
     relay = Relay(target)
     threading.Thread(target=relay.listen, args=(source,), daemon=True, name="driver").start()
-    try:
-        relay.send(Connected(connect(message)))
-    except ClusterError as error:
-        relay.send(error)
+    folder = make_folder()
+    # Ray's workers import from the current folder of its driver first, where a user may have a ``signal.py``.
+    os.chdir(folder)
     with suppress(BrokenPipeError):  # the driver is gone
+        try:
+            relay.send(Connected(connect(message, folder)))
+        except ClusterError as error:
+            relay.send(error)
         relay.work()
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
 
 
 if __name__ == "__main__":
