@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from unittest import mock
 
-from helpers.fake_training import make_plan
+from helpers.fake_training import FakeSource, make_plan
 from helpers.fault_drivers import PLACES
+from helpers.fault_engines import refuse
 from helpers.fault_workers import Log
 
 from lenetcli.store.store import Store
@@ -27,6 +28,13 @@ HEAD = NODE | {
 }
 
 
+class DamagedSource(FakeSource):
+    """Data that was found, and cannot be read any more."""
+
+    def load(self):
+        refuse()
+
+
 @contextmanager
 def ray_cluster(nodes=2):
     """A cluster whose head trains nothing, with nodes of two CPUs that import what these tests import."""
@@ -43,23 +51,21 @@ def ray_cluster(nodes=2):
             cluster.shutdown()
 
 
-def plan_on(cluster, store, rates, epochs, *, threads=1, **options):
+def plan_on(cluster, store, rates, epochs, *, threads=1, source=None, **options):
     """A plan for a cluster."""
     plan = make_plan(store, rates, epochs, **options)
-    request = replace(plan.sweep.request, threads=threads)
-    return replace(plan, sweep=replace(plan.sweep, request=request), site=OnCluster(cluster))
+    sweep = replace(plan.sweep, request=replace(plan.sweep.request, threads=threads))
+    return replace(plan, sweep=sweep, site=OnCluster(cluster), source=source or plan.source)
 
 
-def sweep_on_cluster(address, store, rates, epochs, log, engine, jobs=None, *, deadly=False):
+def sweep_on_cluster(address, store, rates, epochs, log, engine, deadly=False):
     """A sweep on a cluster; with ``deadly``, what failed with its workers is tried again."""
     dispatcher.POLL_SECONDS = 0.1
     held = Store.open(str(store), write=True)
     while True:
         with Cluster(address, engine) as cluster, Pool(cluster.start_worker) as pool:
             try:
-                result = Runner(held, plan_on(cluster, held, rates, epochs), pool, Log(log), jobs=jobs).run(
-                    Stop()
-                )
+                result = Runner(held, plan_on(cluster, held, rates, epochs), pool, Log(log)).run(Stop())
             except Exception:
                 if not deadly:
                     raise

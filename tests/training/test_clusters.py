@@ -1,17 +1,21 @@
 """Workers on a Ray cluster: the contract, nodes that come and go, and drivers that die."""
 
+import contextlib
 import os
+import random
 import signal
+import time
+from collections import Counter
 
 import psutil
 import pytest
 from helpers.fake_training import DEVICE, FakeSource, FakeTrainer, Listener
-from helpers.fault_checks import check_whole
+from helpers.fault_checks import check_file, check_reported, check_whole
 from helpers.fault_drivers import end_soon, wait_for
 from helpers.fault_engines import DIVERGING, SLOW, Engine, kill
-from helpers.fault_workers import finish, start
+from helpers.fault_workers import LONG, finish, start
 from helpers.made_up import BASE, make_config
-from helpers.ray_clusters import NODE, plan_on, ray_cluster, sweep_on_cluster
+from helpers.ray_clusters import NODE, DamagedSource, plan_on, ray_cluster, sweep_on_cluster
 from helpers.worker_contract import Driver, WorkerContract
 
 from lenetcli.errors import ClusterError, DataError, RunFailedError
@@ -132,11 +136,55 @@ def test_the_workers_of_a_driver_that_is_killed_end_with_it(nodes, tmp_path):
     assert end_soon(workers)
 
 
-def test_data_that_cannot_be_read_ends_the_sweep_with_its_error(nodes, tmp_path, monkeypatch):
-    monkeypatch.setattr(FakeSource, "load", None)
-    monkeypatch.setattr("helpers.made_up.DATA", "0" * 64)
-    with pytest.raises((DataError, RunFailedError)):
-        sweep(nodes, tmp_path, Engine(folder=tmp_path, deeds={"loading": kill}))
+def test_data_that_cannot_be_read_ends_the_sweep_with_its_error(nodes, tmp_path):
+    with pytest.raises(DataError, match="The fake data are damaged"):
+        sweep(nodes, tmp_path, Engine(folder=tmp_path), source=DamagedSource())
+
+
+def test_workers_that_die_while_they_load_end_the_sweep(nodes, tmp_path):
+    with pytest.raises(RunFailedError, match="The worker ended, again"):
+        sweep(nodes, tmp_path, Engine(folder=tmp_path, deeds={"loading": kill}), RATES[:1])
+
+
+def kill_at_random(nodes, folder, engine, chance, most):
+    """A sweep of which workers and drivers are killed up to so many times in all."""
+    path, log, kills = folder / "s.db", folder / "log", Counter()
+    arguments = (sweep_on_cluster, nodes.address, path, RATES, 8, log, engine, True)
+    driver = start(*arguments)
+    while driver.is_alive() and kills.total() < most:
+        time.sleep(chance.uniform(0.1, 1.5))
+        living = [pid for _, _, pid in engine.begun[-4:] if psutil.pid_exists(pid)]
+        if living and chance.random() < 0.6:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(living), signal.SIGKILL)
+                kills["workers"] += 1
+        elif living:
+            driver.kill()
+            driver.join()
+            kills["drivers"] += 1
+            driver = start(*arguments)
+        if path.exists() and path.stat().st_size:
+            check_file(path)
+            check_reported(path, log)
+    assert finish(driver) == [0]
+    check_reported(path, log)
+    check_whole(path, RATES, 8)
+    for run in Store.open(str(path)).runs():
+        epochs = [timing.epoch for attempt in run.attempts for timing in attempt.timings]
+        assert epochs == list(range(1, 9))
+    return kills
+
+
+def test_random_kills_of_workers_and_drivers(nodes, tmp_path):
+    """21: a sweep on a cluster, of which any process but those of Ray is killed at any moment."""
+    chance, kills, wanted = random.Random(5), Counter(), 100 if LONG else 8
+    while kills.total() < wanted:
+        folder = tmp_path / str(kills.total())
+        folder.mkdir()
+        some = (chance, wanted - kills.total())
+        kills += kill_at_random(nodes, folder, Engine(folder=folder, pause=0.15), *some)
+    print(dict(kills))
+    assert len(kills) == 2
 
 
 # Nodes that come and go
@@ -191,7 +239,8 @@ def test_a_node_with_other_software_is_refused_by_name(nodes, tmp_path, kind):
     assert isinstance(failed.error, ClusterError) and what in failed.error.problem
 
 
-def test_a_cluster_that_is_lost_ends_the_sweep_with_one_sentence(tmp_path):
+def test_a_cluster_that_is_lost_ends_the_sweep_with_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "3")  # a minute by default
     engine = Engine(folder=tmp_path, pause=0.3)
     with ray_cluster(nodes=1) as nodes:
 

@@ -84,9 +84,10 @@ class Remote:
 
 
 class Relay:
-    """Forwards orders and reports; one thread, which both wake."""
+    """Forwards orders and reports; one thread, which both wake. It has an empty ``folder``."""
 
     def __init__(self, target: IO[bytes]) -> None:
+        self.folder = make_folder()
         self._target = target
         self._events = SimpleQueue[Any]()
         self._workers: dict[int, Remote] = {}
@@ -100,7 +101,7 @@ class Relay:
             self._events.put(message)
         self._events.put(None)
         time.sleep(END_SECONDS)
-        os._exit(1)
+        self.end()  # Ray does not answer
 
     def work(self) -> None:
         """Treat messages of the driver and answers of actors until the driver is gone."""
@@ -117,6 +118,11 @@ class Relay:
                     # Of a worker that was killed, or that lives on another node by now, nothing counts.
                     if self._workers.get(remote.number) is remote and remote.actor is ray_actor:
                         self._answer(remote, treat, future)
+
+    def end(self) -> None:
+        """End this process, and leave no folder behind."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os._exit(0)
 
     def send(self, message: object) -> None:
         """Send a message to the driver."""
@@ -319,18 +325,16 @@ def main() -> None:
     message = pickle.load(source)  # noqa: S301 -- the driver started this process
     relay = Relay(target)
     threading.Thread(target=relay.listen, args=(source,), daemon=True, name="driver").start()
-    folder = make_folder()
     # Ray's workers import from the current folder of its driver first, where a user may have a ``signal.py``.
-    os.chdir(folder)
+    os.chdir(relay.folder)
     with suppress(BrokenPipeError):  # the driver is gone
         try:
-            relay.send(Connected(connect(message, folder)))
+            relay.send(Connected(connect(message, relay.folder)))
         except ClusterError as error:
             relay.send(error)
         relay.work()
     ray.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
+    relay.end()
 
 
 if __name__ == "__main__":
