@@ -93,6 +93,8 @@ class Cluster:
         ClusterError: if Ray is not installed.
     """
 
+    relay = "lenetcli.training.workers.relay"
+
     def __init__(self, address: str, load_engine: LoadEngine | None = None) -> None:
         if find_spec("ray") is None:
             raise ClusterError(
@@ -163,7 +165,7 @@ class Cluster:
                 "What was finished is kept; type the same command again once the cluster answers.",
             )
         if self._child is None:
-            self._child = Child("lenetcli.training.workers.relay")
+            self._child = Child(self.relay)
             self._child.send(Connect(self.address, limits.usable_cores()))
             threading.Thread(target=self._listen, args=(self._child,), daemon=True, name="cluster").start()
 

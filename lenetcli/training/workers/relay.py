@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -155,9 +156,13 @@ class Relay:
         }
         if self._refused:
             options["label_selector"] = {"ray.io/node-id": f"!in({','.join(self._refused)})"}
-        groups = {actor.ORDERS: 1, actor.REPORTS: 1}
-        remote.actor = ray.remote(concurrency_groups=groups)(actor.Actor).options(**options).remote()
+        remote.actor = self.start_actor(options)
         self._call(remote, self._begin, "describe")
+
+    def start_actor(self, options: dict[str, Any]) -> Any:
+        """Start an actor with options of Ray."""
+        groups = {actor.ORDERS: 1, actor.REPORTS: 1}
+        return ray.remote(concurrency_groups=groups)(actor.Actor).options(**options).remote()
 
     def _begin(self, remote: Remote, answer: tuple[str, str, dict[str, str]]) -> None:
         """Have a worker that was placed begin, or place it elsewhere if its node has other software."""
@@ -318,12 +323,12 @@ def _explain(error: Exception) -> str:
     return printable(lines[-1].partition(" Some common causes")[0]).rstrip(".") + "."
 
 
-def main() -> None:
+def main(make_relay: Callable[[IO[bytes]], Relay] = Relay) -> None:
     """Serve the driver at the other ends of standard input and output."""
     source, target = take_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     message = pickle.load(source)  # noqa: S301 -- the driver started this process
-    relay = Relay(target)
+    relay = make_relay(target)
     threading.Thread(target=relay.listen, args=(source,), daemon=True, name="driver").start()
     # Ray's workers import from the current folder of its driver first, where a user may have a ``signal.py``.
     os.chdir(relay.folder)
