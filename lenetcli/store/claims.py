@@ -22,7 +22,7 @@ from lenetcli.store.bits import compare_epoch, compare_machines
 from lenetcli.store.database import Database
 from lenetcli.store.holders import Busy, take_over
 from lenetcli.store.measurements import Measurement, Progress
-from lenetcli.store.neighbours import Neighbours, count_neighbours, find_neighbours
+from lenetcli.store.neighbours import Neighbours, find_neighbours, look_again
 from lenetcli.store.queries import build_runs, read_checkpoint
 from lenetcli.store.rows import add_attempt, add_run
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
@@ -91,7 +91,7 @@ class Claim:
 
     def _record_setup(self, connection: Connection, times: dict[str, float]) -> Neighbours:
         self._update_attempt(connection, **times)
-        return find_neighbours(connection, self.attempt_id, self.worker.process)
+        return look_again(connection, self.worker.process, self.neighbours)[0]
 
     def _record(self, connection: Connection, trained: Trained) -> Neighbours:
         self._check_attempt(connection)
@@ -110,9 +110,7 @@ class Claim:
                 .values(run_id=self.run_id, **weights)
                 .on_conflict_do_update(index_elements=["run_id"], set_=weights)
             )
-        mine = (connection, self.attempt_id, self.worker.process)
-        neighbours = find_neighbours(*mine)
-        beside = count_neighbours(*mine, self.neighbours, neighbours)
+        neighbours, beside = look_again(connection, self.worker.process, self.neighbours)
         timing = asdict(trained.timing) | {"attempt_id": self.attempt_id, "beside": beside}
         timing["contended"] |= beside > 0
         connection.execute(insert(TIMINGS).values(timing))

@@ -62,7 +62,9 @@ IMAGES = 10_000
 SPREAD = 0.1
 """By what share of their mean the times of epochs differ."""
 
-WEIGHTS = random.Random(0).randbytes(4 * count_parameters(BASE))
+WEIGHTS = [random.Random(seed).randbytes(4 * count_parameters(BASE)) for seed in (0, 1)]
+"""Those after even and odd epochs: what is stored already would cost nothing to write."""
+
 PREDICTIONS = bytes(number % 10 for number in range(IMAGES))
 
 
@@ -134,7 +136,7 @@ class Simulated:
         trained = Trained(
             point=CurvePoint(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5),
             timing=Timing(epoch=epoch, train_seconds=seconds, eval_seconds=0.1, started_at=now, ended_at=now),
-            checkpoint=Checkpoint(epoch, f"{epoch:064x}", WEIGHTS),
+            checkpoint=Checkpoint(epoch, f"{epoch:064x}", WEIGHTS[epoch % 2]),
             predictions=PREDICTIONS,
         )
         self._report(seconds, trained)
