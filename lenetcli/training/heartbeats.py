@@ -31,6 +31,10 @@ class Heart:
         self._beat = beat
         self._due = time.monotonic() + HEARTBEAT_SECONDS
 
+    def postpone(self) -> None:
+        """Send the next heartbeat later, since there was another sign of life just now."""
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
+
     def beat_if_due(self) -> None:
         """Send the heartbeat if it is due.
 
