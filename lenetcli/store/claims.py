@@ -39,8 +39,10 @@ _BEAT = (
     .where(ATTEMPTS.c.id == bindparam("of_attempt"), ATTEMPTS.c.run_id == bindparam("run"))
     .values(heartbeat=ATTEMPTS.c.heartbeat + 1, seen_at=bindparam("now"))
 )
-_MEASURE_CURVE = select(func.count(), func.coalesce(func.max(EPOCHS.c.epoch), 0)).where(
-    EPOCHS.c.run_id == bindparam("run")
+_MEASURE_CURVES = (
+    select(EPOCHS.c.run_id, func.count(), func.max(EPOCHS.c.epoch))
+    .where(EPOCHS.c.run_id.in_(bindparam("runs", expanding=True)))
+    .group_by(EPOCHS.c.run_id)
 )
 _ADD_EPOCH, _ADD_TIMING, _ADD_WEIGHTS = insert(EPOCHS), insert(TIMINGS), upsert(WEIGHTS)
 _PUT_WEIGHTS = _ADD_WEIGHTS.on_conflict_do_update(
@@ -109,47 +111,32 @@ class Claim:
                 measurements.hold(connection, self.attempt_id)
             else:
                 self._hold_run(connection)
-            self._beat(connection)
+            connection.execute(_BEAT, self._beating)
 
     def _record_setup(self, connection: Connection, times: dict[str, float]) -> Neighbours:
         self._update_attempt(connection, **times)
-        return look_again(connection, self.worker.process, self.neighbours)[0]
-
-    def _record(self, connection: Connection, trained: Trained) -> Neighbours:
-        if not self._beat(connection):
-            raise StoreChangedError.for_lost(self.database.path, "rows of this run")
-        if self.remeasure:
-            self.difference = self.difference or compare_epoch(connection, self.run_id, trained)
-            progress = Progress(trained.checkpoint, self.difference)
-            measurements.record(connection, self.attempt_id, progress)
-        else:
-            self._hold_run(connection)
-            self._check_curve(connection, trained.point.epoch - 1)
-            values = asdict(trained.point) | {"run_id": self.run_id, "predictions": trained.predictions}
-            connection.execute(_ADD_EPOCH, values)
-            connection.execute(_PUT_WEIGHTS, {"run_id": self.run_id, **trained.checkpoint._asdict()})
-        neighbours, beside = look_again(connection, self.worker.process, self.neighbours)
-        timing = asdict(trained.timing) | {"attempt_id": self.attempt_id, "beside": beside}
-        timing["contended"] |= beside > 0
-        connection.execute(_ADD_TIMING, timing)
-        if trained.point.epoch == self.target:
-            self._end(connection, RunState.COMPLETED, self.difference)
+        ((neighbours, _),) = look_again(connection, [(self.worker.process, self.neighbours)])
         return neighbours
 
-    def _beat(self, connection: Connection) -> bool:
-        """Increase the heartbeat counter; returns whether the row of the attempt is there."""
-        mine = {"of_attempt": self.attempt_id, "run": self.run_id, "now": datetime.now(UTC)}
-        return connection.execute(_BEAT, mine).rowcount == 1
+    @property
+    def _beating(self) -> dict[str, object]:
+        """The values for ``_BEAT``."""
+        return {"of_attempt": self.attempt_id, "run": self.run_id, "now": datetime.now(UTC)}
 
-    def _check_curve(self, connection: Connection, epochs: int) -> None:
-        """Check that so many epochs are stored, from the first on.
+    @property
+    def _holding(self) -> dict[str, object]:
+        """The values for ``_HOLD``."""
+        return {"run": self.run_id, "token": self.number}
+
+    def _check_curve(self, stored: tuple[int, int], epochs: int) -> None:
+        """Check that so many epochs are stored, from the first on; ``stored`` is their number, and the last.
 
         Raises:
             LostClaimError: if there are more, of a copy of this process (in a copy of its virtual machine),
                 which has the same claim.
             StoreChangedError: if epochs are missing.
         """
-        count, last = connection.execute(_MEASURE_CURVE, {"run": self.run_id}).one()
+        count, last = stored
         if count == last > epochs:
             raise LostClaimError.to_another_process()
         if not count == last == epochs:
@@ -157,7 +144,7 @@ class Claim:
 
     def _test(self, connection: Connection, accuracy: float | None) -> None:
         self._hold_run(connection)
-        self._check_curve(connection, self.target)
+        self._check_curve(_measure_curves(connection, [self.run_id])[self.run_id], self.target)
         last = (EPOCHS.c.run_id == self.run_id, EPOCHS.c.epoch == self.target)
         connection.execute(update(EPOCHS).where(*last).values(test_accuracy=accuracy))
         self._end(connection, RunState.COMPLETED)
@@ -191,7 +178,7 @@ class Claim:
             StoreChangedError: if the run is not stored any more, or as it was before this attempt.
         """
         held = _HOLD.values(**values) if values else _HOLD
-        if connection.execute(held, {"run": self.run_id, "token": self.number}).rowcount == 1:
+        if connection.execute(held, self._holding).rowcount == 1:
             return
         query = select(RUNS.c.attempt).where(RUNS.c.id == self.run_id)
         if (connection.execute(query).scalar_one_or_none() or 0) < self.number:
@@ -201,9 +188,55 @@ class Claim:
 
 def record_epochs(epochs: Sequence[tuple[Claim, Trained]]) -> None:
     """Record an epoch of each of several claims on one store, in one transaction: all of them or none."""
-    looks = epochs[0][0].database.change(lambda c: [claim._record(c, trained) for claim, trained in epochs])
+    looks = epochs[0][0].database.change(lambda c: _record(c, epochs))
     for (claim, _), look in zip(epochs, looks, strict=True):
         claim.neighbours = look
+
+
+def _record(connection: Connection, epochs: Sequence[tuple[Claim, Trained]]) -> list[Neighbours]:
+    """Record epochs, each statement for all of them; returns who is beside each."""
+    beaten = connection.execute(_BEAT, [claim._beating for claim, _ in epochs])
+    if beaten.rowcount != len(epochs):
+        raise StoreChangedError.for_lost(epochs[0][0].database.path, "rows of this run")
+    if added := [(claim, trained) for claim, trained in epochs if not claim.remeasure]:
+        _add_epochs(connection, added)
+    for claim, trained in epochs:
+        if claim.remeasure:
+            claim.difference = claim.difference or compare_epoch(connection, claim.run_id, trained)
+            progress = Progress(trained.checkpoint, claim.difference)
+            measurements.record(connection, claim.attempt_id, progress)
+        if trained.point.epoch == claim.target:
+            claim._end(connection, RunState.COMPLETED, claim.difference)
+    looks = look_again(connection, [(claim.worker.process, claim.neighbours) for claim, _ in epochs])
+    timings = []
+    for (claim, trained), (_, beside) in zip(epochs, looks, strict=True):
+        timing = asdict(trained.timing) | {"attempt_id": claim.attempt_id, "beside": beside}
+        timings.append(timing | {"contended": timing["contended"] or beside > 0})
+    connection.execute(_ADD_TIMING, timings)
+    return [look for look, _ in looks]
+
+
+def _add_epochs(connection: Connection, epochs: Sequence[tuple[Claim, Trained]]) -> None:
+    """Add epochs to their curves, and replace the weights."""
+    held = connection.execute(_HOLD, [claim._holding for claim, _ in epochs])
+    if held.rowcount != len(epochs):
+        for claim, _ in epochs:
+            claim._hold_run(connection)  # raises for the one that is not held, as it should
+    curves = _measure_curves(connection, [claim.run_id for claim, _ in epochs])
+    points, weights = [], []
+    for claim, trained in epochs:
+        claim._check_curve(curves[claim.run_id], trained.point.epoch - 1)
+        run = {"run_id": claim.run_id}
+        points.append(asdict(trained.point) | {"predictions": trained.predictions} | run)
+        weights.append(trained.checkpoint._asdict() | run)
+    connection.execute(_ADD_EPOCH, points)
+    connection.execute(_PUT_WEIGHTS, weights)
+
+
+def _measure_curves(connection: Connection, runs: list[int]) -> dict[int, tuple[int, int]]:
+    """The number of stored epochs of runs, and the last one; 0 without any."""
+    rows = connection.execute(_MEASURE_CURVES, {"runs": runs})
+    return dict.fromkeys(runs, (0, 0)) | {run: (count, last) for run, count, last in rows}
 
 
 @dataclass(frozen=True, slots=True)

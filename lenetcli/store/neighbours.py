@@ -63,24 +63,31 @@ def find_neighbours(connection: Connection, attempt_id: int, computer: str) -> N
     return _look(rows, newest)
 
 
-def look_again(connection: Connection, computer: str, before: Neighbours) -> tuple[Neighbours, int]:
-    """The neighbours of an attempt now, and how many others have worked at any time since the look before."""
+def look_again(
+    connection: Connection, looks: Sequence[tuple[str, Neighbours]]
+) -> list[tuple[Neighbours, int]]:
+    """The neighbours of attempts now, and how many others have worked at any time since the look before.
+
+    ``looks`` has of each attempt the process that computes it, and its neighbours before.
+    """
     # An attempt that has ended, or whose process is dead, stays so: of the older ones, those that were
-    # neighbours before are all that can be. So the number of attempts elsewhere does not count.
-    known = [*before.alive, *before.unseen]
+    # neighbours before are all that can be. So it does not matter how many there are elsewhere.
+    known = sorted({id for _, before in looks for id in (*before.alive, *before.unseen)})
     query, values = (_SINCE_AND_KNOWN, {"known": known}) if known else (_SINCE, {})
-    rows = connection.execute(query, {"newest": before.newest, **values}).all()
-    new = [row for row in rows if row.id > before.newest]
-    boot_id = _boot_of(computer) if new else ""
-    came = {row.id for row in new if boot_id and _boot_of(row.computer) == boot_id}
-    on_machine = came.union(known)
-    now = _look(
-        [row for row in rows if row.id in on_machine and row.ended_at is None],
-        max(before.newest, *(row.id for row in new)) if new else before.newest,
-    )
-    # One that cannot be seen has lived if its heartbeat has moved, or if it has recorded its end.
-    stirred = {id for id, heartbeat in before.unseen.items() if now.unseen.get(id) != heartbeat}
-    return now, len(before.alive.keys() | came | stirred) - before.count_idle(now)
+    oldest = min(before.newest for _, before in looks)
+    rows = connection.execute(query, {"newest": oldest, **values}).all()
+    newest = max((*(before.newest for _, before in looks), *(row.id for row in rows)))
+    found = []
+    for computer, before in looks:
+        new = [row for row in rows if row.id > before.newest]
+        boot_id = _boot_of(computer) if new else ""
+        came = {row.id for row in new if boot_id and _boot_of(row.computer) == boot_id}
+        mine = came | before.alive.keys() | before.unseen.keys()
+        now = _look([row for row in rows if row.id in mine and row.ended_at is None], newest)
+        # One that cannot be seen has lived if its heartbeat has moved, or if it has recorded its end.
+        stirred = {id for id, heartbeat in before.unseen.items() if now.unseen.get(id) != heartbeat}
+        found.append((now, len(before.alive.keys() | came | stirred) - before.count_idle(now)))
+    return found
 
 
 def _look(rows: Sequence[Row[Any]], newest: int) -> Neighbours:
