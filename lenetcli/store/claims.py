@@ -6,7 +6,7 @@ meanwhile, gets ``LostClaimError`` and changes nothing.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from lenetcli.store.holders import Busy, take_over
 from lenetcli.store.measurements import Measurement, Progress
 from lenetcli.store.neighbours import Neighbours, find_neighbours, look_again
 from lenetcli.store.queries import build_runs, read_checkpoint
-from lenetcli.store.rows import add_attempt, add_run
+from lenetcli.store.rows import add_attempt, add_run, values_of
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 # The statements of an epoch are built once: with hundreds of workers, to build them is what costs most.
@@ -210,7 +210,7 @@ def _record(connection: Connection, epochs: Sequence[tuple[Claim, Trained]]) -> 
     looks = look_again(connection, [(claim.worker.process, claim.neighbours) for claim, _ in epochs])
     timings = []
     for (claim, trained), (_, beside) in zip(epochs, looks, strict=True):
-        timing = asdict(trained.timing) | {"attempt_id": claim.attempt_id, "beside": beside}
+        timing = values_of(trained.timing) | {"attempt_id": claim.attempt_id, "beside": beside}
         timings.append(timing | {"contended": timing["contended"] or beside > 0})
     connection.execute(_ADD_TIMING, timings)
     return [look for look, _ in looks]
@@ -227,7 +227,7 @@ def _add_epochs(connection: Connection, epochs: Sequence[tuple[Claim, Trained]])
     for claim, trained in epochs:
         claim._check_curve(curves[claim.run_id], trained.point.epoch - 1)
         run = {"run_id": claim.run_id}
-        points.append(asdict(trained.point) | {"predictions": trained.predictions} | run)
+        points.append(values_of(trained.point) | {"predictions": trained.predictions} | run)
         weights.append(trained.checkpoint._asdict() | run)
     connection.execute(_ADD_EPOCH, points)
     connection.execute(_PUT_WEIGHTS, weights)

@@ -30,7 +30,7 @@ class Work:
         self.task = Task(number=number, config=config, checkpoint=claim.checkpoint, epochs=epochs)
         self.epoch = epochs.start
         self.is_complete = False
-        self._claim, self._emit = claim, emit
+        self._claim, self._emit, self._key = claim, emit, config.key
         self._claim.checkpoint = None  # the worker has it
         self._heart = Heart(claim.beat)
         self._epoch_began = time.monotonic()
@@ -74,7 +74,7 @@ class Work:
         self._heart.postpone()
         self.epoch = trained.point.epoch + 1
         self.is_complete = not self.has_epochs_left
-        self._emit(events.Stored(self.config.key, trained.point, trained.timing.train_seconds))
+        self._emit(events.Stored(self._key, trained.point, trained.timing.train_seconds))
 
     def measure_epoch(self) -> float:
         """The seconds since the epoch in hand began; the next one begins now."""

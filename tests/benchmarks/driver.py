@@ -105,6 +105,12 @@ class Simulated:
         self._reported_at: float | None = None
 
     def send(self, order: Order) -> None:
+        if self._reported_at is not None:
+            self._waits.append(time.monotonic() - self._reported_at)
+            self._reported_at = None
+        self._clock.after(0.0, lambda: self._obey(order))  # in the thread of the clock, as all that it does
+
+    def _obey(self, order: Order) -> None:
         match order:
             case Setup():
                 self._report(0.0, Ready(self._worker, Dataset(DATA, (IMAGES,) * 3, PREDICTIONS)))
@@ -112,9 +118,6 @@ class Simulated:
                 self._task, self._epoch = order, order.epochs.start
                 self._report(0.0, Prepared(0.1, 0.2))
             case GoOn() if self._task is not None:
-                if self._reported_at is not None:
-                    self._waits.append(time.monotonic() - self._reported_at)
-                    self._reported_at = None
                 if self._epoch in self._task.epochs:
                     self._begin_epoch(self._task)
                 else:
