@@ -25,7 +25,10 @@ LONGEST_GAP = 5.0
 
 
 class Heart:
-    """The heartbeats of a claim, to be sent when they are due: an epoch of a huge network takes long."""
+    """The heartbeats of a claim, to be sent when they are due: an epoch of a huge network takes long.
+
+    What is recorded of the run otherwise is a sign of life, too, which postpones the next heartbeat.
+    """
 
     def __init__(self, beat: Callable[[], None]) -> None:
         self._beat = beat
