@@ -5,12 +5,12 @@ having that number. A process that was suspended for an hour, and whose run anot
 meanwhile, gets ``LostClaimError`` and changes nothing.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import LostClaimError, StoreChangedError
@@ -22,10 +22,32 @@ from lenetcli.store.bits import compare_epoch, compare_machines
 from lenetcli.store.database import Database
 from lenetcli.store.holders import Busy, take_over
 from lenetcli.store.measurements import Measurement, Progress
-from lenetcli.store.neighbours import Neighbours, count_neighbours, find_neighbours
+from lenetcli.store.neighbours import Neighbours, find_neighbours, look_again
 from lenetcli.store.queries import build_runs, read_checkpoint
-from lenetcli.store.rows import add_attempt, add_run
+from lenetcli.store.rows import add_attempt, add_run, values_of
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
+
+# The statements of an epoch are built once: with hundreds of workers, to build them is what costs most.
+_HOLD = (
+    update(RUNS)
+    .where(RUNS.c.id == bindparam("run"), RUNS.c.attempt == bindparam("token"))
+    .where(RUNS.c.state == RunState.RUNNING)
+    .values(attempt=RUNS.c.attempt)  # a statement has something to write
+)
+_BEAT = (
+    update(ATTEMPTS)
+    .where(ATTEMPTS.c.id == bindparam("of_attempt"), ATTEMPTS.c.run_id == bindparam("run"))
+    .values(heartbeat=ATTEMPTS.c.heartbeat + 1, seen_at=bindparam("now"))
+)
+_MEASURE_CURVES = (
+    select(EPOCHS.c.run_id, func.count(), func.max(EPOCHS.c.epoch))
+    .where(EPOCHS.c.run_id.in_(bindparam("runs", expanding=True)))
+    .group_by(EPOCHS.c.run_id)
+)
+_ADD_EPOCH, _ADD_TIMING, _ADD_WEIGHTS = insert(EPOCHS), insert(TIMINGS), upsert(WEIGHTS)
+_PUT_WEIGHTS = _ADD_WEIGHTS.on_conflict_do_update(
+    index_elements=["run_id"], set_={name: _ADD_WEIGHTS.excluded[name] for name in Checkpoint._fields}
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,8 +87,11 @@ class Claim:
         self.neighbours = self.database.change(lambda c: self._record_setup(c, times))
 
     def record(self, trained: Trained) -> None:
-        """Record a finished epoch with its timing and checkpoint; the last one completes the attempt."""
-        self.neighbours = self.database.change(lambda c: self._record(c, trained))
+        """Record a finished epoch with its timing and checkpoint; the last one completes the attempt.
+
+        It is a sign of life, too.
+        """
+        record_epochs([(self, trained)])
 
     def test(self, accuracy: float | None) -> None:
         """Record the test accuracy after the last epoch, which is stored already; completes the attempt."""
@@ -85,65 +110,41 @@ class Claim:
             if self.remeasure:
                 measurements.hold(connection, self.attempt_id)
             else:
-                self._update_run(connection)
-            beat = {"heartbeat": ATTEMPTS.c.heartbeat + 1, "seen_at": datetime.now(UTC)}
-            self._update_attempt(connection, **beat)
+                self._hold_run(connection)
+            connection.execute(_BEAT, self._beating)
 
     def _record_setup(self, connection: Connection, times: dict[str, float]) -> Neighbours:
         self._update_attempt(connection, **times)
-        return find_neighbours(connection, self.attempt_id, self.worker.process)
-
-    def _record(self, connection: Connection, trained: Trained) -> Neighbours:
-        self._check_attempt(connection)
-        if self.remeasure:
-            self.difference = self.difference or compare_epoch(connection, self.run_id, trained)
-            progress = Progress(trained.checkpoint, self.difference)
-            measurements.record(connection, self.attempt_id, progress)
-        else:
-            self._update_run(connection)
-            self._check_curve(connection, trained.point.epoch - 1)
-            values = asdict(trained.point) | {"run_id": self.run_id, "predictions": trained.predictions}
-            connection.execute(insert(EPOCHS).values(values))
-            weights = trained.checkpoint._asdict()
-            connection.execute(
-                upsert(WEIGHTS)
-                .values(run_id=self.run_id, **weights)
-                .on_conflict_do_update(index_elements=["run_id"], set_=weights)
-            )
-        mine = (connection, self.attempt_id, self.worker.process)
-        neighbours = find_neighbours(*mine)
-        beside = count_neighbours(*mine, self.neighbours, neighbours)
-        timing = asdict(trained.timing) | {"attempt_id": self.attempt_id, "beside": beside}
-        timing["contended"] |= beside > 0
-        connection.execute(insert(TIMINGS).values(timing))
-        if trained.point.epoch == self.target:
-            self._end(connection, RunState.COMPLETED, self.difference)
+        ((neighbours, _),) = look_again(connection, [(self.worker.process, self.neighbours)])
         return neighbours
 
-    def _check_attempt(self, connection: Connection) -> None:
-        """Raise ``StoreChangedError`` unless the row of the attempt is there."""
-        mine = (ATTEMPTS.c.id == self.attempt_id, ATTEMPTS.c.run_id == self.run_id)
-        if connection.execute(select(ATTEMPTS.c.id).where(*mine)).one_or_none() is None:
-            raise StoreChangedError.for_lost(self.database.path, "rows of this run")
+    @property
+    def _beating(self) -> dict[str, object]:
+        """The values for ``_BEAT``."""
+        return {"of_attempt": self.attempt_id, "run": self.run_id, "now": datetime.now(UTC)}
 
-    def _check_curve(self, connection: Connection, epochs: int) -> None:
-        """Check that so many epochs are stored, from the first on.
+    @property
+    def _holding(self) -> dict[str, object]:
+        """The values for ``_HOLD``."""
+        return {"run": self.run_id, "token": self.number}
+
+    def _check_curve(self, stored: tuple[int, int], epochs: int) -> None:
+        """Check that so many epochs are stored, from the first on; ``stored`` is their number, and the last.
 
         Raises:
             LostClaimError: if there are more, of a copy of this process (in a copy of its virtual machine),
                 which has the same claim.
             StoreChangedError: if epochs are missing.
         """
-        query = select(func.count(), func.coalesce(func.max(EPOCHS.c.epoch), 0))
-        count, last = connection.execute(query.where(EPOCHS.c.run_id == self.run_id)).one()
+        count, last = stored
         if count == last > epochs:
             raise LostClaimError.to_another_process()
         if not count == last == epochs:
             raise StoreChangedError.for_lost(self.database.path, "epochs of this run")
 
     def _test(self, connection: Connection, accuracy: float | None) -> None:
-        self._update_run(connection)
-        self._check_curve(connection, self.target)
+        self._hold_run(connection)
+        self._check_curve(_measure_curves(connection, [self.run_id])[self.run_id], self.target)
         last = (EPOCHS.c.run_id == self.run_id, EPOCHS.c.epoch == self.target)
         connection.execute(update(EPOCHS).where(*last).values(test_accuracy=accuracy))
         self._end(connection, RunState.COMPLETED)
@@ -160,7 +161,7 @@ class Claim:
                 completed = _greatest(connection, EPOCHS.c.epoch, self.run_id)
             elif completed and outcome is not RunState.DIVERGED:
                 state = RunState.COMPLETED
-            self._update_run(connection, state=state, completed_epochs=completed)
+            self._hold_run(connection, state=state, completed_epochs=completed)
         if outcome.is_finished():
             measurements.drop(connection, self.measurement)
         notes = ATTEMPTS.c.note if note is None else func.coalesce(ATTEMPTS.c.note + "; ", "") + note
@@ -169,25 +170,73 @@ class Claim:
     def _update_attempt(self, connection: Connection, **values: object) -> None:
         connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.id == self.attempt_id).values(**values))
 
-    def _update_run(self, connection: Connection, **values: object) -> None:
+    def _hold_run(self, connection: Connection, **values: object) -> None:
         """Update the row of the run; each transaction that writes to a run does so to check the claim.
 
         Raises:
             LostClaimError: if another attempt has taken the run over.
             StoreChangedError: if the run is not stored any more, or as it was before this attempt.
         """
-        # Setting the number to itself gives the statement something to write where there are no values.
-        result = connection.execute(
-            update(RUNS)
-            .where(RUNS.c.id == self.run_id, RUNS.c.attempt == self.number, RUNS.c.state == RunState.RUNNING)
-            .values(attempt=self.number, **values)
-        )
-        if result.rowcount == 1:
+        held = _HOLD.values(**values) if values else _HOLD
+        if connection.execute(held, self._holding).rowcount == 1:
             return
         query = select(RUNS.c.attempt).where(RUNS.c.id == self.run_id)
         if (connection.execute(query).scalar_one_or_none() or 0) < self.number:
             raise StoreChangedError.for_lost(self.database.path, "rows of this run")
         raise LostClaimError.to_another_process()
+
+
+def record_epochs(epochs: Sequence[tuple[Claim, Trained]]) -> None:
+    """Record an epoch of each of several claims on one store, in one transaction: all of them or none."""
+    looks = epochs[0][0].database.change(lambda c: _record(c, epochs))
+    for (claim, _), look in zip(epochs, looks, strict=True):
+        claim.neighbours = look
+
+
+def _record(connection: Connection, epochs: Sequence[tuple[Claim, Trained]]) -> list[Neighbours]:
+    """Record epochs, each statement for all of them; returns who is beside each."""
+    beaten = connection.execute(_BEAT, [claim._beating for claim, _ in epochs])
+    if beaten.rowcount != len(epochs):
+        raise StoreChangedError.for_lost(epochs[0][0].database.path, "rows of this run")
+    if added := [(claim, trained) for claim, trained in epochs if not claim.remeasure]:
+        _add_epochs(connection, added)
+    for claim, trained in epochs:
+        if claim.remeasure:
+            claim.difference = claim.difference or compare_epoch(connection, claim.run_id, trained)
+            progress = Progress(trained.checkpoint, claim.difference)
+            measurements.record(connection, claim.attempt_id, progress)
+        if trained.point.epoch == claim.target:
+            claim._end(connection, RunState.COMPLETED, claim.difference)
+    looks = look_again(connection, [(claim.worker.process, claim.neighbours) for claim, _ in epochs])
+    timings = []
+    for (claim, trained), (_, beside) in zip(epochs, looks, strict=True):
+        timing = values_of(trained.timing) | {"attempt_id": claim.attempt_id, "beside": beside}
+        timings.append(timing | {"contended": timing["contended"] or beside > 0})
+    connection.execute(_ADD_TIMING, timings)
+    return [look for look, _ in looks]
+
+
+def _add_epochs(connection: Connection, epochs: Sequence[tuple[Claim, Trained]]) -> None:
+    """Add epochs to their curves, and replace the weights."""
+    held = connection.execute(_HOLD, [claim._holding for claim, _ in epochs])
+    if held.rowcount != len(epochs):
+        for claim, _ in epochs:
+            claim._hold_run(connection)  # raises for the one that is not held, as it should
+    curves = _measure_curves(connection, [claim.run_id for claim, _ in epochs])
+    points, weights = [], []
+    for claim, trained in epochs:
+        claim._check_curve(curves[claim.run_id], trained.point.epoch - 1)
+        run = {"run_id": claim.run_id}
+        points.append(values_of(trained.point) | {"predictions": trained.predictions} | run)
+        weights.append(trained.checkpoint._asdict() | run)
+    connection.execute(_ADD_EPOCH, points)
+    connection.execute(_PUT_WEIGHTS, weights)
+
+
+def _measure_curves(connection: Connection, runs: list[int]) -> dict[int, tuple[int, int]]:
+    """The number of stored epochs of runs, and the last one; 0 without any."""
+    rows = connection.execute(_MEASURE_CURVES, {"runs": runs})
+    return dict.fromkeys(runs, (0, 0)) | {run: (count, last) for run, count, last in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +275,7 @@ def claim_run(
         if not done:
             if busy := _take_over(connection, row, is_dead):
                 return busy
-            # The fencing token: the late writes of a holder that was only suspended fail in ``_update_run``.
+            # The fencing token: the late writes of a holder that was only suspended fail in ``_hold_run``.
             changes |= {"state": RunState.RUNNING, "attempt": number}
         connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(changes))
         if done and (answer := _find_done(connection, measurement, stored, remeasure, is_dead)):

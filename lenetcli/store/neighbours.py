@@ -4,12 +4,13 @@ No wall clock is asked, since it may have been set meanwhile: what counts is whi
 ended, which have used the processor, and which have given a sign of life from one look to the next.
 """
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, or_, select
 
 from lenetcli.machine.process import TICK, ProcessIdentity, processor_seconds, this_process
 from lenetcli.store.queries import holder_is_alive
@@ -17,6 +18,12 @@ from lenetcli.store.tables import ATTEMPTS
 
 IDLE_SHARE = 0.1
 """The share of a core up to which the process of an attempt is idle."""
+
+# Of many columns those that are needed here; built once, since a look is taken for each epoch.
+_SEEN = select(*(ATTEMPTS.c[name] for name in ("id", "computer", "identity", "heartbeat", "ended_at")))
+_NEW = ATTEMPTS.c.id > bindparam("newest")
+_SINCE = _SEEN.where(_NEW)
+_SINCE_AND_KNOWN = _SEEN.where(or_(_NEW, ATTEMPTS.c.id.in_(bindparam("known", expanding=True))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,46 @@ class Neighbours:
 
 def find_neighbours(connection: Connection, attempt_id: int, computer: str) -> Neighbours:
     """The neighbours, now, of an attempt that the process ``computer`` computes."""
-    rows = _on_machine(connection, attempt_id, computer, ATTEMPTS.c.ended_at.is_(None))
-    recorder = this_process().to_json()
+    newest = connection.execute(select(func.max(ATTEMPTS.c.id))).scalar_one()
+    rows: list[Row[Any]] = []
+    if boot_id := _boot_of(computer):
+        # The database leaves few of the open attempts, which may be many on other machines.
+        on_machine = ATTEMPTS.c.computer.contains(json.dumps(boot_id), autoescape=True)
+        query = _SEEN.where(ATTEMPTS.c.ended_at.is_(None), ATTEMPTS.c.id != attempt_id, on_machine)
+        rows = [row for row in connection.execute(query) if _boot_of(row.computer) == boot_id]
+    return _look(rows, newest)
+
+
+def look_again(
+    connection: Connection, looks: Sequence[tuple[str, Neighbours]]
+) -> list[tuple[Neighbours, int]]:
+    """The neighbours of attempts now, and how many others have worked at any time since the look before.
+
+    ``looks`` has of each attempt the process that computes it, and its neighbours before.
+    """
+    # An attempt that has ended, or whose process is dead, stays so: of the older ones, those that were
+    # neighbours before are all that can be. So it does not matter how many there are elsewhere.
+    known = sorted({id for _, before in looks for id in (*before.alive, *before.unseen)})
+    query, values = (_SINCE_AND_KNOWN, {"known": known}) if known else (_SINCE, {})
+    oldest = min(before.newest for _, before in looks)
+    rows = connection.execute(query, {"newest": oldest, **values}).all()
+    newest = max((*(before.newest for _, before in looks), *(row.id for row in rows)))
+    found = []
+    for computer, before in looks:
+        new = [row for row in rows if row.id > before.newest]
+        boot_id = _boot_of(computer) if new else ""
+        came = {row.id for row in new if boot_id and _boot_of(row.computer) == boot_id}
+        mine = came | before.alive.keys() | before.unseen.keys()
+        now = _look([row for row in rows if row.id in mine and row.ended_at is None], newest)
+        # One that cannot be seen has lived if its heartbeat has moved, or if it has recorded its end.
+        stirred = {id for id, heartbeat in before.unseen.items() if now.unseen.get(id) != heartbeat}
+        found.append((now, len(before.alive.keys() | came | stirred) - before.count_idle(now)))
+    return found
+
+
+def _look(rows: Sequence[Row[Any]], newest: int) -> Neighbours:
+    """What is seen of the open attempts on a machine."""
+    recorder = this_process().to_json() if rows else ""
     lives = {row.id: row.identity == recorder or holder_is_alive(row.identity) for row in rows}
     return Neighbours(
         alive={
@@ -56,26 +101,9 @@ def find_neighbours(connection: Connection, attempt_id: int, computer: str) -> N
             if lives[row.id]
         },
         unseen={row.id: row.heartbeat for row in rows if lives[row.id] is None},
-        newest=connection.execute(select(func.max(ATTEMPTS.c.id))).scalar_one(),
+        newest=newest,
         at=time.monotonic(),
     )
-
-
-def count_neighbours(
-    connection: Connection, attempt_id: int, computer: str, before: Neighbours, now: Neighbours
-) -> int:
-    """The number of other attempts that worked at any time between two looks at the neighbours."""
-    came = {row.id for row in _on_machine(connection, attempt_id, computer, ATTEMPTS.c.id > before.newest)}
-    # One that cannot be seen has lived if its heartbeat has moved, or if it has recorded its end.
-    stirred = {id for id, heartbeat in before.unseen.items() if now.unseen.get(id) != heartbeat}
-    return len(before.alive.keys() | came | stirred) - before.count_idle(now)
-
-
-def _on_machine(connection: Connection, attempt_id: int, computer: str, condition: Any) -> list[Row[Any]]:
-    """The other attempts on the machine of a process that satisfy a condition."""
-    boot_id = _boot_of(computer)
-    query = select(ATTEMPTS).where(ATTEMPTS.c.id != attempt_id, condition)
-    return [row for row in connection.execute(query) if boot_id and _boot_of(row.computer) == boot_id]
 
 
 def _processor_seconds(process: str) -> float | None:

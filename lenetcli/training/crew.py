@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from lenetcli.data.sources import DataSource
 from lenetcli.errors import RunFailedError
-from lenetcli.experiment.run import Worker
+from lenetcli.experiment.run import Trained, Worker
 from lenetcli.machine.devices import Device
 from lenetcli.training.deaths import describe_death, quote_last_words
-from lenetcli.training.events import Event, Loading, Noted
+from lenetcli.training.events import Event, Loading, Noted, Progressed
 from lenetcli.training.jobs import Jobs
 from lenetcli.training.pool import Pool
 from lenetcli.training.work import Work
@@ -27,6 +27,9 @@ from lenetcli.training.workers.messages import (
 
 MOST_DEATHS = 2
 """How many workers of a job may die while they load, or in one epoch of a run."""
+
+MOST_AT_ONCE = 200
+"""Among how many reports those of epochs are looked for that can be recorded together."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -59,7 +62,8 @@ class Job:
 class Crew:
     """The jobs of a command.
 
-    ``emit`` shows what the workers load, and ``add_dataset`` records the data that one has read.
+    ``emit`` shows what the workers load and how far their epochs are, and ``add_dataset`` records the data
+    that one has read.
     """
 
     def __init__(
@@ -70,6 +74,9 @@ class Crew:
         add_dataset: Callable[[Dataset], None],
     ) -> None:
         self.jobs: list[Job] = []
+        self._jobs_by_handle: dict[Handle, Job] = {}
+        self._ahead: tuple[Handle, Report] | None = None  # received, and not yet looked at
+        self._handed_over: list[tuple[Job, Report]] | None = None
         self._pool, self._source = pool, source
         self._emit, self._add_dataset = emit, add_dataset
         self._size: Jobs | None = None
@@ -81,6 +88,7 @@ class Crew:
             self.stop()
             self._size = size
             self.jobs = [Job(device=device, handle=self._start(device)) for device in size.devices]
+            self._jobs_by_handle = {job.handle: job for job in self.jobs}
 
     def stop(self) -> None:
         """End all workers at once; what they have reported by then can still be received."""
@@ -88,25 +96,50 @@ class Crew:
             self._pool.end(job.handle)
         self._size = None
 
-    def receive(self, seconds: float = 0.0) -> tuple[Job, Report | None] | None:
-        """What the next report is of, and the report if it concerns the run in hand, if one comes in time.
+    def receive(self, seconds: float = 0.0) -> list[tuple[Job, Report]] | None:
+        """The next report on a run in hand with its job; of several jobs, the epochs that wait by now.
+
+        None if no report comes in time; an empty list if the next one concerns no run in hand, or is done.
 
         Raises:
             LenetError: if no worker can be set up.
         """
-        received = self._pool.receive(seconds)
-        if received is None:
-            return None
-        handle, report = received
-        for job in self.jobs:
-            if job.handle is handle:
-                return job, self._sift(job, report)
-        return self.receive()  # of a worker that was ended
+        self._handed_over = self._take(seconds)
+        return self._handed_over
+
+    def receive_last(self) -> list[tuple[Job, Report]]:
+        """What was received last, which a lock may have kept from being recorded, and all that waits."""
+        reports = self._handed_over or []
+        while (received := self.receive()) is not None:
+            reports = reports + received
+        return reports
+
+    def _take(self, seconds: float) -> list[tuple[Job, Report]] | None:
+        """Take reports that can be treated together."""
+        epochs: list[tuple[Job, Report]] = []
+        for _ in range(MOST_AT_ONCE):
+            received = self._ahead or self._pool.receive(0.0 if epochs else seconds)
+            self._ahead = None
+            if received is None:
+                return epochs or None
+            handle, report = received
+            # What a worker reports after an epoch, as its death, is looked at when that is recorded.
+            if epochs and not isinstance(report, Trained | Progressed):
+                self._ahead = received
+                return epochs
+            job = self._jobs_by_handle.get(handle)  # None: of a worker that was ended
+            is_left = job is not None and self._sift(job, report)
+            if job is not None and is_left and isinstance(report, Trained):
+                epochs.append((job, report))
+            elif not epochs:
+                return [(job, report)] if job is not None and is_left else []
+        return epochs
 
     def replace(self, job: Job) -> None:
         """Start another worker in place of one that is dead."""
-        self._pool.end(job.handle)
+        self._forget(job)
         job.handle, job.worker, job.work, job.is_leaving = self._start(job.device), None, None, False
+        self._jobs_by_handle[job.handle] = job
 
     def bury(self, job: Job, gone: Gone) -> None:
         """Replace a worker that died without a run in hand, or do without it if that happens again."""
@@ -115,7 +148,7 @@ class Crew:
             self._emit(Noted(f"A worker {what}; another one takes its place.{quote_last_words(gone)}"))
             self.replace(job)
             return
-        self._pool.end(job.handle)
+        self._forget(job)
         self.jobs.remove(job)
         if not self.jobs:
             raise RunFailedError(
@@ -124,16 +157,21 @@ class Crew:
             )
         self._emit(Noted(f"A worker {what}, again; this goes on with fewer jobs.{quote_last_words(gone)}"))
 
+    def _forget(self, job: Job) -> None:
+        """End the worker of a job; what it has reported concerns nobody any more."""
+        self._pool.end(job.handle)
+        self._jobs_by_handle.pop(job.handle, None)
+
     def _start(self, device: Device) -> Handle:
         assert self._size is not None and self._source is not None
         handle = self._pool.start()
         handle.send(Setup(self._source, device, self._size.threads, self._size.memory_bytes))
         return handle
 
-    def _sift(self, job: Job, report: Report) -> Report | None:
-        """The report if it concerns the run in hand; what concerns the worker alone is done."""
+    def _sift(self, job: Job, report: Report) -> bool:
+        """Whether a report is left to be treated; what is shown alone, or of the worker alone, is done."""
         if self._size is None:  # all are ended: nobody is replaced, and nothing else is to be done
-            return report if job.work is not None else None
+            return job.work is not None
         if isinstance(report, Loading):
             if report.what not in self._loading:  # several workers load the same
                 self._loading.add(report.what)
@@ -144,7 +182,9 @@ class Crew:
         elif isinstance(report, Refused):
             self._emit(Noted(f"{report.machine} is not used: it {report.reason}."))
         elif job.work is not None:
-            return report
+            if not isinstance(report, Progressed):
+                return True
+            self._emit(report)
         elif isinstance(report, Gone):
             self.bury(job, report)
         elif isinstance(report, Failed) and job.worker is None:
@@ -153,4 +193,13 @@ class Crew:
             )
         elif isinstance(report, Finished | Failed):
             job.is_leaving = False
-        return None
+        return False
+
+
+def find_epochs(reports: list[tuple[Job, Report]]) -> list[tuple[Work, Trained]]:
+    """The epochs among reports that are not recorded yet."""
+    return [
+        (job.work, report)
+        for job, report in reports
+        if job.work is not None and isinstance(report, Trained) and report.point.epoch == job.work.epoch
+    ]

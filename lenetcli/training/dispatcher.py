@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from lenetcli.errors import LostClaimError, StoreBusyError, StoreChangedError, StoreError
 from lenetcli.experiment.config import Config
@@ -13,15 +14,15 @@ from lenetcli.store.claims import Done
 from lenetcli.store.holders import Busy
 from lenetcli.store.store import Store
 from lenetcli.training import events
-from lenetcli.training.crew import MOST_DEATHS, Crew, Job
+from lenetcli.training.crew import MOST_DEATHS, Crew, Job, find_epochs
 from lenetcli.training.deaths import describe_death, quote_last_words
-from lenetcli.training.events import Event, Fate, Progressed, Stopped
+from lenetcli.training.events import Event, Fate, Stopped
 from lenetcli.training.heartbeats import HeartbeatWatch
 from lenetcli.training.interrupts import Stop
 from lenetcli.training.jobs import Jobs
 from lenetcli.training.kinds import choose_job, kind_of
 from lenetcli.training.time_limit import TimeLimit
-from lenetcli.training.work import Work
+from lenetcli.training.work import Work, record_together
 from lenetcli.training.workers.messages import Failed, Finished, Gone, GoOn, Prepared, Report, Tested
 
 POLL_SECONDS = 0.5
@@ -67,6 +68,7 @@ class Dispatcher:
     _watch: HeartbeatWatch = field(default_factory=HeartbeatWatch)
     _deaths: Counter[tuple[str, int]] = field(default_factory=Counter)
     _lock_is_noted: bool = False
+    _beat_at: float = 0.0
 
     def open(self, size: Jobs) -> Worker:
         """Start the workers of so many jobs, and wait until one of them is ready; returns that."""
@@ -163,16 +165,18 @@ class Dispatcher:
     def _listen(self) -> None:
         """Wait for a report for a moment, and treat it and those that come meanwhile; give signs of life."""
         seconds, end = TICK_SECONDS, time.monotonic() + TICK_SECONDS
-        while received := self.crew.receive(seconds):
-            job, report = received
-            if report is not None:
-                self._guard(job, lambda job=job, report=report: self._treat(job, report))  # type: ignore[misc]
+        while (reports := self.crew.receive(seconds)) is not None:
+            is_recorded = len(reports) > 1 and record_together(find_epochs(reports))
+            for job, report in reports:
+                self._guard(job, partial(self._treat, job, report, is_recorded=is_recorded))
             if time.monotonic() > end:  # several workers can report as fast as it is recorded
                 break
             seconds = 0.0
-        for job in self.crew.jobs:
-            if job.work is not None:
-                self._guard(job, job.work.beat)
+        if (now := time.monotonic()) >= self._beat_at:
+            self._beat_at = now + TICK_SECONDS
+            for job in self.crew.jobs:
+                if job.work is not None:
+                    self._guard(job, job.work.beat)
 
     def _guard(self, job: Job, action: Callable[[], None]) -> None:
         """Do something for the run of a job, which leaves it if another process has taken it over."""
@@ -192,14 +196,13 @@ class Dispatcher:
         self._poll_at = 0.0
         self._end(config.key, RunState.RUNNING, Fate.LEFT)
 
-    def _treat(self, job: Job, report: Report) -> None:
-        """Treat a report on the run in hand."""
+    def _treat(self, job: Job, report: Report, *, is_recorded: bool) -> None:
+        """Treat a report on the run in hand, which may be recorded already."""
         assert job.work is not None
         match report:
-            case Progressed():
-                self.emit(report)
             case Prepared() | Trained() | Tested():
-                job.work.record(report)
+                if not is_recorded:
+                    job.work.record(report)
                 if not isinstance(report, Tested):
                     self._go_on(job, job.work, isinstance(report, Trained))
             case Finished(outcome):
@@ -277,11 +280,8 @@ class Dispatcher:
     def _give_up(self, *, keep_last: bool) -> None:
         """End all workers and record that, and with ``keep_last`` first the epochs that came meanwhile."""
         self.crew.stop()
-        while keep_last and (received := self.crew.receive()):
-            job, report = received
-            if job.work is not None and isinstance(report, Trained):
-                with suppress(StoreError, Stopped):
-                    job.work.record(report)
+        if keep_last:
+            _record_last(find_epochs(self.crew.receive_last()))
         for job, work in [(job, job.work) for job in self.crew.jobs if job.work is not None]:
             if keep_last and work.is_complete:  # its worker cannot say so any more
                 with suppress(StoreError, Stopped):
@@ -296,3 +296,12 @@ class Dispatcher:
         if seconds >= LOCK_NOTE_SECONDS and not self._lock_is_noted:
             self._lock_is_noted = True
             self.emit(events.Noted("The store is locked by another program; waiting for it."))
+
+
+def _record_last(epochs: list[tuple[Work, Trained]]) -> None:
+    """Record the last epochs of a command, as far as that is possible."""
+    with suppress(Stopped):
+        if epochs and not record_together(epochs):
+            for work, trained in epochs:
+                with suppress(StoreError):
+                    work.record(trained)

@@ -25,10 +25,17 @@ LONGEST_GAP = 5.0
 
 
 class Heart:
-    """The heartbeats of a claim, to be sent when they are due: an epoch of a huge network takes long."""
+    """The heartbeats of a claim, to be sent when they are due: an epoch of a huge network takes long.
+
+    What is recorded of the run otherwise is a sign of life, too, which postpones the next heartbeat.
+    """
 
     def __init__(self, beat: Callable[[], None]) -> None:
         self._beat = beat
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
+
+    def postpone(self) -> None:
+        """Send the next heartbeat later, since there was another sign of life just now."""
         self._due = time.monotonic() + HEARTBEAT_SECONDS
 
     def beat_if_due(self) -> None:

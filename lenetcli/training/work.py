@@ -1,13 +1,13 @@
 """A claimed run in the hands of a worker: what the worker reports is recorded and told."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from lenetcli.errors import StoreError
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.run import RunState, Trained
-from lenetcli.store.claims import Claim
+from lenetcli.store.claims import Claim, record_epochs
 from lenetcli.training import events
 from lenetcli.training.events import Event, Fate, Stopped
 from lenetcli.training.heartbeats import Heart
@@ -30,7 +30,7 @@ class Work:
         self.task = Task(number=number, config=config, checkpoint=claim.checkpoint, epochs=epochs)
         self.epoch = epochs.start
         self.is_complete = False
-        self._claim, self._emit = claim, emit
+        self._claim, self._emit, self._key = claim, emit, config.key
         self._claim.checkpoint = None  # the worker has it
         self._heart = Heart(claim.beat)
         self._epoch_began = time.monotonic()
@@ -64,12 +64,17 @@ class Work:
                 self._epoch_began = time.monotonic()
             case Trained():
                 self._claim.record(report)
-                self.epoch = report.point.epoch + 1
-                self.is_complete = not self.has_epochs_left
-                self._emit(events.Stored(self.config.key, report.point, report.timing.train_seconds))
+                self._proceed(report)
             case Tested():
                 self._claim.test(report.accuracy)
                 self.is_complete = True
+
+    def _proceed(self, trained: Trained) -> None:
+        """Go on to the next epoch, and tell that one is recorded, which is a sign of life, too."""
+        self._heart.postpone()
+        self.epoch = trained.point.epoch + 1
+        self.is_complete = not self.has_epochs_left
+        self._emit(events.Stored(self._key, trained.point, trained.timing.train_seconds))
 
     def measure_epoch(self) -> float:
         """The seconds since the epoch in hand began; the next one begins now."""
@@ -99,3 +104,20 @@ class Work:
         # If it cannot be, the run is seen as interrupted later, since this process is gone.
         with suppress(StoreError, Stopped):
             self._claim.end(outcome, note, patience=patience)
+
+
+def record_together(epochs: Sequence[tuple[Work, Trained]]) -> bool:
+    """Record the epochs that several workers have reported in one transaction; returns whether they are.
+
+    If the store refuses one of them, none is recorded: each by itself then tells which it is, and why.
+
+    Raises:
+        Stopped: if a stop is requested while another program holds the lock; none is recorded.
+    """
+    try:
+        record_epochs([(work._claim, trained) for work, trained in epochs])
+    except StoreError:
+        return False
+    for work, trained in epochs:
+        work._proceed(trained)
+    return True
