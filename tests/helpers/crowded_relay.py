@@ -1,4 +1,4 @@
-"""A relay whose workers live in a few actors, a hundred in each: for more workers than a machine has room for.
+"""A relay whose workers live in a few actors, a hundred in each: more than a machine has room for.
 
 The driver, the relay, Ray and each message are those of the product; the workers sleep.
 """

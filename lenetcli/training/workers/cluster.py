@@ -5,11 +5,15 @@ any time, Ray's messages and signal handlers stay away from the driver, and what
 no command without a word.
 """
 
+import os
 import pickle
+import secrets
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
 from typing import Self
@@ -165,7 +169,7 @@ class Cluster:
                 "What was finished is kept; type the same command again once the cluster answers.",
             )
         if self._child is None:
-            self._child = Child(self.relay)
+            self._child = Child(self.relay, **_make_environment(self.address))
             self._child.send(Connect(self.address, limits.usable_cores()))
             threading.Thread(target=self._listen, args=(self._child,), daemon=True, name="cluster").start()
 
@@ -201,6 +205,20 @@ class RemoteWorker:
     def kill(self) -> None:
         """End the worker at once; what is on its way from it is lost."""
         self._cluster.send(Kill(self.number))
+
+
+def _make_environment(address: str) -> dict[str, str]:
+    """The variables of the environment with which Ray connects to a cluster, or starts one."""
+    variables = {"RAY_USAGE_STATS_ENABLED": "0"}  # its makers are not told what it is used for
+    if address == LOCAL:
+        # A token of its own: only this command may use it, and none is left in the user's home.
+        return variables | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    # A cluster that was started where there is a token asks for it, and others do not mind it.
+    with suppress(RuntimeError):  # there is no home
+        has_token = Path("~/.ray/auth_token").expanduser().exists()
+        if has_token or not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}.isdisjoint(os.environ):
+            variables["RAY_AUTH_MODE"] = os.environ.get("RAY_AUTH_MODE", "token")
+    return variables
 
 
 def name_place(address: str) -> str:

@@ -20,15 +20,15 @@ LAST_BYTES = 20_000
 class Child:
     """A child process that runs a module, as its parent sees it.
 
-    What it and its libraries print goes to a file.
+    What it and its libraries print goes to a file. Its environment is that of this process and ``variables``.
 
     Raises:
         RunFailedError: if it cannot be started.
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, **variables: str) -> None:
         self._log = _make_log()
-        self._process = _start(module, self._log)
+        self._process = _start(module, variables, self._log)
 
     @property
     def pid(self) -> int:
@@ -105,7 +105,7 @@ def _make_log() -> IO[bytes]:
         ) from error
 
 
-def _start(module: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(module: str, variables: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the process, which writes to a log."""
     try:
         # A session of its own: Ctrl-C in the terminal is for the driver alone, which decides what it means.
@@ -114,7 +114,7 @@ def _start(module: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=python_environment(),
+            env=python_environment() | variables,
             start_new_session=True,
         )
     except OSError as error:

@@ -20,9 +20,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
-# Ray reads these when it is imported: it is not to report to its makers what it is used for.
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-
 import ray
 import ray.cloudpickle
 from ray.exceptions import ActorUnavailableError, RayError
