@@ -2,10 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 
 from lenetcli.errors import LostClaimError, StoreBusyError, StoreChangedError, StoreError
 from lenetcli.experiment.config import Config
@@ -63,7 +64,7 @@ class Dispatcher:
     _pending: dict[str, Config] = field(default_factory=dict)
     _begun: dict[str, set[str]] = field(default_factory=dict)  # the kinds of machines that began each run
     _remeasure: bool = False
-    _tasks: int = 0
+    _numbers: Iterator[int] = field(default_factory=count)  # of the tasks
     _poll_at: float = 0.0
     _watch: HeartbeatWatch = field(default_factory=HeartbeatWatch)
     _deaths: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -112,9 +113,8 @@ class Dispatcher:
         """Hand runs to idle workers; returns whether there is anything to wait for."""
         self._check()
         is_held = self._assign() if time.monotonic() >= self._poll_at else True
-        works = any(job.work for job in self.crew.jobs)
         comes_free = bool(self._pending) and not all(job.is_idle for job in self.crew.jobs)
-        return works or comes_free or (is_held and self.wait)
+        return any(job.work for job in self.crew.jobs) or comes_free or (is_held and self.wait)
 
     def _assign(self) -> bool:
         """Hand runs to idle workers, in their order; returns whether other processes hold some of them."""
@@ -145,17 +145,14 @@ class Dispatcher:
             is_dead=lambda holder: self._watch.is_dead(key, holder),
         )
         if isinstance(answer, Busy):
-            left = self._watch.observe(key, answer)
-            seen_at = None if answer.alive else answer.seen_at
-            self.emit(events.Held(key, answer.host, seen_at, left if self.wait else None))
+            self.emit(self._watch.tell(key, answer, wait=self.wait))
             return False
         del self._pending[key]
         self._begun.setdefault(key, {kind_of(config, job.worker)})
         if isinstance(answer, Done):
             self._end(key, answer.state, Fate.KEPT if self._remeasure else Fate.ELSEWHERE)
             return True
-        self._tasks += 1
-        job.work = Work(self._tasks, config, answer, self.emit)
+        job.work = Work(next(self._numbers), config, answer, self.emit)
         job.work.tell()
         job.handle.send(job.work.task)
         return True

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from lenetcli.errors import LostClaimError, StoreBusyError, StoreChangedError, StoreError
 from lenetcli.store.holders import Busy
+from lenetcli.training.events import Held
 
 HEARTBEAT_SECONDS = 10.0
 """The interval between two heartbeats of an attempt."""
@@ -109,6 +110,11 @@ class HeartbeatWatch:
         if holder.alive or (has_moved and still < SILENT_SECONDS):
             return None
         return max(0.0, self._patience(key) - still)
+
+    def tell(self, key: str, holder: Busy, *, wait: bool) -> Held:
+        """Record the heartbeat of the holder of a run; returns the event that tells of it."""
+        left = self.observe(key, holder)
+        return Held(key, holder.host, None if holder.alive else holder.seen_at, left if wait else None)
 
     def is_dead(self, key: str, holder: Busy) -> bool:
         """Whether the holder of a run is dead, or presumed to be."""
