@@ -4,6 +4,8 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 
@@ -11,7 +13,7 @@ import psutil
 import pytest
 from helpers.fake_training import DEVICE, FakeSource, FakeTrainer, Listener
 from helpers.fault_checks import check_file, check_reported, check_whole
-from helpers.fault_drivers import end_soon, wait_for
+from helpers.fault_drivers import ENVIRONMENT, end_soon, wait_for
 from helpers.fault_engines import DIVERGING, SLOW, Engine, kill
 from helpers.fault_workers import LONG, finish, start
 from helpers.made_up import BASE, make_config
@@ -251,3 +253,31 @@ def test_a_cluster_that_is_lost_ends_the_sweep_with_one_sentence(tmp_path, monke
         with pytest.raises(RunFailedError, match="The connection to the Ray cluster was lost"):
             sweep(nodes, tmp_path, engine, RATES, 1000, act)
     assert {run.state for run in Store.open(str(tmp_path / "s.db")).runs()} == {RunState.INTERRUPTED}
+
+
+TOKEN = """
+import os, sys
+from helpers.ray_clusters import ray_cluster
+with ray_cluster(nodes=1) as nodes:
+    print(nodes.address, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_cluster_that_asks_for_a_token_gets_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asking = ENVIRONMENT | {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", TOKEN], env=asking, **streams) as process:
+        address = process.stdout.readline().strip()
+        with Cluster(address) as cluster, pytest.raises(ClusterError, match="asks for a token"):
+            assert cluster.machines
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "b" * 64)
+        with Cluster(address) as cluster, pytest.raises(ClusterError, match="none or another one"):
+            assert cluster.machines
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
+        with Cluster(address, Engine(folder=tmp_path)) as cluster:
+            driver = Driver(cluster.start_worker)
+            driver.set_up(FakeSource(), DEVICE, 1)
+            assert driver.carry_out(BASE, range(1, 3))[-1].outcome is RunState.COMPLETED
+        process.stdin.close()

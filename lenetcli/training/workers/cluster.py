@@ -5,15 +5,12 @@ any time, Ray's messages and signal handlers stay away from the driver, and what
 no command without a word.
 """
 
-import os
 import pickle
 import secrets
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
 from typing import Self
@@ -63,6 +60,11 @@ class Connected:
     """The answer of the relay: the machines of the cluster."""
 
     machines: tuple[Machine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsToken:
+    """The answer of a relay that has to be started anew, since the cluster asks for a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +157,12 @@ class Cluster:
         return worker
 
     def send(self, message: Start | Forward | Kill) -> None:
-        """Send a message to the relay."""
-        assert self._child is not None
+        """Send a message to the relay; an order waits until that has connected."""
         if isinstance(message, Kill):
             self._workers.pop(message.number, None)
+        if isinstance(message, Forward):
+            assert self.machines
+        assert self._child is not None
         self._child.send(message)
 
     def _connect(self) -> None:
@@ -169,13 +173,25 @@ class Cluster:
                 "What was finished is kept; type the same command again once the cluster answers.",
             )
         if self._child is None:
-            self._child = Child(self.relay, **_make_environment(self.address))
-            self._child.send(Connect(self.address, limits.usable_cores()))
+            self._child = self._start_relay(_make_environment(self.address))
             threading.Thread(target=self._listen, args=(self._child,), daemon=True, name="cluster").start()
+
+    def _start_relay(self, variables: dict[str, str]) -> Child:
+        child = Child(self.relay, **variables)
+        child.send(Connect(self.address, limits.usable_cores()))
+        return child
 
     def _listen(self, child: Child) -> None:
         """Deliver what the relay reports until it ends, and then the end of all workers."""
         for message in child.receive():
+            if isinstance(message, NeedsToken):
+                # Ray reads the environment once, and in this mode it cannot use a cluster that asks for none.
+                self._child = self._start_relay({"RAY_AUTH_MODE": "token"})
+                for number in self._workers:
+                    self._child.send(Start(number, self._load_engine))
+                child.leave()
+                self._listen(self._child)
+                return
             if isinstance(message, Connected | LenetError):
                 self._answers.put(message)
                 continue
@@ -209,16 +225,12 @@ class RemoteWorker:
 
 def _make_environment(address: str) -> dict[str, str]:
     """The variables of the environment with which Ray connects to a cluster, or starts one."""
-    variables = {"RAY_USAGE_STATS_ENABLED": "0"}  # its makers are not told what it is used for
-    if address == LOCAL:
-        # A token of its own: only this command may use it, and none is left in the user's home.
-        return variables | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    # A cluster that was started where there is a token asks for it, and others do not mind it.
-    with suppress(RuntimeError):  # there is no home
-        has_token = Path("~/.ray/auth_token").expanduser().exists()
-        if has_token or not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}.isdisjoint(os.environ):
-            variables["RAY_AUTH_MODE"] = os.environ.get("RAY_AUTH_MODE", "token")
-    return variables
+    if address != LOCAL:
+        return {}
+    # The makers of Ray are not told what it is used for. A token of its own: only this command may use the
+    # cluster, and none is left in the user's home.
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    return {"RAY_USAGE_STATS_ENABLED": "0"} | token
 
 
 def name_place(address: str) -> str:
@@ -236,4 +248,12 @@ def no_answer(address: str) -> ClusterError:
     return ClusterError(
         f"No Ray cluster answers at {address}.",
         f"See `ray status`; this machine has to be part of it: `ray start --address={address}`.",
+    )
+
+
+def no_token(address: str) -> ClusterError:
+    """The error for a cluster that asks for a token which this machine does not have."""
+    return ClusterError(
+        f"The Ray cluster {name_place(address)} asks for a token, and this machine has none or another one.",
+        "Copy ~/.ray/auth_token of its head here, or name its file with RAY_AUTH_TOKEN_PATH.",
     )

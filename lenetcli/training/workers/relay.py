@@ -22,7 +22,10 @@ from typing import IO, Any
 
 import ray
 import ray.cloudpickle
-from ray.exceptions import ActorUnavailableError, RayError
+from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
+from ray._private.services import canonicalize_bootstrap_address
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.exceptions import ActorUnavailableError, AuthenticationError, RayError
 
 from lenetcli.errors import ClusterError, LenetError, describe_error
 from lenetcli.experiment.config import DeviceKind
@@ -37,9 +40,11 @@ from lenetcli.training.workers.cluster import (
     Forward,
     Kill,
     Machine,
+    NeedsToken,
     Start,
     name_place,
     no_answer,
+    no_token,
 )
 from lenetcli.training.workers.messages import Failed, Gone, LoadEngine, Order, Refused, Report, Setup
 from lenetcli.training.workers.pipes import read_messages, take_streams
@@ -242,6 +247,7 @@ def connect(message: Connect, folder: Path) -> tuple[Machine, ...]:
 
     Raises:
         ClusterError: if that cannot be done.
+        AuthenticationError: if the cluster asks for a token that Ray does not have or send.
     """
     options: dict[str, Any] = {"address": message.address}
     if message.address == LOCAL:
@@ -251,8 +257,14 @@ def connect(message: Connect, folder: Path) -> tuple[Machine, ...]:
             host, _, port = message.address.rpartition(":")
             # Ray would try again for minutes where nobody listens.
             socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
+        if message.address != LOCAL and (found := canonicalize_bootstrap_address(message.address)):
+            # Where a token is asked for, these fail at once, and ``init`` would try again for 20 s.
+            ensure_token_if_auth_enabled(None, create_token_if_missing=False)
+            GcsClient(address=found)
         ray.init(log_to_driver=False, logging_level="ERROR", **options)
         return tuple(map(_describe, _find_nodes()))
+    except AuthenticationError:
+        raise
     except Exception as error:
         if message.address == LOCAL:
             problem = f"Ray cannot be started on this machine: {_explain(error)}"
@@ -334,6 +346,8 @@ def main(make_relay: Callable[[IO[bytes]], Relay] = Relay) -> None:
             relay.send(Connected(connect(message, relay.folder)))
         except ClusterError as error:
             relay.send(error)
+        except AuthenticationError:
+            relay.send(NeedsToken() if "RAY_AUTH_MODE" not in os.environ else no_token(message.address))
         relay.work()
     ray.shutdown()
     relay.end()
