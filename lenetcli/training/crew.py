@@ -143,7 +143,7 @@ class Crew:
 
     def bury(self, job: Job, gone: Gone) -> None:
         """Replace a worker that died without a run in hand, or do without it if that happens again."""
-        what, job.deaths = describe_death(gone), job.deaths + (gone.machine is None)
+        what, job.deaths = describe_death(gone), job.deaths + (not gone.is_lost)
         if job.deaths < MOST_DEATHS:
             self._emit(Noted(f"A worker {what}; another one takes its place.{quote_last_words(gone)}"))
             self.replace(job)

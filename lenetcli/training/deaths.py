@@ -17,10 +17,12 @@ _CAUSES = {
 
 def describe_death(gone: Gone) -> str:
     """How a worker ended, and the likely cause: the end of a sentence that begins with the worker."""
-    if gone.machine is not None:
-        return f"was lost with {gone.machine}"
-    if gone.code is None or gone.code >= 0:
-        return f"ended with exit code {gone.code}" if gone.code is not None else "ended"
+    if gone.is_lost:
+        return f"was lost with {gone.machine or 'its machine'}"
+    if gone.code is None:
+        return f"ended on {gone.machine or 'a machine of the cluster'}"
+    if gone.code >= 0:
+        return f"ended with exit code {gone.code}"
     try:
         name = signal.Signals(-gone.code).name
     except ValueError:
@@ -31,4 +33,5 @@ def describe_death(gone: Gone) -> str:
 
 def quote_last_words(gone: Gone) -> str:
     """What a dead worker wrote last, to follow a sentence; empty if it wrote nothing."""
-    return f" Its last words: {gone.last_words}" if gone.last_words else ""
+    who = "Ray says" if gone.code is None else "Its last words"
+    return f" {who}: {gone.last_words}" if gone.last_words else ""

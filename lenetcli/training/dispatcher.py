@@ -259,7 +259,7 @@ class Dispatcher:
         what, epoch, key = describe_death(gone), work.epoch, work.config.key
         name, last_words = f"run {self.store.run(key).short_id}", quote_last_words(gone)
         self.crew.replace(job)
-        self._deaths[key, epoch] += gone.machine is None  # that machines go is no fault of a run
+        self._deaths[key, epoch] += not gone.is_lost  # that machines go is no fault of a run
         if self._deaths[key, epoch] < MOST_DEATHS:
             self.emit(events.Noted(f"The worker of {name} {what}; another one goes on with it.{last_words}"))
             work.give_up(RunState.INTERRUPTED, f"its worker {what}")

@@ -203,7 +203,7 @@ class Cluster:
         self._last_words = f" Ray's last words: {words}" if words else ""
         self._answers.put(ClusterError(f"Ray has ended.{self._last_words}", "Type the command again."))
         for worker in list(self._workers.values()):
-            worker.deliver(worker, Gone(None, "", "all of the cluster"))
+            worker.deliver(worker, Gone(None, "", "the cluster", is_lost=True))
         child.close()
 
 

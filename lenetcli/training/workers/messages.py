@@ -124,13 +124,15 @@ class Failed:
 class Gone:
     """The end of a worker that was not asked to end: its exit code, and the last lines that it wrote.
 
-    The code is negative if a signal of that number ended it, and None if it is not known. ``machine`` is the
-    name of the machine that was lost with it; None if the worker alone has ended.
+    The code is negative if a signal of that number ended it, and None if it is not known. Of a worker on a
+    cluster the last words are those of Ray; ``machine`` is the name of its machine, empty without one, which
+    ``is_lost`` with it or not.
     """
 
     code: int | None
     last_words: str
-    machine: str | None = None
+    machine: str = ""
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,8 +229,8 @@ class Relay:
         try:
             answer = future.result()
         except Exception as error:  # RayError, as a rule
-            machine = remote.machine if _is_lost(error, remote.node) else None
-            self._report(remote, Gone(None, _explain(error), machine))
+            is_lost = _is_lost(error, remote.node)
+            self._report(remote, Gone(None, _explain(error), remote.machine, is_lost))
             with suppress(RayError):  # it may live, out of reach
                 ray.kill(remote.actor)
             return
@@ -327,9 +327,10 @@ def _is_lost(error: Exception, node: str) -> bool:
 
 
 def _explain(error: Exception) -> str:
-    """The last line of an error of Ray, without the guesses that it adds."""
+    """The last line of an error of Ray, without the guesses and numbers around what it says."""
     lines = [line.strip() for line in describe_error(error).splitlines() if line.strip()]
-    return printable(lines[-1].partition(" Some common causes")[0]).rstrip(".") + "."
+    detail = lines[-1].partition(" Some common causes")[0].rpartition("Worker exit detail: ")[2]
+    return printable(f"{detail[:1].upper()}{detail[1:]}").rstrip(".") + "."
 
 
 def main(make_relay: Callable[[IO[bytes]], Relay] = Relay) -> None:
