@@ -157,6 +157,13 @@ class Crew:
             )
         self._emit(Noted(f"A worker {what}, again; this goes on with fewer jobs.{quote_last_words(gone)}"))
 
+    def release(self) -> None:
+        """End the workers without a run while others have one: somebody else may have a use for the room."""
+        if any(job.work for job in self.jobs):
+            for job in [job for job in self.jobs if job.work is None and not job.is_leaving]:
+                self._forget(job)
+                self.jobs.remove(job)
+
     def _forget(self, job: Job) -> None:
         """End the worker of a job; what it has reported concerns nobody any more."""
         self._pool.end(job.handle)

@@ -113,6 +113,8 @@ class Dispatcher:
         """Hand runs to idle workers; returns whether there is anything to wait for."""
         self._check()
         is_held = self._assign() if time.monotonic() >= self._poll_at else True
+        if not self._pending:
+            self.crew.release()
         comes_free = bool(self._pending) and not all(job.is_idle for job in self.crew.jobs)
         return any(job.work for job in self.crew.jobs) or comes_free or (is_held and self.wait)
 
@@ -267,8 +269,6 @@ class Dispatcher:
         else:
             self.emit(events.Noted(f"The worker of {name} {what}, again in epoch {epoch}.{last_words}"))
             self._fail(job, work, f"its worker {what}, {MOST_DEATHS} times in epoch {epoch}")
-
-    # Ending
 
     def _end(self, key: str, state: RunState, fate: Fate) -> None:
         self.fates[key] = fate

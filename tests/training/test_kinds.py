@@ -34,14 +34,15 @@ def on_machines(*kinds, pause=0.0):
     return Pool(begin)
 
 
-def train(store, epochs, *kinds, rates=RATES, stop_after=None, pause=0.0):
-    """Train on machines of these kinds; stopped after so many epochs, if any."""
+def train(store, epochs, *kinds, rates=RATES, is_cut=False, pause=0.0):
+    """Train on machines of these kinds; if it is cut, it is stopped when each run has an epoch."""
     stop = Stop()
 
     class Screen(Listener):
         def __call__(self, event):
             super().__call__(event)
-            if stop_after is not None and sum(isinstance(e, Stored) for e in self.events) >= stop_after:
+            begun = {event.key for event in self.events if isinstance(event, Stored)}
+            if is_cut and len(begun) == len(rates):
                 stop.request(15)
 
     screen = Screen()
@@ -57,10 +58,10 @@ def hosts(store):
 
 def test_each_run_goes_on_with_its_own_kind(tmp_path):
     store = Store.open(str(tmp_path / "s.db"), write=True)
-    train(store, 50, "old", "new", rates=RATES[:2], stop_after=20, pause=0.005)
+    train(store, 60, "old", "new", rates=RATES[:2], is_cut=True, pause=0.03)
     begun = hosts(store)
     assert sorted(begun[rate][0] for rate in RATES[:2]) == ["new", "old"]
-    screen = train(store, 50, "new", "old")  # in the other order
+    screen = train(store, 60, "new", "old", pause=0.005)  # in the other order
     assert all(run.state is RunState.COMPLETED for run in store.runs())
     assert {rate: set(hosts(store)[rate]) for rate in begun} == {rate: set(begun[rate]) for rate in begun}
     assert screen.notes == []
@@ -68,8 +69,8 @@ def test_each_run_goes_on_with_its_own_kind(tmp_path):
 
 def test_a_run_waits_for_its_kind_while_that_is_busy_and_others_take_what_is_new(tmp_path):
     store = Store.open(str(tmp_path / "s.db"), write=True)
-    train(store, 50, "old", stop_after=1, rates=RATES[:1])
-    train(store, 50, "old", stop_after=1, rates=RATES[1:2])
+    train(store, 50, "old", is_cut=True, rates=RATES[:1])
+    train(store, 50, "old", is_cut=True, rates=RATES[1:2])
     screen = train(store, 50, "new", "old", pause=0.02)
     assert [set(hosts(store)[rate]) for rate in RATES[:3]] == [{"old"}, {"old"}, {"new"}]
     assert screen.notes == []
@@ -77,7 +78,7 @@ def test_a_run_waits_for_its_kind_while_that_is_busy_and_others_take_what_is_new
 
 def test_without_a_machine_of_its_kind_it_goes_on_with_another_and_says_so(tmp_path):
     store = Store.open(str(tmp_path / "s.db"), write=True)
-    train(store, 5, "old", stop_after=1, rates=RATES[:1])
+    train(store, 5, "old", is_cut=True, rates=RATES[:1])
     screen = train(store, 5, "new", "newer")
     assert hosts(store)[RATES[0]][0] == "old" and len(hosts(store)[RATES[0]]) == 2
     (note,) = screen.notes

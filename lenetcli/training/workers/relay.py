@@ -8,7 +8,6 @@ import os
 import pickle
 import shutil
 import signal
-import socket
 import tempfile
 import threading
 import time
@@ -22,41 +21,29 @@ from typing import IO, Any
 
 import ray
 import ray.cloudpickle
-from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
-from ray._private.services import canonicalize_bootstrap_address
-from ray._raylet import GcsClient  # type: ignore[attr-defined]
-from ray.exceptions import ActorUnavailableError, AuthenticationError, RayError
+from ray.exceptions import AuthenticationError, RayError
 
-from lenetcli.errors import ClusterError, LenetError, describe_error
+from lenetcli.errors import ClusterError, LenetError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.machine.system import printable
 from lenetcli.training.events import Loading
 from lenetcli.training.workers import actor
 from lenetcli.training.workers.cluster import (
-    AUTO,
-    LOCAL,
-    Connect,
     Connected,
     Forward,
     Kill,
-    Machine,
     NeedsToken,
     Start,
-    name_place,
-    no_answer,
     no_token,
 )
 from lenetcli.training.workers.messages import Failed, Gone, LoadEngine, Order, Refused, Report, Setup
+from lenetcli.training.workers.nodes import connect, explain, find_nodes, is_lost
 from lenetcli.training.workers.pipes import read_messages, take_streams
 
 ray.cloudpickle.register_pickle_by_value(actor)
 
 ENVIRONMENT = ("TF_ENABLE_ONEDNN_OPTS", "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE")
 """The variables of the environment that decide the bits, or the speed, and are those of the driver."""
-
-REACH_SECONDS = 5.0
-"""How long the machine of an address may take to answer at all."""
-
 
 END_SECONDS = 15.0
 """How long the end may take when the driver is gone: a cluster of this process is ended with it."""
@@ -205,7 +192,7 @@ class Relay:
             self._refused[remote.node] = f"{remote.machine} {reason}"
             self._report(remote, Refused(remote.machine, reason))
         ray.kill(remote.actor)
-        if all(node["NodeID"] in self._refused for node in _find_nodes(remote.setup)):
+        if all(node["NodeID"] in self._refused for node in find_nodes(remote.setup)):
             problem = f"No machine of the cluster can be used: {'; '.join(self._refused.values())}."
             error = ClusterError(problem, f"Install lenetcli {self._versions['lenetcli']} on them.")
             self._report(remote, Failed(str(error), error))
@@ -229,8 +216,8 @@ class Relay:
         try:
             answer = future.result()
         except Exception as error:  # RayError, as a rule
-            is_lost = _is_lost(error, remote.node)
-            self._report(remote, Gone(None, _explain(error), remote.machine, is_lost))
+            gone = Gone(None, explain(error), remote.machine, is_lost(error, remote.node))
+            self._report(remote, gone)
             with suppress(RayError):  # it may live, out of reach
                 ray.kill(remote.actor)
             return
@@ -242,68 +229,10 @@ class Relay:
             self.send((remote.number, report))
 
 
-def connect(message: Connect, folder: Path) -> tuple[Machine, ...]:
-    """The machines of a cluster that is connected to, or started with its files in a folder.
-
-    Raises:
-        ClusterError: if that cannot be done.
-        AuthenticationError: if the cluster asks for a token that Ray does not have or send.
-    """
-    options: dict[str, Any] = {"address": message.address}
-    if message.address == LOCAL:
-        options |= {"num_cpus": message.cores, "include_dashboard": False, "_temp_dir": str(folder)}
-    try:
-        if message.address not in (AUTO, LOCAL):
-            host, _, port = message.address.rpartition(":")
-            # Ray would try again for minutes where nobody listens.
-            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
-        if message.address != LOCAL and (found := canonicalize_bootstrap_address(message.address)):
-            # Where a token is asked for, these fail at once, and ``init`` would try again for 20 s.
-            ensure_token_if_auth_enabled(None, create_token_if_missing=False)
-            GcsClient(address=found)
-        ray.init(log_to_driver=False, logging_level="ERROR", **options)
-        return tuple(map(_describe, _find_nodes()))
-    except AuthenticationError:
-        raise
-    except Exception as error:
-        if message.address == LOCAL:
-            problem = f"Ray cannot be started on this machine: {_explain(error)}"
-            raise ClusterError(problem, "Set TMPDIR to a folder with a short path and space left.") from error
-        if isinstance(error, OSError):
-            raise no_answer(message.address) from error
-        problem = f"The Ray cluster {name_place(message.address)} cannot be used: {_explain(error)}"
-        raise ClusterError(problem, "See `ray status`.") from error
-
-
 def make_folder() -> Path:
     """A new folder, whose path leaves Ray room for the names of its sockets, of 107 characters at most."""
     place = tempfile.gettempdir()
     return Path(tempfile.mkdtemp(prefix="lenetcli-", dir=place if len(place) <= LONGEST_PLACE else "/tmp"))
-
-
-def _find_nodes(setup: Setup | None = None) -> list[dict[str, Any]]:
-    """The nodes of the cluster that are alive; those that have what a setup needs, even if it is in use."""
-    nodes = [node for node in ray.nodes() if node["Alive"]]
-    if setup is None:
-        return nodes
-    on_gpu = setup.device.kind is DeviceKind.GPU
-    needs = {"CPU": setup.threads, "GPU": 1 if on_gpu else 0, "memory": setup.memory_bytes}
-    return [
-        node for node in nodes if all(node["Resources"].get(name, 0) >= need for name, need in needs.items())
-    ]
-
-
-def _describe(node: dict[str, Any]) -> Machine:
-    resources = node["Resources"]
-    models = [name.partition(":")[2] for name in resources if name.startswith("accelerator_type:")]
-    gpus = int(resources.get("GPU", 0))
-    return Machine(
-        name=printable(node["NodeManagerHostname"]),
-        cpus=int(resources.get("CPU", 0)),
-        gpus=gpus,
-        gpu_model=models[0] if models and gpus else "",
-        memory_bytes=int(resources.get("memory", 0)),
-    )
 
 
 def _find_fault(versions: dict[str, str], wanted: dict[str, str]) -> str | None:
@@ -314,23 +243,6 @@ def _find_fault(versions: dict[str, str], wanted: dict[str, str]) -> str | None:
         if versions[name] != version:
             return f"has {name} {versions[name]}, and this machine {version}"
     return None
-
-
-def _is_lost(error: Exception, node: str) -> bool:
-    """Whether an error of an actor came with the loss of its node."""
-    # A node is not declared dead before some seconds have passed; a lost connection is told of at once.
-    if isinstance(error, ActorUnavailableError):
-        return True
-    with suppress(Exception):
-        return bool(node) and node not in {one["NodeID"] for one in _find_nodes()}
-    return True
-
-
-def _explain(error: Exception) -> str:
-    """The last line of an error of Ray, without the guesses and numbers around what it says."""
-    lines = [line.strip() for line in describe_error(error).splitlines() if line.strip()]
-    detail = lines[-1].partition(" Some common causes")[0].rpartition("Worker exit detail: ")[2]
-    return printable(f"{detail[:1].upper()}{detail[1:]}").rstrip(".") + "."
 
 
 def main(make_relay: Callable[[IO[bytes]], Relay] = Relay) -> None:
