@@ -43,14 +43,15 @@ def screen(monkeypatch, tmp_path):
     """A function that shows events and returns what stands on stderr after the text of the last note."""
     monkeypatch.setenv("TERM", "xterm")
 
-    def show(*events, live=False, jobs=2, width=100):
+    def show(*events, live=False, jobs=2, width=100, height=25, sweep=SWEEP):
         monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("LINES", str(height))
         for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
             monkeypatch.setenv(name, "1") if live else monkeypatch.delenv(name, raising=False)
         before, file = os.dup(2), os.open(tmp_path / "screen", os.O_CREAT | os.O_RDWR | os.O_TRUNC)
         os.dup2(file, 2)
         try:
-            display = Display(SWEEP, jobs)
+            display = Display(sweep, jobs)
             with display:
                 for event in events:
                     display.show(pickle.loads(pickle.dumps(event)))  # noqa: S301 -- our own
@@ -199,6 +200,18 @@ def test_the_runs_in_training_share_the_time_that_is_left(screen, monkeypatch):
     ended = Ended(THIRD, RunState.COMPLETED, Fate.TRAINED)
     lines = frame(screen(*begun, *later, ended, live=True))
     assert lines[0] == "1 of 3 runs done 25 s left"  # no sooner than the last of them
+
+
+def test_of_more_runs_than_a_terminal_has_lines_some_are_counted(screen, monkeypatch):
+    monkeypatch.setattr("lenetcli.cli.screen.display.UPDATE_SECONDS", 0.0)
+    cells = [make_cell("lr", number / 100, None) for number in range(1, 41)]
+    begun = [Began(cell.config.key, 1, 4) for cell in cells]
+    look = {"live": True, "jobs": 40, "sweep": make_sweep("lr", 4, cells)}
+    total, *runs, more = frame(screen(*begun, height=12, **look))
+    assert total.startswith("0 of 40 runs done")
+    assert [run.split()[1] for run in runs] == ["0.01", "0.02", "0.03", "0.04", "0.05", "0.06"]
+    assert more == "and 34 more in training"
+    assert len(frame(screen(*begun, height=60, **look))) == 41
 
 
 def test_a_run_that_ends_takes_its_line_and_its_own_curve_along(screen):
