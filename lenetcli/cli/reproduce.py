@@ -95,9 +95,10 @@ def _lay_out(request: Request, seeds: int | None, ray: str | None) -> "list[Grid
     """The sweeps in the order in which they are trained."""
     from lenetcli.experiment.sweep import Axis
     from lenetcli.training.sites import open_site
+    from lenetcli.training.workers.cluster import LOCAL
 
     repeated = make_seeds(seeds, request.seed)
-    with open_site(ray) as (site, _):
+    with open_site(None if ray == LOCAL else ray) as (site, _):  # which would take seconds to start
         has_gpu = site.choose_device("auto").kind is DeviceKind.GPU
     # Those over filters come first: their result is a runtime, and they measure again, alone, what was
     # measured beside other runs. That over learning rates has a run in common with the one on its device, and

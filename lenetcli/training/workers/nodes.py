@@ -46,11 +46,11 @@ def connect(message: Connect, folder: Path) -> tuple[Machine, ...]:
         raise
     except Exception as error:
         if message.address == LOCAL:
-            problem = f"Ray cannot be started on this machine: {explain(error)}"
+            problem = f"Ray cannot be started on this machine: {_join(error)}"
             raise ClusterError(problem, "Set TMPDIR to a folder with a short path and space left.") from error
         if isinstance(error, OSError):
             raise no_answer(message.address) from error
-        problem = f"The Ray cluster {name_place(message.address)} cannot be used: {explain(error)}"
+        problem = f"The Ray cluster {name_place(message.address)} cannot be used: {_join(error)}"
         raise ClusterError(problem, "See `ray status`.") from error
 
 
@@ -94,3 +94,8 @@ def explain(error: Exception) -> str:
     lines = [line.strip() for line in describe_error(error).splitlines() if line.strip()]
     detail = lines[-1].partition(" Some common causes")[0].rpartition("Worker exit detail: ")[2]
     return printable(f"{detail[:1].upper()}{detail[1:]}").rstrip(".") + "."
+
+
+def _join(error: Exception) -> str:
+    """The words of an error of Ray in one line; those on versions that do not fit have many."""
+    return printable(" ".join(describe_error(error).split())) + "."
