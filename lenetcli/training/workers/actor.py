@@ -87,11 +87,9 @@ class Actor:
 
         ``environment`` has the variables of the environment of the driver that decide the bits.
         """
-        from lenetcli.training.workers.child import lower_priority
         from lenetcli.training.workers.service import Orders
 
         os.environ.update(environment)
-        lower_priority()
         self._orders = Orders()
         self._orders.put(replace(pickle.loads(setup), arrays=arrays))  # noqa: S301 -- of our own driver
         threading.Thread(target=self._serve, args=(pickle.loads(load_engine),), daemon=True).start()  # noqa: S301

@@ -23,7 +23,8 @@ def main() -> None:
     """Serve the driver at the other ends of standard input and output."""
     source, target = take_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a session of its own does not keep Ctrl-C away
-    lower_priority()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     load_engine: LoadEngine = pickle.load(source)  # noqa: S301 -- the driver started this process
     orders = Orders()
     threading.Thread(target=_listen, args=(source, orders), daemon=True, name="orders").start()
@@ -36,12 +37,6 @@ def main() -> None:
         serve(load_engine, orders, send)
     target.flush()
     os._exit(0)  # the interpreter would spend a second on taking TensorFlow down
-
-
-def lower_priority() -> None:
-    """Lower the priority of this process to that of a worker."""
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
 
 
 def _listen(source: IO[bytes], orders: Orders) -> None:
