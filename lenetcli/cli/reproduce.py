@@ -74,7 +74,7 @@ def reproduce(
         command = ["sweep", axes[0].name, "--device", device, *map(name_value, axes[0].values), *common]
         code = _run([*command, *_hand_on(limit, end)])
         asked = replace(request, device=device)
-        if code == 1 and limit is not None and _is_out_of_time(limit, asked, axes, address):
+        if code == 1 and limit is not None and _is_out_of_time(limit, asked, axes, address, ray):
             raise RunFailedError(
                 "The time is over before the exercise is finished.",
                 "What was finished is kept; go on with {}.",
@@ -144,7 +144,9 @@ def _hand_on(limit: "TimeLimit | None", end: datetime | None) -> list[str]:
     return ["--for", name_duration(left)]
 
 
-def _is_out_of_time(limit: "TimeLimit", request: Request, axes: "Sequence[Axis]", address: str) -> bool:
+def _is_out_of_time(
+    limit: "TimeLimit", request: Request, axes: "Sequence[Axis]", address: str, ray: str | None
+) -> bool:
     """Whether a sweep probably ended early for want of time: about an epoch of what is left would not fit."""
     from lenetcli.analysis.estimates import Estimates
     from lenetcli.machine.system import host_name
@@ -157,7 +159,8 @@ def _is_out_of_time(limit: "TimeLimit", request: Request, axes: "Sequence[Axis]"
         return left <= 0
     if any(run.state is RunState.FAILED for run in sweep.runs):
         return False
-    configs = [cell.config for cell in sweep.cells if not cell.is_done] or find_disturbed(sweep, host_name())
+    host = None if ray else host_name()
+    configs = [cell.config for cell in sweep.cells if not cell.is_done] or find_disturbed(sweep, host)
     estimates = Estimates(store.runs())
     expected = [estimates.seconds(config, 1) or 0.0 for config in configs]
     expected += [

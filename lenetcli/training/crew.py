@@ -13,6 +13,7 @@ from lenetcli.training.jobs import Jobs
 from lenetcli.training.pool import Pool
 from lenetcli.training.work import Work
 from lenetcli.training.workers.messages import (
+    WAITING,
     Cancel,
     Dataset,
     Failed,
@@ -36,14 +37,16 @@ MOST_AT_ONCE = 200
 class Job:
     """One of the jobs: a device, its worker, and the run in hand.
 
-    ``worker`` is None while that loads; ``deaths`` counts those that died meanwhile. A job ``is_leaving`` a
-    run until its worker says that it has stopped.
+    ``worker`` is None while that loads; ``deaths`` counts those that died meanwhile. A job ``is_placed`` when
+    its worker has a machine, which one on a cluster may wait for. A job ``is_leaving`` a run until its worker
+    says that it has stopped.
     """
 
     device: Device
     handle: Handle
     worker: Worker | None = None
     work: Work | None = None
+    is_placed: bool = False
     is_leaving: bool = False
     deaths: int = 0
 
@@ -81,6 +84,7 @@ class Crew:
         self._emit, self._add_dataset = emit, add_dataset
         self._size: Jobs | None = None
         self._loading: set[str] = set()
+        self._was_placed = False  # whether a worker had a machine when one told last what it loads
 
     def resize(self, size: Jobs) -> None:
         """Have so many jobs with so many threads; the workers stay if they have these already."""
@@ -138,15 +142,16 @@ class Crew:
     def replace(self, job: Job) -> None:
         """Start another worker in place of one that is dead."""
         self._forget(job)
-        job.handle, job.worker, job.work, job.is_leaving = self._start(job.device), None, None, False
+        job.handle, job.worker, job.work = self._start(job.device), None, None
+        job.is_leaving = job.is_placed = False
         self._jobs_by_handle[job.handle] = job
 
     def bury(self, job: Job, gone: Gone) -> None:
         """Replace a worker that died without a run in hand, or do without it if that happens again."""
         what, job.deaths = describe_death(gone), job.deaths + (not gone.is_lost)
         if job.deaths < MOST_DEATHS:
-            self._emit(Noted(f"A worker {what}; another one takes its place.{quote_last_words(gone)}"))
             self.replace(job)
+            self._emit(Noted(f"A worker {what}; another one takes its place.{quote_last_words(gone)}"))
             return
         self._forget(job)
         self.jobs.remove(job)
@@ -156,6 +161,16 @@ class Crew:
                 "Nothing stored is lost; type the same command again to try again.",
             )
         self._emit(Noted(f"A worker {what}, again; this goes on with fewer jobs.{quote_last_words(gone)}"))
+
+    @property
+    def comes_free(self) -> bool:
+        """Whether a worker will be idle soon: it loads, or leaves a run.
+
+        One that waits for a machine counts where there is no other.
+        """
+        has_worker = any(job.worker is not None for job in self.jobs)
+        loads = any(job.worker is None and (job.is_placed or not has_worker) for job in self.jobs)
+        return loads or any(job.is_leaving for job in self.jobs)
 
     def release(self) -> None:
         """End the workers without a run while others have one: somebody else may have a use for the room."""
@@ -169,6 +184,16 @@ class Crew:
         self._pool.end(job.handle)
         self._jobs_by_handle.pop(job.handle, None)
 
+    def _place(self, job: Job, report: Loading) -> None:
+        """Tell what a worker loads, or that none has a machine any more."""
+        job.is_placed = report != WAITING
+        if report.what not in self._loading:  # several workers load the same
+            self._loading.add(report.what)
+            self._emit(report)
+        elif self._was_placed and not any(job.is_placed for job in self.jobs):
+            self._emit(Noted("This waits until a machine of the cluster has room."))
+        self._was_placed = any(job.is_placed for job in self.jobs)
+
     def _start(self, device: Device) -> Handle:
         assert self._size is not None and self._source is not None
         handle = self._pool.start()
@@ -180,9 +205,7 @@ class Crew:
         if self._size is None:  # all are ended: nobody is replaced, and nothing else is to be done
             return job.work is not None
         if isinstance(report, Loading):
-            if report.what not in self._loading:  # several workers load the same
-                self._loading.add(report.what)
-                self._emit(report)
+            self._place(job, report)
         elif isinstance(report, Ready):
             self._add_dataset(report.dataset)
             job.worker, job.deaths = report.worker, 0

@@ -115,7 +115,7 @@ class Dispatcher:
         is_held = self._assign() if time.monotonic() >= self._poll_at else True
         if not self._pending:
             self.crew.release()
-        comes_free = bool(self._pending) and not all(job.is_idle for job in self.crew.jobs)
+        comes_free = bool(self._pending) and self.crew.comes_free
         return any(job.work for job in self.crew.jobs) or comes_free or (is_held and self.wait)
 
     def _assign(self) -> bool:

@@ -12,10 +12,13 @@ def choose_job(config: Config, jobs: Sequence[Job], begun: Mapping[str, Collecti
     """The idle job that a run goes to; None if it is to wait for one.
 
     A run that was begun goes on with a machine of the kind that it was begun on, also if that is busy now,
-    and with another kind only if none of the ``jobs`` is of that kind. ``begun`` has the kinds by key.
+    and with another kind only if none of the ``jobs`` is of that kind, and none loads whose kind is not
+    known yet. ``begun`` has the kinds by key.
     """
     if wanted := begun.get(config.key):
         alike = [job for job in jobs if job.worker is not None and kind_of(config, job.worker) in wanted]
+        if not alike and any(job.is_placed and job.worker is None for job in jobs):
+            return None
         jobs = alike or jobs
     return next((job for job in jobs if job.is_idle), None)
 

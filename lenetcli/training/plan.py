@@ -265,7 +265,7 @@ def _choose_device(request: Request, pinned: Request, site: Site) -> Device:
     """The device of a pinned request; an error says if the device is that of a recorded sweep."""
     try:
         return site.choose_device(pinned.device)
-    except (ClusterError, DeviceError) as error:
+    except DeviceError as error:
         if pinned.device == request.device:
             raise
         raise DeviceError(

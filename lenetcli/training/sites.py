@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from lenetcli.errors import ClusterError, UsageError
+from lenetcli.errors import DeviceError, UsageError
 from lenetcli.experiment.config import AUTO, Config, DeviceKind, Precision, Request
 from lenetcli.machine import devices, limits, processor, system
 from lenetcli.machine.devices import Device
@@ -87,23 +87,23 @@ class OnCluster:
 
     def choose_device(self, requested: str) -> Device:
         """A CPU or a GPU of the cluster; which of them each job gets is left to Ray."""
-        label, machines = requested.strip().lower(), self._cluster.machines
+        label = requested.strip().lower()
         if ":" in label:
             raise UsageError(
                 f"Which GPU a job gets is left to Ray, so that {label} cannot be had.", "Choose --device gpu."
             )
         if label not in (AUTO, *DeviceKind):
             return devices.choose_device(requested)  # explains what there is
-        models = [machine.gpu_model or "GPU" for machine in machines if machine.gpus]
+        models = [machine.gpu_model or "GPU" for machine in self._cluster.connect() if machine.gpus]
         if label == DeviceKind.GPU and not models:
-            raise ClusterError("No machine of the cluster has a GPU.", "Choose --device cpu or auto.")
+            raise DeviceError("No machine of the cluster has a GPU.", "Choose --device cpu or auto.")
         kind = DeviceKind.GPU if models and label != DeviceKind.CPU else DeviceKind.CPU
         name = models[0] if kind is DeviceKind.GPU else "CPUs of a cluster"
         return Device(kind=kind, index=0, name=name, memory_bytes=None)
 
     def memory_bytes(self) -> int:
         """That which Ray may use of the largest machine."""
-        return max((machine.memory_bytes for machine in self._cluster.machines), default=0)
+        return max((machine.memory_bytes for machine in self._cluster.connect()), default=0)
 
     def warn(self, request: Request, device: Device) -> Iterator[str]:
         """Yield nothing: the machines may differ."""
@@ -113,7 +113,7 @@ class OnCluster:
         self, requested: int | None, request: Request, configs: Sequence[Config], device: Device, images: int
     ) -> Jobs:
         """See ``jobs.spread_jobs``."""
-        machines = self._cluster.machines
+        machines = self._cluster.connect()
         return spread_jobs(requested, request.threads, configs, device, images, machines)
 
 

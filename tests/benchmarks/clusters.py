@@ -36,7 +36,7 @@ from lenetcli.training.workers.cluster import Cluster
 COMMANDS = {"processes": ["--jobs", "2", "--threads", "1"]}
 COMMANDS["Ray"] = [*COMMANDS["processes"], "--ray", "local"]
 
-BARE = "import ray; ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)"
+BARE = "import ray; ray.init('local', num_cpus=2, include_dashboard=False, log_to_driver=False)"
 
 
 def train(options: list[str], runs: int, epochs: int, data: str) -> tuple[float, dict[str, str]]:
@@ -125,7 +125,7 @@ def sleep(workers: int, epochs: int, seconds: float) -> dict[str, float]:
         store = Store.open(f"{folder}/s.db", write=True)
         plan = make_plan(store, [0.1 / (number + 1) for number in range(workers)], epochs)
         plan = replace(plan, site=Everywhere(cluster, workers))
-        assert cluster.machines
+        assert cluster.connect()
         meter, stop = Meter(workers, cluster._child.pid), Stop()
         end = threading.Timer(60 + epochs * seconds, stop.request, [15])
         end.start()

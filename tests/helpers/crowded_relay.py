@@ -53,8 +53,8 @@ class Crowd:
 class CrowdedRelay(relay.Relay):
     """A relay whose actors stand for one worker of a crowd each."""
 
-    def __init__(self, target):
-        super().__init__(target)
+    def __init__(self, target, folder):
+        super().__init__(target, folder)
         self._started = 0
 
     def start_actor(self, options):

@@ -5,8 +5,11 @@ any time, Ray's messages and signal handlers stay away from the driver, and what
 no command without a word.
 """
 
+import os
 import pickle
 import secrets
+import shutil
+import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from queue import Empty, Queue
 from types import TracebackType
 from typing import Self
 
-from lenetcli.errors import ClusterError, LenetError, RunFailedError
+from lenetcli.errors import ClusterError, LenetError, RunFailedError, describe_error
 from lenetcli.machine import limits
 from lenetcli.training.workers.messages import Deliver, Gone, LoadEngine, Order
 from lenetcli.training.workers.pipes import Child
@@ -30,6 +33,9 @@ CONNECT_SECONDS = 12.0
 
 START_SECONDS = 120.0
 """How long it may take to start Ray on this machine."""
+
+LONGEST_PLACE = 27
+"""The longest path of a folder for temporary files that is used, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +55,14 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """The first message to the relay: the cluster to connect to; one that is started has so many cores."""
+    """The first message to the relay: the cluster to connect to, and an empty folder.
+
+    A cluster that is started has so many ``cores``.
+    """
 
     address: str
     cores: int
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,9 @@ class Connected:
 @dataclass(frozen=True, slots=True)
 class NeedsToken:
     """The answer of a relay that has to be started anew, since the cluster asks for a token."""
+
+
+Answer = Connected | NeedsToken | LenetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +120,17 @@ class Cluster:
                 "--ray needs Ray, which is not installed.", "Install it with: pip install 'lenetcli[ray]'"
             )
         self.address = address
+        if address == AUTO and (named := os.environ.get("RAY_ADDRESS", AUTO)) != AUTO:
+            self.address = named
+            if "://" in named:
+                problem = f"RAY_ADDRESS is {named!r}, which is not the address of the head of a cluster."
+                raise ClusterError(problem, "Name that: --ray HOST:PORT.")
         self._load_engine = load_engine or load_tensorflow
-        self._child: Child | None = None
-        self._answers: Queue[Connected | LenetError] = Queue()
-        self._machines: tuple[Machine, ...] | None = None
+        self._child: Child | None = None  # the relay
+        self._ended: dict[Child, str] = {}  # relays that have ended, with what they wrote last
+        self._machines: tuple[Machine, ...] = ()
         self._workers: dict[int, RemoteWorker] = {}
         self._started = 0
-        self._last_words: str | None = None  # of the relay if it is gone
 
     def __enter__(self) -> Self:
         return self
@@ -124,32 +141,31 @@ class Cluster:
         if self._child is not None:
             self._child.leave()
 
-    @property
-    def machines(self) -> Sequence[Machine]:
-        """The machines of the cluster when it was connected to.
+    def connect(self) -> Sequence[Machine]:
+        """Connect to the cluster, or start it, unless that is done; returns the machines that it had then.
 
         Raises:
             ClusterError: if it cannot be reached or started.
+            RunFailedError: if the connection was lost.
         """
-        if self._machines is None:
-            self._connect()
-            is_local = self.address == LOCAL
-            try:
-                answer = self._answers.get(timeout=START_SECONDS if is_local else CONNECT_SECONDS)
-            except Empty:
-                answer = no_answer(self.address)
-            if isinstance(answer, LenetError):
-                raise answer
+        if self._child is None:
+            answer = self._start_relay(_make_environment(self.address))
+            if isinstance(answer, NeedsToken):
+                # Ray reads the environment once, and in this mode it cannot use a cluster that asks for none.
+                answer = self._start_relay({"RAY_AUTH_MODE": "token"})
+            if not isinstance(answer, Connected):
+                raise answer if isinstance(answer, LenetError) else no_token(self.address)
             self._machines = answer.machines
+        elif self._child in self._ended:
+            raise RunFailedError(
+                f"The connection to Ray was lost.{_quote(self._ended[self._child])}",
+                "What was finished is kept; type the same command again to go on.",
+            )
         return self._machines
 
     def start_worker(self, deliver: Deliver) -> "RemoteWorker":
-        """Start a worker, which finds a place on the cluster when it gets its setup.
-
-        Raises:
-            RunFailedError: if the cluster was lost.
-        """
-        self._connect()
+        """Start a worker, which finds a place on the cluster when it gets its setup; see ``connect``."""
+        self.connect()
         self._started += 1
         worker = RemoteWorker(self, self._started, deliver)
         self._workers[worker.number] = worker
@@ -157,54 +173,47 @@ class Cluster:
         return worker
 
     def send(self, message: Start | Forward | Kill) -> None:
-        """Send a message to the relay; an order waits until that has connected."""
+        """Send a message to the relay."""
+        assert self._child is not None
         if isinstance(message, Kill):
             self._workers.pop(message.number, None)
-        if isinstance(message, Forward):
-            assert self.machines
-        assert self._child is not None
         self._child.send(message)
 
-    def _connect(self) -> None:
-        """Start the relay, which connects, unless it is there already."""
-        if self._last_words is not None:
-            raise RunFailedError(
-                f"The connection to the Ray cluster was lost.{self._last_words}",
-                "What was finished is kept; type the same command again once the cluster answers.",
-            )
-        if self._child is None:
-            self._child = self._start_relay(_make_environment(self.address))
-            threading.Thread(target=self._listen, args=(self._child,), daemon=True, name="cluster").start()
-
-    def _start_relay(self, variables: dict[str, str]) -> Child:
+    def _start_relay(self, variables: dict[str, str]) -> Answer:
+        """Start a relay, which connects; returns its answer."""
+        folder, answers = _make_folder(), Queue[Answer]()
         child = Child(self.relay, **variables)
-        child.send(Connect(self.address, limits.usable_cores()))
-        return child
+        child.send(Connect(self.address, limits.usable_cores(), folder))
+        listen = threading.Thread(target=self._listen, args=(child, folder, answers), daemon=True)
+        listen.start()
+        try:
+            answer = answers.get(timeout=START_SECONDS if self.address == LOCAL else CONNECT_SECONDS)
+        except Empty:
+            answer = no_answer(self.address)
+        if isinstance(answer, Connected):
+            self._child = child
+        else:
+            child.leave()
+        return answer
 
-    def _listen(self, child: Child) -> None:
-        """Deliver what the relay reports until it ends, and then the end of all workers."""
+    def _listen(self, child: Child, folder: str, answers: "Queue[Answer]") -> None:
+        """Deliver what a relay reports until it ends, and then the end of its workers."""
         for message in child.receive():
-            if isinstance(message, NeedsToken):
-                # Ray reads the environment once, and in this mode it cannot use a cluster that asks for none.
-                self._child = self._start_relay({"RAY_AUTH_MODE": "token"})
-                for number in self._workers:
-                    self._child.send(Start(number, self._load_engine))
-                child.leave()
-                self._listen(self._child)
-                return
-            if isinstance(message, Connected | LenetError):
-                self._answers.put(message)
+            if isinstance(message, Connected | NeedsToken | LenetError):
+                answers.put(message)
                 continue
             number, report = message
             worker = self._workers.get(number)
             if worker is not None:  # else it was killed
                 worker.deliver(worker, pickle.loads(report))  # noqa: S301 -- our own worker wrote it
         _, words = child.wait()
-        self._last_words = f" Ray's last words: {words}" if words else ""
-        self._answers.put(ClusterError(f"Ray has ended.{self._last_words}", "Type the command again."))
-        for worker in list(self._workers.values()):
-            worker.deliver(worker, Gone(None, "", "the cluster", is_lost=True))
+        self._ended[child] = words
+        answers.put(ClusterError(f"Ray has ended.{_quote(words)}", "Type the same command again."))
+        if child is self._child:
+            for worker in list(self._workers.values()):
+                worker.deliver(worker, Gone(None, "", "the cluster", is_lost=True))
         child.close()
+        shutil.rmtree(folder, ignore_errors=True)  # it does so itself unless it was killed
 
 
 class RemoteWorker:
@@ -231,6 +240,21 @@ def _make_environment(address: str) -> dict[str, str]:
     # cluster, and none is left in the user's home.
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     return {"RAY_USAGE_STATS_ENABLED": "0"} | token
+
+
+def _make_folder() -> str:
+    """A new folder, whose path leaves Ray room for the names of its sockets, of 107 characters at most."""
+    try:
+        place = tempfile.gettempdir()
+        return tempfile.mkdtemp(prefix="lenetcli-", dir=place if len(place) <= LONGEST_PLACE else "/tmp")
+    except OSError as error:
+        problem = f"No temporary folder can be made: {describe_error(error)}."
+        raise ClusterError(problem, "Set TMPDIR to a folder that can be written to.") from error
+
+
+def _quote(last_words: str) -> str:
+    """What Ray wrote last, to follow a sentence; empty if it wrote nothing."""
+    return f" Its last words: {last_words}" if last_words else ""
 
 
 def name_place(address: str) -> str:

@@ -146,6 +146,10 @@ class Refused:
 Report = Loading | Ready | Prepared | Progressed | Trained | Tested | Finished | Failed | Gone | Refused
 
 
+WAITING = Loading("Waiting for room on the cluster")
+"""The report of a worker that has no machine yet."""
+
+
 class Handle(Protocol):
     """A worker as its driver sees it."""
 

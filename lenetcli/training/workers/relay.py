@@ -8,7 +8,6 @@ import os
 import pickle
 import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections import deque
@@ -26,7 +25,6 @@ from ray.exceptions import AuthenticationError, RayError
 from lenetcli.errors import ClusterError, LenetError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.machine.system import printable
-from lenetcli.training.events import Loading
 from lenetcli.training.workers import actor
 from lenetcli.training.workers.cluster import (
     Connected,
@@ -36,7 +34,16 @@ from lenetcli.training.workers.cluster import (
     Start,
     no_token,
 )
-from lenetcli.training.workers.messages import Failed, Gone, LoadEngine, Order, Refused, Report, Setup
+from lenetcli.training.workers.messages import (
+    WAITING,
+    Failed,
+    Gone,
+    LoadEngine,
+    Order,
+    Refused,
+    Report,
+    Setup,
+)
 from lenetcli.training.workers.nodes import connect, explain, find_nodes, is_lost
 from lenetcli.training.workers.pipes import read_messages, take_streams
 
@@ -47,9 +54,6 @@ ENVIRONMENT = ("TF_ENABLE_ONEDNN_OPTS", "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE")
 
 END_SECONDS = 15.0
 """How long the end may take when the driver is gone: a cluster of this process is ended with it."""
-
-LONGEST_PLACE = 27
-"""The longest path of a folder for temporary files that is used, in characters."""
 
 
 class Remote:
@@ -76,8 +80,8 @@ class Remote:
 class Relay:
     """Forwards orders and reports; one thread, which both wake. It has an empty ``folder``."""
 
-    def __init__(self, target: IO[bytes]) -> None:
-        self.folder = make_folder()
+    def __init__(self, target: IO[bytes], folder: Path) -> None:
+        self.folder = folder
         self._target = target
         self._events = SimpleQueue[Any]()
         self._workers: dict[int, Remote] = {}
@@ -99,10 +103,10 @@ class Relay:
             match event:
                 case Start(number, load_engine):
                     self._workers[number] = Remote(number, load_engine)
-                    self._report(self._workers[number], Loading("Waiting for room on the cluster"))
-                case Forward(number, order):
+                    self._report(self._workers[number], WAITING)
+                case Forward(number, order) if number in self._workers:
                     self._order(self._workers[number], order)
-                case Kill(number):
+                case Kill(number) if number in self._workers:
                     self._kill(self._workers.pop(number))
                 case (Remote() as remote, ray_actor, treat, future):
                     # Of a worker that was killed, or that lives on another node by now, nothing counts.
@@ -136,6 +140,12 @@ class Relay:
     def _place(self, remote: Remote) -> None:
         """Start the actor of a worker, which Ray places as soon as a node has room for it."""
         setup = remote.setup
+        nodes = find_nodes(setup) if self._refused else []
+        if nodes and all(node["NodeID"] in self._refused for node in nodes):
+            problem = f"No machine of the cluster can be used: {'; '.join(self._refused.values())}."
+            error = ClusterError(problem, f"Install lenetcli {self._versions['lenetcli']} on them.")
+            self._report(remote, Failed(str(error), error))
+            return
         on_gpu = setup.device.kind is DeviceKind.GPU
         options: dict[str, Any] = {
             "num_cpus": setup.threads,
@@ -162,8 +172,9 @@ class Relay:
             return
         try:
             arrays = self._share(remote.setup)
-        except LenetError as error:
-            self._report(remote, Failed(str(error), error))
+        except Exception as error:
+            known = error if isinstance(error, LenetError) else None
+            self._report(remote, Failed(f"{type(error).__name__}: {error}", known))
             return
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         setup = pickle.dumps(remote.setup, pickle.HIGHEST_PROTOCOL)
@@ -192,11 +203,6 @@ class Relay:
             self._refused[remote.node] = f"{remote.machine} {reason}"
             self._report(remote, Refused(remote.machine, reason))
         ray.kill(remote.actor)
-        if all(node["NodeID"] in self._refused for node in find_nodes(remote.setup)):
-            problem = f"No machine of the cluster can be used: {'; '.join(self._refused.values())}."
-            error = ClusterError(problem, f"Install lenetcli {self._versions['lenetcli']} on them.")
-            self._report(remote, Failed(str(error), error))
-            return
         self._place(remote)
 
     def _kill(self, remote: Remote) -> None:
@@ -229,12 +235,6 @@ class Relay:
             self.send((remote.number, report))
 
 
-def make_folder() -> Path:
-    """A new folder, whose path leaves Ray room for the names of its sockets, of 107 characters at most."""
-    place = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="lenetcli-", dir=place if len(place) <= LONGEST_PLACE else "/tmp"))
-
-
 def _find_fault(versions: dict[str, str], wanted: dict[str, str]) -> str | None:
     """Why the software of a machine does not do for the driver; None if it does."""
     for name, version in wanted.items():
@@ -245,12 +245,12 @@ def _find_fault(versions: dict[str, str], wanted: dict[str, str]) -> str | None:
     return None
 
 
-def main(make_relay: Callable[[IO[bytes]], Relay] = Relay) -> None:
+def main(make_relay: Callable[[IO[bytes], Path], Relay] = Relay) -> None:
     """Serve the driver at the other ends of standard input and output."""
     source, target = take_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     message = pickle.load(source)  # noqa: S301 -- the driver started this process
-    relay = make_relay(target)
+    relay = make_relay(target, Path(message.folder))
     threading.Thread(target=relay.listen, args=(source,), daemon=True, name="driver").start()
     # Ray's workers import from the current folder of its driver first, where a user may have a ``signal.py``.
     os.chdir(relay.folder)
