@@ -136,7 +136,8 @@ JobsOption = Annotated[
     typer.Option(
         "--jobs",
         metavar="N|auto",
-        help="Runs to train side by side; auto: as many as one leaves cores for, one on each GPU.",
+        help="Runs to train side by side; auto: as many as one leaves cores for, one on each GPU, and with "
+        "--ray as many as there is room for.",
         parser=parse_jobs,
     ),
 ]

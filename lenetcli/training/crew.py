@@ -95,7 +95,7 @@ class Crew:
             self._jobs_by_handle = {job.handle: job for job in self.jobs}
 
     def stop(self) -> None:
-        """End all workers at once; what they have reported by then can still be received."""
+        """End all workers at once; what has come from them by then can still be received."""
         for job in self.jobs:
             self._pool.end(job.handle)
         self._size = None

@@ -222,8 +222,8 @@ class Relay:
         try:
             answer = future.result()
         except Exception as error:  # RayError, as a rule
-            gone = Gone(None, explain(error), remote.machine, is_lost(error, remote.node))
-            self._report(remote, gone)
+            was_lost = is_lost(error, remote.node)
+            self._report(remote, Gone(None, "" if was_lost else explain(error), remote.machine, was_lost))
             with suppress(RayError):  # it may live, out of reach
                 ray.kill(remote.actor)
             return
