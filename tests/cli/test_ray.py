@@ -66,7 +66,7 @@ def closed_port():
     ],
 )
 def test_what_cannot_be_had_is_a_sentence_with_what_to_type(desk, words, sentences):
-    if sentences[0].startswith("No machine") and psutil.os.path.exists("/dev/nvidia0"):
+    if sentences[0].startswith("No machine") and Path("/dev/nvidia0").exists():
         pytest.skip("this machine has a GPU")
     said = desk.run(*SWEEP, *words, code=2).stderr
     assert all(sentence in said for sentence in sentences)
@@ -83,6 +83,21 @@ def test_a_cluster_that_does_not_answer_is_left(desk):
             said = desk.run(*SWEEP, "--ray", address, code=2).stderr
             assert f"No Ray cluster answers at {address}." in said
             assert f"`ray start --address={address}`" in said
+
+
+def test_a_sweep_that_was_begun_is_no_reason_to_speak_of_gpus(desk):
+    desk.run(*SWEEP, "--for", "0.001s", code=1)
+    said = desk.run(*SWEEP, "--ray", f"127.0.0.1:{closed_port()}", code=2).stderr
+    assert "No Ray cluster answers" in said and "GPU" not in said
+
+
+def test_the_environment_names_the_cluster_of_auto(desk):
+    desk.environment["RAY_ADDRESS"] = f"127.0.0.1:{closed_port()}"
+    said = desk.run(*SWEEP, "--ray", "auto", code=2).stderr
+    assert f"No Ray cluster answers at {desk.environment['RAY_ADDRESS']}" in said
+    desk.environment["RAY_ADDRESS"] = "ray://127.0.0.1:10001"
+    said = desk.run(*SWEEP, "--ray", "auto", code=2).stderr
+    assert "RAY_ADDRESS is 'ray://127.0.0.1:10001'" in said
 
 
 def test_without_the_extra_it_is_named(desk, tmp_path):
