@@ -140,8 +140,10 @@ def parse_ray(text: str) -> str:
     Raises:
         UsageError: if the text is none of them; the message quotes it.
     """
+    from lenetcli.training.workers.cluster import LOCAL
+
     stripped = text.strip()
-    if stripped.lower() in ("auto", "local"):
+    if stripped.lower() in (AUTO, LOCAL):
         return stripped.lower()
     match = _ADDRESS.fullmatch(stripped)
     if match is None or not 0 < int(match[1]) < 65_536:

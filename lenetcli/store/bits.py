@@ -6,6 +6,9 @@ from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import Trained, Worker
 from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
+_HAS_TRAINED = ATTEMPTS.c.remeasure.is_(False) & ATTEMPTS.c.id.in_(select(TIMINGS.c.attempt_id))
+"""Whether an attempt trained stored epochs, which timings tell."""
+
 
 def compare_epoch(connection: Connection, run_id: int, trained: Trained) -> str | None:
     """How an epoch that was trained again differs from the stored one; None if it does not."""
@@ -26,7 +29,7 @@ def find_kinds(connection: Connection) -> dict[str, set[str]]:
     query = (
         select(RUNS.c.key, RUNS.c.device, ATTEMPTS.c.fingerprint, ATTEMPTS.c.device_name)
         .join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
-        .where(ATTEMPTS.c.remeasure.is_(False), ATTEMPTS.c.id.in_(select(TIMINGS.c.attempt_id)))
+        .where(_HAS_TRAINED)
         .distinct()
     )
     kinds: dict[str, set[str]] = {}
@@ -42,16 +45,11 @@ def name_kind(device: str, fingerprint: str, device_name: str) -> str:
 
 def compare_machines(connection: Connection, run_id: int, worker: Worker) -> str | None:
     """Why a worker may compute other bits than the attempts that trained the stored epochs; None if not."""
-    # Timings tell which attempts trained epochs. Of the processor the fingerprint counts, whatever its name;
-    # the device name counts on a GPU alone.
+    # Of the processor the fingerprint counts, whatever its name; the device name counts on a GPU alone.
     rows = connection.execute(
         select(ATTEMPTS.c.fingerprint, ATTEMPTS.c.device_name, ATTEMPTS.c.versions, RUNS.c.device)
         .join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
-        .where(
-            ATTEMPTS.c.run_id == run_id,
-            ATTEMPTS.c.remeasure.is_(False),
-            ATTEMPTS.c.id.in_(select(TIMINGS.c.attempt_id)),
-        )
+        .where(ATTEMPTS.c.run_id == run_id, _HAS_TRAINED)
     ).all()
 
     def versions_of(name: str) -> tuple[set[str | None], str | None]:

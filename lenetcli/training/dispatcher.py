@@ -88,7 +88,7 @@ class Dispatcher:
             BrokenPipeError: if ``emit`` writes to a pipe that nobody reads.
         """
         self._pending = {config.key: config for config in configs}
-        self._begun = self.store.find_kinds()
+        self._begun = self.store.find_kinds() if len(self.crew.jobs) > 1 else {}  # else there is no choice
         self._remeasure, self._poll_at, self._deaths = remeasure, 0.0, Counter()
         try:
             while self._goes_on():

@@ -1,7 +1,7 @@
 """How many runs are trained side by side (jobs), on which devices, and with how many threads each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from lenetcli.errors import ClusterError, UsageError
@@ -85,7 +85,7 @@ def choose_jobs(
     return Jobs(
         devices=places[:count] if on_gpus else (device,) * count,
         threads=threads or (share if on_gpus else min(share, pieces)),
-        memory_bytes=max((estimate_bytes(config, images) for config in configs), default=0),
+        memory_bytes=_estimate_largest(configs, images),
     )
 
 
@@ -122,17 +122,22 @@ def spread_jobs(
         pieces = max((config.shards for config in configs), default=1)
         share = sum(machine.cpus for machine in able) // count if requested else pieces
         cores = min(cores, pieces, max(1, share))
-    needed = max((estimate_bytes(config, images) for config in configs), default=0)
-    jobs = Jobs((device,) * count, threads or max(1, cores), needed)
+    jobs = Jobs((device,) * count, threads or max(1, cores), _estimate_largest(configs, images))
     room = sum(_count_room(machine, jobs, on_gpus=on_gpus) for machine in able)
     if not room:
-        what = f"{jobs.threads} CPUs{' and a GPU' if on_gpus else ''} with {needed / 1e9:,.2f} GB of memory"
-        largest = ", ".join(sorted({f"{machine}" for machine in machines})) or "none"
+        memory = f"{jobs.memory_bytes / 1e9:,.2f} GB of memory"
+        what = f"{jobs.threads} CPUs{' and a GPU' if on_gpus else ''} with {memory}"
+        largest = ", ".join(sorted({str(machine) for machine in machines})) or "none"
         raise ClusterError(
             f"A job needs {what}, which no machine of the cluster has (it has {largest}).",
             "Choose fewer --threads, or add a larger machine.",
         )
-    return Jobs(jobs.devices, jobs.threads, needed, room)
+    return replace(jobs, room=room)
+
+
+def _estimate_largest(configs: Sequence[Config], images: int) -> int:
+    """An estimate of the memory of the largest of some runs, in bytes."""
+    return max((estimate_bytes(config, images) for config in configs), default=0)
 
 
 def _count_room(machine: Machine, jobs: Jobs, *, on_gpus: bool) -> int:

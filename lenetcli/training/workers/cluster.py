@@ -19,14 +19,14 @@ from types import TracebackType
 from typing import Self
 
 from lenetcli.errors import ClusterError, LenetError, RunFailedError, describe_error
+from lenetcli.experiment.config import AUTO
 from lenetcli.machine import limits
 from lenetcli.training.workers.messages import Deliver, Gone, LoadEngine, Order
 from lenetcli.training.workers.pipes import Child
 from lenetcli.training.workers.service import load_tensorflow
 
-AUTO = "auto"
 LOCAL = "local"
-"""The addresses of the cluster that this machine is part of, and of one that is started on it."""
+"""The address of a cluster that is started on this machine; ``AUTO`` is that which it is part of."""
 
 CONNECT_SECONDS = 12.0
 """How long a cluster may take to answer; with all that comes before, no more than 15 s."""

@@ -12,9 +12,9 @@ from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.exceptions import ActorUnavailableError, AuthenticationError
 
 from lenetcli.errors import ClusterError, describe_error
-from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.config import AUTO, DeviceKind
 from lenetcli.machine.system import printable
-from lenetcli.training.workers.cluster import AUTO, LOCAL, Connect, Machine, name_place, no_answer
+from lenetcli.training.workers.cluster import LOCAL, Connect, Machine, name_place, no_answer
 from lenetcli.training.workers.messages import Setup
 
 REACH_SECONDS = 5.0
@@ -59,11 +59,14 @@ def find_nodes(setup: Setup | None = None) -> list[dict[str, Any]]:
     nodes = [node for node in ray.nodes() if node["Alive"]]
     if setup is None:
         return nodes
+    needs = count_needs(setup).items()
+    return [node for node in nodes if all(node["Resources"].get(name, 0) >= need for name, need in needs)]
+
+
+def count_needs(setup: Setup) -> dict[str, int]:
+    """What a worker with a setup needs of a node, by the names of Ray's resources."""
     on_gpu = setup.device.kind is DeviceKind.GPU
-    needs = {"CPU": setup.threads, "GPU": 1 if on_gpu else 0, "memory": setup.memory_bytes}
-    return [
-        node for node in nodes if all(node["Resources"].get(name, 0) >= need for name, need in needs.items())
-    ]
+    return {"CPU": setup.threads, "GPU": 1 if on_gpu else 0, "memory": setup.memory_bytes}
 
 
 def _describe(node: dict[str, Any]) -> Machine:

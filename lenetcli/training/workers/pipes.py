@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, Any
@@ -30,7 +29,6 @@ class Child:
     def __init__(self, module: str, **variables: str) -> None:
         self._log = _make_log()
         self._process = _start(module, variables, self._log)
-        self._lock = threading.Lock()
 
     @property
     def pid(self) -> int:
@@ -38,11 +36,11 @@ class Child:
         return self._process.pid
 
     def send(self, message: object) -> None:
-        """Send a message, in any thread; to a process that is gone, it is lost."""
+        """Send a message; to a process that is gone, it is lost."""
         assert self._process.stdin is not None
         if self._process.stdin.closed:
             return
-        with self._lock, suppress(OSError):  # it is gone: the thread that receives learns of it
+        with suppress(OSError):  # it is gone: the thread that receives learns of it
             pickle.dump(message, self._process.stdin)
             self._process.stdin.flush()
 

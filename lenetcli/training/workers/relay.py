@@ -23,7 +23,6 @@ import ray.cloudpickle
 from ray.exceptions import AuthenticationError, RayError
 
 from lenetcli.errors import ClusterError, LenetError
-from lenetcli.experiment.config import DeviceKind
 from lenetcli.machine.system import printable
 from lenetcli.training.workers import actor
 from lenetcli.training.workers.cluster import (
@@ -44,7 +43,7 @@ from lenetcli.training.workers.messages import (
     Report,
     Setup,
 )
-from lenetcli.training.workers.nodes import connect, explain, find_nodes, is_lost
+from lenetcli.training.workers.nodes import connect, count_needs, explain, find_nodes, is_lost
 from lenetcli.training.workers.pipes import read_messages, take_streams
 
 ray.cloudpickle.register_pickle_by_value(actor)
@@ -146,11 +145,11 @@ class Relay:
             error = ClusterError(problem, f"Install lenetcli {self._versions['lenetcli']} on them.")
             self._report(remote, Failed(str(error), error))
             return
-        on_gpu = setup.device.kind is DeviceKind.GPU
+        needs = count_needs(setup)
         options: dict[str, Any] = {
-            "num_cpus": setup.threads,
-            "num_gpus": 1 if on_gpu else 0,
-            "memory": setup.memory_bytes,
+            "num_cpus": needs["CPU"],
+            "num_gpus": needs["GPU"],
+            "memory": needs["memory"],
             "max_restarts": 0,  # the driver decides where a run goes on
         }
         if self._refused:
