@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.remove(str(Path(__file__).parent))
 
 import psutil
 from helpers.crowded_relay import Load
 from helpers.fake_training import Listener, make_plan
+from helpers.timed_sweeps import train
 
 from lenetcli.machine.processor import this_processor
 from lenetcli.store.store import Store
@@ -37,20 +37,6 @@ COMMANDS = {"processes": ["--jobs", "2", "--threads", "1"]}
 COMMANDS["Ray"] = [*COMMANDS["processes"], "--ray", "local"]
 
 BARE = "import ray; ray.init('local', num_cpus=2, include_dashboard=False, log_to_driver=False)"
-
-
-def train(options: list[str], runs: int, epochs: int, data: str) -> tuple[float, dict[str, str]]:
-    """The seconds of a whole command, and the hash of the weights of each run."""
-    rates = [f"{0.1 / (number + 1):.6g}" for number in range(runs)]
-    with tempfile.TemporaryDirectory() as folder:
-        words = ["sweep", "lr", *rates, "--epochs", str(epochs), "--data", data, "--device", "cpu", *options]
-        begun = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-P", "-m", "lenetcli", *words], cwd=folder, check=True, capture_output=True
-        )
-        seconds = time.perf_counter() - begun
-        store = Store.open(f"{folder}/lenetcli.db")
-        return seconds, {run.key: store.checkpoint(run.key).sha256 for run in store.runs()}
 
 
 def start_ray() -> float:
@@ -69,10 +55,8 @@ def compare_commands(rounds: int, runs: int, epochs: int, data: str) -> dict[str
             seconds[name].append(taken)
             hashes.append(weights)
         seconds["start of Ray"].append(start_ray())
-        print(
-            f"  round {turn}/{rounds}: { ({name: one[-1] for name, one in seconds.items()}) }",
-            file=sys.stderr,
-        )
+        newest = ", ".join(f"{name} {each[-1]:.1f} s" for name, each in seconds.items())
+        print(f"  round {turn}/{rounds}: {newest}", file=sys.stderr)
     assert all(weights == hashes[0] for weights in hashes), "other bits"
     best = {name: min(each) for name, each in seconds.items()}
     ratio = (best["Ray"] - best["start of Ray"]) / best["processes"]

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers.fake_training import Listener, load_sleeper, make_plan
+from helpers.timed_sweeps import train
 
 from lenetcli.machine.processor import this_processor
 from lenetcli.store.store import Store
@@ -34,20 +34,6 @@ COMMANDS = {
     "--jobs 2 --threads 1": ["--jobs", "2", "--threads", "1"],
 }
 RATIOS = (("--jobs 2", "--jobs 1"), ("--jobs 2 --threads 1", "--jobs 1 --threads 1"))
-
-
-def train(options: list[str], runs: int, epochs: int, data: str) -> tuple[float, dict[str, str]]:
-    """The seconds of a whole command, and the hash of the weights of each run."""
-    rates = [f"{0.1 / (number + 1):.6g}" for number in range(runs)]
-    with tempfile.TemporaryDirectory() as folder:
-        words = ["sweep", "lr", *rates, "--epochs", str(epochs), "--data", data, "--device", "cpu", *options]
-        begun = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-P", "-m", "lenetcli", *words], cwd=folder, check=True, capture_output=True
-        )
-        seconds = time.perf_counter() - begun
-        store = Store.open(f"{folder}/lenetcli.db")
-        return seconds, {run.key: store.checkpoint(run.key).sha256 for run in store.runs()}
 
 
 def compare_commands(rounds: int, runs: int, epochs: int, data: str) -> dict[str, object]:

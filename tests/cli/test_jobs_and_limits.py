@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from helpers.command import PATIENCE, Desk
 from helpers.fault_drivers import type_command
-from helpers.small_data import write_idx
+from helpers.small_data import tiny_desk
 
 from lenetcli.cli.train import write_again
 from lenetcli.store.store import Store
@@ -17,10 +17,7 @@ BASE = ("--filters", "2", "--batch-size", "20")
 
 @pytest.fixture
 def desk(tmp_path):
-    desk = Desk(tmp_path)
-    write_idx(tmp_path / "tiny", 120, 40)
-    desk.environment["LENETCLI_DATA"] = str(tmp_path / "tiny")
-    return desk
+    return tiny_desk(tmp_path)
 
 
 def stored(desk):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from helpers.command import PATIENCE, Desk
+from helpers.command import PATIENCE
 from helpers.fault_drivers import ENVIRONMENT, end_soon, type_command, wait_for
 from helpers.fault_engines import Engine
-from helpers.small_data import write_idx
+from helpers.small_data import tiny_desk
 
 from lenetcli.store.store import Store
 
@@ -22,10 +22,7 @@ SWEEP = ("sweep", "lr", "0.1", "0.01", "--filters", "2", "--batch-size", "20", "
 
 @pytest.fixture
 def desk(tmp_path):
-    desk = Desk(tmp_path)
-    write_idx(tmp_path / "tiny", 120, 40)
-    desk.environment["LENETCLI_DATA"] = str(tmp_path / "tiny")
-    return desk
+    return tiny_desk(tmp_path)
 
 
 def bits(store):
@@ -98,6 +95,13 @@ def test_the_environment_names_the_cluster_of_auto(desk):
     desk.environment["RAY_ADDRESS"] = "ray://127.0.0.1:10001"
     said = desk.run(*SWEEP, "--ray", "auto", code=2).stderr
     assert "RAY_ADDRESS is 'ray://127.0.0.1:10001'" in said
+
+
+def test_the_exercise_is_planned_on_a_cluster(desk):
+    said = desk.run("reproduce", "--ray", "local", "--threads", "1", "--dry-run").stderr
+    assert re.search(r"[0-9]+ runs, [0-9]+ at a time", said)
+    said = desk.run("reproduce", "--ray", f"127.0.0.1:{closed_port()}", code=2).stderr
+    assert "No Ray cluster answers" in said
 
 
 def test_without_the_extra_it_is_named(desk, tmp_path):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -33,12 +34,22 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 
 
 def sweep_in_processes(store, rates, epochs, log, engine, jobs, deadly=False):
-    """A sweep with workers in processes; with ``deadly``, what failed with its workers is tried again."""
+    """A sweep with workers in processes; see ``carry_on``."""
+
+    @contextmanager
+    def open_pool(held):
+        with Pool(partial(WorkerProcess, engine)) as crew:
+            yield make_plan(held, rates, epochs), crew
+
+    carry_on(open_pool, store, log, jobs, deadly)
+
+
+def carry_on(open_pool, store, log, jobs, deadly):
+    """A sweep with a plan and a pool; with ``deadly``, what failed with its workers is tried again."""
     dispatcher.POLL_SECONDS = 0.1
     held = Store.open(str(store), write=True)
     while True:
-        plan = make_plan(held, rates, epochs)
-        with Pool(partial(WorkerProcess, engine)) as crew:
+        with open_pool(held) as (plan, crew):
             try:
                 result = Runner(held, plan, crew, Log(log), jobs=jobs).run(Stop())
             except Exception:

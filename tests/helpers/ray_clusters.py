@@ -2,19 +2,15 @@
 
 import os
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from unittest import mock
 
 from helpers.fake_training import FakeSource, make_plan
-from helpers.fault_drivers import PLACES
+from helpers.fault_drivers import PLACES, carry_on
 from helpers.fault_engines import refuse
-from helpers.fault_workers import Log
 
-from lenetcli.store.store import Store
-from lenetcli.training import dispatcher
-from lenetcli.training.interrupts import Stop
 from lenetcli.training.pool import Pool
-from lenetcli.training.runner import Runner
 from lenetcli.training.sites import OnCluster
 from lenetcli.training.workers.cluster import Cluster
 
@@ -26,6 +22,18 @@ HEAD = NODE | {
     "_system_config": {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500}
     | {"health_check_timeout_ms": 500, "health_check_failure_threshold": 3},
 }
+
+
+@dataclass(frozen=True)
+class CountedSource(FakeSource):
+    """Data of which each reading leaves a line in a file."""
+
+    file: Path
+
+    def load(self):
+        with self.file.open("a") as lines:
+            lines.write("read\n")
+        return super().load()
 
 
 class DamagedSource(FakeSource):
@@ -59,18 +67,11 @@ def plan_on(cluster, store, rates, epochs, *, threads=1, source=None, **options)
 
 
 def sweep_on_cluster(address, store, rates, epochs, log, engine, deadly=False):
-    """A sweep on a cluster; with ``deadly``, what failed with its workers is tried again."""
-    dispatcher.POLL_SECONDS = 0.1
-    held = Store.open(str(store), write=True)
-    while True:
+    """A sweep on a cluster; see ``fault_drivers.carry_on``."""
+
+    @contextmanager
+    def open_pool(held):
         with Cluster(address, engine) as cluster, Pool(cluster.start_worker) as pool:
-            try:
-                result = Runner(held, plan_on(cluster, held, rates, epochs), pool, Log(log)).run(Stop())
-            except Exception:
-                if not deadly:
-                    raise
-                continue
-        if result.complete:
-            return
-        if not deadly:
-            raise SystemExit(1)
+            yield plan_on(cluster, held, rates, epochs), pool
+
+    carry_on(open_pool, store, log, None, deadly)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from helpers.command import Desk
 from helpers.made_up import make_config
 
 from lenetcli.data import digits, sources
@@ -16,6 +17,13 @@ def write_idx(folder: Path, train: int = 600, test: int = 100) -> Path:
     for name, array in zip(NAMES, arrays, strict=True):
         (folder / name).write_bytes(encode_head(array.shape) + array.tobytes())
     return folder
+
+
+def tiny_desk(folder: Path) -> Desk:
+    """A desk whose data are 120 and 40 synthetic digits."""
+    desk = Desk(folder)
+    desk.environment["LENETCLI_DATA"] = str(write_idx(folder / "tiny", 120, 40))
+    return desk
 
 
 def load(folder: Path, train: int = 600, test: int = 100) -> tuple[sources.DataSource, sources.Arrays]:

@@ -6,6 +6,9 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 import pytest
+from helpers.fake_training import DEVICE, FakeSource, FakeTrainer
+from helpers.fault_engines import DIVERGING, SLOW
+from helpers.made_up import BASE, make_config
 
 from lenetcli.experiment.run import RunState, Trained
 from lenetcli.training.events import Loading, Progressed
@@ -239,3 +242,33 @@ class WorkerContract:
     def test_divergence_is_the_end_of_a_task_and_not_of_the_worker(self, driver, diverging, config):
         assert driver.carry_out(diverging, range(1, 4))[-1].outcome is RunState.DIVERGED
         assert driver.carry_out(config, range(1, 2))[-1].outcome is RunState.COMPLETED
+
+
+class FakeTrainerContract(WorkerContract):
+    """The contract with a fake trainer."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def source(cls):
+        return FakeSource()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def device(cls):
+        return DEVICE
+
+    @pytest.fixture
+    def config(self):
+        return BASE
+
+    @pytest.fixture
+    def slow(self):
+        return make_config(lr=SLOW)
+
+    @pytest.fixture
+    def diverging(self):
+        return make_config(lr=DIVERGING)
+
+    @pytest.fixture
+    def trainer(self):
+        return FakeTrainer()

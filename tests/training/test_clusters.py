@@ -11,14 +11,14 @@ from collections import Counter
 
 import psutil
 import pytest
-from helpers.fake_training import DEVICE, FakeSource, FakeTrainer, Listener
+from helpers.fake_training import DEVICE, FakeSource, Listener
 from helpers.fault_checks import check_file, check_reported, check_whole
 from helpers.fault_drivers import ENVIRONMENT, end_soon, wait_for
-from helpers.fault_engines import DIVERGING, SLOW, Engine, kill
+from helpers.fault_engines import SLOW, Engine, kill
 from helpers.fault_workers import LONG, finish, start
-from helpers.made_up import BASE, make_config
-from helpers.ray_clusters import NODE, DamagedSource, plan_on, ray_cluster, sweep_on_cluster
-from helpers.worker_contract import Driver, WorkerContract
+from helpers.made_up import BASE
+from helpers.ray_clusters import NODE, CountedSource, DamagedSource, plan_on, ray_cluster, sweep_on_cluster
+from helpers.worker_contract import Driver, FakeTrainerContract
 
 from lenetcli.errors import ClusterError, DataError, RunFailedError
 from lenetcli.experiment.run import RunState
@@ -40,7 +40,7 @@ def nodes():
         yield cluster
 
 
-class TestWorkerOnCluster(WorkerContract):
+class TestWorkerOnCluster(FakeTrainerContract):
     """The contract with a fake trainer on a cluster."""
 
     hurries = False
@@ -53,29 +53,8 @@ class TestWorkerOnCluster(WorkerContract):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def source(cls):
-        return FakeSource()
-
-    @pytest.fixture(scope="class")
-    @classmethod
     def device(cls):
         return choose_device("cpu")
-
-    @pytest.fixture
-    def config(self):
-        return BASE
-
-    @pytest.fixture
-    def slow(self):
-        return make_config(lr=SLOW)
-
-    @pytest.fixture
-    def diverging(self):
-        return make_config(lr=DIVERGING)
-
-    @pytest.fixture
-    def trainer(self):
-        return FakeTrainer()
 
     def is_at_home(self, handle, pid):
         return "ray::" in " ".join(psutil.Process(pid).cmdline())
@@ -112,6 +91,13 @@ def test_a_sweep_on_two_nodes_is_whole_and_names_the_node_of_each_run(nodes, tmp
     assert device == choose_device("cpu").name != DEVICE.name
     # Both nodes are this machine, so that the runs were beside each other.
     assert max(t.beside for run in result.sweep.runs for a in run.attempts for t in a.timings) >= 1
+
+
+def test_the_data_is_read_once_for_all_workers_of_all_nodes(nodes, tmp_path):
+    engine, read = Engine(folder=tmp_path, pause=0.2), tmp_path / "read"
+    assert sweep(nodes, tmp_path, engine, source=CountedSource(read))[0].complete
+    assert len({pid for _, _, pid in engine.begun}) == 4
+    assert read.read_text() == "read\n"
 
 
 def test_a_worker_that_is_killed_is_replaced_and_the_bits_are_the_same(nodes, tmp_path):

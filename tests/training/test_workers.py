@@ -10,11 +10,11 @@ from functools import partial
 
 import psutil
 import pytest
-from helpers.fake_training import DEVICE, FakeSource, FakeTrainer
-from helpers.fault_engines import DIVERGING, LAST_WORDS, SLOW, Engine, abort, fail, kill, leave, refuse
+from helpers.fake_training import DEVICE, FakeSource
+from helpers.fault_engines import LAST_WORDS, SLOW, Engine, abort, fail, kill, leave, refuse
 from helpers.made_up import BASE, make_config
 from helpers.small_data import load
-from helpers.worker_contract import PATIENCE, Driver, WorkerContract, epochs_of, kinds
+from helpers.worker_contract import PATIENCE, Driver, FakeTrainerContract, WorkerContract, epochs_of, kinds
 
 from lenetcli.errors import DataError, RunFailedError, StoreError
 from lenetcli.experiment.run import RunState, Trained
@@ -26,36 +26,6 @@ from lenetcli.training.workers.process import WorkerProcess
 from lenetcli.training.workers.thread import WorkerThread
 
 PLACES = [WorkerThread, WorkerProcess]
-
-
-class FakeTrainerContract(WorkerContract):
-    """The contract with a fake trainer."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def source(cls):
-        return FakeSource()
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def device(cls):
-        return DEVICE
-
-    @pytest.fixture
-    def config(self):
-        return BASE
-
-    @pytest.fixture
-    def slow(self):
-        return make_config(lr=SLOW)
-
-    @pytest.fixture
-    def diverging(self):
-        return make_config(lr=DIVERGING)
-
-    @pytest.fixture
-    def trainer(self):
-        return FakeTrainer()
 
 
 class TestWorkerThread(FakeTrainerContract):
