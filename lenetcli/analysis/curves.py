@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.config import Config
-from lenetcli.experiment.datasets import name_datasets
+from lenetcli.experiment.datasets import add_images, name_datasets
 from lenetcli.experiment.parameters import PARAMETERS, describe_config, name_parameter
 from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import CurvePoint, Run, RunState
-from lenetcli.experiment.sweep import Sweep, write_command
+from lenetcli.experiment.sweep import Sweep, describe_setting, write_command
 from lenetcli.words import join_words, name_all, name_value
 
 MOST_DISTINCT = 55
@@ -181,7 +181,7 @@ def sweep_curves(
         metric=metric,
         subject=name_parameter(by),
         dataset=(names or name_datasets([sweep.dataset]))[sweep.base.data],
-        setting=describe_config(sweep.base, *sweep.parameters),
+        setting=describe_setting(sweep),
         recipe=name_recipe(sweep.base.recipe, recipes),
         epochs=sweep.epochs,
         curves=tuple(curves),
@@ -224,7 +224,7 @@ def run_curves(
         metric=metric,
         subject="run",
         dataset=" and ".join(names.values()),
-        setting=describe_config(runs[0].config, *differing),
+        setting=add_images(describe_config(runs[0].config, *differing), (run.images for run in runs)),
         recipe="" if "recipe" in differing else name_recipe(runs[0].config.recipe, recipes),
         epochs=max(run.epochs for run in runs),
         curves=tuple(curves),

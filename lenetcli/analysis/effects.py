@@ -8,9 +8,9 @@ from lenetcli.analysis import outcomes
 from lenetcli.analysis.curves import Metric, describe_bands, name_place
 from lenetcli.analysis.outcomes import Outcome, check_outcomes, note_doubt, note_missing, summarise
 from lenetcli.experiment.datasets import name_datasets
-from lenetcli.experiment.parameters import PARAMETERS, describe_config, name_parameter
+from lenetcli.experiment.parameters import PARAMETERS, name_parameter
 from lenetcli.experiment.recipes import name_recipe
-from lenetcli.experiment.sweep import Group, Sweep
+from lenetcli.experiment.sweep import Group, Sweep, describe_setting
 from lenetcli.words import join_words, name_value
 
 CROSS = "cross"
@@ -120,7 +120,7 @@ def sweep_effects(
         parameter=parameter,
         subject=name_parameter(by) if by else "",
         dataset=name_datasets([sweep.dataset])[sweep.base.data],
-        setting=describe_config(sweep.base, *sweep.parameters),
+        setting=describe_setting(sweep),
         recipe=name_recipe(sweep.base.recipe, recipes),
         epochs=sweep.epochs,
         lines=lines,

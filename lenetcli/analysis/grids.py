@@ -9,9 +9,9 @@ from lenetcli.analysis.curves import Metric
 from lenetcli.analysis.outcomes import Outcome, check_outcomes, note_doubt, summarise
 from lenetcli.errors import UsageError
 from lenetcli.experiment.datasets import name_datasets
-from lenetcli.experiment.parameters import PARAMETERS, describe_config
+from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.experiment.recipes import name_recipe
-from lenetcli.experiment.sweep import Axis, Sweep
+from lenetcli.experiment.sweep import Axis, Sweep, describe_setting
 from lenetcli.words import count_digits, join_words
 
 MARK = "*"
@@ -77,7 +77,7 @@ def grid_series(sweep: Sweep, metric: Metric, *, recipes: Collection[int] = ()) 
         rows_axis=rows_axis,
         columns_axis=columns_axis,
         dataset=name_datasets([sweep.dataset])[sweep.base.data],
-        setting=describe_config(sweep.base, *sweep.parameters),
+        setting=describe_setting(sweep),
         recipe=name_recipe(sweep.base.recipe, recipes),
         epochs=sweep.epochs,
         cells=tuple(tuple(found[row, column] for column in columns_axis.values) for row in rows_axis.values),

@@ -16,7 +16,7 @@ from lenetcli.analysis.estimates import Cost, fit_cost
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.architecture import count_parameters, multiply_adds
 from lenetcli.experiment.config import Config, DeviceKind
-from lenetcli.experiment.datasets import name_datasets
+from lenetcli.experiment.datasets import add_images, name_datasets
 from lenetcli.experiment.exercise import FILTERS
 from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import Run, RunState
@@ -256,10 +256,11 @@ def _make_series(
         )
         for one, label in zip(conditions, labels, strict=True)
     )
+    images = [one.run.images for some in members.values() for one in some.values()]
     shown = {one.setting.recipe for one in conditions}
     return RuntimeSeries(
         dataset=" and ".join(dict.fromkeys(device.dataset for device in devices)),
-        setting=describe_settings(conditions),
+        setting=add_images(describe_settings(conditions), images),
         recipe=name_recipe(next(iter(shown)), recipes) if len(shown) == 1 else "",
         epochs=epochs,
         devices=devices,

@@ -10,7 +10,7 @@ import typer
 from lenetcli.training.interrupts import stopping_on_signals
 
 if TYPE_CHECKING:
-    from lenetcli.training.plan import Finder
+    from lenetcli.training.plan_notes import Finder
 
 T = TypeVar("T")
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from lenetcli.experiment.config import Config, Request
     from lenetcli.experiment.sweep import Axis, Cell
     from lenetcli.training.jobs import Jobs
-    from lenetcli.training.plan import Finder, Plan
+    from lenetcli.training.plan import Plan
+    from lenetcli.training.plan_notes import Finder
 
 
 def show_left(

@@ -1,34 +1,53 @@
 """``data`` and ``devices``: what a run would be trained with."""
 
+from typing import Annotated
+
 from lenetcli.cli import options
+from lenetcli.errors import UsageError
 from lenetcli.experiment.config import DeviceKind, Request
+from lenetcli.experiment.dataset_faults import write_faults
+from lenetcli.files import write_output
 
 
 @options.with_request("dataset", "data")
-def data(request: Request, as_json: options.JsonOption = False) -> None:
-    """Show which data would be used, from where, with counts and checksums."""
+def data(
+    request: Request,
+    as_json: options.JsonOption = False,
+    shuffled: Annotated[
+        str | None,
+        options.option("--shuffle", "FILE.npz", "Write it with the training images in random order."),
+    ] = None,
+) -> None:
+    """Show which data would be used, from where, with images by class and checksums; all of it is read."""
     from lenetcli.cli.downloads import find_stoppably
-    from lenetcli.cli.screen import console
+    from lenetcli.cli.screen import console, data_tables
 
-    source = find_stoppably(lambda find: find(request.dataset, request.data))
+    if shuffled is not None:
+        if as_json:
+            raise UsageError("Both --json and --shuffle were given.", "Choose one.")
+        _write_shuffled(request, shuffled)
+        return
+    source = find_stoppably(lambda find: find(request.dataset, request.data, afresh=True))
     if source.warning:
         console.print_message(source.warning, "bold yellow")
     if as_json:
-        names = ("name", "origin", "sha256", "train_images", "validation_images", "test_images")
-        fields = {name: getattr(source, name) for name in names}
-        console.print_json(fields | {"checksums": dict(source.checksums)})
+        console.print_json(data_tables.data_fields(source))
     else:
-        console.print_pairs(
-            [
-                ("data set", source.name),
-                ("from", source.origin),
-                ("training images", f"{source.train_images:,}"),
-                ("validation images", f"{source.validation_images:,}"),
-                ("test images", f"{source.test_images:,}" if source.test_images else "none"),
-                ("arrays", f"SHA-256 {source.sha256}"),
-                *((name, f"SHA-256 {digest}") for name, digest in source.checksums.items()),
-            ]
-        )
+        data_tables.print_data(source)
+    console.print_notes([*source.notes, *write_faults(source.summary, source.name, request.data)])
+
+
+def _write_shuffled(request: Request, text: str) -> None:
+    """Write the data that would be used to an npz, the images before the split in random order."""
+    from lenetcli.cli.downloads import find_stoppably
+    from lenetcli.cli.screen import console
+    from lenetcli.data.shuffling import shuffle
+
+    target = options.parse_output(text, (".npz",))
+    source = find_stoppably(lambda find: find(request.dataset, request.data))
+    write_output(target, shuffle(source))
+    images = source.counts.train + source.counts.validation
+    console.print_message(f"Wrote {target}: {images:,} images in random order, to be split anew.")
 
 
 def devices(as_json: options.JsonOption = False) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lenetcli.experiment.architecture import IMAGE_SIDE
+from lenetcli.experiment.datasets import Pixels, Summary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,15 @@ CHECKSUMS: Final = {
     "t10k-labels-idx1-ubyte": "b87c152bd4cc79a1dd058df90632a43e3a396dea79d2aaa76a477a50a2da8406",
 }
 """The SHA-256 of each part of the data set, encoded as an IDX file."""
+
+SUMMARY: Final = Summary(
+    train=(4916, 4941, 4999, 5032, 5179, 4999, 5009, 4995, 4978, 4952),
+    validation=(972, 974, 985, 1004, 1007, 1024, 991, 1029, 1012, 1002),
+    test=(1000, 971, 1007, 993, 990, 1011, 1029, 999, 977, 1023),
+    repeats=5952,
+    pixels=(Pixels(0, 255, False), Pixels(0, 255, False)),
+)
+"""What the images are like."""
 
 # The number of images drawn at once, whose arrays fit into the caches of a processor. Each block has a random
 # stream of its own, so another size would give other images.

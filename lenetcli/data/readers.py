@@ -15,7 +15,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,14 +100,14 @@ class Digest:
     sha256: str
 
 
-def digest(part: Part) -> Digest:
-    """The digest of a part, read block by block in constant memory.
+def digest(part: Part, watch: Callable[[bytes], None] = lambda block: None) -> Digest:
+    """The digest of a part, read block by block in constant memory; ``watch`` gets each block of values.
 
     Raises:
         DataError: if the part cannot be read, is damaged, or does not have MNIST's form.
     """
     with _open(part) as (count, blocks):
-        return _digest(part, count, blocks)
+        return _digest(part, count, _watch(blocks, watch))
 
 
 def read(part: Part) -> "tuple[NDArray[np.uint8], Digest]":
@@ -129,6 +129,12 @@ def read(part: Part) -> "tuple[NDArray[np.uint8], Digest]":
             values[start : start + len(block)] = block
             start += len(block)
         return array, _digest(part, count, [values])
+
+
+def _watch(blocks: Iterable[bytes], watch: Callable[[bytes], None]) -> Iterator[bytes]:
+    for block in blocks:
+        watch(block)
+        yield block
 
 
 def _digest(part: Part, count: int, blocks: Iterable[bytes | memoryview]) -> Digest:

@@ -3,31 +3,29 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lenetcli import files
-from lenetcli.data import digits, mnist, readers
-from lenetcli.data.readers import Digest, Part
+from lenetcli.data import digits, downloads, readers, summaries
+from lenetcli.data.identities import forget, identify
+from lenetcli.data.published import MNIST, PUBLISHED, Published
+from lenetcli.data.readers import Part
 from lenetcli.errors import DataError, UsageError, describe_error
 from lenetcli.experiment.config import AUTO
+from lenetcli.experiment.datasets import Counts, Summary
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MNIST: Final = "mnist"
 SYNTHETIC: Final = "synthetic"
-DATASETS: Final = (AUTO, MNIST, SYNTHETIC)
-
-IDENTITIES: Final = "identities.json"
-"""The file of the cache with the digests of files that were read before."""
+DATASETS: Final = (AUTO, *PUBLISHED, SYNTHETIC)
 
 OFFLINE_VARIABLE: Final = "LENETCLI_OFFLINE"
 MIN_IMAGES: Final = 100
-VALIDATION_SHARE: Final = 6  # the last sixth of the training images
 
 _exists = os.path.exists  # unlike that of ``Path``, it never raises
 
@@ -51,17 +49,17 @@ class Arrays(NamedTuple):
 class DataSource:
     """A data set that has been identified, but not loaded.
 
-    ``checksums`` are the SHA-256 of the decoded IDX files, independent of their container. ``images`` counts
-    those for training and validation. ``warning`` explains why this is not MNIST, and what to do; None if it
-    is the requested data.
+    ``checksums`` are the SHA-256 of the decoded IDX files, independent of their container. ``summary`` says
+    what the images are like. ``missing`` says why MNIST, in whose place this is, cannot be had, and what to
+    do; None if it is the requested data. ``notes`` are sentences on its files.
     """
 
     name: str
     checksums: Mapping[str, str]
     origin: str
-    images: int
-    test_images: int
-    warning: str | None = None
+    summary: Summary
+    missing: str | None = None
+    notes: tuple[str, ...] = ()
     parts: tuple[Part, ...]
 
     @property
@@ -70,14 +68,14 @@ class DataSource:
         return hashlib.sha256(json.dumps(dict(self.checksums), sort_keys=True).encode()).hexdigest()
 
     @property
-    def validation_images(self) -> int:
-        """The number of images that validate."""
-        return self.images // VALIDATION_SHARE
+    def warning(self) -> str | None:
+        """What these digits are, and why; None if they are the requested data."""
+        return self.missing and f"These are the synthetic digits, not MNIST. {self.missing}"
 
     @property
-    def train_images(self) -> int:
-        """The number of images that train."""
-        return self.images - self.validation_images
+    def counts(self) -> Counts:
+        """How many images train, validate and test."""
+        return self.summary.counts
 
     def load(self) -> Arrays:
         """Read the data, verify it against the checksums, and split it.
@@ -94,7 +92,7 @@ class DataSource:
                 raise
             arrays = _make_synthetic()
         images, labels, *test = arrays.values()
-        split = self.train_images
+        split = self.counts.train
         return Arrays(
             Examples(images[:split], labels[:split]),
             Examples(images[split:], labels[split:]),
@@ -103,17 +101,23 @@ class DataSource:
 
 
 def find(
-    dataset: str = AUTO, data: str | None = None, *, report: mnist.Report | None = None, offline: bool = False
+    dataset: str = AUTO,
+    data: str | None = None,
+    *,
+    report: downloads.Report | None = None,
+    offline: bool = False,
+    afresh: bool = False,
 ) -> DataSource:
     """The data set that ``--dataset`` and ``--data`` select; files that were read before are not read again.
 
-    Without ``data`` and ``LENETCLI_DATA``, MNIST is searched for in lenetcli's cache, then in that of Keras,
-    then on the network, unless ``offline`` or ``LENETCLI_OFFLINE`` forbids it. With "auto", the synthetic
-    digits are the last resort. ``report`` is called in this thread; an exception from it stops a download.
+    Without ``data`` and ``LENETCLI_DATA``, a published data set, MNIST by default, is searched for in
+    lenetcli's cache, then where other programs leave it, then on the network, unless ``offline`` or
+    ``LENETCLI_OFFLINE`` forbids it. With "auto", the synthetic digits are the last resort. ``report`` is
+    called in this thread; an exception from it stops a download. All files are read with ``afresh``.
 
     Raises:
         UsageError: if ``dataset`` is unknown, or if it is "synthetic" and ``data`` is given.
-        DataError: if the data is missing or damaged, or if ``dataset`` is "mnist" and it is another.
+        DataError: if the data is missing or damaged, or if ``dataset`` is a published one and it is another.
     """
     if dataset not in DATASETS:
         raise UsageError(
@@ -129,21 +133,30 @@ def find(
     # synthetic digits, a run would train on other data than its user believes.
     path = data if data is not None else os.environ.get(files.DATA_VARIABLE) or None
     if path is not None:
-        source = _inspect(_locate(path))
-        if dataset == MNIST and source.checksums != mnist.CHECKSUMS:
-            raise DataError(
-                f"'{source.origin}' is not the real MNIST: its checksums differ from the published ones.",
-                "Leave out --dataset mnist to use it under its own name, or give the real one.",
-            )
+        source, published = _inspect(_locate(path), afresh=afresh)
+        if dataset != AUTO and published is not PUBLISHED[dataset]:
+            raise DataError(*_write_difference(source, PUBLISHED[dataset]))
         return source
     # The synthetic digits come last, with a warning: they make the program usable without MNIST.
+    wanted = PUBLISHED[MNIST.name if dataset == AUTO else dataset]
+    offline = offline or os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0")
     try:
-        return _find_mnist(report, offline=offline or os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0"))
+        return _find_published(wanted, report, offline=offline, afresh=afresh)
     except DataError as error:
-        if dataset == MNIST:
+        if dataset != AUTO:
             raise
-        warning = f"These are the synthetic digits, not MNIST. {error.problem} {error.advice}"
-        return replace(_describe_synthetic(), warning=warning)
+        return replace(_describe_synthetic(), missing=f"{error.problem} {error.advice}")
+
+
+def _write_difference(source: DataSource, wanted: Published) -> tuple[str, str]:
+    """The problem and the advice for data that is not the published set that it should be."""
+    name, title = f"'{source.origin}'", wanted.title
+    if wanted.checksums:
+        problem = f"{name} is not the real {title}: its checksums differ from the published ones."
+    else:
+        known = "what is published are the checksums of the four .gz files, and these are other files"
+        problem = f"{name} cannot be told to be the real {title}: {known}."
+    return problem, f"Leave out --dataset {wanted.name} to use it under its own name, or give the real one."
 
 
 def _locate(path: str) -> Path:
@@ -161,54 +174,63 @@ def _locate(path: str) -> Path:
     return place.absolute()
 
 
-def _find_mnist(report: mnist.Report | None, *, offline: bool) -> DataSource:
-    """The real MNIST from this machine, else from the network."""
+def _find_published(
+    wanted: Published, report: downloads.Report | None, *, offline: bool, afresh: bool
+) -> DataSource:
+    """A published data set from this machine, else from the network."""
     # The own cache comes first, as its files were verified when they were downloaded, and the network last. A
     # copy that is damaged or has other content does not end the search, but the final error mentions it.
     reasons = []
     cache = files.cache_folder()
-    keras = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")  # noqa: PTH111 -- never raises
-    for place in filter(_exists, (*mnist.list_places(cache), Path(keras, "datasets", "mnist.npz"))):
+    for place in filter(_exists, wanted.list_places(cache)):
         try:
-            source = _inspect(place.absolute())
+            source, published = _inspect(place.absolute(), afresh=afresh)
         except DataError as error:
             reasons.append(error.problem)
             continue
-        if source.checksums == mnist.CHECKSUMS:
+        if published is wanted:
             return source
-        reasons.append(f"'{place}' is not the real MNIST.")
+        reasons.append(f"'{place}' is not the real {wanted.title}.")
     if offline:
-        reasons.insert(0, f"MNIST is not on this machine, and {OFFLINE_VARIABLE} forbids the download.")
-        raise DataError(" ".join(reasons), f"Give MNIST's files with --data, or unset {OFFLINE_VARIABLE}.")
+        problem = f"{wanted.title} is not on this machine, and {OFFLINE_VARIABLE} forbids the download."
+        raise DataError(
+            " ".join([problem, *reasons]),
+            f"Give {wanted.title}'s files with --data, or unset {OFFLINE_VARIABLE}.",
+        )
     try:
-        return _inspect(mnist.fetch(cache, report).absolute())
+        place, warnings = downloads.fetch(wanted, cache, report)
+        source, _ = _inspect(place.absolute())
     except DataError as error:
         raise DataError(" ".join([error.problem, *reasons]), error.advice) from error
+    return replace(source, notes=(*source.notes, *warnings))
 
 
-def _inspect(place: Path) -> DataSource:
-    """The data set in a folder or an npz."""
+def _inspect(place: Path, *, afresh: bool = False) -> tuple[DataSource, Published | None]:
+    """The data set in a folder or a file, and which published one it is, if it is one."""
     parts = _list_parts(place)
-    digests = _identify(parts)
+    identities = identify(parts, afresh=afresh)
     for images, labels in zip(parts[::2], parts[1::2], strict=True):
-        if digests[images.name].count != digests[labels.name].count:
-            counts = [f"{part} holds {digests[part.name].count:,} {part.kind}" for part in (images, labels)]
-            raise DataError(f"{', but '.join(counts)}.", "Get both files again from one place.")
-    total = digests[readers.NAMES[0]].count
+        counts = {part: identities[part.name].digest.count for part in (images, labels)}
+        if len(set(counts.values())) > 1:
+            words = [f"{part} holds {count:,} {part.kind}" for part, count in counts.items()]
+            raise DataError(f"{', but '.join(words)}.", "Get both files again from one place.")
+    total = identities[readers.NAMES[0]].digest.count
     if total < MIN_IMAGES:
         raise DataError(
             f"'{place}' holds {total} training images.",
             f"Give at least {MIN_IMAGES}; a sixth of them validates.",
         )
-    checksums = {name: digest.sha256 for name, digest in digests.items()}
-    return DataSource(
-        name=_choose_name(place, checksums),
+    checksums = {name: identity.digest.sha256 for name, identity in identities.items()}
+    md5 = {name: identity.md5 for name, identity in identities.items()}
+    published = next((one for one in PUBLISHED.values() if one.is_it(checksums, md5)), None)
+    source = DataSource(
+        name=published.name if published else _choose_name(place, checksums),
         checksums=checksums,
         origin=str(place),
-        images=total,
-        test_images=digests[readers.NAMES[2]].count if len(parts) > 2 else 0,
+        summary=summaries.summarize({name: one.values for name, one in identities.items()}),
         parts=parts,
     )
+    return source, published
 
 
 def _describe_synthetic() -> DataSource:
@@ -218,16 +240,13 @@ def _describe_synthetic() -> DataSource:
         name=SYNTHETIC,
         checksums=digits.CHECKSUMS,
         origin="made by lenetcli",
-        images=digits.TRAIN_IMAGES,
-        test_images=digits.TEST_IMAGES,
+        summary=digits.SUMMARY,
         parts=tuple(Part(name=name, file=folder / name) for name in readers.NAMES),
     )
 
 
 def _choose_name(place: Path, checksums: Mapping[str, str]) -> str:
-    """The name of a data set: that of published data, else that of its folder or file."""
-    if checksums == mnist.CHECKSUMS:
-        return MNIST
+    """The name of a data set that is no published one: that of its folder or file."""
     if checksums == digits.CHECKSUMS:
         return SYNTHETIC
     path = place.resolve() if place.name == ".." else place
@@ -272,39 +291,13 @@ def _list_files(folder: Path, name: str) -> list[Path]:
     return [folder / (stem + end) for stem in stems for end in ("", ".gz") if stem + end in entries]
 
 
-def _identify(parts: Iterable[Part]) -> dict[str, Digest]:
-    """The digest of each part by name; those of unchanged files come from the cache."""
-    # Path, size and modification time identify a file without reading it, so that commands start fast. They
-    # miss a change that keeps size and time, so ``_read`` verifies the digest when the data is loaded.
-    entries = files.read_cache(IDENTITIES)
-    updates = dict(entries)
-    digests = {}
-    for part in parts:
-        try:
-            state = part.file.stat()
-        except OSError as error:
-            raise DataError(f"{part} cannot be read: {describe_error(error)}.", "Check the path.") from error
-        stamp = [state.st_size, state.st_mtime_ns]
-        key = f"{part.name} in {part.file}"
-        match entries.get(key):
-            case [size, mtime, int() as count, str() as sha256] if [size, mtime] == stamp:
-                digest = Digest(count=count, sha256=sha256)
-            case _:
-                digest = readers.digest(part)
-        digests[part.name] = digest
-        updates[key] = [*stamp, digest.count, digest.sha256]
-    if updates != entries:
-        files.write_cache(IDENTITIES, updates)
-    return digests
-
-
 def _read(source: DataSource) -> "dict[str, NDArray[np.uint8]]":
     """The arrays of a data source by the names of their parts, verified."""
     arrays = {}
     for part in source.parts:
         arrays[part.name], digest = readers.read(part)
         if digest.sha256 != source.checksums[part.name]:
-            files.write_cache(IDENTITIES, {})  # size and time would lead to the same wrong digest next time
+            forget()  # what is cached would lead to the same wrong digest next time
             raise DataError(f"{part} has changed since it was looked at.", "Type the command again.")
     return arrays
 

@@ -8,6 +8,7 @@ from typing import Self
 
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import KEY_TAG, Config
+from lenetcli.experiment.datasets import Counts
 
 
 class RunState(StrEnum):
@@ -145,6 +146,7 @@ class Run:
 
     ``target_epochs`` is the largest number of epochs ever requested, ``completed_epochs`` the largest
     requested number that was reached, ``parameters`` the number of trainable parameters.
+    ``images`` are the numbers of those of its data, None if they are not stored.
     ``sequence`` is its place among the runs of its store in the order of their creation, whatever clocks say.
     ``last_sign_of_life`` is that of the process that trains it, by the clock of its host; None unless the run
     is running and nothing here tells whether that process is alive. ``id_digits`` is the number of digits of
@@ -159,6 +161,7 @@ class Run:
     completed_epochs: int = 0
     parameters: int
     created_at: datetime
+    images: Counts | None = None
     sequence: int = 0
     curve: tuple[CurvePoint, ...] = ()
     attempts: tuple[Attempt, ...] = ()

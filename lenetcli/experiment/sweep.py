@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from lenetcli.experiment.config import RECIPE, Config, DeviceKind, Request
-from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
+from lenetcli.experiment.datasets import Counts, add_images
+from lenetcli.experiment.parameters import OPTIONS, PARAMETERS, describe_config
 from lenetcli.experiment.recipes import round_value
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.words import name_value
@@ -112,6 +113,11 @@ class Sweep:
         return self.base.data, self.dataset_name
 
     @property
+    def images(self) -> Counts | None:
+        """The numbers of images of the data; None if they are not stored, or no run has begun."""
+        return next((run.images for run in self.runs if run.images), None)
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the axes without the seed, which is a repetition, unless it is the only axis."""
         names = tuple(axis.name for axis in self.axes)
@@ -201,6 +207,11 @@ def round_request(
     values = {one.name: round_value(getattr(request, one.name), recipe) for one in fields(request)}
     rounded = (Axis(axis.name, tuple(round_value(value, recipe) for value in axis.values)) for axis in axes)
     return Request(**values), tuple(rounded)
+
+
+def describe_setting(sweep: Sweep) -> str:
+    """The settings that the runs of a sweep share, and how many images train, for a title."""
+    return add_images(describe_config(sweep.base, *sweep.parameters), [sweep.images])
 
 
 def name_axes(sweep: Sweep) -> tuple[str, ...]:

@@ -15,10 +15,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam,
 from lenetcli.errors import NotFoundError, StoreError
 from lenetcli.experiment.checkpoint import Checkpoint, largest_size
 from lenetcli.experiment.config import KEY_TAG, Config, DeviceKind, Precision
+from lenetcli.experiment.datasets import Counts, Dataset, Summary, count_classes
 from lenetcli.experiment.parameters import COLUMNS
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.machine.process import ProcessIdentity, is_alive
-from lenetcli.store.tables import ATTEMPTS, EPOCHS, RUNS, TIMINGS, WEIGHTS
+from lenetcli.store.tables import ATTEMPTS, DATASETS, EPOCHS, RUNS, TIMINGS, WEIGHTS
 
 D = TypeVar("D")
 
@@ -107,6 +108,22 @@ def find_run(connection: Connection, prefix: str) -> Run:
     return find_runs(connection, [key])[key]
 
 
+def find_dataset(connection: Connection, data: str) -> Dataset | None:
+    """What is known of the data with this hash; None if that is not stored."""
+    row = connection.execute(select(DATASETS).where(DATASETS.c.sha256 == data)).one_or_none()
+    if row is None:
+        return None
+    if row.summary is not None:
+        return Dataset(counts=_count_images(row), summary=Summary.from_mapping(row.summary))
+    known = count_classes(row.validation_labels)
+    summary = Summary(train=(), validation=known, test=(), repeats=0, pixels=())
+    return Dataset(counts=_count_images(row), summary=summary)
+
+
+def _count_images(row: Row[Any]) -> Counts:
+    return Counts(row.train_images, row.validation_images, row.test_images)
+
+
 def find_checkpoint(connection: Connection, key: str) -> Checkpoint | None:
     """The newest checkpoint of a run; None if no epoch is stored."""
     run = find_runs(connection, [key]).get(key)
@@ -177,6 +194,10 @@ def build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
     numbered = select(ATTEMPTS).where(in_attempts).order_by(ATTEMPTS.c.number)
     attempts = group_rows(connection, numbered, "run_id")
 
+    counts = (DATASETS.c[f"{name}_images"] for name in Counts._fields)
+    used = select(DATASETS.c.sha256, *counts).where(DATASETS.c.sha256.in_({row.data for row in rows}))
+    images = {row.sha256: _count_images(row) for row in connection.execute(used)}
+
     def build_attempt(row: Row[Any]) -> Attempt:
         timed = tuple(_build(Timing, timing) for timing in timings[row.id])
         return _build(Attempt, row, outcome=STATES.get(row.outcome), timings=timed)
@@ -196,6 +217,7 @@ def build_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             row,
             dataset_name=row.dataset,
             sequence=row.id,
+            images=images.get(row.data),
             config=_build(Config, row, precision=Precision(row.precision), device=DeviceKind(row.device)),
             **_judge_state(row, holder, lost=len(curve) < once),
             curve=tuple(_build(CurvePoint, point) for point in curve),

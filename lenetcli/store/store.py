@@ -9,6 +9,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from lenetcli.errors import UsageError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config, DeviceKind, Request
+from lenetcli.experiment.datasets import Counts, Dataset, Summary
 from lenetcli.experiment.run import Run, RunState, Worker
 from lenetcli.experiment.sweep import Axis, Sweep
 from lenetcli.store import bits, checks, claims, measurements, queries, sweeps
@@ -142,10 +143,14 @@ class Store:
         query = select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
         return self._database.query(lambda c: c.execute(query).scalar_one_or_none())
 
-    def count_test_images(self, data: str) -> int | None:
-        """How many images the data with this hash has to test on; None if that is not stored."""
-        query = select(DATASETS.c.test_images).where(DATASETS.c.sha256 == data)
-        return self._database.query(lambda c: c.execute(query).scalar_one_or_none())
+    def dataset(self, data: str) -> Dataset | None:
+        """What is known of the data with this hash; None if that is not stored."""
+        return self._database.query(lambda c: queries.find_dataset(c, data))
+
+    def has_runs_on(self, data: str) -> bool:
+        """Whether there is a run on the data with this hash."""
+        query = select(RUNS.c.id).where(RUNS.c.data == data).limit(1)
+        return self._database.query(lambda c: c.execute(query).first()) is not None
 
     def verify(self, runs: Iterable[Run]) -> None:
         """Check what runs have measured against their predictions and labels, before it is shown as a result.
@@ -162,11 +167,22 @@ class Store:
 
     # Writing
 
-    def add_dataset(self, sha256: str, counts: tuple[int, int, int], validation_labels: bytes) -> None:
-        """Record new data: the numbers of training, validation and test images, labels of one byte each."""
-        names = ("sha256", "train_images", "validation_images", "test_images", "validation_labels")
-        values = dict(zip(names, (sha256, *counts, validation_labels), strict=True))
-        self._database.change(lambda c: c.execute(upsert(DATASETS).values(values).on_conflict_do_nothing()))
+    def add_dataset(
+        self, sha256: str, counts: Counts, validation_labels: bytes, summary: Summary | None = None
+    ) -> None:
+        """Record data, or of data that is recorded already the summary; labels have one byte each."""
+        values = {
+            "sha256": sha256,
+            **{f"{name}_images": count for name, count in counts._asdict().items()},
+            "validation_labels": validation_labels,
+            "summary": summary and summary.to_mapping(),
+        }
+        statement = upsert(DATASETS).values(values)
+        added = {"summary": statement.excluded.summary}
+        statement = statement.on_conflict_do_update(
+            index_elements=["sha256"], set_=added, where=DATASETS.c.summary.is_(None)
+        )
+        self._database.change(lambda c: c.execute(statement))
 
     def request_sweep(self, sweep: Sweep) -> None:
         """Record that a sweep is requested now."""

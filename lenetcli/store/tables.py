@@ -80,6 +80,12 @@ DATASETS = Table(
     column("validation_images", Integer),
     column("test_images", Integer),
     column("validation_labels", LargeBinary, comment="One byte an image."),
+    column(
+        "summary",
+        JSON(none_as_null=True),
+        nullable=True,
+        comment="Images by class, their order and pixel values (``Summary``); earlier versions had none.",
+    ),
     comment="Data that runs were trained on, known by the hash of its arrays.",
 )
 RUNS = Table(

@@ -20,7 +20,7 @@ def estimate_bytes(config: Config, images: int) -> int:
 
 def count_images(source: DataSource) -> int:
     """The number of images of a data set, which a process that trains holds."""
-    return source.train_images + source.validation_images + source.test_images
+    return sum(source.counts)
 
 
 def write_shortage(needed: int, available: int) -> str:

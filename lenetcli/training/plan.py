@@ -1,71 +1,30 @@
 """The plan of a command: cells with their configurations, data, device, the memory needed, and notes."""
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from lenetcli.data import sources
 from lenetcli.data.sources import DataSource
-from lenetcli.errors import ClusterError, DataError, DeviceError, UsageError
-from lenetcli.experiment.config import AUTO, RECIPE, Config, DeviceKind, Request
-from lenetcli.experiment.datasets import SYNTHETIC, name_datasets
-from lenetcli.experiment.parameters import PARAMETERS, check_request
-from lenetcli.experiment.recipes import RECIPES, choose_shards
+from lenetcli.errors import ClusterError, DataError, DeviceError
+from lenetcli.experiment.config import AUTO, RECIPE, Config, Request
+from lenetcli.experiment.datasets import MNIST, name_datasets
+from lenetcli.experiment.parameters import PARAMETERS
+from lenetcli.experiment.recipes import RECIPES
 from lenetcli.experiment.sweep import Axis, Cell, Sweep, round_request
-from lenetcli.machine import limits
 from lenetcli.machine.devices import Device
 from lenetcli.store.store import Store
 from lenetcli.training.jobs import Jobs
-from lenetcli.training.memory import count_images, estimate_bytes, write_shortage
+from lenetcli.training.memory import count_images
 from lenetcli.training.older_runs import CHANGED, describe_left, find_finished
+from lenetcli.training.plan_notes import (
+    Finder,
+    begin_notes,
+    describe_data,
+    describe_stored_data,
+    resume_notes,
+)
+from lenetcli.training.requests import expand, pin, resolve
 from lenetcli.training.sites import THIS_MACHINE, Site
-
-Finder = Callable[..., DataSource]
-"""A function like ``data.sources.find``."""
-
-
-def resolve(
-    request: Request,
-    source: DataSource,
-    device: DeviceKind,
-    recipe: int = RECIPE,
-    memory: int | None = None,
-) -> Config:
-    """The configuration that a recipe makes of a checked request on given data and a given kind of device.
-
-    ``memory`` is that of this machine in bytes; it is looked up if it is None.
-
-    Raises:
-        UsageError: if a batch is larger than the data, or the run needs more memory than this machine has.
-    """
-    if request.batch_size > source.train_images:
-        raise UsageError(
-            f"A batch of {request.batch_size} is larger than the {source.train_images} training images.",
-            "Choose a smaller --batch-size.",
-        )
-    rounded, _ = round_request(request, (), recipe)
-    shards = request.shards or choose_shards(request.filters, request.batch_size, device, recipe)
-    config = rounded.configure(data=source.sha256, device=device, shards=shards, recipe=recipe)
-    if recipe == RECIPE:  # nothing is trained under another one
-        _check_memory(config, source, limits.memory_bytes() if memory is None else memory)
-    return config
-
-
-def _check_memory(config: Config, source: DataSource, available: int) -> None:
-    """Check that a run needs no more than the memory ``available``, in bytes.
-
-    Raises:
-        UsageError: if it has not.
-    """
-    needed = estimate_bytes(config, count_images(source))
-    if needed > available:
-        raise UsageError(
-            f"{config.filters} filters and {config.hidden_units} hidden units with batches of "
-            f"{config.batch_size} need {write_shortage(needed, available)}.",
-            "Choose fewer --filters or --hidden-units, or a smaller --batch-size.",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,57 +92,69 @@ def make_plan(
         DeviceError: if the device cannot be used.
     """
     expand(request, axes)  # checks it as it was typed
-    recorded, source = _find_recorded(request, axes, store, find)
+    recorded, source, trouble = _find_recorded(request, axes, store, find)
     is_present = recorded is not None and recorded.base.recipe == RECIPE
     is_timed = not remeasure and measure_alone and any(PARAMETERS[axis.name].timed for axis in axes)
     is_shown = recorded is not None and recorded.is_done and not remeasure and (is_present or not anew)
     if recorded is not None and is_shown:
         if request.device != AUTO:
             site.choose_device(request.device)  # an error, although nothing would be trained on it
-        shown = Plan(sweep=recorded, source=source, site=site, notes=() if is_present else (CHANGED,))
+        notes = (*trouble, *describe_stored_data(store, recorded), *([] if is_present else [CHANGED]))
+        shown = Plan(sweep=recorded, source=source, site=site, notes=notes)
         if is_timed and find_disturbed(recorded, site.host):
-            return _add_measurements(shown, request, find)
+            return _add_measurements(shown, request, store, find)
         return shown
     pinned = pin(request, recorded)
     device = _choose_device(request, pinned, site)
     if store.is_missing or (recorded is not None and not recorded.is_done):
         begin()
     source = source or find(pinned.dataset, pinned.data)
-    _check_source(source, recorded)
+    _check_source(source, recorded, store)
     resumed, new = (request, pinned, find, site), (source, request, device, site)
-    notes = _resume_notes(*resumed) if recorded else _begin_notes(*new)
+    first = resume_notes(*resumed) if recorded else begin_notes(*new)
     of_recipes = (refresh(store, _lay_out(request, axes, source, device, site, one)) for one in RECIPES)
     present = next(of_recipes)
     # Other requests may have trained a part of a sweep under the present recipe: that does not begin it.
     begun = is_present if recorded else present.is_done if axes else present.runs
     older = [] if begun else list(of_recipes)
     finished = None if anew else find_finished(older, remeasure=remeasure)
-    notes = itertools.chain(notes, [CHANGED] if finished else describe_left(present, older))
-    plan = Plan(sweep=finished or present, source=source, device=device, site=site, notes=tuple(notes))
+    changes = [CHANGED] if finished else describe_left(present, older)
+    notes = (*first, *describe_data(source, request), *changes)
+    plan = Plan(sweep=finished or present, source=source, device=device, site=site, notes=notes)
     return replace(plan, remeasure=remeasure, measures_alone=is_timed)
 
 
-def _add_measurements(shown: Plan, request: Request, find: Finder) -> Plan:
+def _add_measurements(shown: Plan, request: Request, store: Store, find: Finder) -> Plan:
     """The plan of a finished sweep whose times are to be taken again, if its data and device can be had."""
     recorded = shown.sweep
     pinned = pin(request, recorded)
     try:
         device = _choose_device(request, pinned, shown.site)
         source = shown.source or find(pinned.dataset, pinned.data)
-        _check_source(source, recorded)
+        _check_source(source, recorded, store)
     except (ClusterError, DataError, DeviceError) as error:
         note = f"Times that were taken beside other runs stay as they are. {error.problem}"
         return replace(shown, notes=(*shown.notes, note))
     return replace(shown, source=source, device=device, measures_alone=True)
 
 
-def _check_source(source: DataSource, recorded: Sweep | None) -> None:
-    """Raise ``DataError`` if the data is not that of the recorded sweep."""
+def _check_source(source: DataSource, recorded: Sweep | None, store: Store) -> None:
+    """Check that data is that of the recorded sweep, and no substitute in a store of runs on MNIST.
+
+    Raises:
+        DataError: if it is not.
+    """
+    missing = f" {source.missing}" if source.missing else ""
     if recorded is not None and source.sha256 != recorded.base.data:
         names = name_datasets([recorded.dataset, (source.sha256, source.name)])
         raise DataError(
-            f"This sweep was begun on {names[recorded.base.data]}, which cannot be had now.",
+            f"This sweep was begun on {names[recorded.base.data]}, which cannot be had now.{missing}",
             "Give it with --data, or begin afresh with --dataset synthetic.",
+        )
+    if missing and store.has_runs_on(MNIST):
+        raise DataError(
+            f"This store has runs on MNIST, which cannot be had now.{missing}",
+            "For the synthetic digits, with which these cannot be compared, type --dataset synthetic.",
         )
 
 
@@ -226,39 +197,22 @@ def _lay_out(
 
 def _find_recorded(
     request: Request, axes: Sequence[Axis], store: Store, find: Finder
-) -> tuple[Sweep | None, DataSource | None]:
-    """The recorded sweep that the same request began, and the data at its path if it names one."""
+) -> tuple[Sweep | None, DataSource | None, tuple[str, ...]]:
+    """The recorded sweep that the same request began, the data at its path if it names one, and notes.
+
+    If that data cannot be had, and nothing of the sweep is left to train, a note says so.
+    """
     recorded = store.find_request(request, axes) if axes else None
     if recorded is None or request.data is None:
-        return recorded, None
-    source = find(request.dataset, request.data)  # where the path leads now may be other data: another sweep
-    return recorded if source.sha256 == recorded.base.data else None, source
-
-
-def expand(request: Request, axes: Sequence[Axis]) -> list[Request]:
-    """The request of each cell of a grid, checked; the last axis varies fastest.
-
-    Raises:
-        UsageError: if a value is out of bounds.
-    """
-    points = itertools.product(*(axis.values for axis in axes))
-    names = [axis.name for axis in axes]
-    requests = [replace(request, **dict(zip(names, point, strict=True))) for point in points]
-    for cell_request in requests:
-        check_request(cell_request)
-    return requests
-
-
-def pin(request: Request, recorded: Sweep | None) -> Request:
-    """The request with what was open in it, data and device, as a recorded sweep settled it, if any."""
-    if recorded is None:
-        return request
-    synthetic = recorded.base.data == SYNTHETIC and request.data is None
-    return replace(
-        request,
-        dataset=sources.SYNTHETIC if synthetic else request.dataset,
-        device=recorded.device.value if request.device == AUTO else request.device,
-    )
+        return recorded, None, ()
+    try:
+        # Where the path leads now may be other data: another sweep.
+        source = find(request.dataset, request.data)
+    except DataError as error:
+        if not recorded.is_done:
+            raise
+        return recorded, None, (f"{error.problem} This is what was trained when it was there.",)
+    return (recorded if source.sha256 == recorded.base.data else None), source, ()
 
 
 def _choose_device(request: Request, pinned: Request, site: Site) -> Device:
@@ -279,22 +233,3 @@ def refresh(store: Store, sweep: Sweep) -> Sweep:
     runs = store.find([cell.config.key for cell in sweep.cells])
     cut = {key: run.at(sweep.epochs) for key, run in runs.items()}
     return replace(sweep, cells=tuple(replace(cell, run=cut.get(cell.config.key)) for cell in sweep.cells))
-
-
-def _begin_notes(source: DataSource, request: Request, device: Device, site: Site) -> Iterator[str]:
-    """The notes of a new plan: substitute data, and what there is to say of the device."""
-    if source.warning:
-        yield source.warning
-    yield from site.warn(request, device)
-
-
-def _resume_notes(request: Request, pinned: Request, find: Finder, site: Site) -> Iterator[str]:
-    """The notes of a plan that goes on with a recorded sweep: what ``auto`` would mean now."""
-    if request.dataset == AUTO != pinned.dataset:
-        yield "This sweep goes on with the synthetic digits it was begun on, not MNIST."
-        with suppress(DataError):
-            find(sources.MNIST, None, offline=True)
-            yield "MNIST can be had by now: begin afresh with --dataset mnist."
-    auto_cpu = request.device == AUTO and pinned.device == DeviceKind.CPU
-    if auto_cpu and site.choose_device(AUTO).kind is DeviceKind.GPU:
-        yield "This sweep goes on with the CPU it was begun on; --device gpu begins one on the GPU."

@@ -35,6 +35,7 @@ from helpers.made_up import BASE, DATA
 
 from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.checkpoint import Checkpoint
+from lenetcli.experiment.datasets import Counts
 from lenetcli.experiment.run import CurvePoint, RunState, Timing, Trained, Worker
 from lenetcli.machine import limits
 from lenetcli.machine.process import this_process
@@ -113,7 +114,10 @@ class Simulated:
     def _obey(self, order: Order) -> None:
         match order:
             case Setup():
-                self._report(0.0, Ready(self._worker, Dataset(DATA, (IMAGES,) * 3, PREDICTIONS)))
+                self._report(
+                    0.0,
+                    Ready(self._worker, Dataset(DATA, FakeSource.counts, PREDICTIONS, FakeSource.summary)),
+                )
             case Task():
                 self._task, self._epoch = order, order.epochs.start
                 self._report(0.0, Prepared(0.1, 0.2))
@@ -192,7 +196,7 @@ def make_workers(beside: int) -> Callable[[], Worker]:
 def measure(workers: int, epochs: int, seconds: float, beside: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(f"{folder}/s.db", write=True)
-        store.add_dataset(DATA, (IMAGES,) * 3, PREDICTIONS)
+        store.add_dataset(DATA, FakeSource.counts, PREDICTIONS)
         plan = make_plan(store, [0.1 / (number + 1) for number in range(workers)], epochs)
         clock, waits, describe = Clock(), [], make_workers(beside)
         meter = Meter(workers, workers * (epochs - 1))
@@ -223,7 +227,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.epochs < 3:
         parser.error("--epochs must be at least 3")
-    FakeSource.train_images = FakeSource.validation_images = FakeSource.test_images = IMAGES
+    FakeSource.counts = Counts(IMAGES, IMAGES, IMAGES)
     limits.memory_bytes = lambda: 2**50  # the workers are elsewhere
     machine = {
         "processor": this_processor().name,

@@ -18,7 +18,7 @@ from lenetcli.data.sources import Arrays, Examples
 from lenetcli.experiment.config import Request
 from lenetcli.machine import devices, limits, processor
 from lenetcli.output.figures.sheet import fixed_style
-from lenetcli.training.plan import resolve
+from lenetcli.training.requests import resolve
 from lenetcli.words import plural
 
 ROUNDS, EPOCHS = 2, 3

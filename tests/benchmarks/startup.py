@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.config import Config, DeviceKind, Precision
+from lenetcli.experiment.datasets import Counts
 from lenetcli.machine import limits, processor
 from lenetcli.store.store import Store
 
@@ -46,7 +47,7 @@ CASES = [
 
 def fill_store(path: Path) -> None:
     """Many runs of three epochs in a store that lenetcli made."""
-    Store.open(str(path), write=True).add_dataset("d", (1, 1, 1), b"\0")
+    Store.open(str(path), write=True).add_dataset("d", Counts(1, 1, 1), b"\0")
     with sqlite3.connect(path) as connection:
         known = [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
         rows = []

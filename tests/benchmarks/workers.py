@@ -126,7 +126,7 @@ def train_lenetcli(path: str, filters: int, precision: str) -> Iterator[dict[str
     from lenetcli.experiment.config import Precision, Request
     from lenetcli.machine import devices, limits
     from lenetcli.training.engine.loop import Trainer
-    from lenetcli.training.plan import resolve
+    from lenetcli.training.requests import resolve
 
     source, device = sources.find(data=path), devices.choose_device("cpu")
     request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, precision=Precision(precision))

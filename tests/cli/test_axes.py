@@ -16,7 +16,7 @@ from lenetcli.experiment.config import Precision, Request
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.recipes import round_value
 from lenetcli.experiment.sweep import Axis, Cell, Sweep, write_command, write_words
-from lenetcli.training.plan import expand
+from lenetcli.training.requests import expand
 
 
 def read(text):

@@ -14,13 +14,14 @@ from helpers.small_data import write_idx
 
 from lenetcli.cli.app import main
 from lenetcli.data.sources import DataSource
+from lenetcli.experiment.datasets import Counts
 from lenetcli.machine import limits
 from lenetcli.store.store import Store
 
 
 def make_empty(path):
     """A store with a data set and without runs."""
-    Store.open(str(path), write=True).add_dataset("d" * 64, (6, 1, 1), b"0")
+    Store.open(str(path), write=True).add_dataset("d" * 64, Counts(6, 1, 1), b"0")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Finding, knowing, splitting and loading data, through the room's front door."""
 
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -16,7 +17,8 @@ import numpy as np
 import pytest
 
 from lenetcli import files
-from lenetcli.data import digits, mnist, readers, sources
+from lenetcli.data import digits, downloads, readers, sources
+from lenetcli.data.published import FASHION_MNIST, KMNIST, MNIST, PUBLISHED, Mirror
 from lenetcli.errors import DataError, UsageError
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = readers.NAMES
@@ -52,7 +54,9 @@ def write_folder(folder: Path, arrays: dict[str, np.ndarray], form: str = "{}") 
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         content = encode(array)
-        (folder / form.format(name)).write_bytes(gzip.compress(content) if form.endswith(".gz") else content)
+        (folder / form.format(name)).write_bytes(
+            gzip.compress(content, mtime=0) if form.endswith(".gz") else content
+        )
     return folder
 
 
@@ -62,12 +66,17 @@ def write_npz(file: Path, arrays: dict[str, np.ndarray]) -> Path:
     return file
 
 
+def alter(monkeypatch, name: str, **facts) -> None:
+    """Let other facts hold of a published data set in this test."""
+    monkeypatch.setitem(PUBLISHED, name, dataclasses.replace(PUBLISHED[name], **facts))
+
+
 @pytest.fixture
 def published(monkeypatch) -> dict[str, np.ndarray]:
     """Arrays that count as the real MNIST in this test."""
     arrays = make_arrays(seed=99)
-    for name, array in arrays.items():
-        monkeypatch.setitem(mnist.CHECKSUMS, name, hashlib.sha256(encode(array)).hexdigest())
+    sums = {name: hashlib.sha256(encode(array)).hexdigest() for name, array in arrays.items()}
+    alter(monkeypatch, "mnist", checksums=sums)
     return arrays
 
 
@@ -81,7 +90,7 @@ def refused(**asked) -> DataError:
 # What is found
 
 
-@pytest.mark.parametrize("folder", ["kmnist", "a b #1 100%", "ü?$HOME", "%20"])
+@pytest.mark.parametrize("folder", ["letters", "a b #1 100%", "ü?$HOME", "%20"])
 @pytest.mark.parametrize("form", ["{}", "{}.gz", "dot", "dot.gz"])
 def test_a_folder_is_found_split_and_loaded(tmp_path, folder, form):
     arrays = make_arrays(123, 7)
@@ -93,7 +102,7 @@ def test_a_folder_is_found_split_and_loaded(tmp_path, folder, form):
         write_folder(place, arrays, form)
     source = sources.find(data=str(place))
     assert (source.name, source.origin, source.warning) == (folder, str(place), None)
-    assert (source.train_images, source.validation_images, source.test_images) == (103, 20, 7)
+    assert (source.counts.train, source.counts.validation, source.counts.test) == (103, 20, 7)
     loaded = source.load()
     np.testing.assert_array_equal(loaded.train.images, arrays[TRAIN_IMAGES][:103])
     np.testing.assert_array_equal(loaded.train.labels, arrays[TRAIN_LABELS][:103])
@@ -126,7 +135,7 @@ def test_content_decides_what_is_gzip(tmp_path):
     folder = write_folder(tmp_path / "odd", make_arrays())
     for name in readers.NAMES:
         (folder / name).rename(folder / f"{name}.gz")
-    assert sources.find(data=str(folder)).train_images == 100
+    assert sources.find(data=str(folder)).counts.train == 100
 
 
 @pytest.mark.parametrize("form", ["folder", "npz"])
@@ -136,7 +145,7 @@ def test_without_test_files_there_is_no_test_set(tmp_path, form):
         write_folder(tmp_path / "a", arrays) if form == "folder" else write_npz(tmp_path / "a.npz", arrays)
     )
     source = sources.find(data=str(place))
-    assert source.test_images == 0 and set(source.checksums) == {TRAIN_IMAGES, TRAIN_LABELS}
+    assert source.counts.test == 0 and set(source.checksums) == {TRAIN_IMAGES, TRAIN_LABELS}
     assert source.load().test is None
 
 
@@ -184,7 +193,7 @@ def test_the_real_one_is_known_by_its_content(tmp_path, published):
 
 
 def test_an_unknown_data_set_is_refused():
-    with pytest.raises(UsageError, match="auto, mnist, synthetic"):
+    with pytest.raises(UsageError, match="auto, mnist, fashion-mnist, kmnist, synthetic"):
         sources.find("cifar")
 
 
@@ -231,7 +240,7 @@ def test_different_counts_are_refused(tmp_path, name):
 
 def test_a_hundred_images_do_and_fewer_do_not(tmp_path):
     source = sources.find(data=str(write_folder(tmp_path / "enough", make_arrays(100, 1))))
-    assert (source.train_images, source.validation_images, source.test_images) == (84, 16, 1)
+    assert (source.counts.train, source.counts.validation, source.counts.test) == (84, 16, 1)
     assert "99 training images" in refused(data=str(write_folder(tmp_path / "few", make_arrays(99)))).problem
 
 
@@ -275,21 +284,38 @@ def test_a_changed_file_is_read_again(tmp_path):
     before = sources.find(data=str(place))
     write_folder(place, make_arrays(150))
     after = sources.find(data=str(place))
-    assert before.sha256 != after.sha256 and after.train_images == 125
+    assert before.sha256 != after.sha256 and after.counts.train == 125
 
 
-def test_data_that_changed_unseen_is_noticed_on_loading_and_then_known(tmp_path):
+def test_a_file_in_the_place_of_another_of_the_same_size_and_time_is_read_again(tmp_path):
     place = write_folder(tmp_path / "a", make_arrays())
     source = sources.find(data=str(place))
-    file = place / TRAIN_IMAGES
-    state = file.stat()
+    write_folder(tmp_path / "b", make_arrays(seed=5))
+    for name in readers.NAMES:
+        state = (place / name).stat()
+        (tmp_path / "b" / name).replace(place / name)
+        os.utime(place / name, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert sources.find(data=str(place)).sha256 != source.sha256
+    with pytest.raises(DataError, match="changed"):
+        source.load()
+
+
+def test_what_the_file_system_does_not_tell_is_seen_when_all_is_read(tmp_path, surroundings):
+    place = write_folder(tmp_path / "a", make_arrays())
+    source = sources.find(data=str(place))
+    entries = json.loads((surroundings / "identities.json").read_text())
     write_folder(place, make_arrays(seed=5))
-    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
-    stale = sources.find(data=str(place))
-    assert stale.checksums[TRAIN_IMAGES] == source.checksums[TRAIN_IMAGES]
+    for name in readers.NAMES:  # as on a file system without numbers and times of change
+        state = (place / name).stat()
+        stamp = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+        entries[f"{name} in {place / name}"][0] = stamp
+    (surroundings / "identities.json").write_text(json.dumps(entries))
+    assert sources.find(data=str(place)).sha256 == source.sha256
+    assert sources.find(data=str(place), afresh=True).sha256 != source.sha256
+    (surroundings / "identities.json").write_text(json.dumps(entries))
     for _ in range(2):
         with pytest.raises(DataError, match="changed"):
-            stale.load()
+            source.load()
     assert sources.find(data=str(place)).load().train.images.any()
 
 
@@ -301,7 +327,7 @@ def test_a_damaged_cache_is_ignored(tmp_path, surroundings, content):
     known = json.loads(file.read_text())
     file.write_text(json.dumps(known)[:100] if content == "half" else content)
     assert sources.find(data=str(place)) == wanted
-    file.write_text(json.dumps({key: [1, "2", None, []] for key in known}))
+    file.write_text(json.dumps({key: [entry[0], "2", None, [], 5] for key, entry in known.items()}))
     assert sources.find(data=str(place)) == wanted
     assert json.loads(file.read_text()) == known
 
@@ -357,8 +383,11 @@ def mirror(tmp_path, monkeypatch):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(mnist, "CONTAINER_URL", f"{url}/tf/mnist.npz")
-    monkeypatch.setattr(mnist, "FILES_URL", f"{url}/idx/")
+    npz = Mirror(url=f"{url}/tf/mnist.npz", sha256="0" * 64)
+    alter(monkeypatch, "mnist", mirrors=(npz, Mirror(url=f"{url}/idx/")))
+    for one in (FASHION_MNIST, KMNIST):
+        mirrors = tuple(Mirror(url=f"{url}/{one.name}/{n}/") for n in range(len(one.mirrors)))
+        alter(monkeypatch, one.name, mirrors=mirrors)
     yield folder, asked
     server.shutdown()
     thread.join()
@@ -372,7 +401,8 @@ def list_cache(cache: Path) -> set[str]:
 def test_mnist_is_downloaded_once(surroundings, mirror, published, monkeypatch, capfd):
     folder, asked = mirror
     content = write_npz(folder / "tf" / "mnist.npz", published).read_bytes()
-    monkeypatch.setattr(mnist, "CONTAINER_SHA256", hashlib.sha256(content).hexdigest())
+    npz = dataclasses.replace(PUBLISHED["mnist"].mirrors[0], sha256=hashlib.sha256(content).hexdigest())
+    alter(monkeypatch, "mnist", mirrors=(npz,))
     reports = []
     source = sources.find("mnist", report=lambda *news: reports.append(news))
     assert source.origin == str(surroundings / "mnist.npz") and source.warning is None
@@ -419,15 +449,16 @@ def test_a_mirror_that_sends_without_end_is_left(surroundings, mirror, published
     folder, _ = mirror
     (folder / "tf").mkdir()
     (folder / "tf" / "mnist.npz").write_bytes(bytes(300_000))
-    monkeypatch.setattr(mnist, "MAX_BYTES", 200_000)
+    monkeypatch.setattr(downloads, "MAX_BYTES", 200_000)
     assert "more than MNIST" in refused(dataset="mnist").problem
     assert list_cache(surroundings) == set()
 
 
 def test_a_mirror_that_is_silent_is_left(surroundings, mirror, monkeypatch):
-    monkeypatch.setattr(mnist, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(downloads, "ANSWER_SECONDS", 0.3)
     with socketserver.TCPServer(("127.0.0.1", 0), None) as silent:
-        monkeypatch.setattr(mnist, "CONTAINER_URL", f"http://127.0.0.1:{silent.server_address[1]}/mnist.npz")
+        url = f"http://127.0.0.1:{silent.server_address[1]}/mnist.npz"
+        alter(monkeypatch, "mnist", mirrors=(Mirror(url=url, sha256="0" * 64),))
         assert "did not answer within 0.3 seconds" in refused(dataset="mnist").problem
 
 
@@ -448,7 +479,7 @@ def test_the_synthetic_digits_are_made_kept_and_made_again(surroundings, monkeyp
     monkeypatch.setattr(digits, "make_all", functools.cache(digits.make_all))  # takes seconds
     source = sources.find("synthetic")
     assert (source.name, source.checksums) == ("synthetic", digits.CHECKSUMS)
-    assert (source.train_images, source.validation_images, source.test_images) == (50_000, 10_000, 10_000)
+    assert (source.counts.train, source.counts.validation, source.counts.test) == (50_000, 10_000, 10_000)
     first = source.load()
     assert first.validation.images.shape == (10_000, 28, 28) and first.test.labels.shape == (10_000,)
     assert list_cache(surroundings) == {f"synthetic/{name}" for name in readers.NAMES}
@@ -471,8 +502,8 @@ def test_the_real_mnist(tmp_path):
         source = sources.find("mnist", REAL)
     except DataError as error:
         pytest.skip(f"LENETCLI_DATA is not the real MNIST: {error.problem}")
-    assert source.checksums == mnist.CHECKSUMS
-    assert (source.train_images, source.validation_images, source.test_images) == (50_000, 10_000, 10_000)
+    assert source.checksums == MNIST.checksums
+    assert (source.counts.train, source.counts.validation, source.counts.test) == (50_000, 10_000, 10_000)
     loaded = source.load()
     assert loaded.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert loaded.test.labels[:5].tolist() == [7, 2, 1, 0, 4]

@@ -2,17 +2,24 @@ from types import SimpleNamespace
 
 import pytest
 
-from lenetcli.data import digits, mnist
+from lenetcli.data import digits, published
 from lenetcli.data.sources import DataSource
-from lenetcli.experiment.datasets import MNIST, SYNTHETIC, name_datasets
+from lenetcli.experiment.datasets import FASHION, MNIST, SYNTHETIC, name_datasets
 
 ONE, OTHER = "1" * 64, "2" * 64
 NEAR = "1" * 9 + "3" * 55
 
 
-@pytest.mark.parametrize(("known", "module"), [(MNIST, mnist), (SYNTHETIC, digits)])
-def test_the_hashes_are_those_of_the_data(known, module):
-    assert DataSource.sha256.fget(SimpleNamespace(checksums=module.CHECKSUMS)) == known
+@pytest.mark.parametrize(
+    ("known", "checksums"),
+    [
+        (MNIST, published.MNIST.checksums),
+        (FASHION, published.FASHION_MNIST.checksums),
+        (SYNTHETIC, digits.CHECKSUMS),
+    ],
+)
+def test_the_hashes_are_those_of_the_data(known, checksums):
+    assert DataSource.sha256.fget(SimpleNamespace(checksums=checksums)) == known
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_harmed_files_give_data_errors_or_data(tmp_path, monkeypatch):
                 error.add_note(f"case {case}")
                 raise
             else:
-                assert loaded.train.images.shape == (source.train_images, 28, 28), f"case {case}"
+                assert loaded.train.images.shape == (source.counts.train, 28, 28), f"case {case}"
                 assert loaded.train.labels.max() <= 9, f"case {case}"
     assert CASES * 0.5 < refused < CASES
 

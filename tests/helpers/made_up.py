@@ -1,15 +1,17 @@
 """Made-up evidence: sweeps with the curves and times that a test wants, and predictions that fit them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from lenetcli.analysis.conclusions import conclude_learning_rates
 from lenetcli.analysis.ranking import rank
 from lenetcli.analysis.statements import Statement
 from lenetcli.experiment.architecture import CLASSES, count_parameters
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
+from lenetcli.experiment.datasets import Counts, Dataset, Summary, count_classes
 from lenetcli.experiment.recipes import choose_shards
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
@@ -213,6 +215,7 @@ class MadeUpEvidence:
     with_labels: bool = True
     images: int = IMAGES
     test_images: int | None = IMAGES
+    faults: Mapping[str, Any] = field(default_factory=dict)
 
     def recipes(self) -> Sequence[int]:
         return sorted({run.config.recipe for sweep in self.made for run in sweep.runs})
@@ -220,8 +223,14 @@ class MadeUpEvidence:
     def sweeps(self) -> Sequence[Sweep]:
         return self.made
 
-    def count_test_images(self, data: str) -> int | None:
-        return self.test_images
+    def dataset(self, data: str) -> Dataset | None:
+        if self.test_images is None:
+            return None
+        labels = self.validation_labels(data) or b""
+        classes = count_classes(labels)
+        facts = {"train": classes, "test": (), "repeats": 0, "pixels": ()} | self.faults
+        counts = Counts(5 * self.images, self.images, self.test_images)
+        return Dataset(counts=counts, summary=Summary(validation=classes, **facts))
 
     def verify(self, runs: Iterable[Run]) -> None:
         """All of it is sound."""

@@ -7,6 +7,7 @@ import pytest
 from helpers.fake_training import (
     DEVICE,
     LABELS,
+    FakeSource,
     FakeTrainer,
     accuracy_of,
     bits_after,
@@ -75,7 +76,7 @@ class StoreContract:
     @pytest.fixture
     def store(self, address):
         store = Store.open(address, write=True)
-        store.add_dataset(BASE.data, (12, 12, 12), LABELS)
+        store.add_dataset(BASE.data, FakeSource.counts, LABELS)
         return store
 
     def test_a_claim_is_given_once(self, store):

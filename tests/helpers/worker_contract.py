@@ -159,9 +159,8 @@ class WorkerContract:
 
     def test_it_tells_of_the_data_what_a_store_keeps(self, loaded, source):
         dataset = loaded[2][-1].dataset
-        counts = (source.train_images, source.validation_images, source.test_images)
         labels = source.load().validation.labels.tobytes()
-        assert dataset == Dataset(source.sha256, counts, labels)
+        assert dataset == Dataset(source.sha256, source.counts, labels, source.summary)
 
     def test_a_task_is_prepared_and_trained_epoch_by_epoch(self, driver, config):
         reports = driver.carry_out(config, range(1, 4))

@@ -26,12 +26,13 @@ from helpers.small_data import write_idx
 from pypdf import PdfReader, PdfWriter
 
 from lenetcli.experiment.config import RECIPE, Request, Settings
+from lenetcli.experiment.datasets import Counts
 from lenetcli.experiment.run import RunState
 from lenetcli.output.report.document import read_document
 from lenetcli.output.report.verification import Outcome, verify
 from lenetcli.store.store import Store
 from lenetcli.store.upkeep import check_store
-from lenetcli.training.plan import resolve
+from lenetcli.training.requests import resolve
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 COMMON = ("--data", "digits", "--hidden-units", "16", "--batch-size", "32", "--device", "cpu")
@@ -116,9 +117,7 @@ def test_recipe_1_is_known_by_its_keys():
     for run in open_released().runs():
         typed = {one.name: getattr(run.config, one.name) for one in fields(Settings)}
         request = Request(**typed | {"data": None, "device": "auto", "shards": None})
-        source = SimpleNamespace(
-            sha256=run.config.data, train_images=300, validation_images=60, test_images=60
-        )
+        source = SimpleNamespace(sha256=run.config.data, counts=Counts(300, 60, 60))
         assert resolve(request, source, run.config.device, recipe=1).key == run.key
         assert resolve(request, source, run.config.device).key != run.key
 

@@ -9,7 +9,7 @@ from helpers.made_up import BASE
 
 from lenetcli.errors import DataError, UsageError
 from lenetcli.experiment.config import RECIPE, Request
-from lenetcli.experiment.datasets import SYNTHETIC
+from lenetcli.experiment.datasets import SYNTHETIC, Counts
 from lenetcli.experiment.sweep import Axis
 from lenetcli.store.store import Store
 from lenetcli.store.upkeep import check_store
@@ -23,7 +23,7 @@ OLD = replace(BASE, recipe=1)
 
 
 class Source(FakeSource):
-    train_images = validation_images = test_images = 6000
+    counts = Counts(6000, 6000, 6000)
 
 
 def find(*_words, **_options):

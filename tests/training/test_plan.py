@@ -7,16 +7,18 @@ from hypothesis import strategies as st
 
 from lenetcli.errors import DataError, UsageError
 from lenetcli.experiment.config import DeviceKind, Precision, Request
+from lenetcli.experiment.datasets import Counts
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.sweep import Axis
 from lenetcli.machine import limits
 from lenetcli.store.store import Store
-from lenetcli.training import plan
-from lenetcli.training.plan import make_plan, resolve
+from lenetcli.training import requests
+from lenetcli.training.plan import make_plan
+from lenetcli.training.requests import resolve
 
 
 class Source(FakeSource):
-    train_images = validation_images = test_images = 6000
+    counts = Counts(6000, 6000, 6000)
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_a_wider_sweep_has_the_finished_runs_of_the_narrower_one(store):
 def test_what_is_needed_and_what_there_is_never_look_the_same(monkeypatch):
     for available, shown in ((2e9, "2.00"), (1.0049e9, "1.00")):
         monkeypatch.setattr(limits, "memory_bytes", lambda available=available: available)
-        monkeypatch.setattr(plan, "estimate_bytes", lambda *_, available=available: available + 1)
+        monkeypatch.setattr(requests, "estimate_bytes", lambda *_, available=available: available + 1)
         with pytest.raises(UsageError) as caught:
             resolve(Request(), Source(), DeviceKind.CPU)
         needed = f"{float(shown) + 0.01:.2f}"

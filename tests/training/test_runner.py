@@ -17,8 +17,8 @@ import psutil
 import pytest
 from helpers.fake_training import (
     DEVICE,
-    IMAGES,
     LABELS,
+    FakeSource,
     FakeTrainer,
     Listener,
     bits_after,
@@ -195,7 +195,7 @@ def test_a_store_that_fails_ends_the_command(store):
 
 def claim_elsewhere(store, rate, epochs=2, alive=True):
     """A claim of another live process (this one's parent stands for it)."""
-    store.add_dataset(BASE.data, (IMAGES, IMAGES, IMAGES), LABELS)
+    store.add_dataset(BASE.data, FakeSource.counts, LABELS)
     claim = store.claim(config(rate), describe_worker(DEVICE, 1), dataset_name="fake", epochs=epochs)
     if alive is None:
         edit_identity(store.name, host="elsewhere", machine="x", boot_id="y")
@@ -641,7 +641,7 @@ def wait_until(happened):
 @pytest.mark.skipif(sys.platform == "win32", reason="stops a process by a signal")
 def test_a_stopped_process_with_a_claim_makes_no_times_contended(store, tmp_path):
     path = Path(store.name)
-    store.add_dataset(BASE.data, (IMAGES, IMAGES, IMAGES), LABELS)
+    store.add_dataset(BASE.data, FakeSource.counts, LABELS)
     other = start(claim_and_work, path, config(0.01), tmp_path / "claimed")
     wait_until((tmp_path / "claimed").exists)
     try:

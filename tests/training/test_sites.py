@@ -1,7 +1,7 @@
 """Where runs are trained: what a plan is told of a cluster, and workers that wait for a machine."""
 
 import pytest
-from helpers.fake_training import DEVICE, IMAGES, LABELS, FakeTrainer, Listener, make_plan
+from helpers.fake_training import DEVICE, LABELS, FakeSource, FakeTrainer, Listener, make_plan
 from helpers.made_up import BASE, make_config
 
 from lenetcli.errors import ClusterError, DeviceError, UsageError
@@ -124,7 +124,7 @@ def pool_with_room_for(count):
 def test_runs_in_other_hands_are_not_waited_for_because_some_workers_have_no_machine(tmp_path):
     store = Store.open(str(tmp_path / "s.db"), write=True)
     plan = make_plan(store, [0.1, 0.03, 0.01, 0.003], 2)
-    store.add_dataset(BASE.data, (IMAGES, IMAGES, IMAGES), LABELS)
+    store.add_dataset(BASE.data, FakeSource.counts, LABELS)
     store.claim(BASE, describe_worker(DEVICE, 1), 2, dataset_name="fake")  # of this process, which lives
     with pool_with_room_for(2) as pool:
         result = Runner(store, plan, pool, Listener(), jobs=4, wait=False).run(Stop())

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from helpers.fake_training import (
     DEVICE,
-    IMAGES,
     LABELS,
+    FakeSource,
     FakeTrainer,
     Listener,
     bits_after,
@@ -90,7 +90,7 @@ class Member:
     def send(self, order):
         match order:
             case Setup():
-                dataset = Dataset(DATA, (IMAGES,) * 3, LABELS)
+                dataset = Dataset(DATA, FakeSource.counts, LABELS, FakeSource.summary)
                 self.deliver(self, Ready(describe_worker(DEVICE, 1), dataset))
             case Task():
                 trainer = FakeTrainer()

@@ -94,6 +94,7 @@ def print_run(run: Run, sha256: str | None) -> None:
             ("state", run.state),
             *([("last sign of life", f"{sign}, by the clock of its host")] if sign else []),
             ("data", f"{dataset} ({run.config.data[:12]}…)"),
+            *([("images", run.images.describe([run.config.batch_size]))] if run.images else []),
             ("epochs", f"{run.epochs} of {run.target_epochs} asked"),
             ("parameters", f"{run.parameters:,}"),
             *((name.replace("_", " "), name_value(value)) for name, value in config.items()),

@@ -7,12 +7,13 @@ from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any, Protocol
 
+from lenetcli.analysis.faults import conclude_faults
 from lenetcli.analysis.images import Predictions
 from lenetcli.analysis.ranking import find_comparable
 from lenetcli.analysis.statements import Paragraph
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.choice import Choice, choose_sweeps
-from lenetcli.experiment.datasets import name_datasets
+from lenetcli.experiment.datasets import Dataset, name_datasets
 from lenetcli.experiment.exercise import LEARNING_RATES
 from lenetcli.experiment.run import Attempt, Run, RunState
 from lenetcli.experiment.sweep import Sweep, suggest_command
@@ -41,8 +42,8 @@ class Evidence(Predictions, Protocol):
     def sweeps(self) -> Sequence[Sweep]:
         """All sweeps, the last requested first; the run of each cell is cut to the epochs of the sweep."""
 
-    def count_test_images(self, data: str) -> int | None:
-        """How many images the data set with this hash has to test on; None if unknown."""
+    def dataset(self, data: str) -> Dataset | None:
+        """What is known of the data set with this hash; None if nothing is."""
 
     def verify(self, runs: Iterable[Run]) -> None:
         """Raise ``StoreError`` if what runs have measured contradicts what else is known of them."""
@@ -72,16 +73,16 @@ def gather(
     evidence.verify(run for sweep in sweeps for run in sweep.runs)
     names = name_datasets(sweep.dataset for sweep in sweeps)
     recipes = tuple(evidence.recipes() if recipes is None else recipes)
-    test_images = {data: evidence.count_test_images(data) for data in names}
+    datasets = {data: dataset for data in names if (dataset := evidence.dataset(data))}
     store = store or PurePath(evidence.name).name
     rates, filters, grids = _sort(sweeps)
+    described = [
+        (rates[:1], describe_rates(evidence, rates, names, recipes, like=filters or grids)),
+        ([], describe_filters(filters, names, recipes, like=rates or grids)),
+        *(([grid], describe_grid(evidence, grid, names, recipes)) for grid in grids),
+    ]
     sections = [
-        _name_store(section, store_option(store))
-        for section in (
-            describe_rates(evidence, rates, names, recipes, like=filters or grids),
-            describe_filters(filters, names, recipes, like=rates or grids),
-            *(describe_grid(evidence, grid, names, recipes) for grid in grids),
-        )
+        _name_store(_warn(section, ranked, datasets), store_option(store)) for ranked, section in described
     ]
     recorded = list({one.id: one for one in (sweep.grid or sweep for sweep in sweeps)}.values())
     return Facts(
@@ -95,7 +96,7 @@ def gather(
             shown=tuple((one.grid.id, one.parameter) if one.grid else (one.id, None) for one in sweeps),
         ),
         versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
-        setup=describe_setup(sweeps, names, test_images, recipes),
+        setup=describe_setup(sweeps, names, datasets, recipes),
         learning_rates=sections[0],
         filters=sections[1],
         grid=next(iter(sections[2:]), None),
@@ -189,6 +190,12 @@ def _name_store(section: Section, option: str) -> Section:
         return tuple(replace(one, command=one.command and one.command + option) for one in paragraph)
 
     return replace(section, paragraphs=tuple(map(name, section.paragraphs)), missing=name(section.missing))
+
+
+def _warn(section: Section, ranked: Sequence[Sweep], datasets: Mapping[str, Dataset]) -> Section:
+    """A section that begins with the faults of the data on which it ranks what was trained."""
+    faults = [fault for sweep in ranked for fault in conclude_faults(sweep, datasets.get(sweep.base.data))]
+    return replace(section, introduction=(*faults, *section.introduction))
 
 
 def _sort(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[Sweep], list[Sweep]]:

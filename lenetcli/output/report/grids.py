@@ -7,9 +7,9 @@ from typing import Any
 from lenetcli.analysis.dependence import conclude_grid
 from lenetcli.analysis.images import Predictions
 from lenetcli.analysis.ranking import Ranking, rank
-from lenetcli.experiment.parameters import PARAMETERS, describe_config, name_parameter
+from lenetcli.experiment.parameters import PARAMETERS, name_parameter
 from lenetcli.experiment.recipes import name_recipe
-from lenetcli.experiment.sweep import Group, Sweep
+from lenetcli.experiment.sweep import Group, Sweep, describe_setting
 from lenetcli.output.report.facts import Cell, Section, Table
 from lenetcli.output.report.sections import lead_cell, mean_cell
 from lenetcli.words import NONE, count_decimals, join_words, name_value, plural, write_accuracy
@@ -31,7 +31,7 @@ def describe_grid(
             None,
             (
                 names[sweep.base.data],
-                describe_config(sweep.base, *sweep.parameters),
+                describe_setting(sweep),
                 name_recipe(sweep.base.recipe, recipes),
             ),
         )

@@ -3,6 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from lenetcli.experiment.choice import name_row
+from lenetcli.experiment.config import Config
+from lenetcli.experiment.dataset_faults import find_faults
+from lenetcli.experiment.datasets import Dataset, name_classes
 from lenetcli.experiment.parameters import PARAMETERS, describe_config, name_parameter
 from lenetcli.experiment.run import Attempt
 from lenetcli.experiment.sweep import Sweep
@@ -16,13 +19,13 @@ SOFTWARE = {"onednn": "oneDNN’s setting", "python": "Python", "tensorflow": "T
 def describe_setup(
     sweeps: Sequence[Sweep],
     names: Mapping[str, str],
-    test_images: Mapping[str, int | None],
+    datasets: Mapping[str, Dataset],
     recipes: Collection[int],
 ) -> tuple[tuple[str, str], ...]:
     """The set-up of the sweeps of a report: pairs of a heading and its text.
 
-    ``names`` are those of the data sets by hash, ``test_images`` how many images they have to test on (None
-    if unknown), and ``recipes`` those beside which the report names its own. Of machines and software it
+    ``names`` are those of the data sets by hash, ``datasets`` what is known of them, and
+    ``recipes`` those beside which the report names its own. Of machines and software it
     names those that computed what the report shows.
     """
     configs = [cell.config for sweep in sweeps for cell in sweep.cells]
@@ -34,8 +37,10 @@ def describe_setup(
         f"pooling; a fully connected layer of {units} units; a softmax layer of ten classes. "
         "Both convolutions have the same number of filters."
     )
-    data = "; ".join(f"{name} (SHA-256 of the arrays {digest[:12]}…)" for digest, name in names.items())
-    tested = [name for digest, name in names.items() if test_images[digest] != 0]
+    data = "; ".join(_describe_data(digest, name, datasets, configs) for digest, name in names.items())
+    tested = [
+        name for digest, name in names.items() if digest not in datasets or datasets[digest].counts.test
+    ]
     of_some = f" of {join_words(tested)}" if len(tested) < len(names) else ""
     test = f"the test set{of_some} kept apart for the end" if tested else "there is no test set"
     training = "; ".join(dict.fromkeys(map(_describe_training, sweeps)))
@@ -49,11 +54,31 @@ def describe_setup(
     return (
         ("Network", network),
         ("Data", f"{data}; validation after each epoch, {test}."),
+        *_describe_faults(sweeps, datasets),
         ("Training", f"Stochastic gradient descent on the cross-entropy; {training}."),
         *_describe_recipes(sweeps, recipes),
         ("Machine", f"{machines}."),
         ("Software", f"{software or 'not recorded'}."),
     )
+
+
+def _describe_data(digest: str, name: str, datasets: Mapping[str, Dataset], configs: Sequence[Config]) -> str:
+    """The name of a data set, how many images it has, the steps of an epoch, and its hash."""
+    sizes = {config.batch_size for config in configs if config.data == digest}
+    images = f", {datasets[digest].counts.describe(sizes).replace(';', ',')}" if digest in datasets else ""
+    return f"{name}{images} (SHA-256 of the arrays {digest[:12]}…)"
+
+
+def _describe_faults(sweeps: Sequence[Sweep], datasets: Mapping[str, Dataset]) -> Iterator[tuple[str, str]]:
+    """The faults of the data sets, of which the results are to be read with care."""
+    labels = dict(sweep.dataset for sweep in sweeps)
+    faults = [
+        fault.text
+        for data, dataset in datasets.items()
+        for fault in find_faults(dataset.summary, name_classes(labels[data]))
+    ]
+    if faults:
+        yield "Faults of the data", " ".join(faults)
 
 
 def _describe_training(sweep: Sweep) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from lenetcli.experiment.config import Request
+from lenetcli.experiment.datasets import Dataset
 from lenetcli.experiment.run import Attempt, Run, RunState
 from lenetcli.experiment.sweep import Cell, Sweep
 from lenetcli.output.report.contents import Evidence, find_sweeps
@@ -129,9 +130,9 @@ class Snapshot:
         is_earlier = self._known.keys() <= stored
         return [self._cut_sweep(sweep, is_earlier) for sweep in sweeps]
 
-    def count_test_images(self, data: str) -> int | None:
-        """How many images a data set has to test on."""
-        return self._evidence.count_test_images(data)
+    def dataset(self, data: str) -> Dataset | None:
+        """What is known of a data set."""
+        return self._evidence.dataset(data)
 
     def verify(self, runs: Iterable[Run]) -> None:
         """Raise ``StoreError`` if what runs have measured contradicts what else is known of them."""

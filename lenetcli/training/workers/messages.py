@@ -13,6 +13,7 @@ from lenetcli.data.sources import Arrays, DataSource
 from lenetcli.errors import LenetError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config
+from lenetcli.experiment.datasets import Counts, Summary
 from lenetcli.experiment.run import RunState, Trained, Worker
 from lenetcli.machine.devices import Device
 from lenetcli.training.events import Loading, Progressed, Trainer
@@ -69,14 +70,12 @@ Order = Setup | Task | GoOn | Cancel
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What a store keeps of a data set: its hash, counts, and the validation labels, one byte each.
-
-    ``counts`` are the numbers of training, validation and test images.
-    """
+    """What a store keeps of a data set: its hash, counts, summary, and validation labels, one byte each."""
 
     sha256: str
-    counts: tuple[int, int, int]
+    counts: Counts
     validation_labels: bytes
+    summary: Summary
 
 
 @dataclass(frozen=True, slots=True)

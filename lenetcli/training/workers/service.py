@@ -113,8 +113,8 @@ def _load(load_engine: LoadEngine, orders: Orders, send: Send, adapt: Callable[[
     data_seconds = time.monotonic() - start
     trainer = make_trainer(arrays, device, threads)
     worker = describe_worker(device, threads, data_seconds=data_seconds, import_seconds=import_seconds)
-    counts = (source.train_images, source.validation_images, source.test_images)
-    send(Ready(worker, Dataset(source.sha256, counts, arrays.validation.labels.tobytes())))
+    labels = arrays.validation.labels.tobytes()
+    send(Ready(worker, Dataset(source.sha256, source.counts, labels, source.summary)))
     return trainer
 
 

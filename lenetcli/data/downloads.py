@@ -1,29 +1,18 @@
-"""The published MNIST: its checksums and its download."""
+"""The download of published data sets, verified."""
 
 import contextlib
+import hashlib
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
-from typing import Final
 from urllib.parse import urlsplit
 
 from lenetcli.data import readers
+from lenetcli.data.published import Mirror, Published
 from lenetcli.errors import DataError, describe_error
 from lenetcli.workspaces import ABANDONED_SECONDS, workspace
-
-CHECKSUMS: Final = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-"""The SHA-256 of each decoded IDX file."""
-
-CONTAINER_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
-CONTAINER_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-FILES_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 7  # until the first byte: unlike the limit of the connection, it includes the name server
@@ -37,68 +26,73 @@ Its arguments are the name of the file, the number of bytes received, and the nu
 """
 
 
-def list_places(cache: Path) -> tuple[Path, Path]:
-    """The paths at which ``fetch`` leaves MNIST: an npz, or a folder of IDX files."""
-    return cache / "mnist.npz", cache / "mnist"
-
-
-def fetch(cache: Path, report: Report | None = None) -> Path:
-    """Download MNIST into the cache, verify it, and return its npz or folder, one of ``list_places``.
+def fetch(wanted: Published, cache: Path, report: Report | None = None) -> tuple[Path, tuple[str, ...]]:
+    """Download a data set into the cache and verify it.
 
     An exception from ``report`` stops the download and leaves nothing behind.
 
+    Returns:
+        Its npz or folder, one of ``Published.list_places``, and warnings.
+
     Raises:
-        DataError: if no mirror delivers MNIST, or the cache cannot be written.
+        DataError: if no mirror delivers it, or the cache cannot be written.
     """
-    container, folder = list_places(cache)
-    mirrors = {
-        container: {container: CONTAINER_URL},
-        folder: {folder / f"{name}.gz": f"{FILES_URL}{name}.gz" for name in CHECKSUMS},
-    }
     reasons = []
     try:
         cache.mkdir(parents=True, exist_ok=True)
         _remove_stale(cache)
-        with workspace(folder) as temporary:
-            for place, urls in mirrors.items():
+        with workspace(cache / wanted.name) as temporary:
+            for mirror in wanted.mirrors:
+                place, warnings = wanted.place(cache, mirror), []
                 try:
-                    files = [_download(url, temporary / file.name, report) for file, url in urls.items()]
+                    for name, url in mirror.files.items():
+                        warnings += _download(wanted, mirror, url, temporary / name, report)
                 except _MirrorError as error:
-                    reasons.append(f"{urlsplit(next(iter(urls.values()))).hostname} {error}")
+                    reasons.append(f"{urlsplit(mirror.url).hostname} {error}")
                     continue
-                for file, target in zip(files, urls, strict=True):
+                for name in mirror.files:
+                    target = place if mirror.sha256 is not None else place / name
                     target.parent.mkdir(exist_ok=True)
-                    file.replace(target)
-                return place
+                    (temporary / name).replace(target)
+                return place, tuple(warnings)
     except OSError as error:
         reasons.append(f"the cache folder '{cache}' cannot be written ({describe_error(error)})")
     raise DataError(
-        f"MNIST could not be downloaded: {'; '.join(reasons)}.",
-        "Connect to the network and try again, or give a folder with MNIST's files with --data.",
+        f"{wanted.title} could not be downloaded: {'; '.join(reasons)}.",
+        f"Connect to the network and try again, or give a folder with {wanted.title}'s files with --data.",
     )
 
 
 class _MirrorError(Exception):
-    """The reason why a mirror did not deliver MNIST: a sentence without its subject, the host."""
+    """The reason why a mirror did not deliver a data set: a sentence without its subject, the host."""
 
 
-def _download(url: str, file: Path, report: Report | None) -> Path:
-    """Download one file of MNIST, verify its content, and return its path."""
-    if file.suffix == ".npz":
-        return _retrieve(url, file, CONTAINER_SHA256, report)
-    part = readers.Part(name=file.stem, file=_retrieve(url, file, None, report))
+def _download(wanted: Published, mirror: Mirror, url: str, file: Path, report: Report | None) -> list[str]:
+    """Download one file of a data set and verify its content; returns warnings."""
+    name = file.stem
+    if mirror.sha256 is not None:
+        _retrieve(wanted, url, file, f"sha256:{mirror.sha256}", report)
+        return []
+    md5 = wanted.md5.get(name)
+    _retrieve(wanted, url, file, f"md5:{md5}" if md5 else None, report)
     try:
-        if readers.digest(part).sha256 == CHECKSUMS[part.name]:
-            return file
+        sha256 = readers.digest(readers.Part(name=name, file=file)).sha256
     except DataError as error:
         raise _MirrorError("sent a damaged file") from error
-    raise _MirrorError("sent something other than MNIST")
+    if not md5 and sha256 != wanted.checksums[name]:
+        raise _MirrorError(f"sent something other than {wanted.title}")
+    # Where the makers publish an MD5 sum, other sums come from others, and can only raise a doubt.
+    packed = hashlib.sha256(file.read_bytes()).hexdigest()
+    is_doubtful = wanted.sha256.get(name, packed) != packed or wanted.checksums.get(name, sha256) != sha256
+    doubt = f"{file.name} of {wanted.title} has the published MD5 sum, but not the SHA-256 others report."
+    return [doubt] if is_doubtful else []
 
 
 class _Progress:
     """A progress bar as pooch uses it; an exception from ``update`` ends the download."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str) -> None:
+        self._title = title
         self.total = 0
         self.done = 0
         self.abandoned = threading.Event()
@@ -106,7 +100,7 @@ class _Progress:
     def update(self, amount: int) -> None:
         self.done += amount
         if self.abandoned.is_set() or self.done > MAX_BYTES:
-            raise _MirrorError("sent more than MNIST")
+            raise _MirrorError(f"sent more than {self._title}")
 
     def reset(self) -> None:
         self.done = 0
@@ -115,8 +109,8 @@ class _Progress:
         pass
 
 
-def _retrieve(url: str, file: Path, sha256: str | None, report: Report | None) -> Path:
-    """Download a file with this SHA-256 (any, if None) and return its path.
+def _retrieve(wanted: Published, url: str, file: Path, checksum: str | None, report: Report | None) -> None:
+    """Download a file with a checksum as pooch writes it (any, if None).
 
     The download runs in a thread of its own, since the look-up of a host name has no time limit and cannot be
     interrupted by a signal.
@@ -124,14 +118,13 @@ def _retrieve(url: str, file: Path, sha256: str | None, report: Report | None) -
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
-    progress = _Progress()
+    progress = _Progress(wanted.title)
     failures: list[Exception] = []
 
     def work() -> None:
         downloader = pooch.HTTPDownloader(
             progressbar=progress, chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS)
         )
-        checksum = f"sha256:{sha256}" if sha256 else None
         try:
             pooch.retrieve(url, checksum, fname=file.name, path=file.parent, downloader=downloader)
         except Exception as error:
@@ -151,11 +144,10 @@ def _retrieve(url: str, file: Path, sha256: str | None, report: Report | None) -
         progress.abandoned.set()
         thread.join(0.5)  # time to remove its files; a thread that still waits for the network is left behind
     if failures:
-        raise _explain(failures[0]) from failures[0]
-    return file
+        raise _explain(failures[0], wanted.title) from failures[0]
 
 
-def _explain(error: Exception) -> Exception:
+def _explain(error: Exception, title: str) -> Exception:
     """The error to raise for a failure of pooch: a ``_MirrorError``, or an error of the disk unchanged."""
     import requests
 
@@ -167,7 +159,7 @@ def _explain(error: Exception) -> Exception:
         case requests.RequestException():
             return _MirrorError("cannot be reached")
         case ValueError():
-            return _MirrorError("sent something other than MNIST")
+            return _MirrorError(f"sent something other than {title}")
         case OSError() | _MirrorError():
             return error
     return _MirrorError(f"failed ({error})")
