@@ -158,8 +158,6 @@ def _run(
             if store.is_missing:
                 console.print_message(f"This makes a new store: {store.name}")
             console.print_notes(plan.notes)
-            if plan.source:
-                console.print_message(sweep_tables.describe_images(plan.sweep, plan.source.counts), "dim")
             with display, stopping_on_signals(display.restore, GRACE_SECONDS) as stop:
                 result = runner.run(stop)
         except BrokenPipeError:

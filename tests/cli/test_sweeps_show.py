@@ -86,6 +86,9 @@ def left_behind(store):
     return training.id
 
 
+IMAGES = "12 training, 12 validation and 12 test images; 1 step an epoch"
+
+
 def test_a_stored_sweep_is_shown_best_first_without_what_a_command_did(desk):
     sweep = carry_out(Store.open(desk.store, write=True), RATES_OF, EPOCHS).sweep
     shown = desk.run("sweeps", "show", sweep.id[:8])
@@ -93,7 +96,7 @@ def test_a_stored_sweep_is_shown_best_first_without_what_a_command_did(desk):
     assert head[:3] == ["lr", "best", "val"] and "time" not in head
     best = {str(cell.config.lr): cell.run.best_val_accuracy for cell in sweep.cells}
     assert [row[0] for row in rows] == sorted(best, key=best.get, reverse=True)
-    assert shown.stderr == "fake on A fake processor: 2 completed\n"
+    assert shown.stderr == f"{IMAGES}\nfake on A fake processor: 2 completed\n"
 
 
 def test_json_has_the_runs_beside_the_fields_of_the_list(desk):
@@ -168,7 +171,7 @@ def test_a_log_gets_a_line_for_each_epoch_and_each_run_that_has_ended(desk, pipe
         lines = follower.stderr.read().splitlines()
         assert [line[:17] for line in lines[:2]] == ["lr 0.01  epoch 1/", "lr 0.01  epoch 2/"]
         assert lines[2].startswith("lr 0.01  completed  best ")
-        assert lines[3:] == ["fake on A fake processor: 2 completed", "Every run is done."]
+        assert lines[3:] == [IMAGES, "fake on A fake processor: 2 completed", "Every run is done."]
         assert follower.wait() == 0
         assert len(follower.stdout.read().splitlines()) == 3
 

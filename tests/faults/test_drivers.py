@@ -129,7 +129,7 @@ def test_an_interrupted_sweep_keeps_what_it_told_of_and_goes_on(tmp_path):
     lines = []
     for line in driver.stderr:
         lines.append(line)
-        if sum("epoch" in line for line in lines) == 4:
+        if sum("epoch " in line for line in lines) == 4:
             workers = workers_of(driver.pid)
             driver.send_signal(signal.SIGINT)
             break
@@ -137,7 +137,7 @@ def test_an_interrupted_sweep_keeps_what_it_told_of_and_goes_on(tmp_path):
     assert driver.wait(PATIENCE) == 128 + signal.SIGINT
     assert len(workers) == 2 and end_soon(workers, 5)
     runs = check_command(tmp_path, 5, complete=False)
-    told = sum("epoch" in line for line in lines)
+    told = sum("epoch " in line for line in lines)
     assert 4 <= told <= sum(run.epochs for run in runs)
     assert "Traceback" not in "".join(lines)
     assert type_command(tmp_path, *words, stderr=subprocess.DEVNULL).wait(PATIENCE) == 0

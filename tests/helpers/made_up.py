@@ -11,7 +11,7 @@ from lenetcli.analysis.ranking import rank
 from lenetcli.analysis.statements import Statement
 from lenetcli.experiment.architecture import CLASSES, count_parameters
 from lenetcli.experiment.config import Config, DeviceKind, Precision, Request
-from lenetcli.experiment.datasets import Counts, Dataset, Summary, count_classes
+from lenetcli.experiment.datasets import Counts, Dataset, Summary
 from lenetcli.experiment.recipes import choose_shards
 from lenetcli.experiment.run import Attempt, CurvePoint, Run, RunState, Timing
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
@@ -226,11 +226,10 @@ class MadeUpEvidence:
     def dataset(self, data: str) -> Dataset | None:
         if self.test_images is None:
             return None
-        labels = self.validation_labels(data) or b""
-        classes = count_classes(labels)
-        facts = {"train": classes, "test": (), "repeats": 0, "pixels": ()} | self.faults
         counts = Counts(5 * self.images, self.images, self.test_images)
-        return Dataset(counts=counts, summary=Summary(validation=classes, **facts))
+        shares = (self.images // CLASSES,) * CLASSES
+        facts = {"train": shares, "validation": shares, "test": (), "repeats": 0, "pixels": ()}
+        return Dataset(counts=counts, summary=Summary(**facts | self.faults))
 
     def verify(self, runs: Iterable[Run]) -> None:
         """All of it is sound."""

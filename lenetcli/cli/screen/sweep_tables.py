@@ -23,7 +23,7 @@ from lenetcli.cli.screen.tables import (
 from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.choice import choose_sweeps
 from lenetcli.experiment.config import Config
-from lenetcli.experiment.datasets import Counts, name_datasets
+from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Axis, Cell, Sweep, name_axes
@@ -82,12 +82,8 @@ def _print_results(sweep: Sweep, fates: Mapping[str, str] | None = None, *, each
         print_table(columns, sorted(sweep.cells, key=best_first))
     explain_marks(sweep.runs)
     if sweep.images:
-        print_message(describe_images(sweep, sweep.images), "dim")
-
-
-def describe_images(sweep: Sweep, images: Counts) -> str:
-    """The numbers of the images of a sweep, and of the steps of an epoch."""
-    return images.describe({cell.config.batch_size for cell in sweep.cells})
+        sizes = {cell.config.batch_size for cell in sweep.cells}
+        print_message(sweep.images.describe(sizes), "dim")
 
 
 def lay_out_sweep(sweep: Sweep, console: Console) -> list[Text]:

@@ -10,7 +10,7 @@ from lenetcli.analysis.curves import CurveSeries
 from lenetcli.analysis.runtimes import RuntimeSeries
 from lenetcli.analysis.statements import Paragraph
 
-FORMAT = 4
+FORMAT = 5
 """The version of the structure of the facts."""
 
 Shown = tuple[str, str | None]

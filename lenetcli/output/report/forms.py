@@ -8,7 +8,7 @@ from typing import Any
 from lenetcli.output.report.document import Json
 from lenetcli.output.report.facts import FORMAT
 
-OLDER_FORMATS = (2, 3)
+OLDER_FORMATS = (2, 3, 4)
 """The formats of earlier reports, whose facts are compared as far as they mean the same."""
 FORMATS = (*OLDER_FORMATS, FORMAT)
 LONGEST = 300
