@@ -54,10 +54,10 @@ class Counts(NamedTuple):
 
 
 def add_images(setting: str, images: Iterable[Counts | None]) -> str:
-    """What runs have in common, for a title, with the number of images that train if all have the same."""
+    """What runs have in common, for a title, with the number that train if all have the same."""
     counts = set(images)
     common = counts.pop() if len(counts) == 1 else None
-    return setting if common is None else f"{setting}, {plural(common.train, 'training image')}"
+    return setting if common is None else f"{setting}, {plural(common.train, 'image')}"
 
 
 class Pixels(NamedTuple):

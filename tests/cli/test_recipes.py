@@ -124,10 +124,7 @@ def test_records_have_the_field(both):
 def test_figures_name_it_only_where_the_store_has_two(old, both):
     for desk, newest in ((old, ""), (both, ", recipe 2")):
         heading = desk.run("plot", "lr", "--terminal", "--linear").stdout.splitlines()[0]
-        assert (
-            heading
-            == f"val accuracy by learning rate: fake, 16 filters, batch 64, 12 training images{newest}"
-        )
+        assert heading == f"val accuracy by learning rate: fake, 16 filters, batch 64, 12 images{newest}"
     before = next(sweep["id"] for sweep in both.json("sweeps", "list") if sweep["recipe"] == 1)
     heading = both.run("plot", "filters", "--terminal", "--sweep", before).stdout.splitlines()[0]
     assert heading.endswith(", recipe 1")
@@ -152,8 +149,8 @@ def test_the_report_says_which_recipe_is_where(both):
     both.run("report")
     words = read_words(both.folder / "report.pdf")
     assert f"2 for learning rates; 1 for filters (CPU). {LINE}" in words
-    assert "fake, 16 filters, batch 64, 12 training images, recipe 2." in words
-    assert "fake, learning rate 0.1, batch 64, 12 training images, recipe 1." in words
+    assert "fake, 16 filters, batch 64, 12 images, recipe 2." in words
+    assert "fake, learning rate 0.1, batch 64, 12 images, recipe 1." in words
     assert "in seconds, recipe (R)." in words
     for recipe, lr, filters in ((1, 0.1, 8), (2, 0.01, 16)):
         (id,) = find_ids(both, recipe, lr=lr, filters=filters)

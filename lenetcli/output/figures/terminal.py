@@ -109,7 +109,7 @@ def _plot(
             notes.append("in the terminal there are no bands")
     else:
         time = name_axis(f"seconds of training for {plural(series.epochs, 'epoch')}", scale)
-        title = f"{time} by parameters, marked by filters: {series.dataset}"
+        title = f"{time} by parameters, with filters: {series.dataset}"
         names = [device.label for device in series.devices]
         _draw_runtimes(plotext, series, scale)
         if any(point.doubt for point in series.points):
