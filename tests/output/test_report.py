@@ -198,6 +198,21 @@ def test_a_report_does_not_name_the_folder_of_its_store():
     assert facts.to_json().count(b"/home/ada/mnist") == len(commands) + 1
 
 
+def test_a_report_on_data_in_order_says_so_before_it_ranks_and_keeps_its_path():
+    made = [rates_sweep({0.1: [0.7, 0.8], 0.01: [0.9, 0.95], 0.001: [0.5, 0.6]}), *both_sweeps()]
+    at_home = [replace(sweep, request=replace(sweep.request, data="digits")) for sweep in made]
+    evidence = MadeUpEvidence(at_home, faults={"train": (5000,) * 10, "repeats": 59_990})
+    facts = gather(evidence)
+    first, *_ = facts.learning_rates.introduction
+    assert first.text == "The training images are sorted by class, and the last sixth of them validates."
+    assert first.command == "lenetcli data --data digits --shuffle shuffled.npz"
+    assert dict(facts.setup)["Faults of the data"] == first.text
+    # No other command has the path, which the verification needs to write this one again.
+    paragraphs = (*facts.learning_rates.paragraphs, *facts.filters.paragraphs, facts.filters.missing)
+    assert not [one.command for paragraph in paragraphs for one in paragraph if "digits" in one.command]
+    assert {request["data"] for request in facts.options.requests} == {"digits"}
+
+
 def read_setup(evidence):
     return dict(gather(evidence).setup)
 

@@ -206,7 +206,9 @@ def _sort(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[Sweep], list[Sweep
 
 def _list_requests(sweeps: Sequence[Sweep], sections: Sequence[Section]) -> Iterator[Mapping[str, Any]]:
     """What was typed for the sweeps; the path of the data only where a command in the report has it."""
-    paragraphs = [one for section in sections for one in (*section.paragraphs, section.missing)]
+    paragraphs = [
+        one for section in sections for one in (section.introduction, *section.paragraphs, section.missing)
+    ]
     commands = [statement.command for paragraph in paragraphs for statement in paragraph]
     for request in (sweep.request for sweep in sweeps):
         is_shown = any(shlex.quote(request.data or "") in command for command in commands)
