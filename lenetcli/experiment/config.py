@@ -167,7 +167,7 @@ class Request(Settings):
     dataset: str = parameter(
         AUTO,
         "auto is MNIST, or synthetic digits where that cannot be had.",
-        metavar="auto|mnist|synthetic",
+        metavar="auto|mnist|fashion-mnist|kmnist|synthetic",
         column=False,
     )
     threads: int | None = parameter(
