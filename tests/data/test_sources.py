@@ -19,6 +19,7 @@ import pytest
 from lenetcli import files
 from lenetcli.data import digits, downloads, readers, sources
 from lenetcli.data.published import FASHION_MNIST, KMNIST, MNIST, PUBLISHED, Mirror
+from lenetcli.data.shuffling import shuffle
 from lenetcli.errors import DataError, UsageError
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = readers.NAMES
@@ -472,6 +473,92 @@ def test_what_a_killed_download_left_is_removed_in_time(surroundings, mirror):
     assert {entry.name for entry in surroundings.iterdir()} == {"download-new"}
 
 
+# Other published data sets
+
+
+def publish_packed(monkeypatch, name: str, arrays: dict[str, np.ndarray]) -> None:
+    """Let the ``.gz`` files of arrays have the published sums of a data set."""
+    packed = {part: gzip.compress(encode(array), mtime=0) for part, array in arrays.items()}
+    md5 = {part: hashlib.md5(content).hexdigest() for part, content in packed.items()}
+    sha256 = {part: hashlib.sha256(content).hexdigest() for part, content in packed.items()}
+    alter(monkeypatch, name, md5=md5, sha256=sha256, checksums={})
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "kmnist"])
+def test_a_published_set_is_downloaded_verified_and_found_again(surroundings, mirror, monkeypatch, name):
+    folder, asked = mirror
+    arrays = make_arrays(seed=7)
+    publish_packed(monkeypatch, name, arrays)
+    write_folder(folder / name / "0", arrays, "{}.gz")
+    source = sources.find(name)
+    assert (source.name, source.origin, source.notes) == (name, str(surroundings / name), ())
+    assert sources.find(name, offline=True) == source and len(asked) == 4
+    assert sources.find(data=str(surroundings / name)).name == name
+    np.testing.assert_array_equal(source.load().test.images, arrays[TEST_IMAGES])
+    other = write_folder(surroundings.parent / name, make_arrays(seed=8), "{}.gz")
+    assert sources.find(data=str(other)).name == f"{name} (other)"
+    assert "cannot be told" in refused(dataset=name, data=str(other)).problem
+
+
+def test_a_published_set_from_elsewhere_is_refused_or_doubted(surroundings, mirror, monkeypatch):
+    folder, _ = mirror
+    arrays = make_arrays(seed=7)
+    publish_packed(monkeypatch, "kmnist", arrays)
+    write_folder(folder / "kmnist" / "0", make_arrays(seed=8), "{}.gz")
+    assert "sent something other than KMNIST" in refused(dataset="kmnist").problem
+    assert list_cache(surroundings) == set()
+    alter(monkeypatch, "kmnist", sha256=dict.fromkeys(readers.NAMES, "0" * 64))
+    write_folder(folder / "kmnist" / "0", arrays, "{}.gz")
+    notes = sources.find("kmnist").notes
+    assert len(notes) == 4 and "not the SHA-256" in notes[0]
+
+
+def test_a_published_set_is_found_where_keras_leaves_it(tmp_path, monkeypatch):
+    arrays = make_arrays(seed=7)
+    publish_packed(monkeypatch, "fashion-mnist", arrays)
+    place = write_folder(tmp_path / "keras" / "datasets" / "fashion-mnist", arrays, "{}.gz")
+    assert sources.find("fashion-mnist").origin == str(place)
+
+
+def test_what_the_images_are_like_is_known(tmp_path):
+    arrays = make_arrays(120, 20)
+    arrays[TRAIN_LABELS] = np.sort(arrays[TRAIN_LABELS])
+    arrays[TEST_IMAGES] //= 255
+    for place in (write_folder(tmp_path / "a", arrays), write_npz(tmp_path / "b.npz", arrays)):
+        summary = sources.find(data=str(place)).summary
+        labels = arrays[TRAIN_LABELS]
+        assert summary.train == tuple(np.bincount(labels[:100], minlength=10))
+        assert summary.validation == tuple(np.bincount(labels[100:], minlength=10))
+        assert summary.test == tuple(np.bincount(arrays[TEST_LABELS], minlength=10))
+        assert summary.repeats == 119 - (len(set(labels)) - 1)
+        assert summary.pixels == ((0, 255, False), (0, 1, False))
+
+
+def test_images_that_are_all_alike_are_known(tmp_path):
+    arrays = make_arrays(3000, 20)  # more than one block
+    arrays[TRAIN_IMAGES][:] = arrays[TRAIN_IMAGES][0]
+    assert sources.find(data=str(write_folder(tmp_path / "a", arrays))).summary.pixels[0].is_uniform
+    arrays[TRAIN_IMAGES][2999, 27, 27] ^= 1
+    assert not sources.find(data=str(write_folder(tmp_path / "b", arrays))).summary.pixels[0].is_uniform
+
+
+def test_shuffled_data_is_the_same_in_another_order(tmp_path):
+    arrays = make_arrays(120, 20)
+    arrays[TRAIN_LABELS] = np.sort(arrays[TRAIN_LABELS])
+    source = sources.find(data=str(write_folder(tmp_path / "a", arrays)))
+    (tmp_path / "b.npz").write_bytes(shuffle(source))
+    shuffled = sources.find(data=str(tmp_path / "b.npz"))
+    assert shuffled.summary.repeats < 60 and shuffled.counts == source.counts
+    one, other = source.load(), shuffled.load()
+    np.testing.assert_array_equal(one.test.images, other.test.images)
+
+    def pairs(loaded):
+        parts = (loaded.train, loaded.validation)
+        return sorted((i.tobytes(), label) for part in parts for i, label in zip(*part, strict=True))
+
+    assert pairs(one) == pairs(other)
+
+
 # The synthetic digits
 
 
@@ -483,7 +570,8 @@ def test_the_synthetic_digits_are_made_kept_and_made_again(surroundings, monkeyp
     first = source.load()
     assert first.validation.images.shape == (10_000, 28, 28) and first.test.labels.shape == (10_000,)
     assert list_cache(surroundings) == {f"synthetic/{name}" for name in readers.NAMES}
-    assert sources.find(data=str(surroundings / "synthetic")).name == "synthetic"
+    found = sources.find(data=str(surroundings / "synthetic"))
+    assert (found.name, found.summary) == ("synthetic", source.summary)
 
     with (surroundings / "synthetic" / TRAIN_IMAGES).open("r+b") as file:
         file.seek(5000)

@@ -1,20 +1,26 @@
 """From a request to configurations: checks, expansion, and what ``auto`` was."""
 
+from dataclasses import replace
+
 import pytest
-from helpers.fake_training import FakeSource, carry_out
+from helpers.fake_training import DEVICE, LABELS, FakeSource, Listener, carry_out, in_threads
+from helpers.made_up import BASE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenetcli.errors import DataError, UsageError
 from lenetcli.experiment.config import DeviceKind, Precision, Request
-from lenetcli.experiment.datasets import Counts
+from lenetcli.experiment.datasets import MNIST, Counts
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.sweep import Axis
 from lenetcli.machine import limits
 from lenetcli.store.store import Store
 from lenetcli.training import requests
+from lenetcli.training.interrupts import Stop
 from lenetcli.training.plan import make_plan
 from lenetcli.training.requests import resolve
+from lenetcli.training.runner import Runner
+from lenetcli.training.workers.description import describe_worker
 
 
 class Source(FakeSource):
@@ -28,6 +34,42 @@ def store(tmp_path):
 
 def find(*_words, **_options):
     return Source()
+
+
+class Substitute(Source):
+    missing = "There is no network."
+    warning = f"These are the synthetic digits, not MNIST. {missing}"
+
+
+def test_nothing_stands_in_for_mnist_in_a_store_of_runs_on_it(store):
+    axes = (Axis("lr", (0.1,)),)
+
+    def find_substitute(*_words, **_options):
+        return Substitute()
+
+    assert Substitute.warning in make_plan(Request(), axes, store, find_substitute).notes
+    store.add_dataset(MNIST, FakeSource.counts, LABELS)
+    store.claim(replace(BASE, data=MNIST), describe_worker(DEVICE, 1), 1, dataset_name="mnist")
+    for words in (axes, ()):
+        with pytest.raises(DataError, match=r"has runs on MNIST.* There is no network\.") as caught:
+            make_plan(Request(), words, store, find_substitute)
+        assert "--dataset synthetic" in caught.value.advice
+    assert make_plan(Request(), axes, store, find).sweep.cells
+
+
+def test_a_finished_sweep_is_shown_when_its_data_is_gone(store):
+    axes, request = (Axis("lr", (0.1, 0.01)),), Request(data="digits", epochs=1)
+
+    def find_nothing(*_words, **_options):
+        raise DataError("There is nothing at 'digits'.", "Check --data.")
+
+    with in_threads() as pool:
+        Runner(store, make_plan(request, axes, store, find), pool, Listener(), jobs=1).run(Stop())
+    shown = make_plan(request, axes, store, find_nothing)
+    assert shown.sweep.is_done and not shown.open_cells
+    assert shown.notes[0].startswith("There is nothing at 'digits'. ")
+    with pytest.raises(DataError, match="nothing at"):
+        make_plan(replace(request, epochs=2), axes, store, find_nothing)
 
 
 def test_gaps_are_filled_from_the_configuration_alone():
