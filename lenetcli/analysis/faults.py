@@ -2,7 +2,7 @@
 
 from lenetcli.analysis.statements import Paragraph, Statement
 from lenetcli.experiment.dataset_faults import MENDS, find_faults, write_shuffle
-from lenetcli.experiment.datasets import Dataset, name_classes
+from lenetcli.experiment.datasets import Dataset
 from lenetcli.experiment.sweep import Sweep
 
 
@@ -10,7 +10,7 @@ def conclude_faults(sweep: Sweep, dataset: Dataset | None) -> Paragraph:
     """The faults of the data of a sweep, each with the command that mends it, if any does."""
     if dataset is None:
         return ()
-    faults = find_faults(dataset.summary, name_classes(sweep.dataset_name))
+    faults = find_faults(dataset.summary, sweep.dataset_name)
     runs = tuple(run.id for run in sweep.runs)
     return tuple(
         Statement(

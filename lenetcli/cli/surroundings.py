@@ -1,12 +1,14 @@
 """``data`` and ``devices``: what a run would be trained with."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from lenetcli.cli import options
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import DeviceKind, Request
-from lenetcli.experiment.dataset_faults import write_faults
 from lenetcli.files import write_output
+
+if TYPE_CHECKING:
+    from lenetcli.data.sources import DataSource
 
 
 @options.with_request("dataset", "data")
@@ -21,6 +23,7 @@ def data(
     """Show which data would be used, from where, with images by class and checksums; all of it is read."""
     from lenetcli.cli.downloads import find_stoppably
     from lenetcli.cli.screen import console, data_tables
+    from lenetcli.experiment.dataset_faults import write_faults
 
     if shuffled is not None:
         if as_json:
@@ -31,10 +34,25 @@ def data(
     if source.warning:
         console.print_message(source.warning, "bold yellow")
     if as_json:
-        console.print_json(data_tables.data_fields(source))
+        console.print_json(_data_fields(source))
     else:
         data_tables.print_data(source)
     console.print_notes([*source.notes, *write_faults(source.summary, source.name, request.data)])
+
+
+def _data_fields(source: "DataSource") -> dict[str, Any]:
+    """The JSON object of ``data --json``."""
+    from lenetcli.experiment.datasets import name_classes
+
+    return {
+        "name": source.name,
+        "origin": source.origin,
+        "sha256": source.sha256,
+        **{f"{name}_images": count for name, count in source.counts._asdict().items()},
+        "checksums": dict(source.checksums),
+        "classes": list(name_classes(source.name)),
+        **{f"{name}_classes": list(getattr(source.summary, name)) for name in source.counts._fields},
+    }
 
 
 def _write_shuffled(request: Request, text: str) -> None:

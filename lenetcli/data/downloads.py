@@ -79,13 +79,15 @@ def _download(wanted: Published, mirror: Mirror, url: str, file: Path, report: R
         sha256 = readers.digest(readers.Part(name=name, file=file)).sha256
     except DataError as error:
         raise _MirrorError("sent a damaged file") from error
-    if not md5 and sha256 != wanted.checksums[name]:
-        raise _MirrorError(f"sent something other than {wanted.title}")
+    if md5 is None:
+        if sha256 != wanted.checksums[name]:
+            raise _MirrorError(f"sent something other than {wanted.title}")
+        return []
     # Where the makers publish an MD5 sum, other sums come from others, and can only raise a doubt.
     packed = hashlib.sha256(file.read_bytes()).hexdigest()
-    is_doubtful = wanted.sha256.get(name, packed) != packed or wanted.checksums.get(name, sha256) != sha256
-    doubt = f"{file.name} of {wanted.title} has the published MD5 sum, but not the SHA-256 others report."
-    return [doubt] if is_doubtful else []
+    if wanted.sha256.get(name, packed) == packed and wanted.checksums.get(name, sha256) == sha256:
+        return []
+    return [f"{file.name} of {wanted.title} has the published MD5 sum, but not the SHA-256 others report."]
 
 
 class _Progress:

@@ -33,7 +33,7 @@ class Published:
 
     ``checksums`` are the SHA-256 of the decoded IDX files, ``md5`` and ``sha256`` the sums of the ``.gz``
     files as published, each by the name of the part, and empty where they are not known. ``elsewhere`` are
-    places where other programs leave it, with environment variables and ``~``.
+    places where other programs leave it, in which ``{keras}`` stands for the folder of Keras.
     """
 
     name: str

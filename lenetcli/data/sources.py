@@ -133,8 +133,8 @@ def find(
     # synthetic digits, a run would train on other data than its user believes.
     path = data if data is not None else os.environ.get(files.DATA_VARIABLE) or None
     if path is not None:
-        source, published = _inspect(_locate(path), afresh=afresh)
-        if dataset != AUTO and published is not PUBLISHED[dataset]:
+        source = _inspect(_locate(path), afresh=afresh)
+        if dataset not in (AUTO, source.name):
             raise DataError(*_write_difference(source, PUBLISHED[dataset]))
         return source
     # The synthetic digits come last, with a warning: they make the program usable without MNIST.
@@ -184,11 +184,11 @@ def _find_published(
     cache = files.cache_folder()
     for place in filter(_exists, wanted.list_places(cache)):
         try:
-            source, published = _inspect(place.absolute(), afresh=afresh)
+            source = _inspect(place.absolute(), afresh=afresh)
         except DataError as error:
             reasons.append(error.problem)
             continue
-        if published is wanted:
+        if source.name == wanted.name:
             return source
         reasons.append(f"'{place}' is not the real {wanted.title}.")
     if offline:
@@ -199,14 +199,14 @@ def _find_published(
         )
     try:
         place, warnings = downloads.fetch(wanted, cache, report)
-        source, _ = _inspect(place.absolute())
+        source = _inspect(place.absolute())
     except DataError as error:
         raise DataError(" ".join([error.problem, *reasons]), error.advice) from error
     return replace(source, notes=(*source.notes, *warnings))
 
 
-def _inspect(place: Path, *, afresh: bool = False) -> tuple[DataSource, Published | None]:
-    """The data set in a folder or a file, and which published one it is, if it is one."""
+def _inspect(place: Path, *, afresh: bool = False) -> DataSource:
+    """The data set in a folder or a file; only published ones have their names."""
     parts = _list_parts(place)
     identities = identify(parts, afresh=afresh)
     for images, labels in zip(parts[::2], parts[1::2], strict=True):
@@ -223,14 +223,13 @@ def _inspect(place: Path, *, afresh: bool = False) -> tuple[DataSource, Publishe
     checksums = {name: identity.digest.sha256 for name, identity in identities.items()}
     md5 = {name: identity.md5 for name, identity in identities.items()}
     published = next((one for one in PUBLISHED.values() if one.is_it(checksums, md5)), None)
-    source = DataSource(
+    return DataSource(
         name=published.name if published else _choose_name(place, checksums),
         checksums=checksums,
         origin=str(place),
         summary=summaries.summarize({name: one.values for name, one in identities.items()}),
         parts=parts,
     )
-    return source, published
 
 
 def _describe_synthetic() -> DataSource:

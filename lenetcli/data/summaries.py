@@ -5,6 +5,7 @@ identity of the data need not import it.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import eq
 from typing import Any, Final
 
 from lenetcli.data.readers import NAMES, Part
@@ -22,11 +23,6 @@ Values = list[Any]
 Of images it is a ``Pixels``; of labels the counts of each class before and behind the split, and how many
 labels repeat the one before them.
 """
-
-
-def count_validation(images: int) -> int:
-    """How many of so many training images validate."""
-    return images // VALIDATION_SHARE
 
 
 class PixelValues:
@@ -67,12 +63,9 @@ class LabelValues:
     def summarize(self) -> Values:
         """What is known of the values by now."""
         labels = b"".join(self._labels)
-        split = len(labels) - count_validation(len(labels))
+        split = len(labels) - len(labels) // VALIDATION_SHARE
         counts = [list(count_classes(piece)) for piece in (labels[:split], labels[split:])]
-        # The bytes in which two neighbours do not differ are zero.
-        differences = int.from_bytes(labels[1:]) ^ int.from_bytes(labels[:-1])
-        repeats = differences.to_bytes(max(len(labels) - 1, 1)).count(0) if len(labels) > 1 else 0
-        return [*counts, repeats]
+        return [*counts, sum(map(eq, labels, labels[1:]))]
 
 
 def observe(part: Part) -> PixelValues | LabelValues:

@@ -38,14 +38,14 @@ class Fault:
     is_of_order: bool = False
 
 
-def find_faults(summary: Summary, classes: Sequence[str]) -> list[Fault]:
-    """The faults of a data set; ``classes`` are the names of its classes."""
-    return [*_find_class_faults(summary, classes), *_find_pixel_faults(summary)]
+def find_faults(summary: Summary, label: str) -> list[Fault]:
+    """The faults of a data set, whose label says what its classes are called."""
+    return [*_find_class_faults(summary, name_classes(label)), *_find_pixel_faults(summary)]
 
 
 def write_faults(summary: Summary, label: str, path: str | None) -> list[str]:
     """Sentences on the faults of a data set at a path, and what mends them."""
-    faults = find_faults(summary, name_classes(label))
+    faults = find_faults(summary, label)
     return [f"{one.text} {MENDS} {write_shuffle(path)}" if one.is_of_order else one.text for one in faults]
 
 
@@ -117,33 +117,27 @@ def _name(these: Sequence[int], classes: Sequence[str]) -> str:
 
 
 def _find_pixel_faults(summary: Summary) -> Iterator[Fault]:
-    described = [_describe_pixels(pixels) for pixels in summary.pixels]
-    parts = [PARTS["train"], PARTS["test"]]
-    if len(set(described)) == 1:
-        parts, described = [""], described[:1]
-    for part, text, pixels in zip(parts, described, summary.pixels, strict=False):
-        if text:
-            images = f"{part} images" if part else "images"
-            yield Fault(
-                text.replace("images", images, 1),
-                {"darkest": pixels.darkest, "brightest": pixels.brightest},
-            )
+    are_alike = len({_describe_pixels(pixels, "") for pixels in summary.pixels}) == 1
+    nouns = ["images"] if are_alike else ["training images", "test images"]
+    for images, pixels in zip(nouns, summary.pixels, strict=False):
+        if text := _describe_pixels(pixels, images):
+            yield Fault(text, {"darkest": pixels.darkest, "brightest": pixels.brightest})
 
 
-def _describe_pixels(pixels: Pixels) -> str:
-    """Sentences on images that have no contrast; empty if they have."""
+def _describe_pixels(pixels: Pixels, images: str) -> str:
+    """Sentences on images, under this name, that have no contrast; empty if they have."""
     low, high = pixels.darkest, pixels.brightest
     if pixels.is_uniform:
-        return "All images are the same."
+        return f"All {images} are the same."
     if high <= 1:
         return (
-            "The pixels of the images are 0 and 1, and training divides them by 255: the images are almost "
-            "black. Multiply them by 255; or, if they were scaled and became whole numbers again, give the "
-            "original ones."
+            f"The pixels of the {images} are 0 and 1, and training divides them by 255: the images are "
+            "almost black. Multiply them by 255; or, if they were scaled and became whole numbers again, "
+            "give the original ones."
         )
     if high - low < CONTRAST:
         return (
-            f"The pixels of the images lie between {low} and {high} of 255: the images have hardly any "
+            f"The pixels of the {images} lie between {low} and {high} of 255: the images have hardly any "
             "contrast. Give images that use all grey levels."
         )
     return ""

@@ -1,6 +1,5 @@
 """What is known of data sets: their names, the names of their classes, how many images they have of which."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -35,15 +34,15 @@ class Counts(NamedTuple):
     validation: int
     test: int
 
-    def count_steps(self, batch_size: int) -> int:
-        """The number of steps of an epoch, the last of which may have fewer images."""
-        return -(-self.train // batch_size)
-
     def describe(self, batch_sizes: Iterable[int]) -> str:
         """The numbers of images, and of the steps of an epoch in batches of these sizes."""
-        steps = sorted({self.count_steps(size) for size in batch_sizes})
+        return f"{self}; {self.describe_steps(batch_sizes)}"
+
+    def describe_steps(self, batch_sizes: Iterable[int]) -> str:
+        """The numbers of the steps of an epoch, of which the last may have fewer images."""
+        steps = sorted({-(-self.train // size) for size in batch_sizes})
         words = plural(steps[0], "step") if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,} steps"
-        return f"{self}; {words} an epoch"
+        return f"{words} an epoch"
 
     def __str__(self) -> str:
         if not self.test:
@@ -90,9 +89,8 @@ class Summary:
         return Counts(sum(self.train), sum(self.validation), sum(self.test))
 
     def to_mapping(self) -> dict[str, Any]:
-        """The fields by name, as JSON can have them."""
-        mapping: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return mapping
+        """The fields by name."""
+        return asdict(self)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:

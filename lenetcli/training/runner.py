@@ -113,7 +113,8 @@ class Runner:
         return self._jobs.threads if self._jobs is not None else None
 
     def _add_dataset(self, dataset: Dataset) -> None:
-        self._store.add_dataset(dataset.sha256, dataset.counts, dataset.validation_labels, dataset.summary)
+        counts, labels = dataset.summary.counts, dataset.validation_labels
+        self._store.add_dataset(dataset.sha256, counts, labels, dataset.summary)
 
     def _find_lost(self, stored: Sweep) -> None:
         """Correct the fates of runs that were finished, and are not in the sweep as it is stored."""

@@ -116,7 +116,7 @@ class Simulated:
             case Setup():
                 self._report(
                     0.0,
-                    Ready(self._worker, Dataset(DATA, FakeSource.counts, PREDICTIONS, FakeSource.summary)),
+                    Ready(self._worker, Dataset(DATA, PREDICTIONS, FakeSource.summary)),
                 )
             case Task():
                 self._task, self._epoch = order, order.epochs.start

@@ -14,8 +14,8 @@ def summary(train=EVEN, validation=FEW, test=FEW, repeats=600, pixels=(GREY, GRE
 
 
 def test_sound_data_has_none():
-    assert find_faults(summary(), DIGITS) == []
-    assert find_faults(summary(test=(), pixels=(GREY,)), DIGITS) == []
+    assert find_faults(summary(), "digits") == []
+    assert find_faults(summary(test=(), pixels=(GREY,)), "digits") == []
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_sound_data_has_none():
     ],
 )
 def test_each_fault_is_named_with_its_classes(facts, said, is_of_order):
-    faults = find_faults(summary(**facts), DIGITS)
+    faults = find_faults(summary(**facts), "digits")
     assert [words in fault.text for words, fault in zip(said, faults, strict=True)] == [True] * len(said)
     assert [fault.is_of_order for fault in faults] == [is_of_order] * len(faults)
 

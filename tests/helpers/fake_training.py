@@ -12,7 +12,7 @@ from helpers.made_up import BASE, DATA, NOW
 from lenetcli.data.sources import Arrays, Examples
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import DeviceKind, Request
-from lenetcli.experiment.datasets import Counts, Pixels, Summary, count_classes
+from lenetcli.experiment.datasets import Pixels, Summary, count_classes
 from lenetcli.experiment.run import CurvePoint, Timing, Trained
 from lenetcli.experiment.sweep import Axis, Cell, Sweep
 from lenetcli.machine.devices import Device
@@ -33,10 +33,10 @@ class FakeSource:
     """Stands where a ``DataSource`` stands."""
 
     name, origin, warning, missing, notes, sha256 = "fake", "nowhere", None, None, (), DATA
-    counts = Counts(IMAGES, IMAGES, IMAGES)
     summary = Summary(
         train=SHARES, validation=SHARES, test=SHARES, repeats=0, pixels=(Pixels(0, 255, False),) * 2
     )
+    counts = summary.counts
 
     def load(self):
         images, labels = np.zeros((IMAGES, 28, 28), np.uint8), np.frombuffer(LABELS, np.uint8)

@@ -160,7 +160,7 @@ class WorkerContract:
     def test_it_tells_of_the_data_what_a_store_keeps(self, loaded, source):
         dataset = loaded[2][-1].dataset
         labels = source.load().validation.labels.tobytes()
-        assert dataset == Dataset(source.sha256, source.counts, labels, source.summary)
+        assert dataset == Dataset(source.sha256, labels, source.summary)
 
     def test_a_task_is_prepared_and_trained_epoch_by_epoch(self, driver, config):
         reports = driver.carry_out(config, range(1, 4))

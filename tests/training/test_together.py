@@ -90,7 +90,7 @@ class Member:
     def send(self, order):
         match order:
             case Setup():
-                dataset = Dataset(DATA, FakeSource.counts, LABELS, FakeSource.summary)
+                dataset = Dataset(DATA, LABELS, FakeSource.summary)
                 self.deliver(self, Ready(describe_worker(DEVICE, 1), dataset))
             case Task():
                 trainer = FakeTrainer()

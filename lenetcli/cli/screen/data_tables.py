@@ -1,26 +1,12 @@
 """The table of a data set: where it is from, its images by class, its checksums."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from lenetcli.cli.screen.console import print_pairs
 from lenetcli.cli.screen.tables import Column, print_table
 from lenetcli.data.sources import DataSource
 from lenetcli.experiment.datasets import name_classes
 from lenetcli.words import NONE
-
-
-def data_fields(source: DataSource) -> dict[str, Any]:
-    """A data set as JSON has it."""
-    return {
-        "name": source.name,
-        "origin": source.origin,
-        "sha256": source.sha256,
-        **{f"{name}_images": count for name, count in source.counts._asdict().items()},
-        "checksums": dict(source.checksums),
-        "classes": list(name_classes(source.name)),
-        **{f"{name}_classes": list(getattr(source.summary, name)) for name in source.counts._fields},
-    }
 
 
 def print_data(source: DataSource) -> None:

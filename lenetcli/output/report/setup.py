@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from lenetcli.experiment.choice import name_row
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.dataset_faults import find_faults
-from lenetcli.experiment.datasets import Dataset, name_classes
+from lenetcli.experiment.datasets import Dataset
 from lenetcli.experiment.parameters import PARAMETERS, describe_config, name_parameter
 from lenetcli.experiment.run import Attempt
 from lenetcli.experiment.sweep import Sweep
@@ -65,7 +65,8 @@ def describe_setup(
 def _describe_data(digest: str, name: str, datasets: Mapping[str, Dataset], configs: Sequence[Config]) -> str:
     """The name of a data set, how many images it has, the steps of an epoch, and its hash."""
     sizes = {config.batch_size for config in configs if config.data == digest}
-    images = f", {datasets[digest].counts.describe(sizes).replace(';', ',')}" if digest in datasets else ""
+    counts = datasets[digest].counts if digest in datasets else None
+    images = f", {counts}, {counts.describe_steps(sizes)}" if counts else ""
     return f"{name}{images} (SHA-256 of the arrays {digest[:12]}…)"
 
 
@@ -75,7 +76,7 @@ def _describe_faults(sweeps: Sequence[Sweep], datasets: Mapping[str, Dataset]) -
     faults = [
         fault.text
         for data, dataset in datasets.items()
-        for fault in find_faults(dataset.summary, name_classes(labels[data]))
+        for fault in find_faults(dataset.summary, labels[data])
     ]
     if faults:
         yield "Faults of the data", " ".join(faults)

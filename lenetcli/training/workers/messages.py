@@ -13,7 +13,7 @@ from lenetcli.data.sources import Arrays, DataSource
 from lenetcli.errors import LenetError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config
-from lenetcli.experiment.datasets import Counts, Summary
+from lenetcli.experiment.datasets import Summary
 from lenetcli.experiment.run import RunState, Trained, Worker
 from lenetcli.machine.devices import Device
 from lenetcli.training.events import Loading, Progressed, Trainer
@@ -70,10 +70,9 @@ Order = Setup | Task | GoOn | Cancel
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What a store keeps of a data set: its hash, counts, summary, and validation labels, one byte each."""
+    """What a store keeps of a data set: its hash, its validation labels, one byte each, and its summary."""
 
     sha256: str
-    counts: Counts
     validation_labels: bytes
     summary: Summary
 

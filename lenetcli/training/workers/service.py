@@ -114,7 +114,7 @@ def _load(load_engine: LoadEngine, orders: Orders, send: Send, adapt: Callable[[
     trainer = make_trainer(arrays, device, threads)
     worker = describe_worker(device, threads, data_seconds=data_seconds, import_seconds=import_seconds)
     labels = arrays.validation.labels.tobytes()
-    send(Ready(worker, Dataset(source.sha256, source.counts, labels, source.summary)))
+    send(Ready(worker, Dataset(source.sha256, labels, source.summary)))
     return trainer
 
 
