@@ -250,3 +250,16 @@ def test_the_appendix_has_the_runtime_of_the_tables():
 def test_rates_that_differ_differ_in_the_appendix():
     sweep = rates_sweep({0.1234567: [0.9], 0.1234568: [0.9], 0.1234569: [0.9]})
     assert len({run.row[1] for run in gather(MadeUpEvidence([sweep])).runs}) == 3
+
+
+def test_a_long_table_is_an_excerpt_and_flows_on_in_the_appendix(tmp_path):
+    rates = {round(0.0005 * number, 4): [0.5, 0.6 + 0.001 * number] for number in range(1, 201)}
+    facts = gather(MadeUpEvidence([rates_sweep(rates)]))
+    assert len(facts.learning_rates.table.rows) == 200
+    assert facts.learning_rates.table.excerpt == (0, 99, *range(190, 200))
+    Report(facts).write(tmp_path / "a.pdf")
+    words = read_words(tmp_path / "a.pdf").split()
+    assert all(words.count(run.row[0]) == 1 for run in facts.runs)
+    assert words.count("runtime") > 2  # the header stands above each part
+    values = facts.sweeps.rows[0][2].text
+    assert values == "lr 0.0005 0.001 0.0015 … 0.0995 0.1 (200 values)"

@@ -45,11 +45,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its caption; each row has a cell for each name in the header."""
+    """A table with its caption; each row has a cell for each name in the header.
+
+    Of a long one, its section shows the rows at the places of ``excerpt`` (from 0), the appendix all of them.
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: str
+    excerpt: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from lenetcli.words import NONE, count_decimals, join_words, name_value, plural,
 
 MOST_COLUMNS = 8
 """The largest number of columns of values; a table of two parameters with more is a list."""
+LONGEST = 40
+"""The largest number of rows of values; a table of two parameters with more is a list."""
 MOST_ROWS = 12
 """The largest number of combinations in a list."""
 
@@ -51,7 +53,7 @@ def _tabulate(sweep: Sweep, nouns: str, setting: str) -> Table | None:
     down, across = sweep.parameters
     if counts[across] > MOST_COLUMNS:
         down, across = across, down
-    if counts[across] > MOST_COLUMNS:
+    if counts[across] > MOST_COLUMNS or counts[down] > LONGEST:
         return None
     groups = {(group.point[down], group.point[across]): group for group in sweep.groups()}
     decimals = count_decimals(_find_best(group) for group in groups.values())

@@ -26,6 +26,10 @@ from lenetcli.words import (
     write_seconds,
 )
 
+MOST_ROWS = 40
+"""The largest number of rows of a table in a section; a longer one shows an excerpt."""
+BEST, SPREAD = 10, 15
+"""How many of the best rows an excerpt shows, and how many spread evenly where nothing is ranked."""
 RATES, FILTERS = "Learning rates", "Filters, parameters and runtime"
 """The titles of the sections."""
 
@@ -60,6 +64,7 @@ def describe_rates(
         behind = [f"behind {ranking.entries[0].name} by"]
         common = "" if ranking.all_seeds else " over the seeds that all have finished"
         differences = f"; differences after the last epoch{common} with 95% intervals"
+    excerpt, choice = _choose_rows(sweep, ranking) if len(rows) > MOST_ROWS else (None, "")
     axis = ""
     if series.scale == "logit":
         axis = " The axis is stretched towards 0 and 1 (log-odds), so that differences near 1 can be seen."
@@ -77,10 +82,33 @@ def describe_rates(
             rows,
             f"Accuracies by learning rate, {series.dataset}"
             f"{'; mean ± standard deviation over the seeds' if deviations else ''}"
-            f"{differences}.",
+            f"{differences}.{choice}",
+            excerpt,
         ),
         paragraphs=conclude_learning_rates(sweep, ranking),
     )
+
+
+def _choose_rows(sweep: Sweep, ranking: Ranking) -> tuple[tuple[int, ...], str]:
+    """The places of the rows of an excerpt, in the order of the table, and the sentence on the choice."""
+    names = [group.name for group in sweep.groups("lr")]
+    order = [names.index(entry.name) for entry in ranking.entries]
+    if len(order) < 2 * BEST:
+        return _spread(len(names)), f" {_describe_spread(len(names))}"
+    chosen = {*order[:BEST], order[len(order) // 2], order[-1]}
+    return tuple(sorted(chosen)), (
+        f" Of {len(names)} rates, the {BEST} with the highest accuracy after the last epoch, the middle one "
+        "of those that can be compared, and the last; all of them are in the appendix."
+    )
+
+
+def _spread(count: int) -> tuple[int, ...]:
+    """Places spread evenly over so many rows, with the first and the last."""
+    return tuple(round(place * (count - 1) / (SPREAD - 1)) for place in range(SPREAD))
+
+
+def _describe_spread(count: int) -> str:
+    return f"Of {count} rows, {SPREAD} spread over all; the others are in the appendix."
 
 
 def _count_decimals(sweep: Sweep, ranking: Ranking) -> int:
@@ -158,6 +186,7 @@ def describe_filters(
     middle = f"median epoch{times}{', median over the runs' if several else ''}"
     setting = write_setting(series)
     fitted = any(device.law for device in series.devices)
+    is_long = len(sizes) > MOST_ROWS
     law = " Lines: overhead plus time in proportion to the arithmetic, fitted." if fitted else ""
     doubt = "; * in doubt, hollow in the figure" if any(point.doubt for point in series.points) else ""
     return Section(
@@ -173,7 +202,9 @@ def describe_filters(
             ("filters", "parameters", *(device.label for device in series.devices)),
             tuple(_filters_row(series, size) for size in sizes),
             f"Training time of {duration} in seconds ({middle}), of training alone, "
-            f"by {_name_clock(sweeps)}; in brackets: {series.spread}{doubt}.",
+            f"by {_name_clock(sweeps)}; in brackets: {series.spread}{doubt}."
+            f"{f' {_describe_spread(len(sizes))}' if is_long else ''}",
+            _spread(len(sizes)) if is_long else None,
         ),
         paragraphs=tuple(filter(None, (*conclude_runtimes(series, sweeps), tuple(unfinished)))),
         missing=missing,

@@ -12,6 +12,8 @@ from lenetcli.experiment.sweep import Sweep
 from lenetcli.output.report.facts import Cell, Table
 from lenetcli.words import join_words, name_all, name_value, name_values, plural, write_time
 
+MOST_VALUES = 16
+"""The largest number of values of an axis that the list of sweeps names one by one."""
 SOFTWARE = {"onednn": "oneDNN’s setting", "python": "Python", "tensorflow": "TensorFlow"}
 """The name in the report of each recorded version whose own name does not serve."""
 
@@ -122,9 +124,16 @@ def list_sweeps(sweeps: Sequence[Sweep]) -> Table:
     )
 
 
+def _shorten(values: list[str]) -> list[str]:
+    """The values of an axis; of many the first and the last ones, and how many there are."""
+    if len(values) <= MOST_VALUES:
+        return values
+    return [*values[:3], "…", *values[-2:], f"({len(values):,} values)"]
+
+
 def _sweep_row(sweep: Sweep) -> tuple[Cell, ...]:
     axes = [
-        " ".join([PARAMETERS[axis.name].option, *map(name_value, axis.values)])
+        " ".join([PARAMETERS[axis.name].option, *_shorten(list(map(name_value, axis.values)))])
         for axis in sweep.axes
         if axis.name in sweep.parameters
     ]
