@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,6 +41,12 @@ def report(
     output: options.OutputOption = None,
     title: Annotated[str | None, options.option("--title", "TEXT", "Stands above the report.")] = None,
     author: Annotated[str | None, options.option("--author", "TEXT", "Stands below the title.")] = None,
+    interpretation: Annotated[
+        str | None, options.option("--interpretation", "FILE", "A section of your own, in Markdown.")
+    ] = None,
+    no_conclusions: Annotated[
+        bool, typer.Option("--no-conclusions", help="Leave out what lenetcli concludes.")
+    ] = False,
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Check reports against --store, or the store beside each."),
@@ -53,7 +60,10 @@ def report(
 ) -> None:
     """Write the report of the exercise, computed from the store (report.pdf; -o FILE.typ for its source)."""
     if verify:
-        typed = {"-o": output, "--title": title, "--author": author, "--sweep": sweeps}
+        typed = {
+            **{"-o": output, "--title": title, "--author": author, "--interpretation": interpretation},
+            **{"--no-conclusions": no_conclusions, "--sweep": sweeps},
+        }
         if unused := [name for name, value in typed.items() if value]:
             raise UsageError(f"--verify writes nothing: {join_words(unused)} means nothing.", "Leave it out.")
         source = context.get_parameter_source("address")
@@ -63,22 +73,39 @@ def report(
     if files or as_json or as_csv:
         problem = "Files, --json and --csv are of --verify; a report is written to what -o names."
         raise UsageError(problem, "Add --verify, or leave them out.")
-    _write(output, title, author, sweeps or [], address)
+    target = options.parse_output("report.pdf" if output is None else output)
+    own = None if interpretation is None else locate(interpretation)
+    _write(target, title, author, sweeps or [], address, interpretation=own, conclusions=not no_conclusions)
 
 
 def _write(
-    output: str | None, title: str | None, author: str | None, prefixes: Sequence[str], address: str
+    target: Path,
+    title: str | None,
+    author: str | None,
+    prefixes: Sequence[str],
+    address: str,
+    *,
+    interpretation: Path | None,
+    conclusions: bool,
 ) -> None:
     """Write a report on the sweeps whose ids begin with ``prefixes``, and the newest in place of others."""
     from lenetcli.cli.screen import console
     from lenetcli.output.report import contents, report
+    from lenetcli.output.report.interpretation import read_interpretation
     from lenetcli.store.store import Store
 
-    target = options.parse_output("report.pdf" if output is None else output)
     report.check_target(target)
+    text = None if interpretation is None else read_interpretation(interpretation)
     store = Store.open(address)
     choice = contents.choose(store, [store.sweep(prefix) for prefix in prefixes])
-    facts = contents.gather(store, title=title or contents.TITLE, author=author, sweeps=choice.sweeps)
+    facts = contents.gather(
+        store,
+        title=title or contents.TITLE,
+        author=author,
+        sweeps=choice.sweeps,
+        interpretation=text,
+        conclusions=conclusions,
+    )
     document = report.Report(facts)
     document.write(target)
     console.print_message(f"Wrote {target}")

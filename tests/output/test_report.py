@@ -23,7 +23,10 @@ from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.datasets import SYNTHETIC
 from lenetcli.output.report.contents import gather
+from lenetcli.output.report.document import read_document
+from lenetcli.output.report.interpretation import read_interpretation
 from lenetcli.output.report.report import Report
+from lenetcli.output.report.verification import Outcome, verify
 from lenetcli.words import write_seconds
 
 SMALL = MadeUpEvidence([rates_sweep({0.1: [0.9]})])
@@ -263,3 +266,78 @@ def test_a_long_table_is_an_excerpt_and_flows_on_in_the_appendix(tmp_path):
     assert words.count("runtime") > 2  # the header stands above each part
     values = facts.sweeps.rows[0][2].text
     assert values == "lr 0.0005 0.001 0.0015 … 0.0995 0.1 (200 values)"
+
+
+# An interpretation of the author's own
+
+WRITTEN = """# What I see
+
+The rate **0.1** is *best*, see `lenetcli plot`
+and [the course](https://example.org/a_b#c); #eval("1") $x$ <b>.
+A ![curve](x.png) \\* and <https://example.org>.
+
+3. three
+   - nested
+4. four
+
+> quoted
+
+```
+  if x:
+      #let
+```
+
+| rate | note |
+| --- | --- |
+| 0.1 | good |
+
+[bad](javascript:alert)
+"""
+
+
+def test_an_interpretation_is_set_as_the_authors_own_and_stays_text(evidence, tmp_path):
+    facts = gather(evidence, author="Ada", interpretation=WRITTEN, conclusions=False)
+    Report(facts).write(tmp_path / "a.pdf")
+    words = read_words(tmp_path / "a.pdf")
+    for phrase in (
+        "This section is the author’s own (Ada), which lenetcli has neither computed nor checked.",
+        'and the course (https://example.org/a_b#c); #eval("1") $x$ <b>. A [curve] * and https://example.org.',
+        "3. three",
+        "4. four",
+        "if x: #let",
+        "rate note 0.1 good",
+        "[bad](javascript:alert)",
+    ):
+        assert phrase in words
+    assert "works best" not in words
+    assert facts.learning_rates.table.caption[:30] in words
+    document = read_document(tmp_path / "a.pdf")
+    assert document.annotations == 0
+    assert verify(evidence, document, "a.pdf").outcome is Outcome.AGREES
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80), st.sampled_from("-`*#>|\n[")
+)
+def test_any_interpretation_can_be_set(text, mark):
+    pages = PdfReader(BytesIO(make(SMALL, interpretation=f"{mark} {text}{mark}").pdf())).pages
+    assert "Interpretation" in "".join(page.extract_text() for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "no file"),
+        (b" \n", "empty"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"a" * 100_001, "more than"),
+        (b"\0", "text"),
+    ],
+)
+def test_a_file_that_is_no_interpretation_is_an_error(tmp_path, content, said):
+    path = tmp_path / "own.md"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=said):
+        read_interpretation(path)

@@ -57,13 +57,15 @@ def gather(
     store: str | None = None,
     sweeps: Sequence[Sweep] | None = None,
     recipes: Collection[int] | None = None,
+    interpretation: str | None = None,
+    conclusions: bool = True,
 ) -> Facts:
     """The facts of a report.
 
     ``store`` is the name of the store in the report, by default that of its file without the folder, since
     a report is handed to others; its commands name the store so, too. ``sweeps`` are those to report on, by
     default those of ``choose``. ``recipes`` are those beside which the report names its own, by default those
-    of the store.
+    of the store. ``interpretation`` and ``conclusions`` are as in ``Options``.
 
     Raises:
         NotFoundError: if no sweep has a result to report on.
@@ -94,6 +96,8 @@ def gather(
             recipes=recipes,
             requests=tuple(_list_requests(recorded, sections)),
             shown=tuple((one.grid.id, one.parameter) if one.grid else (one.id, None) for one in sweeps),
+            interpretation=interpretation,
+            conclusions=conclusions,
         ),
         versions={"lenetcli": __version__, "matplotlib": version("matplotlib"), "typst": version("typst")},
         setup=describe_setup(sweeps, names, datasets, recipes),

@@ -23,7 +23,8 @@ class Options:
 
     ``recipes`` are those of the store: a report names its own if there are others. ``requests`` are what was
     typed for the sweeps, on which the commands in the report depend. ``shown`` says in their order which of
-    them are meant, and which rows.
+    them are meant, and which rows. ``interpretation`` is the Markdown that the author has written; without
+    ``conclusions`` the pages leave out the sentences on the sections, which the facts have all the same.
     """
 
     title: str
@@ -33,6 +34,8 @@ class Options:
     recipes: tuple[int, ...]
     requests: tuple[Mapping[str, Any], ...] = ()
     shown: tuple[Shown, ...] = ()
+    interpretation: str | None = None
+    conclusions: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from typing import Any
 from lenetcli.errors import UsageError, describe_error
 from lenetcli.files import check_output, store_option, write_output
 from lenetcli.output.report.facts import Facts
+from lenetcli.output.report.interpretation import parse_markdown
 
 ENDINGS = (".pdf", ".typ")
 ATTACHMENT = "facts.json"
+INTERPRETATION = "interpretation.json"
 FIGURES = "report_figures"
 """The folder of figures and facts while a PDF is made."""
 WIDTH = 6.69
@@ -45,6 +47,8 @@ class Report:
         from lenetcli.output.figures.figure import draw, render
 
         facts = {ATTACHMENT: self.facts.to_json()}
+        if text := self.facts.options.interpretation:
+            facts[INTERPRETATION] = json.dumps(parse_markdown(text), ensure_ascii=False).encode()
         figures = [s.figure for s in (self.facts.learning_rates, self.facts.filters) if s.figure]
 
         # Only typesetting shows how many pages a report has; blank figures serve for that.

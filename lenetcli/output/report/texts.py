@@ -59,6 +59,7 @@ def _find_pieces(facts: Json) -> Iterator[str]:
     """The texts of facts that a page shows, in the forms of all formats; the rows of tables as a whole."""
     options = facts["options"]
     yield from (options["title"], options["author"] or "", options["store"])
+    concludes = options.get("conclusions", True)
     for name, description in facts["setup"]:
         yield f"{name} {description}"
     sections = [facts.get(name) or {} for name in SECTIONS]
@@ -70,7 +71,7 @@ def _find_pieces(facts: Json) -> Iterator[str]:
     for section in sections:
         yield section.get("title", "")
         yield (section.get("figure") or {}).get("caption", "")
-    yield from find_sentences(facts)
+    yield from find_sentences(facts) if concludes else ()
     for run in facts["runs"]:
         yield " ".join(run.get("row", ()))
 

@@ -21,7 +21,9 @@ MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 """What facts that are none raise when they are read."""
 VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.dev|\.post)\d+)*(\+[0-9a-z.]{1,20})?")
 """A version; any other text in its place could be a sentence that nobody computed."""
-GIVEN = "Title, author, the name of the store and paths in commands are as given."
+LATER = {"interpretation": None, "conclusions": True}
+"""The options that reports have since their newest format, as they were before."""
+GIVEN = "Title, author, interpretation, the name of the store and paths in commands are as given."
 
 MOST_LISTED = 20
 """The most sentences of a report of another version that are listed, since nothing vouches for them."""
@@ -112,6 +114,7 @@ def verify(evidence: Evidence, document: Document, name: str) -> Verification:
     computed = json.loads(facts.to_json())
     own_versions = computed.pop("versions")
     rest = {key: value for key, value in stated.facts.items() if key != "versions"}
+    rest["options"] = LATER | rest["options"]
     differences = compare_facts(rest, computed)
     if not differences:
         verification = _verify_pages(document, replace(facts, versions=stated.versions), own_versions)
@@ -147,9 +150,14 @@ def read_stated(document: Document, name: str) -> Stated:
         stated = facts["options"]
         options = {one: stated[one] for one in ("title", "author", "store")} | {
             "recipes": list(map(int, stated.get("recipes", ()))),  # 0.1.0 knew one and named none
+            "interpretation": stated.get("interpretation"),
+            "conclusions": stated.get("conclusions", True),
         }
-        texts = (options["title"], options["author"] or "", options["store"])
-        if not all(isinstance(text, str) for text in texts):
+        texts = (
+            *(options["title"], options["author"] or "", options["store"]),
+            options["interpretation"] or "",
+        )
+        if not all(isinstance(text, str) for text in texts) or not isinstance(options["conclusions"], bool):
             raise TypeError
         ids = [str(id) for id in stated["sweeps"]]
         versions = {str(key): str(value) for key, value in facts["versions"].items()}
