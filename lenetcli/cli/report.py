@@ -92,6 +92,7 @@ def _write(
     from lenetcli.cli.screen import console
     from lenetcli.output.report import contents, report
     from lenetcli.output.report.interpretation import read_interpretation
+    from lenetcli.output.report.letters import describe_unset
     from lenetcli.store.store import Store
 
     report.check_target(target)
@@ -109,7 +110,8 @@ def _write(
     document = report.Report(facts)
     document.write(target)
     console.print_message(f"Wrote {target}")
-    for sentence in (*choice.notes, *document.missing(options.name_store())):
+    unset = describe_unset(facts) if target.suffix.lower() == ".pdf" else []
+    for sentence in (*unset, *choice.notes, *document.missing(options.name_store())):
         console.print_message(sentence, "yellow")
 
 
