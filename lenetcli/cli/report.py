@@ -58,7 +58,7 @@ def report(
     ] = None,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Write the report of the exercise, computed from the store (report.pdf; -o FILE.typ for its source)."""
+    """Write the report of the exercise, computed from the store (report.pdf; or with -o FILE.md, .typ)."""
     if verify:
         typed = {
             **{"-o": output, "--title": title, "--author": author, "--interpretation": interpretation},

@@ -12,8 +12,9 @@ from lenetcli.errors import UsageError, describe_error
 from lenetcli.files import check_output, store_option, write_output
 from lenetcli.output.report.facts import Facts
 from lenetcli.output.report.interpretation import parse_markdown
+from lenetcli.output.report.markdown import write_markdown
 
-ENDINGS = (".pdf", ".typ")
+ENDINGS = (".pdf", ".typ", ".md")
 ATTACHMENT = "facts.json"
 INTERPRETATION = "interpretation.json"
 FIGURES = "report_figures"
@@ -72,7 +73,7 @@ class Report:
         return document
 
     def write(self, path: Path) -> None:
-        """Write a PDF, or for ``.typ`` the source and a folder ``…_figures`` beside it.
+        """Write a PDF, or for ``.typ`` and ``.md`` the source and a folder ``…_figures`` beside it.
 
         Raises:
             UsageError: if the ending is another one, or a file or the folder cannot be written.
@@ -87,9 +88,25 @@ class Report:
         except OSError as error:
             problem = f"{folder} cannot be made: {describe_error(error)}."
             raise UsageError(problem, "Choose another file with -o.") from error
-        for name, content in self.files().items():
+        is_markdown = path.suffix.lower() == ".md"
+        for name, content in (self._pictures() if is_markdown else self.files()).items():
             write_output(folder / name, content)
-        write_output(path, _source(folder.name))
+        if is_markdown:
+            write_output(path, write_markdown(self.facts, folder.name).encode(errors="replace"))
+        else:
+            write_output(path, _source(folder.name))
+
+    def _pictures(self) -> dict[str, bytes]:
+        """The facts and the figures as PNG, by file name."""
+        from lenetcli.output.figures.figure import draw, render
+
+        figures = [s.figure for s in (self.facts.learning_rates, self.facts.filters) if s.figure]
+        return {ATTACHMENT: self.facts.to_json()} | {
+            Path(figure.file).with_suffix(".png").name: render(
+                draw(figure.series, titled=False, size=(WIDTH, HEIGHTS[0])), "png"
+            )
+            for figure in figures
+        }
 
 
 def check_target(path: Path) -> None:
@@ -99,7 +116,7 @@ def check_target(path: Path) -> None:
         UsageError: as ``Report.write`` does.
     """
     check_output(path, ENDINGS)
-    if path.suffix.lower() == ".typ":
+    if path.suffix.lower() in (".typ", ".md"):
         folder = _folder(path)
         check_output(folder / ATTACHMENT if os.path.lexists(folder) else folder, ())
 
