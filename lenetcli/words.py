@@ -15,6 +15,11 @@ EXACT_DECIMALS = 9
 PLAIN_LENGTH = 12
 """The length up to which a number has no exponent, even if it is shorter with one."""
 
+MOST_NAMED = 6
+"""The largest number of names that a list in a sentence has."""
+MOST_VALUES = 12
+"""The largest number of plain values that a list in a sentence has."""
+
 
 def name_value(value: object) -> str:
     """A value of a parameter in full, without an exponent if that is short: ``0.0001``, ``16``, ``1e30``.
@@ -35,8 +40,13 @@ def count_digits(hashes: Collection[str]) -> int:
 
 
 def name_values(values: Iterable[Any]) -> str:
-    """Values as a list in words: ``0.1, 0.01 and 0.001``."""
-    return join_words([name_value(value) for value in values])
+    """Values as a list in words: ``0.1, 0.01 and 0.001``; of many the first ones, or ``0 to 199``."""
+    found = list(values)
+    if len(found) > MOST_VALUES and isinstance(found[0], int):
+        row = range(found[0], found[0] + len(found))
+        if found == list(row):
+            return f"{row[0]} to {row[-1]}"
+    return join_some([name_value(value) for value in found], most=MOST_VALUES)
 
 
 def name_all(noun: str, values: Sequence[Any]) -> str:
@@ -47,6 +57,15 @@ def name_all(noun: str, values: Sequence[Any]) -> str:
 def join_words(words: Sequence[str], conjunction: str = "and") -> str:
     """A list in words: ``a``, ``a and b``, ``a, b and c``."""
     return f" {conjunction} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def join_some(
+    words: Sequence[str], conjunction: str = "and", most: int = MOST_NAMED, more: str = "{:,} more"
+) -> str:
+    """A list in words; of more than ``most`` the first five, and how many ``more`` there are."""
+    if len(words) > most:
+        words = [*words[: MOST_NAMED - 1], more.format(len(words) - MOST_NAMED + 1)]
+    return join_words(words, conjunction)
 
 
 def plural(count: int, noun: str) -> str:

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetcli.words import name_duration, write_runtime, write_seconds
+from lenetcli.words import (
+    MOST_NAMED,
+    MOST_VALUES,
+    join_some,
+    name_duration,
+    name_values,
+    write_runtime,
+    write_seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +57,24 @@ def test_three_digits_are_within_half_of_the_last_one(seconds):
 )
 def test_a_duration_is_named_in_whole_units(seconds, text):
     assert name_duration(seconds) == text
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=300))
+def test_a_list_names_all_or_the_first_and_the_number_of_the_others(values):
+    words = [str(value) for value in values]
+    for text, most in ((join_some(words), MOST_NAMED), (name_values([*map(float, values)]), MOST_VALUES)):
+        listed = text.replace(" and ", ", ").split(", ")
+        if len(words) > most:
+            assert listed[-1] == f"{len(words) - len(listed[:-1]):,} more"
+            words_named = listed[:-1]
+        else:
+            words_named = listed
+            assert listed == words
+        assert words_named == words[: len(words_named)]
+        assert len(listed) <= most
+
+
+def test_whole_numbers_in_a_row_are_named_by_their_ends():
+    assert name_values(range(200)) == "0 to 199"
+    assert name_values(range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 11"
+    assert name_values([*range(12), 13]) == "0, 1, 2, 3, 4 and 8 more"

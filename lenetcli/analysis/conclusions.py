@@ -7,15 +7,19 @@ from lenetcli.analysis.comparison import ALIKE, Comparison, Verdict
 from lenetcli.analysis.courses import follow
 from lenetcli.analysis.inference import MOST_SEEDS, PairedDifference, SeedsDifference
 from lenetcli.analysis.ranking import Entry, Ranking, is_uniform, name_entries
-from lenetcli.analysis.statements import MOST_NAMED, Paragraph, Statement, cite, shorten
+from lenetcli.analysis.statements import Paragraph, Statement, cite
 from lenetcli.analysis.trends import conclude_convergence, conclude_guessing, conclude_order
 from lenetcli.analysis.unfinished import conclude_unfinished
 from lenetcli.experiment.parameters import name_parameter
 from lenetcli.experiment.sweep import Sweep, write_command
 from lenetcli.words import (
     EXACT_DECIMALS,
+    MOST_NAMED,
+    MOST_VALUES,
     count_decimals,
+    join_some,
     join_words,
+    name_value,
     name_values,
     plural,
     write_difference,
@@ -120,11 +124,10 @@ def _conclude_winner(ranking: Ranking) -> Statement:
         text = f"{scope}{names} {verb} the highest validation accuracy {after}, {_write_final(ranking)}."
     elif alike:
         topic = "winner"
-        accuracies = join_words([ranking.write(entry.final) for entry in best])
         means = f" (means over {len(ranking.seeds)} seeds)" if len(ranking.seeds) > 1 else ""
         text = (
             f"{scope}{name_entries(best)} work best, and alike: {after} they reach "
-            f"validation accuracies of {accuracies}{means}."
+            f"validation accuracies {_write_accuracies(best, ranking)}{means}."
         )
     else:
         topic = "best"
@@ -133,6 +136,16 @@ def _conclude_winner(ranking: Ranking) -> Statement:
             f"{_write_final(ranking)}."
         )
     return Statement(topic, text, cite(*best), {"final": first.final})
+
+
+def _write_accuracies(entries: Sequence[Entry], ranking: Ranking) -> str:
+    """The accuracies of entries after the last epoch, with a preposition; of many the highest and lowest."""
+    listed = [ranking.write(entry.final) for entry in entries]
+    if len(entries) <= MOST_NAMED:
+        return f"of {join_words(listed)}"
+    finals = [entry.final for entry in entries]
+    highest, lowest = ranking.write(max(finals)), ranking.write(min(finals))
+    return f"from {highest} to {lowest}" if highest != lowest else f"of {highest} each"
 
 
 def _write_scope(ranking: Ranking) -> str:
@@ -146,8 +159,11 @@ def _write_scope(ranking: Ranking) -> str:
         return f"Of the {count} of {nouns}{able}, {over_seeds}"
     if ranking.all_points and ranking.all_seeds:
         return ""
-    rates = name_values(sorted((entry.rate for entry in ranking.entries), reverse=True))
-    return f"Of the learning rates {rates}, {over_seeds}"
+    rates = sorted((entry.rate for entry in ranking.entries), reverse=True)
+    if len(rates) > MOST_VALUES:
+        ends = f"from {name_value(rates[-1])} to {name_value(rates[0])}"
+        return f"Of the {len(rates):,} learning rates {ends} that can be compared, {over_seeds}"
+    return f"Of the learning rates {name_values(rates)}, {over_seeds}"
 
 
 def _write_final(ranking: Ranking) -> str:
@@ -177,19 +193,17 @@ def _conclude_lead(ranking: Ranking) -> Iterator[Statement]:
             size = "larger" if ahead[1][1].estimate > ahead[0][1].estimate else "as large or larger"
             others = name_entries(entry for entry, _ in ahead[1:])
             if len(ahead) - 1 > MOST_NAMED:
-                others = f"{len(ahead) - 1} others"
+                others = f"{'the ' * (len(ahead) == len(ranking.leads))}{len(ahead) - 1:,} others"
             text += f"; its lead over {others} is {size}"
         yield _state("lead", f"{text}.", first, ahead)
     in_every_seed = ranking.others(Verdict.AHEAD_IN_EVERY_SEED)
     if in_every_seed:
         lowest = ranking.write(min(first.after(ranking.epochs).accuracies))
-        others = join_words(
-            shorten(
-                [
-                    f"{entry.name} ({ranking.write(max(lead.other.accuracies))} or less)"
-                    for entry, lead in in_every_seed
-                ]
-            )
+        others = join_some(
+            [
+                f"{entry.name} ({ranking.write(max(lead.other.accuracies))} or less)"
+                for entry, lead in in_every_seed
+            ]
         )
         text = (
             f"{first.name} is {'also ' if ahead else ''}ahead, in every seed ({lowest} or more), of {others};"
@@ -210,7 +224,7 @@ def _write_differences(leads: Sequence[Lead]) -> str:
         interval = f" ({kind}{write_interval(*lead.interval)})" if lead.interval else ""
         size = "" if _is_level(lead) else f" by {write_difference(lead.estimate, decimals)}"
         parts.append(f"{entry.name}{size}{interval}")
-    return join_words(shorten(parts))
+    return join_some(parts)
 
 
 def _write_leads(leads: Sequence[Lead]) -> str:
@@ -270,7 +284,7 @@ def _conclude_undecided(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     if not undecided:
         return
     first = ranking.entries[0]
-    names = join_words(shorten([entry.name for entry, _ in undecided]), "or")
+    names = join_some([entry.name for entry, _ in undecided], "or")
     text = f"Whether {first.name} works better than {names} cannot be told"
     if undecided[0][1].interval is None:  # of all or of none
         text += ": the store has neither the predictions nor the number of the validation images"

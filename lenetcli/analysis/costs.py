@@ -11,7 +11,7 @@ from lenetcli.analysis.statements import REMEASURES, Paragraph, Statement, cite
 from lenetcli.experiment.architecture import convolution_share, dense_share, filters_at, parameter_law
 from lenetcli.experiment.config import RECIPE, Config, DeviceKind
 from lenetcli.experiment.sweep import Sweep, write_command
-from lenetcli.words import join_words, name_counts, plural, write_number
+from lenetcli.words import MOST_VALUES, join_words, name_counts, plural, write_number
 
 NEARLY_LINEAR = 0.1
 """The largest share of the quadratic part at which the growth of the parameters is called nearly linear."""
@@ -213,7 +213,11 @@ def _conclude_speedup(gpu: DeviceSeries, cpu: DeviceSeries) -> Statement:
     speedups = {g.filters: c.seconds / g.seconds for g, c in pairs or doubtful}
     numbers = {f"speed-up {size}": ratio for size, ratio in speedups.items()}
     runs = cite(*(point for pair in pairs or doubtful for point in pair))
-    listing = join_words([f"{write_number(r)} ({plural(size, 'filter')})" for size, r in speedups.items()])
+    listed = {size: f"{write_number(r)} ({plural(size, 'filter')})" for size, r in speedups.items()}
+    listing = join_words(list(listed.values()))
+    if len(listed) > MOST_VALUES:
+        least, most = (listed[end(speedups, key=speedups.__getitem__)] for end in (min, max))
+        listing = f"from {least} to {most}, over {len(listed):,} sizes"
     threads = "" if "thread" in cpu.label else f" with {plural(cpu.threads, 'thread')}"
     text = f"Speed-up of the {gpu.label} over the {cpu.label}{threads}: {listing}"
     if doubtful:

@@ -8,11 +8,11 @@ from typing import Any
 from lenetcli.analysis.comparison import Comparison, Verdict, compare
 from lenetcli.analysis.conclusions import conclude_best
 from lenetcli.analysis.ranking import Entry, Ranking
-from lenetcli.analysis.statements import Paragraph, Statement, cite, shorten
+from lenetcli.analysis.statements import Paragraph, Statement, cite
 from lenetcli.analysis.unfinished import conclude_unfinished
 from lenetcli.experiment.parameters import PARAMETERS, name_member, name_parameter
 from lenetcli.experiment.sweep import Sweep
-from lenetcli.words import join_words, write_difference, write_interval
+from lenetcli.words import join_some, join_words, write_difference, write_interval
 
 MOST_ROWS = 3
 """The largest number of rows that a statement which is true of all of them names."""
@@ -89,11 +89,9 @@ def conclude_dependence(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     unclear = [f"with {row.name}" for row in rows if not row.is_told]
     if len(set(names)) > 1:
         parts = [f"of {name} with {row.name}" for name, row in zip(names, rows, strict=True)]
-        reason = (
-            f"the highest accuracy is that {join_words(shorten(parts))}, and these leads are not all clear"
-        )
+        reason = f"the highest accuracy is that {join_some(parts)}, and these leads are not all clear"
     elif unclear:
-        where = "" if len(unclear) == len(rows) else f" {join_words(shorten(unclear))}"
+        where = "" if len(unclear) == len(rows) else f" {join_some(unclear)}"
         clearly = "is not clearly ahead" if where else "is nowhere clearly ahead"
         reason = f"{names[0]} has the highest accuracy everywhere, but {clearly}{where}"
     else:

@@ -2,17 +2,16 @@
 
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lenetcli.analysis.comparison import Comparison, Sample, Verdict, compare
 from lenetcli.analysis.images import Predictions, ValidationImages
 from lenetcli.analysis.inference import SIGNIFICANCE
-from lenetcli.analysis.statements import shorten
 from lenetcli.experiment.parameters import name_parameter, name_point
 from lenetcli.experiment.run import Run
 from lenetcli.experiment.sweep import Group, Sweep
-from lenetcli.words import count_decimals, join_words, write_accuracy
+from lenetcli.words import count_decimals, join_some, write_accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,8 @@ class Ranking:
 
     ``leads`` are the comparisons of the first after the last epoch with each of the others, in their order.
     ``seeds`` are the common seeds. ``all_points`` and ``all_seeds`` say whether the ranking has every
-    point and every seed of the sweep, which is over ``parameters``.
+    point and every seed of the sweep, which is over ``parameters``. ``decimals`` are those with which last
+    and best accuracies that differ look different.
     """
 
     parameters: tuple[str, ...]
@@ -88,6 +88,11 @@ class Ranking:
     seeds: tuple[int, ...]
     all_points: bool
     all_seeds: bool
+    decimals: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        numbers = (number for entry in self.entries for number in (entry.final, entry.best))
+        object.__setattr__(self, "decimals", count_decimals(numbers))
 
     @property
     def noun(self) -> str:
@@ -108,11 +113,6 @@ class Ranking:
         """The entries after the first, each with the comparison of the first with it."""
         return list(zip(self.entries[1:], self.leads, strict=True))
 
-    @property
-    def decimals(self) -> int:
-        """The decimals with which last and best accuracies that differ look different."""
-        return count_decimals(number for entry in self.entries for number in (entry.final, entry.best))
-
     def write(self, accuracy: float) -> str:
         """An accuracy with these decimals."""
         return write_accuracy(accuracy, self.decimals)
@@ -124,7 +124,7 @@ class Ranking:
 
 def name_entries(entries: Iterable[Entry]) -> str:
     """Entries as a list in words; of many the first ones."""
-    return join_words(shorten([entry.name for entry in entries]))
+    return join_some([entry.name for entry in entries])
 
 
 def is_uniform(sweep: Sweep) -> bool:

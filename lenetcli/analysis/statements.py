@@ -1,6 +1,6 @@
 """Statements: sentences about runs, with the runs and the numbers that support them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,9 +32,6 @@ class Statement:
         object.__setattr__(self, "numbers", rounded)
 
 
-MOST_NAMED = 6
-"""The largest number of values that a list in a sentence names."""
-
 Paragraph = tuple[Statement, ...]
 """Statements that follow one another."""
 
@@ -45,13 +42,6 @@ class Source(Protocol):
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids of the runs."""
-
-
-def shorten(words: Sequence[str]) -> list[str]:
-    """The words of a list in a sentence; of many the first ones, and how many more there are."""
-    named = len(words) if len(words) <= MOST_NAMED else MOST_NAMED - 1
-    more = len(words) - named
-    return [*words[:named], *([f"{more:,} more"] if more else [])]
 
 
 def cite(*sources: Source) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from lenetcli.analysis.ranking import Ranking, name_entries
 from lenetcli.analysis.statements import Statement, cite
 from lenetcli.experiment.sweep import Sweep, write_command
 from lenetcli.words import (
+    MOST_NAMED,
+    join_some,
     join_words,
     plural,
     write_accuracy,
@@ -17,10 +19,10 @@ from lenetcli.words import (
     write_number,
 )
 
-MOST_LISTED = 6
-"""The largest number of learning rates of which all accuracies are listed in a sentence."""
 HIGHER = (10, 3)
 """The factors of the highest learning rate that are advised where it is the best."""
+OTHERS = "at {:,} more"
+"""What stands for the learning rates that a list of what happens at each does not name."""
 
 
 def conclude_order(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
@@ -41,8 +43,13 @@ def conclude_order(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
     diverged = [group for group in sweep.groups("lr") if group.diverged and group.point["lr"] > first.rate]
     if higher or diverged:
         clauses = [f"{entry.name} reaches only {ranking.write(entry.final)}" for entry in higher]
-        clauses += [f"{group.name} diverged" for group in diverged]
-        text = f"{join_words(clauses)}: steps of this size lead past the minimum."
+        if len(clauses) > MOST_NAMED:
+            best = max(higher, key=lambda entry: entry.final)
+            clauses = [f"{name_entries(higher)} reach only {ranking.write(best.final)} or less"]
+        ends = [f"{group.name} diverged" for group in diverged]
+        if len(ends) > MOST_NAMED:
+            ends = [f"{join_some([group.name for group in diverged])} diverged"]
+        text = f"{join_words([*clauses, *ends])}: steps of this size lead past the minimum."
         yield Statement("too high", text, cite(*higher))
     elif is_ordered and first.rate == max(sweep.values):
         text = (
@@ -69,7 +76,7 @@ def _conclude_monotony(ranking: Ranking) -> Statement:
     entries = sorted(ranking.entries, key=lambda entry: entry.rate)
     trend = "higher" if entries[-1] is ranking.entries[0] else "lower"
     listed = [f"{ranking.write(entry.final)} at {entry.name}" for entry in entries]
-    span = join_words(listed) if len(entries) <= MOST_LISTED else f"from {listed[0]} to {listed[-1]}"
+    span = join_words(listed) if len(entries) <= MOST_NAMED else f"from {listed[0]} to {listed[-1]}"
     text = f"The {trend} the learning rate, the higher the accuracy: {span}."
     return Statement("order", text, cite(*entries), {entry.name: entry.final for entry in entries})
 
@@ -88,7 +95,7 @@ def _conclude_speed(ranking: Ranking) -> Iterator[Statement]:
         if comparison.is_ahead and entry.highest < min(start.accuracies)
     ]
     if slow:
-        limits = join_words([f"{entry.name} (at most {ranking.write(entry.highest)})" for entry in slow])
+        limits = join_some([f"{entry.name} (at most {ranking.write(entry.highest)})" for entry in slow])
         text = (
             f"After one epoch {first.name} already has {ranking.write(start.mean)}, higher than {limits} "
             f"{'gets' if len(slow) == 1 else 'get'} in {ranking.epochs}."
@@ -126,17 +133,22 @@ def _conclude_rise(rising: Sequence[Course], window: int) -> Statement:
     """The statement on the curves that rise over the last epochs."""
     entries = [course.entry for course in rising]
     gains: list[str] = []
+    slopes: list[float] = []
     numbers: dict[str, float] = {}
     for course in rising:
         assert course.slope is not None
+        slopes.append(course.slope.estimate)
         unit, kind = ("", "") if gains else (" an epoch", "95% interval ")
         interval = write_interval(course.slope.low, course.slope.high)
         gains.append(f"{write_difference(course.slope.estimate)}{unit} ({kind}{interval})")
         numbers[f"slope {course.entry.name}"] = course.slope.estimate
+    listed = join_words(gains)
+    if len(gains) > MOST_NAMED:
+        listed = f"{write_difference(min(slopes))} to {write_difference(max(slopes))} an epoch"
     subject, possessive = ("has", "its") if len(entries) == 1 else ("have", "their")
     text = (
         f"{name_entries(entries)} {subject} not converged: over the last {window} "
-        f"epochs {possessive} accuracy still rises by {join_words(gains)}."
+        f"epochs {possessive} accuracy still rises by {listed}."
     )
     return Statement("not converged", text, cite(*entries), numbers)
 
@@ -146,7 +158,10 @@ def _conclude_small_steps(ranking: Ranking, rising: Sequence[Course]) -> Iterato
     first = ranking.entries[0]
     small = [course.entry for course in rising if course.entry.rate < first.rate]
     if small and all(lead.is_ahead for entry, lead in ranking.pairs if entry in small):
-        factors = join_words([write_number(first.rate / entry.rate) for entry in small])
+        ratios = [first.rate / entry.rate for entry in small]
+        factors = join_words([write_number(ratio) for ratio in ratios])
+        if len(ratios) > MOST_NAMED:
+            factors = f"{write_number(min(ratios))} to {write_number(max(ratios))}"
         owner = "Their" if len(rising) > 1 else "Its"
         if len(small) < len(rising):
             owner = f"At {name_entries(small)} the"
@@ -164,6 +179,7 @@ def _conclude_pace(ranking: Ranking, rising: Sequence[Course], window: int) -> I
     shrinking: list[str] = []
     steady: list[str] = []
     needed: list[str] = []
+    counts: list[int] = []
     for course in rising:
         assert course.pace is not None
         name, pace = course.entry.name, course.pace
@@ -176,16 +192,20 @@ def _conclude_pace(ranking: Ranking, rising: Sequence[Course], window: int) -> I
         epochs = course.epochs_needed(first.final)
         if epochs is not None:
             numbers[f"epochs {name}"] = float(epochs)
+            counts.append(epochs)
             needed.append(f"{epochs:,} at {name}" if needed else f"{plural(epochs, 'more epoch')} at {name}")
     half, begin = half_of(window), last - window + 1
     text = f"From epochs {begin}–{begin + half} to epochs {last - half}–{last} the gain an epoch"
     if shrinking:
-        text += f" shrinks {join_words(shrinking)}"
+        text += f" shrinks {join_some(shrinking, more=OTHERS)}"
     if needed:
         goal = ranking.write(first.final)
-        text += f"; even at the upper end of its interval, {goal} would take at least {join_words(needed)}"
+        least = join_words(needed)
+        if len(needed) > MOST_NAMED:
+            least = f"{min(counts):,} to {max(counts):,} more epochs at {len(needed):,} of them"
+        text += f"; even at the upper end of its interval, {goal} would take at least {least}"
     if steady:
-        text += f"{'. It' if shrinking else ''} does not shrink at {join_words(steady)}"
+        text += f"{'. It' if shrinking else ''} does not shrink at {join_some(steady)}"
     yield Statement("pace", f"{text}.", cite(*(course.entry for course in rising)), numbers)
 
 
@@ -221,7 +241,8 @@ def _conclude_falls(ranking: Ranking, courses: Sequence[Course]) -> Iterator[Sta
         )
         numbers[f"falls {course.entry.name}"] = float(len(course.falls))
         numbers[f"depth {course.entry.name}"] = deepest.estimate
-    text = f"From one epoch to the next the accuracy falls by more than chance {join_words(clauses)}"
+    listed = join_some(clauses, more=OTHERS)
+    text = f"From one epoch to the next the accuracy falls by more than chance {listed}"
     # Of a rate whose steps are too small to converge, that would be the wrong reason.
     if not any(course.rises and course.entry.rate < ranking.entries[0].rate for course in falling):
         text += ", a sign of steps that lead past the minimum now and then"

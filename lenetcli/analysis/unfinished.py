@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lenetcli.analysis.statements import TRAINS, Statement, shorten
+from lenetcli.analysis.statements import TRAINS, Statement
 from lenetcli.experiment.config import RECIPE, DeviceKind
 from lenetcli.experiment.datasets import MNIST
 from lenetcli.experiment.exercise import FILTERS
 from lenetcli.experiment.parameters import name_parameter, name_point
 from lenetcli.experiment.sweep import Sweep, suggest_command, write_command
-from lenetcli.words import join_words, name_all
+from lenetcli.words import join_some, name_all
 
 NEEDS_GPU = (
     "On a machine with an NVIDIA GPU (lenetcli devices says whether it can be used, and what is missing), "
@@ -37,14 +37,12 @@ def conclude_unfinished(sweep: Sweep) -> Iterator[Statement]:
             seeds = f" ({name_all('seed', missing_seeds)})" if len(sweep.seeds) > 1 else ""
             missing_values.append(name + seeds)
     if missing_values:
-        text = (
-            f"Not finished on the {device} and not compared: {subject}{join_words(shorten(missing_values))}."
-        )
+        text = f"Not finished on the {device} and not compared: {subject}{join_some(missing_values)}."
         if sweep.base.recipe != RECIPE:
             text += f" The recipe has changed since: the sweep is trained anew, under recipe {RECIPE}."
         yield Statement("missing", text, command=write_command(sweep))
     if diverged_values:
-        text = f"Diverged on the {device} and not compared: {subject}{join_words(shorten(diverged_values))}."
+        text = f"Diverged on the {device} and not compared: {subject}{join_some(diverged_values)}."
         yield Statement("diverged", text, tuple(ids))
 
 

@@ -120,7 +120,7 @@ def test_long_lists_are_cut_and_rows_counted():
     points = list(itertools.product(*axes.values()))
     found = conclude(axes, {point: 0.98 - 0.01 * place for place, point in enumerate(points)})
     assert "0.1 with 8 filters at batch 32 works best" in found["best"].text
-    assert found["lead"].text.endswith("; its lead over 10 others is larger.")
+    assert found["lead"].text.endswith("; its lead over the 10 others is larger.")
     assert found["no dependence"].text == (
         "The best learning rate does not depend on the other parameters here: 0.1 is ahead of every other "
         "with each of the 4 combinations tried."
