@@ -13,7 +13,10 @@ EXACT_DECIMALS = 9
 """The decimals beyond which two accuracies count as the same: means of equal ones differ in the last bits."""
 
 PLAIN_LENGTH = 12
-"""The length up to which a number has no exponent, even if it is shorter with one."""
+"""The length up to which a small number has no exponent, even if it is shorter with one."""
+
+LARGE = 1e7
+"""The size from which a number has an exponent if it is shorter with one."""
 
 MOST_NAMED = 6
 """The largest number of names that a list in a sentence has."""
@@ -22,15 +25,17 @@ MOST_VALUES = 12
 
 
 def name_value(value: object) -> str:
-    """A value of a parameter in full, without an exponent if that is short: ``0.0001``, ``16``, ``1e30``.
+    """A value of a parameter in full: ``0.0001``, ``16``, ``1e10``; typed again, it is the same value.
 
-    Typed again, it is the same value.
+    It is the only form of a value outside JSON and CSV. A decimal number has the fewest digits that give it.
+    Below ``LARGE`` it has no exponent up to ``PLAIN_LENGTH`` characters; else the shorter form is taken.
     """
     if isinstance(value, float):
         shortest = Decimal(repr(float(value)))  # the fewest digits that give this value and no other
         plain = f"{shortest:f}".removesuffix(".0")
         scientific = f"{shortest.normalize():e}".replace("e+", "e")
-        return plain if len(plain) <= max(PLAIN_LENGTH, len(scientific)) else scientific
+        limit = len(scientific) if abs(value) >= LARGE else max(PLAIN_LENGTH, len(scientific))
+        return plain if len(plain) <= limit else scientific
     return str(value)
 
 
@@ -121,9 +126,9 @@ def write_bytes(count: float) -> str:
 
 
 def write_number(number: float) -> str:
-    """A number with up to three significant digits and no exponent: ``0.0123``, ``1.5``, ``12,300``."""
+    """A number with up to three significant digits: ``0.0123``, ``1.5``, ``12,300``, ``1.23e10``."""
     rounded = float(f"{number:.3g}")
-    return f"{rounded:,.0f}" if abs(rounded) >= 100 else name_value(rounded)
+    return f"{rounded:,.0f}" if 100 <= abs(rounded) < LARGE else name_value(rounded)
 
 
 def write_seconds(seconds: float | None) -> str:

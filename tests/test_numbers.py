@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lenetcli.cli.axes import parse_axes
 from lenetcli.cli.values import parse_float
 from lenetcli.experiment.recipes import round_value
+from lenetcli.output.figures.axes import write_tick
 from lenetcli.words import (
     count_decimals,
     name_value,
@@ -18,6 +19,7 @@ from lenetcli.words import (
     write_difference,
     write_interval,
     write_loss,
+    write_number,
 )
 
 
@@ -28,7 +30,11 @@ from lenetcli.words import (
         (0.1000001, "0.1000001"),
         (0.1234567, "0.1234567"),
         (0.00001, "0.00001"),
+        (1e10, "1e10"),
+        (10_000.0, "10000"),
+        (12_345_679_000.0, "12345679000"),
         (1e30, "1e30"),
+        (1e38, "1e38"),
         (1.5e-38, "1.5e-38"),
         (0.123456789012, "0.123456789012"),
         (16.0, "16"),
@@ -47,6 +53,7 @@ def test_a_rate_that_is_printed_and_typed_again_is_the_same_rate(single):
     rate = round_value(single)
     assert round_value(parse_axes(["lr", name_value(rate)])[0][0].values[0]) == rate
     assert array("f", [parse_float(name_value(rate))])[0] == single
+    assert len(name_value(rate)) <= 14  # nine digits, a point, and an exponent of two with its sign
 
 
 @settings(deadline=None)
@@ -101,3 +108,11 @@ def test_losses_and_bytes_are_not_rounded_to_nothing():
     assert [write_bytes(count) for count in (1, 4542, 9_912_422, 1.02e9)] == [
         *("1 byte", "4.54 kB", "9.91 MB", "1.02 GB")
     ]
+
+
+def test_a_large_number_has_one_form():
+    assert {name_value(1e10), write_number(1e10), write_tick(1e10)} == {"1e10"}
+    assert {name_value(1e38), write_number(1e38), write_tick(1e38)} == {"1e38"}
+    assert name_value(0.00001) == write_tick(0.00001) == "0.00001"
+    assert [write_number(number) for number in (12_345, 1.5)] == ["12,300", "1.5"]
+    assert [write_tick(number) for number in (0.995, 20, 50_000, 2e6)] == ["0.995", "20", "50k", "2M"]

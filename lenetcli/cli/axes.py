@@ -160,7 +160,8 @@ def _space(parameter: Parameter, word: str, ends: Sequence[Any], count: int) -> 
     low, high = sorted(ends)
     if parameter.ratios and low <= 0:
         raise UsageError(
-            f"The range {word!r} of {parameter.noun} has equal ratios, and does not begin or end at {low:g}.",
+            f"The range {word!r} of {parameter.noun} has equal ratios, and does not begin or end at "
+            f"{name_value(low)}.",
             "Choose ends above 0.",
         )
     begin, end = Decimal(name_value(first)), Decimal(name_value(last))

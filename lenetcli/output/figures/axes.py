@@ -7,6 +7,7 @@ from lenetcli.analysis.curves import CurveSeries, Metric
 from lenetcli.analysis.effects import EffectSeries
 from lenetcli.analysis.grids import GridSeries
 from lenetcli.analysis.runtimes import RuntimeSeries
+from lenetcli.words import name_value
 
 Map = Callable[[float], float]
 
@@ -122,11 +123,11 @@ def thin_labels(labels: Sequence[str], places: Sequence[float], letter: float) -
 
 
 def write_tick(value: float) -> str:
-    """The label of a tick: ``0.995``, ``20``, ``50k``, ``2M``."""
+    """The label of a tick: ``0.995``, ``20``, ``50k``, ``2M``, ``1e10``."""
     for unit, letter in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= unit:
+        if unit <= abs(value) < 1000e6:
             return f"{value / unit:.10g}{letter}"
-    return f"{value:.10g}"
+    return name_value(float(f"{value:.10g}"))
 
 
 def spread_labels(ideal: Sequence[float], gap: float) -> list[float]:
