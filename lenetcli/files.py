@@ -97,8 +97,10 @@ def check_output(path: Path, endings: Sequence[str]) -> None:
         raise unwritable(path, error) from error
 
 
-def write_output(path: Path, content: bytes) -> None:
+def write_output(path: Path, content: bytes) -> str:
     """Write a file of output: as ``write_whole`` does, but in place what can be written and not replaced.
+
+    What is returned says so: ``Wrote lr.png``, or that it is in place of a file that was there.
 
     Raises:
         UsageError: if the file cannot be written.
@@ -106,7 +108,8 @@ def write_output(path: Path, content: bytes) -> None:
     try:
         if _is_special(path):
             path.write_bytes(content)
-            return
+            return f"Wrote {path}"
+        replaces = path.exists()
         try:
             write_whole(path, lambda temporary: temporary.write_bytes(content))
         except OSError as error:
@@ -117,6 +120,7 @@ def write_output(path: Path, content: bytes) -> None:
                 stream.truncate()
     except OSError as error:
         raise unwritable(path, error) from error
+    return f"Wrote {path}" + ", in place of the file that was there" * replaces
 
 
 def _is_special(path: Path) -> bool:

@@ -108,8 +108,7 @@ def _write(
         conclusions=conclusions,
     )
     document = report.Report(facts)
-    document.write(target)
-    console.print_message(f"Wrote {target}")
+    console.print_message(document.write(target))
     unset = describe_unset(facts) if target.suffix.lower() == ".pdf" else []
     for sentence in (*unset, *choice.notes, *document.missing(options.name_store())):
         console.print_message(sentence, "yellow")

@@ -105,5 +105,5 @@ def save_run(
         model = folder / "model.keras"
         save_model(run.config, checkpoint, model)
         content = model.read_bytes()
-    write_output(target, content)
-    console.print_message(f"Wrote {target} (epoch {checkpoint.epoch} of run {run.short_id})")
+    written = write_output(target, content)
+    console.print_message(f"{written} (epoch {checkpoint.epoch} of run {run.short_id})")

@@ -86,12 +86,14 @@ def full_sweep_fields(sweep: Sweep) -> dict[str, Any]:
     return sweep_fields(sweep) | {"runs": [run_fields(run) for run in sweep.runs]}
 
 
-def write_csv(series: "Series", path: Path) -> None:
+def write_csv(series: "Series", path: Path) -> str:
     """Write the plotted numbers as a CSV file; floats have the fewest digits that restore them exactly.
+
+    What is returned is the sentence of ``write_output``.
 
     Raises:
         UsageError: if the file cannot be written.
     """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([series.HEADER, *series.rows()])
-    write_output(path, text.getvalue().encode())
+    return write_output(path, text.getvalue().encode())

@@ -78,7 +78,7 @@ def test_links_are_followed_and_kept(tmp_path):
     check_output(link, ENDINGS)
     assert link.is_symlink()
     assert not target.exists()
-    write_output(link, b"figure")
+    assert write_output(link, b"figure") == f"Wrote {link}"
     assert link.is_symlink()
     assert target.read_bytes() == b"figure"
 
@@ -86,7 +86,7 @@ def test_links_are_followed_and_kept(tmp_path):
 def test_writing_replaces_the_whole_file_and_leaves_no_other(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"old and longer")
-    write_output(path, b"new")
+    assert write_output(path, b"new") == f"Wrote {path}, in place of the file that was there"
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
 

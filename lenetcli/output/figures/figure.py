@@ -63,13 +63,15 @@ def _choose_size(series: Series) -> tuple[float, float]:
     return choose_grid_size(series) if isinstance(series, GridSeries) else (6.4, 4.2)
 
 
-def save(figure: "Figure", path: Path) -> None:
+def save(figure: "Figure", path: Path) -> str:
     """Write a figure as PNG, SVG or PDF, by the ending, one of ``ENDINGS``; the same figure, the same bytes.
+
+    What is returned is the sentence of ``write_output``.
 
     Raises:
         UsageError: if the file cannot be written.
     """
-    write_output(path, render(figure, path.suffix.lower().removeprefix(".")))
+    return write_output(path, render(figure, path.suffix.lower().removeprefix(".")))
 
 
 def render(figure: "Figure", kind: str) -> bytes:

@@ -72,16 +72,17 @@ class Report:
         assert isinstance(document, bytes)
         return document
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path) -> str:
         """Write a PDF, or for ``.typ`` and ``.md`` the source and a folder ``…_figures`` beside it.
+
+        What is returned is the sentence of ``write_output``.
 
         Raises:
             UsageError: if the ending is another one, or a file or the folder cannot be written.
         """
         check_target(path)
         if path.suffix.lower() == ".pdf":
-            write_output(path, self.pdf())
-            return
+            return write_output(path, self.pdf())
         folder = _folder(path)
         try:
             folder.mkdir(exist_ok=True)
@@ -92,9 +93,8 @@ class Report:
         for name, content in (self._pictures() if is_markdown else self.files()).items():
             write_output(folder / name, content)
         if is_markdown:
-            write_output(path, write_markdown(self.facts, folder.name).encode(errors="replace"))
-        else:
-            write_output(path, _source(folder.name))
+            return write_output(path, write_markdown(self.facts, folder.name).encode(errors="replace"))
+        return write_output(path, _source(folder.name))
 
     def _pictures(self) -> dict[str, bytes]:
         """The facts and the figures as PNG, by file name."""
