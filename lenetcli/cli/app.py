@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lenetcli.cli import options, plot, report, reproduce, runs, store, surroundings, sweeps, train
+from lenetcli.cli import answers, options, plot, report, reproduce, runs, store, surroundings, sweeps, train
 from lenetcli.cli.screen.streams import prepare_streams, release_streams
 from lenetcli.errors import DEBUG_VARIABLE, LenetError, RunFailedError, UsageError, describe_error
 from lenetcli.machine.interpreter import find_intruders
@@ -64,16 +64,19 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after ``lenetcli``; those of the process if None.
     """
+    typed = sys.argv[1:] if arguments is None else arguments
     exit_on_signals()
     prepare_streams()
     try:
-        code = app(args=arguments, prog_name="lenetcli", standalone_mode=False)
+        group = typer.main.get_command(app)
+        words = answers.understand(typed, group)
+        code = group(args=words, prog_name="lenetcli", standalone_mode=False)
         sys.stdout.flush()
     except LenetError as error:
-        _explain(error)
+        _explain(error, typed)
         code = error.exit_code
     except _TyperError as error:
-        _explain_usage(error)
+        _explain_usage(error, typed)
         code = 2
     except (typer.Abort, KeyboardInterrupt):
         code = 130
@@ -87,7 +90,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         unexpected = find_intruders(error) or _unexpected(error)
-        _explain(unexpected)
+        _explain(unexpected, typed)
         code = unexpected.exit_code
     release_streams()
     sys.exit(code if isinstance(code, int) else 0)
@@ -109,8 +112,9 @@ def _unexpected(error: Exception) -> LenetError:
     )
 
 
-def _explain(error: LenetError) -> None:
+def _explain(error: LenetError, typed: list[str]) -> None:
     from lenetcli.cli.screen import console
+    from lenetcli.cli.typed import find_invisible
 
     if os.environ.get(DEBUG_VARIABLE):
         import traceback
@@ -119,12 +123,14 @@ def _explain(error: LenetError) -> None:
     advice = error.advice
     if error.command:
         advice = advice.replace(error.command, error.command + options.name_store())
-    console.print_error(error.problem, advice)
+    hidden = find_invisible(typed, error.problem)
+    console.print_error(f"{error.problem} {hidden}".rstrip(), advice)
 
 
-def _explain_usage(error: Any) -> None:
+def _explain_usage(error: Any, typed: list[str]) -> None:
     """Print an error that Typer found in the arguments."""
     from lenetcli.cli.screen import console
+    from lenetcli.cli.typed import find_invisible
 
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
@@ -132,4 +138,6 @@ def _explain_usage(error: Any) -> None:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "lenetcli"
     problem = " ".join(error.format_message().split())
-    console.print_error(problem if problem.endswith(("?", ".")) else f"{problem}.", f"See {command} --help.")
+    problem = problem if problem.endswith(("?", ".")) else f"{problem}."
+    hidden = find_invisible(typed, problem)
+    console.print_error(f"{problem} {hidden}".rstrip(), f"See {command} --help.")

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from lenetcli.cli.values import find_parameter, parse, parse_integer, parse_parameter, suggest_parameter
+from lenetcli.cli.grid_words import Write, check_names, group_words, read_lists, write_plainly
+from lenetcli.cli.names import suggest_parameter
+from lenetcli.cli.values import parse, parse_integer
 from lenetcli.errors import UsageError
-from lenetcli.experiment.exercise import example_values
-from lenetcli.experiment.parameters import SWEPT, Parameter
-from lenetcli.words import name_value, name_values, plural
+from lenetcli.experiment.parameters import Parameter
+from lenetcli.experiment.recipes import round_value
+from lenetcli.words import join_words, name_value, name_values, plural
 
 if TYPE_CHECKING:
     from lenetcli.experiment.sweep import Axis
@@ -24,17 +26,20 @@ MOST_SEEDS = 1000
 RANGE_DIGITS = 3
 """The significant digits to which the values inside a range of decimal numbers, or of ratios, are rounded."""
 
+MOST_NOTES = 5
+"""The largest number of values of an axis of which each gets a note."""
+
 _RANGE = re.compile(r"(?P<first>.*?)\.\.(?P<last>[^:]*)(?P<count>:.*)?", re.DOTALL)
 _EXACT = Context(prec=50)  # decimal arithmetic gives the same digits on every machine
 
 
 def parse_axes(
-    words: Sequence[str], seeds: int | None = None, seed: int = 0
+    words: Sequence[str], seeds: int | None = None, seed: int = 0, write: Write = write_plainly
 ) -> "tuple[tuple[Axis, ...], tuple[str, ...]]":
-    """The axes of a grid as typed, and notes on ranges that have fewer values than were asked for.
+    """The axes of a grid as typed, and notes on values that are fewer than were typed.
 
     A word that names a parameter begins an axis; the words behind it are its values and ranges. With
-    ``seeds``, the last axis is so many seeds from ``seed`` upwards.
+    ``seeds``, the last axis is so many seeds from ``seed`` upwards. ``write`` writes the commands of errors.
 
     Raises:
         UsageError: if a word is no value of its axis, an axis has no values or is given twice, or the grid
@@ -42,14 +47,19 @@ def parse_axes(
     """
     from lenetcli.experiment.sweep import Axis
 
+    for word in words:
+        # ``sweep`` passes unknown options on as words, so that a value may be negative.
+        if re.match(r"--|-[A-Za-z]", word):
+            raise UsageError(f"There is no option {word.split('=')[0]}.", "See lenetcli sweep --help.")
     axes, notes = [], []
-    for name, typed in _split(words):
-        found: list[Any] = []
+    for parameter, typed in read_lists(check_names(group_words(words), write), write):
+        found: list[tuple[str, Any]] = []
         for word in typed:
-            values, note = _parse_word(SWEPT[name], word)
-            found += values
+            values, note = _parse_word(parameter, word)
+            found += [(word if len(values) == 1 else name_value(value), value) for value in values]
             notes += [note] if note else []
-        axes.append(Axis(name, tuple(found)))
+        notes += _note_same(parameter, found)
+        axes.append(Axis(parameter.name, tuple(value for _, value in found)))
     axes += make_seeds(seeds, seed, [axis.name for axis in axes])
     cells = math.prod(len(axis.values) for axis in axes)
     if cells > MOST_CELLS:
@@ -78,28 +88,24 @@ def make_seeds(seeds: int | None, seed: int, others: Sequence[str] = ()) -> "lis
     return [Axis("seed", tuple(range(seed, seed + seeds)))] if seeds > 1 else []
 
 
-def _split(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each parameter that is named, and the words behind it."""
-    found: dict[str, list[str]] = {}
-    name = parse_parameter(words[0])
-    found[name] = []
-    for word in words[1:]:
-        # ``sweep`` passes unknown options on as words, so that a value may be negative.
-        if re.match(r"--|-[A-Za-z]", word):
-            raise UsageError(f"There is no option {word.split('=')[0]}.", "See lenetcli sweep --help.")
-        following = find_parameter(word)
-        if following is None:
-            found[name].append(word)
-        elif following in found:
-            option = SWEPT[following].option
-            raise UsageError(f"The axis {option} is given twice.", f"Write all values behind one {option}.")
-        else:
-            found[name := following] = []
-    for name, typed in found.items():
-        if not typed:
-            option, values = SWEPT[name].option, " ".join(map(name_value, example_values(name)))
-            raise UsageError(f"The axis {option} has no values.", f"Write them behind it: {option} {values}.")
-        yield name, typed
+def _note_same(parameter: Parameter, typed: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    """Yield a note on each value that was typed several times, in one spelling or in several."""
+    spellings: dict[Any, list[str]] = {}
+    exact: dict[Any, set[Any]] = {}
+    for text, value in typed:
+        spellings.setdefault(round_value(value), []).append(text.strip())
+        exact.setdefault(round_value(value), set()).add(value)
+    same = {value: texts for value, texts in spellings.items() if len(texts) > 1}
+    if len(same) > MOST_NOTES:
+        count = plural(len(same), "value")
+        yield f"{count} of {parameter.option} are given several times, and are trained once."
+        return
+    for value, texts in same.items():
+        if len(set(texts)) == 1:
+            yield f"{texts[0]} of {parameter.option} is given {len(texts)} times, and is trained once."
+            continue
+        where = " in float32" if len(exact[value]) > 1 else ""
+        yield f"{join_words(texts)} of {parameter.option} are one value{where}: {name_value(value)}."
 
 
 def _parse_word(parameter: Parameter, word: str) -> tuple[tuple[Any, ...], str]:

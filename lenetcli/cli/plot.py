@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lenetcli.cli import options
-from lenetcli.cli.values import parse_choice, parse_parameter
+from lenetcli.cli import answers, options
+from lenetcli.cli.names import parse_parameter
+from lenetcli.cli.values import parse_choice
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.exercise import example_values
-from lenetcli.experiment.parameters import PARAMETERS
+from lenetcli.experiment.parameters import PARAMETERS, squeeze
 from lenetcli.files import DEFAULT_STORE
+from lenetcli.words import join_words
 
 if TYPE_CHECKING:
     from lenetcli.analysis.curves import Metric
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 
 RUNTIME, GRID = "runtime", "grid"
 """The figures that are not named after a parameter."""
+METRIC_SPELLINGS = {
+    "val_accuracy": ("accuracy", "acc", "valacc", "validationaccuracy", "validationacc"),
+    "val_loss": ("loss", "validationloss"),
+    "train_loss": ("loss", "trainingloss"),
+    "error": ("err", "errorrate", "valerror", "validationerror"),
+    "runtime": ("time", "seconds", "duration", "trainingtime"),
+}
+"""Other spellings of the metrics, squeezed; one of several metrics is ambiguous."""
+
 METRICS = "val_accuracy, val_loss, train_loss, error, or (without curves) runtime."
 
 
@@ -39,11 +50,12 @@ class Wish:
 
 def plot(
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="lr|runtime|grid|PARAMETER", help="runtime, grid, or the parameter of a sweep."
+            metavar="[lr|runtime|grid|PARAMETER]",
+            help="runtime, grid, or the parameter of a sweep; that of the newest sweep unless given.",
         ),
-    ],
+    ] = None,
     output: options.OutputOption = None,
     sweep: Annotated[str | None, options.option("--sweep", "ID", "This sweep, not the newest.")] = None,
     runs: Annotated[list[str] | None, options.option("--runs", "ID", "These runs (repeat it).")] = None,
@@ -75,6 +87,7 @@ def plot(
     from lenetcli.output.figures.terminal import draw_terminal
     from lenetcli.output.records import write_csv
 
+    what = _choose_figure(address, runs, sweep) if what is None else what
     wish = _parse_wish(what, metric, by, curves, tuple(runs or ()), sweep)
     if csv is not None and data is not None:
         raise UsageError("Both --csv and its old name --data were given.", "Leave --data out.")
@@ -85,15 +98,13 @@ def plot(
     table = None if csv is None else options.parse_output(csv, (".csv",))
     series = _find_series(address, wish)
     if table:
-        write_csv(series, table)
-        console.print_message(f"Wrote {csv}")
+        console.print_message(write_csv(series, table))
     if terminal:
         stdout = console.stdout()
         ascii_only = not stdout.encoding.startswith("utf")
         console.print_line(draw_terminal(series, min(stdout.width, 120), 28, log=log, ascii_only=ascii_only))
     if target:
-        save(draw(series, log=log), target)
-        console.print_message(f"Wrote {target}")
+        console.print_message(save(draw(series, log=log), target))
 
 
 def _parse_wish(
@@ -106,8 +117,13 @@ def _parse_wish(
     """
     from lenetcli.analysis.curves import Metric
 
-    field, known = parse_parameter(what, RUNTIME, GRID), parse_choice(metric, Metric, "metric")
-    by = None if by is None else parse_parameter(by)
+    field = parse_parameter(what, RUNTIME, GRID, write=lambda option: answers.write([option]))
+    known = parse_choice(_name_metric(metric), Metric, "metric")
+    by = (
+        None
+        if by is None
+        else parse_parameter(by, write=lambda option: answers.write([what], ["--by", option]))
+    )
     is_parameter = field not in (RUNTIME, GRID)
     if runs and sweep is not None:
         raise UsageError("Both --runs and --sweep were given.", "Choose one.")
@@ -136,6 +152,42 @@ def _parse_wish(
             "Choose another --metric" + (", or leave --runs out." if runs else ", or add --no-curves."),
         )
     return Wish(field, known, by, shows_curves, runs, sweep)
+
+
+def _name_metric(typed: str) -> str:
+    """The name of a metric for one of its common spellings; any other text as it is.
+
+    Raises:
+        UsageError: if it is that of several.
+    """
+    found = [
+        name for name, spellings in METRIC_SPELLINGS.items() if squeeze(typed) in (squeeze(name), *spellings)
+    ]
+    if len(found) > 1:
+        commands = [f"`{answers.write(answers.arguments(), ['--metric', name])}`" for name in found]
+        raise UsageError(f"{typed!r} has {len(found)} meanings.", f"Type {join_words(commands, 'or')}.")
+    return found[0] if found else typed
+
+
+def _choose_figure(address: str, runs: list[str] | None, prefix: str | None) -> str:
+    """What to draw of a sweep, the newest unless one is named: ``grid`` if it has two parameters.
+
+    Raises:
+        NotFoundError: if there is no sweep.
+    """
+    from lenetcli.experiment.sweep import suggest_command
+    from lenetcli.store.store import Store
+
+    if runs:
+        return "lr"  # runs are drawn alike under the name of any parameter
+    store = Store.open(address)
+    sweeps = [one for one in store.sweeps() if one.axes] if prefix is None else [store.sweep(prefix)]
+    if not sweeps:
+        command = suggest_command("lr", example_values("lr"), [])
+        raise NotFoundError(f"There is no sweep in '{store.name}'.", "Train one with {}.", command)
+    if len(sweeps[0].parameters) == 2:
+        return GRID
+    return RUNTIME if sweeps[0].parameter == "filters" else sweeps[0].parameter
 
 
 def _find_series(address: str, wish: Wish) -> "Series":
@@ -221,8 +273,6 @@ def _check_axes(sweep: "Sweep", wish: Wish) -> None:
     Raises:
         UsageError: if it is not; it says what it is over.
     """
-    from lenetcli.words import join_words
-
     names = [PARAMETERS[name].option for name in sweep.parameters]
     for name, option in ((wish.what, ""), (wish.by, "--by ")):
         if name is not None and name not in sweep.parameters:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lenetcli.cli import options
+from lenetcli.cli import answers, options
 from lenetcli.cli.axes import parse_axes
 from lenetcli.cli.downloads import find_stoppably
 from lenetcli.cli.dry_run import show_left
@@ -81,7 +81,7 @@ def sweep(
     """Train a run for each value, or each combination of values; what the store holds already is kept."""
     from lenetcli.cli.screen import console
 
-    axes, notes = parse_axes(words, seeds, request.seed)
+    axes, notes = parse_axes(words, seeds, request.seed, answers.write)
     limit = options.make_limit(duration, end)
     console.print_notes(notes)
     if dry_run and commands:

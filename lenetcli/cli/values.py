@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import AUTO
-from lenetcli.experiment.parameters import SWEPT
 from lenetcli.experiment.recipes import round_to_single
 
 E = TypeVar("E", bound=StrEnum)
@@ -81,41 +80,6 @@ def parse_choice(text: str, choices: type[E], what: str) -> E:
         return choices(text.strip().lower())
     except ValueError:
         raise UsageError(f"There is no {what} {text!r}.", f"Choose one of {', '.join(choices)}.") from None
-
-
-def find_parameter(name: str) -> str | None:
-    """The field of ``Config`` that a name stands for, in one of its common spellings, if it is one."""
-    return _spellings().get(name.strip().lower().replace("-", "_"))
-
-
-def suggest_parameter(name: str, *others: str) -> str | None:
-    """The parameter, or one of ``others``, whose name is nearest to a word; None if none is near."""
-    import difflib
-
-    spellings = _spellings() | {other: other for other in others}
-    matches = difflib.get_close_matches(name.lower().replace("-", "_"), spellings, n=1, cutoff=0.6)
-    return spellings[matches[0]].replace("_", "-") if matches else None
-
-
-def parse_parameter(name: str, *others: str) -> str:
-    """The field of ``Config`` that a name stands for, in one of its common spellings, or one of ``others``.
-
-    Raises:
-        UsageError: if the name is unknown; the message suggests the nearest one, the advice lists all.
-    """
-    if name.lower() in others:
-        return name.lower()
-    if (field := find_parameter(name)) is not None:
-        return field
-    nearest = suggest_parameter(name, *others)
-    question = f" Did you mean {nearest}?" if nearest else ""
-    choices = ", ".join((*SWEPT, *others)).replace("_", "-")
-    raise UsageError(f"There is no parameter {name!r} to sweep over.{question}", f"Choose one of {choices}.")
-
-
-def _spellings() -> dict[str, str]:
-    """The field of each spelling of a parameter."""
-    return {alias: field for field, row in SWEPT.items() for alias in (field, *row.aliases)}
 
 
 def parse_jobs(text: str) -> int | None:

@@ -48,15 +48,25 @@ class Settings:
     """The parameters that a ``Request`` and a ``Config`` share.
 
     What concerns a parameter anywhere follows from its declaration here: option, bounds, columns, records.
+    An alias that several parameters have is ambiguous: nobody gets one of them for it without being asked.
     """
 
     data: str | None = parameter(
-        None, "A folder of IDX files or an npz in MNIST's form.", metavar="PATH", column=False
+        None,
+        "A folder of IDX files or an npz in MNIST's form.",
+        metavar="PATH",
+        aliases=("data_dir", "data_path"),
+        column=False,
     )
     filters: int = parameter(
         16,
         "Filters of each convolution.",
-        aliases=("filter", "filter_size", "filter_sizes", "num_filters", "n_filters"),
+        aliases=(
+            *("filter", "num_filters", "n_filters", "no_of_filters", "number_of_filters", "filter_count"),
+            *("channels", "num_channels", "n_channels", "out_channels", "conv_filters", "conv_channels"),
+            *("feature_maps", "maps", "num_kernels", "n_kernels", "number_of_kernels"),
+            *("filter_size", "filter_sizes", "size", "sizes", "width", "k", "kernels"),
+        ),
         phrase=lambda count: plural(count, "filter"),
         ratios=True,
         timed=True,
@@ -66,7 +76,12 @@ class Settings:
         3,
         "Side of the convolution kernels, in pixels.",
         short="kernel",
-        aliases=("kernel",),
+        aliases=(
+            *("kernel", "kernel_sizes", "kernel_width", "kernel_height", "kernel_side", "ksize"),
+            *("conv_size", "conv_kernel", "conv_kernel_size", "conv_width", "convolution_size"),
+            *("filter_width", "filter_height", "filter_side"),
+            *("filter_size", "filter_sizes", "size", "sizes", "width", "k", "kernels"),
+        ),
         tries=(3, 5),
         phrase=lambda side: f"kernel {side}×{side}",
         timed=True,
@@ -75,7 +90,12 @@ class Settings:
         128,
         "Units of the fully connected layer.",
         short="hidden",
-        aliases=("hidden", "units"),
+        aliases=(
+            *("hidden", "hidden_unit", "units", "num_units", "n_units", "number_of_hidden_units"),
+            *("hidden_size", "hidden_dim", "hidden_width", "hidden_nodes", "hidden_neurons", "num_hidden"),
+            *("n_hidden", "neurons", "num_neurons", "nodes", "dense", "dense_units", "dense_size", "fc"),
+            *("fc_units", "fc_size", "size", "sizes", "width"),
+        ),
         tries=(64, 128, 256),
         phrase=lambda units: f"{units} hidden units",
         ratios=True,
@@ -86,20 +106,33 @@ class Settings:
         "Learning rate of plain SGD.",
         metavar="RATE",
         noun="learning rate",
-        aliases=("learning_rate", "rate"),
+        aliases=(
+            *("learning_rate", "learning_rates", "learn_rate", "lrate", "lrs", "rate", "rates", "eta"),
+            *("step_size", "alpha"),
+        ),
         least=math.ulp(0.0),
         example=0.1,
         ratios=True,
         always=True,
     )
     momentum: float = parameter(
-        0.0, "Momentum of SGD; 0 is plain SGD.", metavar="M", least=0, below=1, example=0.9, tries=(0.0, 0.9)
+        0.0,
+        "Momentum of SGD; 0 is plain SGD.",
+        metavar="M",
+        aliases=("momentums", "momenta", "alpha"),
+        least=0,
+        below=1,
+        example=0.9,
+        tries=(0.0, 0.9),
     )
     batch_size: int = parameter(
         64,
         "Images in a batch.",
         short="batch",
-        aliases=("batch", "batchsize", "bs"),
+        aliases=(
+            *("batch", "batch_sizes", "bs", "minibatch", "minibatch_size", "mini_batch_size"),
+            *("size", "sizes"),
+        ),
         tries=(32, 64, 128),
         phrase=lambda size: f"batch {size}",
         ratios=True,
@@ -107,19 +140,27 @@ class Settings:
         always=True,
     )
     seed: int = parameter(
-        0, "Seed of the weights and of the order of the images.", aliases=("seeds",), least=0, tries=(0, 1, 2)
+        0,
+        "Seed of the weights and of the order of the images.",
+        aliases=("seeds", "random_seed", "random_state", "rng_seed"),
+        least=0,
+        tries=(0, 1, 2),
     )
     precision: Precision = parameter(  # noqa: RUF009 - it makes a field
         Precision.FLOAT32,
         "Arithmetic of a step; the weights are float32.",
         metavar="|".join(Precision),
-        aliases=("dtype",),
+        aliases=("dtype", "data_type", "float_type"),
         tries=tuple(Precision),
         phrase=str,
         timed=True,
     )
     device: str = parameter(
-        AUTO, "What to train on (see: lenetcli devices).", metavar="auto|cpu|gpu|gpu:N", column=False
+        AUTO,
+        "What to train on (see: lenetcli devices).",
+        metavar="auto|cpu|gpu|gpu:N",
+        aliases=("devices",),
+        column=False,
     )
     shards: int | None = parameter(
         None,
@@ -163,16 +204,23 @@ class Request(Settings):
     ``auto`` and None stand for values that ``training.plan.resolve`` chooses.
     """
 
-    epochs: int = parameter(10, "Epochs to train to.", column=False)
+    epochs: int = parameter(
+        10,
+        "Epochs to train to.",
+        aliases=("epoch", "n_epochs", "num_epochs", "max_epochs", "number_of_epochs"),
+        column=False,
+    )
     dataset: str = parameter(
         AUTO,
         "auto is MNIST, or synthetic digits where that cannot be had.",
         metavar="auto|mnist|fashion-mnist|kmnist|synthetic",
+        aliases=("data_set", "data_sets", "datasets"),
         column=False,
     )
     threads: int | None = parameter(
         None,
         "Processor cores for a run; its share of them unless set. Changes no result.",
+        aliases=("thread", "cores", "num_threads", "n_threads"),
         column=False,
         most=1024,
     )

@@ -1,8 +1,10 @@
 """What follows from the table of parameters in ``config``: names, choices of a sweep, bounds, titles."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, get_args
 
 from lenetcli.errors import UsageError
@@ -32,7 +34,7 @@ class Parameter:
     short: str  # the title of its column
     column: bool = True  # whether tables and records have it
     swept: bool = True  # whether a sweep can vary it, where it has a column
-    aliases: tuple[str, ...] = ()  # other names under which a sweep knows it
+    aliases: tuple[str, ...] = ()  # other names; one of several parameters is ambiguous
     least: float = 1  # the bounds of a number, here and below
     most: int = MAX_INTEGER  # of a whole number
     below: float = math.inf  # of a decimal number
@@ -48,6 +50,12 @@ class Parameter:
     def option(self) -> str:
         """The name as typed, with hyphens."""
         return self.name.replace("_", "-")
+
+    @property
+    def meaning(self) -> str:
+        """What it is, in a sentence: ``filters of each convolution``."""
+        words = re.split("[,;.]", self.help)[0]
+        return words[0].lower() + words[1:]
 
     def describe(self, value: Any) -> str:
         """A value as titles have it."""
@@ -105,6 +113,29 @@ COLUMNS = tuple(row for row in _put_first("lr filters batch_size seed momentum p
 
 SWEPT = {row.name: row for row in COLUMNS if row.swept}
 """The parameters that a sweep can vary, by name."""
+
+
+def find_meanings(name: str, among: Mapping[str, Parameter] = SWEPT) -> tuple[str, ...]:
+    """The parameters that a name stands for: none if it is unknown, several if it is ambiguous.
+
+    Capitals, hyphens, underscores and blanks do not count: ``Kernel-Size`` is ``kernel_size``.
+    """
+    return _read_spellings(tuple(among)).get(squeeze(name), ())
+
+
+def squeeze(name: str) -> str:
+    """A name without capitals, hyphens, underscores and blanks."""
+    return re.sub(r"[-_\s]", "", name.lower())
+
+
+@cache
+def _read_spellings(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The parameters of each spelling, in the order of ``names``."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        for spelling in dict.fromkeys(map(squeeze, (name, *PARAMETERS[name].aliases))):
+            found[spelling] = (*found.get(spelling, ()), name)
+    return found
 
 
 def name_parameter(name: str) -> str:

@@ -33,7 +33,7 @@ def values(text):
     [
         ("lr 0.1 0.01 filters 8 16", {"lr": (0.1, 0.01), "filters": (8, 16)}),
         ("filters 8 16 lr 0.1 0.01", {"filters": (8, 16), "lr": (0.1, 0.01)}),
-        ("Batch-Size 32 learning_rate 1e-3 seeds 2", {"batch_size": (32,), "lr": (0.001,), "seed": (2,)}),
+        ("Batch-Size 32 learning_rate 1e-3 seeds 2 3", {"batch_size": (32,), "lr": (0.001,), "seed": (2, 3)}),
         ("precision float32 bfloat16 kernel 3", {"precision": tuple(Precision), "kernel_size": (3,)}),
         ("lr 0.1 0.1 0.01", {"lr": (0.1, 0.01)}),
     ],

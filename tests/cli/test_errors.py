@@ -60,10 +60,10 @@ def run(capsys, *arguments):
 USAGE = [
     ("sweep lrr 0.1", "'lrr'", "Did you mean lr?"),
     ("sweep colour 1", "'colour'", "lr, filters, batch-size, seed, momentum, precision, kernel-size"),
-    ("sweep filter_sizes x", "'x'", "whole number"),
+    ("sweep num_filters x", "'x'", "whole number"),
     ("sweep lr 0.1 banana", "'banana'", "not a number"),
     ("sweep lr 1_000", "'1_000'", "not a number"),
-    ("sweep lr 0,1", "'0,1'", "decimal point"),
+    ("sweep lr 0,1", "'0,1'", "`lenetcli sweep lr 0.1`."),
     ("sweep lr 1e999", "'1e999'", "too large"),
     ("sweep lr 1e-999", "'1e-999'", "would be zero"),
     ("sweep lr nan", "'nan'", "not a number"),
@@ -124,7 +124,6 @@ USAGE = [
     ("train --unknown", "--unknown", "lenetcli train --help"),
     ("train 5", "5", "lenetcli train --help"),
     ("trian", "'trian'", "Did you mean"),
-    ("plot", "PARAMETER", "lenetcli plot --help"),
     ("plot colour", "'colour'", "runtime"),
     ("plot lr --runs ab --sweep cd", "--runs and --sweep", "Choose one"),
     ("plot lr -o lr.gif", "lr.gif", ".png or .svg or .pdf"),
@@ -168,7 +167,7 @@ def test_more_jobs_than_memory_holds(folder, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "typed", ["plot lr", "plot runtime", "report", "runs list", "runs show ab", "sweeps list"]
+    "typed", ["plot", "plot lr", "plot runtime", "report", "runs list", "runs show ab", "sweeps list"]
 )
 def test_nothing_to_look_at(folder, capsys, typed):
     code, stderr = run(capsys, *typed.split())
@@ -179,7 +178,8 @@ def test_nothing_to_look_at(folder, capsys, typed):
 
 
 @pytest.mark.parametrize(
-    "typed", ["plot lr", "plot lr --sweep ab", "runs show ab", "runs show xyz", "runs list --sweep ab"]
+    "typed",
+    ["plot", "plot lr", "plot lr --sweep ab", "runs show ab", "runs show xyz", "runs list --sweep ab"],
 )
 def test_a_store_without_it(folder, capsys, typed):
     make_empty("lenetcli.db")

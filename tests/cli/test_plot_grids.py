@@ -133,6 +133,24 @@ def test_a_parameter_means_the_newest_sweep_that_has_it_among_its_axes(desk):
     assert {row["batch_size"] for row in read(desk, "batch-size")[1]} == {"32", "128"}
 
 
+@pytest.mark.parametrize(
+    ("words", "picture"),
+    [
+        ("", "precision.png"),
+        ("PRECISE", "precision.png"),
+        ("ONE", "runtime.png"),
+        ("--sweep TWO", "grid.png"),
+        ("THREE", "lr.png"),
+        ("learning rate --sweep TWO --metric acc", "lr.png"),
+    ],
+)
+def test_a_sweep_alone_is_drawn_as_its_parameters_ask_for(desk, words, picture):
+    words = [desk.ids.get(word.lower(), word) if word.isupper() else word for word in words.split()]
+    drawn = [desk.run("plot", *words).stderr for _ in range(2)]
+    assert all(f"Wrote {picture}" in said for said in drawn)
+    assert [", in place of the file that was there" in said for said in drawn] == [False, True]
+
+
 REFUSED = [
     ("grid --sweep THREE", "is over lr, filters and batch-size", "lenetcli plot lr --sweep"),
     ("grid --sweep ONE", "is over filters", "lenetcli plot filters --sweep"),
@@ -143,6 +161,9 @@ REFUSED = [
     ("grid --curves", "does not go with plot grid", "Leave one"),
     ("lr --runs ab --no-curves", "does not go with --runs", "Leave one"),
     ("lr --by colour", "'colour'", "filters"),
+    ("filter_size", "has 2 meanings", "`lenetcli plot kernel-size` for the side"),
+    ("lr --by filter-size", "has 2 meanings", "`lenetcli plot lr --by filters` for"),
+    ("lr --metric loss", "has 2 meanings", "`lenetcli plot lr --metric train_loss`"),
     ("filters --by filters", "horizontal axis", "--curves"),
     ("grid --runs ab", "Runs make no grid", "--sweep"),
     ("precision --no-curves", "no numbers", "Leave --no-curves out"),
