@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lenetcli import files
-from lenetcli.data import digits, downloads, readers, summaries
+from lenetcli.data import digits, downloads, folders, readers, summaries
 from lenetcli.data.identities import forget, identify
 from lenetcli.data.published import MNIST, PUBLISHED, Published
 from lenetcli.data.readers import Part
@@ -133,7 +133,7 @@ def find(
     # synthetic digits, a run would train on other data than its user believes.
     path = data if data is not None else os.environ.get(files.DATA_VARIABLE) or None
     if path is not None:
-        source = _inspect(_locate(path), afresh=afresh)
+        source = _inspect(folders.locate(path), afresh=afresh)
         if dataset not in (AUTO, source.name):
             raise DataError(*_write_difference(source, PUBLISHED[dataset]))
         return source
@@ -157,21 +157,6 @@ def _write_difference(source: DataSource, wanted: Published) -> tuple[str, str]:
         known = "what is published are the checksums of the four .gz files, and these are other files"
         problem = f"{name} cannot be told to be the real {title}: {known}."
     return problem, f"Leave out --dataset {wanted.name} to use it under its own name, or give the real one."
-
-
-def _locate(path: str) -> Path:
-    """The absolute path of data named by the user."""
-    advice = f"Check --data or {files.DATA_VARIABLE}: a folder with MNIST's files, or an npz."
-    if not path:
-        raise DataError("There is nothing at ''.", advice)
-    place = files.locate(path)
-    try:
-        place.stat()
-    except PermissionError as error:
-        raise DataError(f"'{path}' cannot be read: {describe_error(error)}.", advice) from error
-    except (OSError, ValueError) as error:  # ValueError: a null byte
-        raise DataError(f"There is nothing at '{path}'.", advice) from error
-    return place.absolute()
 
 
 def _find_published(
@@ -207,7 +192,7 @@ def _find_published(
 
 def _inspect(place: Path, *, afresh: bool = False) -> DataSource:
     """The data set in a folder or a file; only published ones have their names."""
-    parts = _list_parts(place)
+    parts = folders.list_parts(place)
     identities = identify(parts, afresh=afresh)
     for images, labels in zip(parts[::2], parts[1::2], strict=True):
         counts = {part: identities[part.name].digest.count for part in (images, labels)}
@@ -253,41 +238,6 @@ def _choose_name(place: Path, checksums: Mapping[str, str]) -> str:
     # A file name may contain bytes that are not text, and line breaks.
     name = " ".join(name.encode("utf-8", "backslashreplace").decode().split()) or "data"
     return f"{name} (other)" if name.casefold() in DATASETS else name
-
-
-def _list_parts(place: Path) -> tuple[Part, ...]:
-    """The images and labels of the training set, then those of the test set if there is one."""
-    if place.is_dir():
-        found = ((name, _list_files(place, name)) for name in readers.NAMES)
-        parts = {name: Part(name=name, file=paths[0]) for name, paths in found if paths}
-    else:
-        keys = readers.list_keys(place)
-        parts = {
-            name: Part(name=name, file=place, key=key) for name, key in readers.KEYS.items() if key in keys
-        }
-    needed = readers.NAMES if parts.keys() & set(readers.NAMES[2:]) else readers.NAMES[:2]
-    missing = [name for name in needed if name not in parts]
-    if missing:
-        names = [name if place.is_dir() else readers.KEYS[name] for name in missing]
-        raise DataError(
-            f"'{place}' has no {' and no '.join(names)}.",
-            "Wanted are train-images-idx3-ubyte and train-labels-idx1-ubyte, and t10k-images-idx3-ubyte and "
-            "t10k-labels-idx1-ubyte if there is a test set; a dot before idx and a final .gz are understood."
-            if place.is_dir()
-            else "Wanted are x_train and y_train, and x_test and y_test if there is a test set.",
-        )
-    return tuple(parts[name] for name in needed)
-
-
-def _list_files(folder: Path, name: str) -> list[Path]:
-    """The files of a part in a folder, in any spelling: "-idx" or ".idx", with or without ".gz"."""
-    stems = (name, name.replace("-idx", ".idx"))
-    try:
-        entries = {entry.name for entry in folder.iterdir() if not entry.is_dir()}
-    except OSError as error:
-        problem = f"'{folder}' cannot be read: {describe_error(error)}."
-        raise DataError(problem, "Check its permissions.") from error
-    return [folder / (stem + end) for stem in stems for end in ("", ".gz") if stem + end in entries]
 
 
 def _read(source: DataSource) -> "dict[str, NDArray[np.uint8]]":
