@@ -29,7 +29,7 @@ def list_parts(place: Path) -> tuple[Part, ...]:
         found = ((name, _list_files(place, name)) for name in readers.NAMES)
         parts = {name: Part(name=name, file=paths[0]) for name, paths in found if paths}
     else:
-        keys = readers.list_keys(place)
+        keys = {name.removesuffix(".npy") for name in readers.list_members(place)}
         parts = {
             name: Part(name=name, file=place, key=key) for name, key in readers.KEYS.items() if key in keys
         }

@@ -12,17 +12,17 @@ import math
 import os
 import stat
 import struct
-import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
+from lenetcli.data import archives, contents, conversions, labels, npy
+from lenetcli.data.refusals import COPY_ADVICE, DAMAGE, FORM_ADVICE, RefusedError, describe_damage
 from lenetcli.errors import DataError, describe_error
 from lenetcli.experiment.architecture import CLASSES, IMAGE_SIDE
+from lenetcli.words import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,37 +41,21 @@ KEYS: Final = {
 
 NAMES: Final = tuple(KEYS)
 
-_BLOCK: Final = 1 << 20  # bytes read at once
-
 # No deflate stream expands to more than 1032 times its length (https://zlib.net/zlib_tech.html), so a small
 # file that announces gigabytes is refused before any memory is allocated.
 _DEFLATE_LIMIT: Final = 1032
 
-# NumPy's header for an array of numbers has about a hundred bytes; a long one, which the format permits,
-# describes something else and need not be searched.
-_NPY_HEAD_LIMIT: Final = 4096
-
-_LABELS: Final = bytes(range(CLASSES))
-
-_COPY_ADVICE: Final = "Get the file again from where it came, or give other data with --data."
-_FORM_ADVICE: Final = (
-    "Data must have MNIST's form: 28 by 28 grey images in unsigned bytes, and labels from 0 to 9."
-)
-# What the standard library raises for damaged files; KeyError stands for a member that is missing,
-# RuntimeError for one that is encrypted or packed in an unknown way.
-_DAMAGE: Final = (
-    *(OSError, EOFError, ValueError, OverflowError, KeyError, RuntimeError),
-    *(zlib.error, struct.error, zipfile.BadZipFile),
-)
+_NUMBER_KINDS: Final = {"f": "floats", "i": "integers", "u": "unsigned integers"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Images or labels on disk: an IDX file if ``key`` is None, else a member of an npz."""
+    """Images or labels on disk: an IDX file, a ``member`` of a zip that is one, or an array of an npz."""
 
     name: str
     file: Path
     key: str | None = None
+    member: str | None = None
 
     @property
     def has_images(self) -> bool:
@@ -89,7 +73,8 @@ class Part:
         return (IMAGE_SIDE, IMAGE_SIDE) if self.has_images else ()
 
     def __str__(self) -> str:
-        return f"'{self.file}'" if self.key is None else f"'{self.key}' in '{self.file}'"
+        inner = self.key or self.member
+        return f"'{inner}' in '{self.file}'" if inner else f"'{self.file}'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,26 +134,45 @@ def encode_head(shape: tuple[int, ...]) -> bytes:
     return struct.pack(f">{1 + len(shape)}I", 0x0800 + len(shape), *shape)
 
 
-def list_keys(file: Path) -> set[str]:
-    """The names of the arrays in an npz.
+def list_members(file: Path) -> list[str]:
+    """The names of the files in a zip; those of an npz are its arrays, each with ``.npy``.
 
     Raises:
-        DataError: if the file cannot be read or is not an npz.
+        DataError: if the file cannot be read or is not a zip.
     """
     with _open_file(file) as stream:
-        start = stream.read(16)
-        if not start.startswith(b"PK"):
-            advice = "Give the folder of the IDX files, or an npz with x_train, y_train, x_test and y_test."
-            raise DataError(f"'{file}' is not an npz{_describe_page(start)}.", advice)
-        with zipfile.ZipFile(stream) as archive:
-            return {name.removesuffix(".npy") for name in archive.namelist()}
+        head = stream.read(contents.START)
+        if head.startswith(contents.ZIP):
+            return archives.list_members(stream)
+        if not head:
+            raise RefusedError("is empty")
+        packed = head.startswith(contents.GZIP)
+        if packed:
+            stream.seek(0)
+            head = _unpack(stream).read(contents.START)
+        if content := contents.describe(head, file.name, packed=packed):
+            raise RefusedError(f"is not an npz but {content.words}", content.advice)
+        advice = "Give a folder or zip of the IDX files, or an npz with x_train, y_train, x_test and y_test."
+        raise RefusedError("is not an npz", advice)
 
 
 @contextmanager
 def _open(part: Part) -> Iterator[tuple[int, Iterator[bytes]]]:
     """Open a part: its count, and an iterator over its values in blocks of bytes, one byte per value."""
     with _open_file(part.file, part) as file:
-        yield _open_idx(part, file) if part.key is None else _open_member(part, file)
+        if part.key is not None:
+            yield _open_array(part, file)
+        elif part.member is not None:
+            # The archive itself claims the sizes of a member; only that of the file is certain.
+            stream, packed, claimed = archives.open_member(file, part.member)
+            yield _open_idx(part, stream, min(claimed, min(packed, _measure(file)) * _DEFLATE_LIMIT))
+        else:
+            yield _open_idx(part, file, _measure(file))
+
+
+def _measure(file: IO[bytes]) -> int:
+    """The number of bytes of an open file."""
+    return os.fstat(file.fileno()).st_size
 
 
 @contextmanager
@@ -182,105 +186,112 @@ def _open_file(file: Path, part: Part | None = None) -> Iterator[IO[bytes]]:
         if not stat.S_ISREG(file.stat().st_mode):  # to open a pipe could block forever
             problem = f"{name} is not an ordinary file."
             raise DataError(problem, "Give a folder with the IDX files, or an npz.")
-        stream = file.open("rb")
+        stream = archives.GuardedFile(io.FileIO(file))
     except (OSError, ValueError) as error:
         problem = f"{name} cannot be read: {describe_error(error)}."
         raise DataError(problem, "Check the path and its permissions.") from error
     with stream:
         try:
             yield stream
-        except _DAMAGE as error:
-            raise DataError(f"{name} is damaged: {describe_error(error)}.", _COPY_ADVICE) from error
+        except RefusedError as error:
+            raise DataError(f"{name} {error.predicate}.", error.advice) from error
+        except DAMAGE as error:
+            raise DataError(f"{name} {describe_damage(error)}.", COPY_ADVICE) from error
 
 
-def _open_idx(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
-    """The count and values of an IDX file."""
-    size = os.fstat(file.fileno()).st_size
+def _unpack(file: IO[bytes]) -> IO[bytes]:
+    """The stream that a file in gzip's format unpacks to."""
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+
+
+def _open_idx(part: Part, file: IO[bytes], limit: int) -> tuple[int, Iterator[bytes]]:
+    """The count and values of an IDX file of ``limit`` bytes at most, plain or packed with gzip."""
     # The content decides, not the ending: downloads are often decompressed, or not, under the wrong name.
-    is_gzip = file.read(2) == b"\x1f\x8b"
+    is_gzip = file.read(2) == contents.GZIP
     file.seek(0)
-    stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_gzip else file
+    stream = _unpack(file) if is_gzip else file
     expected = encode_head((0, *part.sides))
     head = stream.read(len(expected))
     if head[:4] != expected[:4]:
-        raise _refuse(part, _describe_start(part, head, expected))
+        raise _refuse_start(part, head + stream.read(contents.START), packed=is_gzip)
     if len(head) < len(expected):
-        raise _refuse(part, "is cut off within its header")
+        raise RefusedError("is cut off within its header")
     shape = struct.unpack(f">{len(head) // 4}I", head)[1:]
-    length = _check_shape(part, shape, 1, size * _DEFLATE_LIMIT if is_gzip else size - len(head))
+    # What is packed twice, in gzip and then in a zip, is not smaller than what is packed once.
+    able = limit * (1 if part.member else _DEFLATE_LIMIT) if is_gzip else limit - len(head)
+    length = _check_shape(part, shape, 1, able)
     return shape[0], _read_values(part, stream, length)
 
 
-def _open_member(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
-    """The count and values of a member of an npz; labels may be integers of any width."""
-    archive = zipfile.ZipFile(file)
-    member = archive.getinfo(f"{part.key}.npy")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _refuse(part, "is packed in a way that NumPy does not use")
-    stream = archive.open(member)
-    dtype, shape = _read_npy_head(part, stream)
+def _refuse_start(part: Part, head: bytes, *, packed: bool) -> RefusedError:
+    """The error for a file that does not begin like an IDX file of this part."""
+    if not head:
+        return RefusedError("is empty" if not packed else "is empty, packed with gzip")
+    denial = f"is not an IDX file of {part.kind}"
+    content = contents.describe(head, PurePosixPath(part.member or part.file.name).name, packed=packed)
+    if content:
+        return RefusedError(f"{denial} but {content.words}", content.advice)
+    return RefusedError(f"{denial}: it has only {plural(len(head), 'byte')}" if len(head) < 4 else denial)
+
+
+def _open_array(part: Part, file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
+    """The count and values of an array in an npz; labels may be integers of any width."""
+    stream, packed, claimed = archives.open_member(file, f"{part.key}.npy")
+    dtype, shape = npy.read_head(stream)
     if dtype.kind not in "iu" or (part.has_images and dtype.str != "|u1"):
-        pickle = "Python objects (a pickle, which is never opened)"
-        content = pickle if dtype.hasobject else f"the type '{dtype.str[1:]}'"
-        wanted = "unsigned bytes" if part.has_images else "whole numbers"
-        raise _refuse(part, f"holds {content}, not {wanted}", _FORM_ADVICE)
-    # The archive itself claims the sizes of the member; only that of the file is certain.
-    packed = min(member.compress_size, os.fstat(file.fileno()).st_size)
-    limit = min(member.file_size, packed * _DEFLATE_LIMIT)
+        raise _refuse_type(part, dtype, shape)
+    limit = min(claimed, min(packed, _measure(file)) * _DEFLATE_LIMIT)
     length = _check_shape(part, shape, dtype.itemsize, limit)
-    return shape[0], _read_values(part, stream, length, dtype.itemsize, bigendian=dtype.str[0] == ">")
+    return shape[0], _read_values(part, stream, length, dtype)
 
 
-def _read_npy_head(part: Part, stream: IO[bytes]) -> "tuple[np.dtype[Any], tuple[int, ...]]":
-    """The type and shape in the header of a .npy file; nothing is evaluated, and no object is unpickled."""
-    from numpy.lib.format import read_array_header_1_0
+def _refuse_type(part: Part, dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> RefusedError:
+    """The error for an array of other numbers, or of none, with the lines that convert numbers."""
+    wanted = "unsigned bytes" if part.has_images else "whole numbers"
+    if dtype.hasobject:
+        words = f"holds Python objects (a pickle, which is never opened), not {wanted}"
+        return RefusedError(words, f"Save it again as an array of {wanted}, if you trust where it came from.")
+    if dtype.kind == "b":
+        words = f"holds truth values, not {wanted}"
+    elif dtype.kind in _NUMBER_KINDS:
+        words = f"holds {dtype.itemsize * 8}-bit {_NUMBER_KINDS[dtype.kind]}, not {wanted}"
+    else:
+        return RefusedError(f"holds the type '{dtype.str[1:]}', not {wanted}", FORM_ADVICE)
+    if not part.has_images:
+        return RefusedError(words, f"Convert them with {_advise_shape(part, shape) or 'y = y.astype(int)'}.")
+    lines = "; ".join(filter(None, (conversions.GREY, _advise_shape(part, shape))))
+    return RefusedError(words, f"For grey from 0 to 1 and from 0 to 255, convert them with {lines}.")
 
-    start = stream.read(10)
-    if start[:8] != b"\x93NUMPY\x01\x00" or len(start) < 10:
-        raise _refuse(part, "is not an array as NumPy writes it")
-    length = int.from_bytes(start[8:], "little")
-    if length > _NPY_HEAD_LIMIT:
-        raise _refuse(part, f"has a header of {length:,} bytes", _FORM_ADVICE)
-    head = io.BytesIO(start[8:] + stream.read(length))
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            shape, fortran, dtype = read_array_header_1_0(head, max_header_size=_NPY_HEAD_LIMIT)
-        if dtype.kind == "V" or bool in map(type, shape):
-            raise ValueError("records, or a shape of truth values")
-    except Exception as error:  # the header is a literal of Python: a damaged one can raise almost anything
-        raise _refuse(part, "is not a plain array of numbers", _FORM_ADVICE) from error
-    if fortran and len(shape) > 1:
-        raise _refuse(part, "is in Fortran order", "Save it once more, through numpy.ascontiguousarray.")
-    return dtype, shape
+
+def _advise_shape(part: Part, shape: tuple[int, ...]) -> str:
+    """The line of Python that gives an array the shape of its part; empty if none is known or needed."""
+    size = math.prod(shape[1:])
+    if part.has_images:
+        return conversions.SHAPE if shape[1:] != part.sides and size == math.prod(part.sides) else ""
+    return {1: conversions.COLUMN, CLASSES: conversions.CLASSES}.get(size, "") if len(shape) == 2 else ""
 
 
 def _read_values(
-    part: Part, stream: IO[bytes], length: int, width: int = 1, *, bigendian: bool = False
+    part: Part, stream: IO[bytes], length: int, dtype: "np.dtype[Any] | None" = None
 ) -> Iterator[bytes]:
     """Yield the values in blocks, one byte per value, checked; the stream must end after ``length`` bytes."""
     remaining = length
-    while remaining:
-        block = stream.read(min(remaining, _BLOCK))
-        if not block or len(block) % width:
-            raise _refuse(part, f"is cut off: {remaining:,} of {length:,} bytes are missing")
+    found: set[int] = set()
+    while remaining and len(found) <= labels.MOST:
+        block = stream.read(min(remaining, archives.LARGEST_READ))
+        if not block or (dtype and len(block) % dtype.itemsize):
+            raise RefusedError(f"is cut off: {remaining:,} of {length:,} bytes are missing")
         remaining -= len(block)
         if not part.has_images:
-            block = _narrow_labels(part, block, width, bigendian=bigendian)
-        yield block
+            values, block = labels.decode(block, dtype)
+            found |= values
+        if found <= labels.USABLE:  # otherwise the rest is read for its labels alone
+            yield block
+    if not found <= labels.USABLE:
+        raise labels.refuse(found)
     # At the end of the stream, gzip and zipfile also verify their checksums.
     if stream.read(1):
-        raise _refuse(part, f"goes on after the last of the {part.kind} it announces")
-
-
-def _narrow_labels(part: Part, block: bytes, width: int, *, bigendian: bool) -> bytes:
-    """The labels in a block of integers, one byte per label; their higher bytes must be zero."""
-    lowest = width - 1 if bigendian else 0
-    labels = block[lowest::width]
-    outliers = labels.translate(None, _LABELS)
-    if outliers or any(any(block[offset::width]) for offset in range(width) if offset != lowest):
-        subject = f"the label {outliers[0]}" if outliers and width == 1 else "a label"
-        raise _refuse(part, f"has {subject} outside 0 to {CLASSES - 1}", _FORM_ADVICE)
-    return labels
+        raise RefusedError(f"goes on after the last of the {part.kind} it announces")
 
 
 def _check_shape(part: Part, shape: tuple[int, ...], width: int, limit: int) -> int:
@@ -289,38 +300,16 @@ def _check_shape(part: Part, shape: tuple[int, ...], width: int, limit: int) -> 
     A value has ``width`` bytes, and the file can hold ``limit`` bytes at most.
     """
     if len(shape) != 1 + len(part.sides):
-        raise _refuse(part, f"has the shape {shape}, which is not that of {part.kind}", _FORM_ADVICE)
+        line = _advise_shape(part, shape)
+        advice = f"Convert it with {line}." if line else FORM_ADVICE
+        raise RefusedError(f"has the shape {shape}, which is not that of {part.kind}", advice)
     if shape[1:] != part.sides:
         sides = f"{shape[1]} by {shape[2]} pixels, not {IMAGE_SIDE} by {IMAGE_SIDE}"
-        raise _refuse(part, f"has images of {sides}", _FORM_ADVICE)
+        raise RefusedError(f"has images of {sides}", FORM_ADVICE)
     announced = f"{shape[0]:,} {part.kind}"
     if not 1 <= shape[0] <= MAX_IMAGES:
-        raise _refuse(part, f"announces {announced}; 1 to {MAX_IMAGES:,} can be used")
+        raise RefusedError(f"announces {announced}; 1 to {MAX_IMAGES:,} can be used")
     length = math.prod(shape) * width
     if limit < length:
-        raise _refuse(part, f"is cut off: it announces {announced}, more than its bytes can hold")
+        raise RefusedError(f"is cut off: it announces {announced}, more than its bytes can hold")
     return length
-
-
-def _refuse(part: Part, predicate: str, advice: str = _COPY_ADVICE) -> DataError:
-    """The error for a part, with the predicate of the sentence of which the part is the subject."""
-    return DataError(f"{part} {predicate}.", advice)
-
-
-def _describe_page(start: bytes) -> str:
-    """A supplement to a message if a file begins like a web page, as a failed download does; else empty."""
-    return " but a web page (HTML or XML)" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else ""
-
-
-def _describe_start(part: Part, head: bytes, expected: bytes) -> str:
-    """The predicate of the message that a file does not begin like an IDX file of this part."""
-    if not head:
-        return "is empty"
-    denial = f"is not an IDX file of {part.kind}"
-    if page := _describe_page(head):
-        return denial + page
-    if len(head) < 4:
-        return f"{denial}: it has only {len(head)} bytes"
-    magic = int.from_bytes(head[:4])
-    kind = {2051: " (images)", 2049: " (labels)"}.get(magic, "")
-    return f"{denial}: its magic number is {magic}{kind}, not {int.from_bytes(expected[:4])}"

@@ -98,8 +98,12 @@ GOOD = encode(make_images(3))
     [
         (b"", "is empty"),
         (b"\x00\x00", "only 2 bytes"),
-        (encode(make_labels(30)), "2049 (labels), not 2051"),
-        (b"\x00\x00\x08\x04" + GOOD[4:], "magic number is 2052"),
+        (encode(make_labels(30)), "of images but an IDX file of labels"),
+        (b"\x00\x00\x08\x04" + GOOD[4:], "an IDX file of unsigned bytes in four dimensions"),
+        (b"\x00\x00\x0d\x03" + GOOD[4:], "an IDX file of 32-bit floats in three dimensions"),
+        (b"\x03\x08\x00\x00" + GOOD[4:], "little-endian"),
+        (b"\x12\x34\x56\x78" * 9, "is not an IDX file of images"),
+        (bytes(600), "but zero bytes"),
         (b"<!DOCTYPE html><html>404</html>", "web page"),
         (b"\xef\xbb\xbf\n <html>", "web page"),
         (GOOD[:10], "cut off within its header"),
@@ -109,12 +113,13 @@ GOOD = encode(make_images(3))
         (GOOD[:4] + b"\0\0\0\0" + GOOD[8:16], "announces 0 images"),
         (GOOD[:4] + b"\xff\xff\xff\xff" + GOOD[8:], "announces 4,294,967,295 images"),
         (GOOD[:4] + b"\x00\x90\x00\x00" + GOOD[8:], "cut off: it announces 9,437,184"),
-        (gzip.compress(GOOD)[:-9], "damaged"),
+        (gzip.compress(GOOD)[:-9], "cut off: its packed data ends early"),
         (gzip.compress(GOOD[:-1]), "cut off: 1 of 2,352"),
         (gzip.compress(GOOD + b"\0"), "goes on after"),
-        (gzip.compress(GOOD) + b"rubbish", "damaged"),
-        (gzip.compress(GOOD)[:-8] + b"\0" * 8, "damaged: CRC"),
-        (gzip.compress(gzip.compress(GOOD)), "magic number"),
+        (gzip.compress(GOOD) + b"rubbish", "other bytes follow"),
+        (gzip.compress(GOOD)[:-8] + b"\0" * 8, "damaged: its checksum is wrong"),
+        (gzip.compress(gzip.compress(GOOD)), "packed with gzip twice"),
+        (gzip.compress(GOOD)[:10] + b"\xff" * 100, "cannot be unpacked"),
         (gzip.compress(b"<html>", mtime=0), "web page"),
         (gzip.compress(GOOD[:4] + b"\x00\x90\x00\x00" + GOOD[8:]), "cut off: it announces 9,437,184"),
     ],
@@ -127,7 +132,7 @@ def test_what_is_wrong_with_an_idx_is_said(tmp_path, content, words):
 def test_a_label_above_nine_is_refused(tmp_path, zipped):
     content = encode(np.array([3, 10, 2], np.uint8))
     part = idx(tmp_path / "labels", gzip.compress(content) if zipped else content, LABELS)
-    assert "the label 10 outside 0 to 9" in refused(part)
+    assert "labels outside 0 to 9: they are 2, 3 and 10" in refused(part)
 
 
 @pytest.mark.parametrize("wrong", [-1, 10, 256, 2**40])
@@ -160,8 +165,8 @@ def test_a_pickle_is_refused_unopened(tmp_path):
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.zeros((3, 28, 28), np.float32), "the type 'f4'"),
-        (np.zeros((3, 28, 28), np.int64), "the type 'i8'"),
+        (np.zeros((3, 28, 28), np.float32), "32-bit floats"),
+        (np.zeros((3, 28, 28), np.int64), "64-bit integers"),
         (np.zeros((3, 784), np.uint8), "shape (3, 784)"),
         (np.zeros((3, 32, 32), np.uint8), "32 by 32"),
         (np.zeros((0, 28, 28), np.uint8), "announces 0"),
@@ -262,5 +267,5 @@ def test_what_is_no_npz_is_refused(tmp_path, content):
     file = tmp_path / "mnist.npz"
     file.write_bytes(content)
     with pytest.raises(DataError, match=r"mnist\.npz") as caught:
-        readers.list_keys(file)
+        readers.list_members(file)
     assert ("web page" in caught.value.problem) == (content == b"<html>")

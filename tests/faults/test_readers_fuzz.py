@@ -177,7 +177,7 @@ def test_a_gzip_bomb_does_not_go_off(tmp_path, claim):
 
 def test_a_bomb_without_a_header_does_not_go_off(tmp_path):
     write_gzip_bomb(tmp_path / "bomb.gz", b"")
-    with bounded_memory(), pytest.raises(DataError, match="magic number is 0"):
+    with bounded_memory(), pytest.raises(DataError, match="zero bytes"):
         readers.read(Part(name=IMAGES, file=tmp_path / "bomb.gz"))
 
 
