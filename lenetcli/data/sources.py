@@ -13,7 +13,7 @@ from lenetcli.data import digits, downloads, folders, readers, summaries
 from lenetcli.data.identities import forget, identify
 from lenetcli.data.published import MNIST, PUBLISHED, Published
 from lenetcli.data.readers import Part
-from lenetcli.errors import DataError, UsageError, describe_error
+from lenetcli.errors import DataError, UsageError
 from lenetcli.experiment.config import AUTO
 from lenetcli.experiment.datasets import Counts, Summary
 
