@@ -186,7 +186,7 @@ def test_what_was_checked_is_said(alone):
         "report.pdf was checked against the store lenetcli.db.",
         "All numbers and sentences of its facts follow from the store.",
         "Rendered again, it has the same bytes.",
-        "Title, author, the name of the store and paths in commands are as given.",
+        "Title, author, interpretation, the name of the store and paths in commands are as given.",
     ]
 
 
