@@ -82,7 +82,7 @@ def _resolve(arguments: list[str], group: Command) -> CommandLine:
     """The command line, with ``help`` and ``version`` as the options that they stand for."""
     line = read(arguments, group)
     words = [one.lower() for one in [line.unknown or "", *line.rest] if one]
-    if not line.path and words in (["version"], ["-V"]):
+    if not line.path and words == ["version"]:
         return read(["--version"], group)
     if words[:1] == ["lenetcli"] and not line.words:
         return _resolve(list(line.rest), group)
