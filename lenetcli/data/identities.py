@@ -35,7 +35,7 @@ def identify(parts: Iterable[Part], *, afresh: bool) -> dict[str, Identity]:
         except OSError as error:
             raise DataError(f"{part} cannot be read: {describe_error(error)}.", "Check the path.") from error
         stamp = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
-        key = f"{part.name} in {part.file}"
+        key = f"{part.name} in {part.file}" + (f" ({part.member})" if part.member else "")
         match None if afresh else entries.get(key):
             case [known, int(count), str(sha256), list(values), md5] if known == stamp:
                 identity = Identity(Digest(count=count, sha256=sha256), values, md5)
@@ -54,7 +54,7 @@ def _examine(part: Part) -> Identity:
     collector = summaries.observe(part)
     digest = readers.digest(part, collector.add)
     md5 = None
-    if part.key is None:
+    if part.key is None and part.member is None:
         with part.file.open("rb") as file:
             is_packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)

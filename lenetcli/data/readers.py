@@ -72,6 +72,11 @@ class Part:
         """The shape of an image, or of a label."""
         return (IMAGE_SIDE, IMAGE_SIDE) if self.has_images else ()
 
+    @property
+    def label(self) -> str:
+        """The name of the file or member that it is."""
+        return self.key or self.member or self.file.name
+
     def __str__(self) -> str:
         inner = self.key or self.member
         return f"'{inner}' in '{self.file}'" if inner else f"'{self.file}'"

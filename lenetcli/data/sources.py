@@ -3,14 +3,15 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lenetcli import files
 from lenetcli.data import digits, downloads, folders, readers, summaries
-from lenetcli.data.identities import forget, identify
+from lenetcli.data.identities import Identity, forget, identify
 from lenetcli.data.published import MNIST, PUBLISHED, Published
 from lenetcli.data.readers import Part
 from lenetcli.errors import DataError, UsageError
@@ -51,7 +52,7 @@ class DataSource:
 
     ``checksums`` are the SHA-256 of the decoded IDX files, independent of their container. ``summary`` says
     what the images are like. ``missing`` says why MNIST, in whose place this is, cannot be had, and what to
-    do; None if it is the requested data. ``notes`` are sentences on its files.
+    do; None if it is the requested data. ``notes`` say what was made of its files.
     """
 
     name: str
@@ -191,8 +192,9 @@ def _find_published(
 
 
 def _inspect(place: Path, *, afresh: bool = False) -> DataSource:
-    """The data set in a folder or a file; only published ones have their names."""
-    parts = folders.list_parts(place)
+    """The data set in a folder, a zip or a file; only published ones have their names."""
+    found = folders.find(place)
+    parts = found.parts
     identities = identify(parts, afresh=afresh)
     for images, labels in zip(parts[::2], parts[1::2], strict=True):
         counts = {part: identities[part.name].digest.count for part in (images, labels)}
@@ -202,19 +204,33 @@ def _inspect(place: Path, *, afresh: bool = False) -> DataSource:
     total = identities[readers.NAMES[0]].digest.count
     if total < MIN_IMAGES:
         raise DataError(
-            f"'{place}' holds {total} training images.",
+            f"'{found.place}' holds {total} training images.",
             f"Give at least {MIN_IMAGES}; a sixth of them validates.",
         )
     checksums = {name: identity.digest.sha256 for name, identity in identities.items()}
     md5 = {name: identity.md5 for name, identity in identities.items()}
     published = next((one for one in PUBLISHED.values() if one.is_it(checksums, md5)), None)
     return DataSource(
-        name=published.name if published else _choose_name(place, checksums),
+        name=published.name if published else _choose_name(found.name, checksums),
         checksums=checksums,
-        origin=str(place),
+        origin=str(found.place),
         summary=summaries.summarize({name: one.values for name, one in identities.items()}),
+        notes=(*found.notes, *_compare_copies(found, identities)),
         parts=parts,
     )
+
+
+def _compare_copies(found: folders.Found, identities: Mapping[str, Identity]) -> Iterable[str]:
+    """A note if files of one part, packed and not, differ; those that cannot be read are not compared."""
+    used = {part.name: part for part in found.parts}
+    pairs = []
+    for copy in found.copies:
+        with suppress(DataError):
+            other = identify([copy], afresh=False)[copy.name]
+            if other.digest.sha256 != identities[copy.name].digest.sha256:
+                pairs.append(f"{used[copy.name].label} and {copy.label}")
+    if pairs:
+        yield f"In '{found.place}', {'; '.join(pairs)} differ; the first is used. Remove what is not meant."
 
 
 def _describe_synthetic() -> DataSource:
@@ -229,12 +245,10 @@ def _describe_synthetic() -> DataSource:
     )
 
 
-def _choose_name(place: Path, checksums: Mapping[str, str]) -> str:
-    """The name of a data set that is no published one: that of its folder or file."""
+def _choose_name(name: str, checksums: Mapping[str, str]) -> str:
+    """The name of a data set that is no published one: that under which it was found."""
     if checksums == digits.CHECKSUMS:
         return SYNTHETIC
-    path = place.resolve() if place.name == ".." else place
-    name = path.name if path.is_dir() else path.stem
     # A file name may contain bytes that are not text, and line breaks.
     name = " ".join(name.encode("utf-8", "backslashreplace").decode().split()) or "data"
     return f"{name} (other)" if name.casefold() in DATASETS else name

@@ -215,7 +215,8 @@ def test_a_folder_without_the_files_says_which_are_wanted(tmp_path):
     assert TEST_IMAGES in error.advice and "gz" in error.advice
     place = write_folder(tmp_path / "half", make_arrays())
     (place / TEST_LABELS).unlink()
-    assert refused(data=str(place)).problem == f"'{place}' has no {TEST_LABELS}."
+    kept = f"{TEST_IMAGES}, {TRAIN_IMAGES} and {TRAIN_LABELS}"
+    assert refused(data=str(place)).problem == f"'{place}' has no {TEST_LABELS}; it holds {kept}."
 
 
 def test_an_npz_without_the_keys_says_which_are_wanted(tmp_path):
@@ -224,9 +225,7 @@ def test_an_npz_without_the_keys_says_which_are_wanted(tmp_path):
     assert "x_train" in error.problem and "y_train" in error.problem
 
 
-def test_a_file_where_a_folder_belongs_is_refused(tmp_path):
-    place = write_folder(tmp_path / "a", make_arrays())
-    assert "not an npz" in refused(data=str(place / TRAIN_IMAGES)).problem
+def test_what_is_no_npz_is_refused(tmp_path):
     (tmp_path / "page.npz").write_text("<!DOCTYPE html>")
     assert "web page" in refused(data=str(tmp_path / "page.npz")).problem
 
