@@ -78,6 +78,8 @@ def describe(head: bytes, name: str, *, packed: bool) -> Content | None:
     if head.startswith(GZIP):
         twice = Content("packed with gzip twice", "Unpack it once.")
         return twice if packed else Content("packed with gzip", _UNPACK)
+    if head.startswith(ZIP) and _first_member(head).endswith(b".npy"):
+        return Content("an npz", "Give it with --data.")
     for start, words, advice in _SIGNATURES:
         if head.startswith(start):
             return Content(words, advice)
@@ -90,7 +92,12 @@ def describe(head: bytes, name: str, *, packed: bool) -> Content | None:
         return idx
     if len(head) >= 4 and not any(head):
         return Content("zero bytes, as an interrupted download leaves them")
-    return _describe_text(head)
+    return _describe_text(head, name)
+
+
+def _first_member(head: bytes) -> bytes:
+    """The name of the first file in a zip."""
+    return head[30 : 30 + int.from_bytes(head[26:28], "little")]
 
 
 def _is_pickle(head: bytes) -> bool:
@@ -118,7 +125,7 @@ def _describe_idx(head: bytes, name: str, *, packed: bool) -> Content | None:
     return Content(words, _SAVE)
 
 
-def _describe_text(head: bytes) -> Content | None:
+def _describe_text(head: bytes, name: str) -> Content | None:
     """What a text is; None if it is none."""
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)  # the last character may be cut
@@ -133,5 +140,5 @@ def _describe_text(head: bytes) -> Content | None:
         return Content("JSON", _SAVE)
     line = text.splitlines()[0]
     if max(map(line.count, ",;\t")) > 1:
-        return Content("a table of text (CSV)", _SAVE)
+        return Content("a table of text (CSV)", conversions.convert_table(name, line))
     return Content("text")

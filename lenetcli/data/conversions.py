@@ -1,5 +1,6 @@
 """What to type in Python that converts common forms of data to one that is read."""
 
+import json
 from typing import Final
 
 GREY: Final = "x = (x * (255 if x.max() <= 1 else 1)).round().astype('uint8')"
@@ -17,35 +18,40 @@ COLUMN: Final = "y = y.reshape(-1)"
 RENUMBERED: Final = "y = numpy.unique(y, return_inverse=True)[1]"
 """Up to ten different labels to those from 0 on."""
 
+_TABLE: Final = "t = numpy.loadtxt({name}, 'uint8', delimiter=',', skiprows={skip})"
+
 SAVE: Final = "numpy.savez('data.npz', x_train=…, y_train=…, x_test=…, y_test=…)"
 
 _PICKLE: Final = """\
 import gzip, pickle, numpy as np
-(a, b), (c, d), (e, f) = pickle.load({open}({name!r}, "rb"), encoding="latin1")
+file = {open}({name}, "rb")
+(a, b), (c, d), (e, f) = pickle.load(file, encoding="latin1")
 grey = lambda x: (x * (255 / x.max())).round().astype("uint8")
 images = lambda x: grey(x).reshape(-1, 28, 28)
 x, y = np.concatenate([a, c]), np.concatenate([b, d])
-np.savez("converted.npz", x_train=images(x), y_train=y, x_test=images(e), y_test=f)
+np.savez("converted.npz", x_train=images(x), y_train=y,
+         x_test=images(e), y_test=f)
 """
 
 _QMNIST: Final = """\
 import gzip, numpy as np
-y = np.frombuffer({open}({name!r}, "rb").read(), ">i4", offset=12)[::8]
+content = {open}({name}, "rb").read()
+y = np.frombuffer(content, ">i4", offset=12)[::8]
 head = bytes([0, 0, 8, 1]) + len(y).to_bytes(4, "big")
-open({target!r}, "wb").write(head + y.astype("uint8").tobytes())
+open({target}, "wb").write(head + y.astype("uint8").tobytes())
 """
 
 
 def convert_pickle(name: str, *, packed: bool) -> str:
     """Advice on the pickle of the deep-learning course, a file of this name, ``packed`` with gzip or not.
 
-    Its 50,000 training and 10,000 validation images are MNIST's 60,000, in their order.
+    Its 50,000 training and 10,000 validation images are MNIST's 60,000 in their order; white is 255/256.
     """
-    lines = _PICKLE.format(name=name, open="gzip.open" if packed else "open")
+    lines = _PICKLE.format(name=_quote(name), open="gzip.open" if packed else "open")
     return (
         "Only if you trust where it came from, convert it once with Python, in its folder. For mnist.pkl.gz, "
         f"with its training, validation and test set:\n\n{lines}\n"
-        "Then give --data converted.npz; the validation images are split from its 60,000 again."
+        "Then give --data converted.npz; its training and validation images are split again."
     )
 
 
@@ -53,5 +59,19 @@ def convert_qmnist(name: str, *, packed: bool) -> str:
     """Advice on QMNIST's labels, of which the first of eight columns is the digit."""
     target = name.removesuffix(".gz").replace("idx2-int", "idx1-ubyte")
     target = target if target != name else f"{name}-idx1-ubyte"
-    lines = _QMNIST.format(name=name, open="gzip.open" if packed else "open", target=target)
-    return f"Convert them once with Python, in their folder, and give the folder again:\n\n{lines}"
+    lines = _QMNIST.format(name=_quote(name), open="gzip.open" if packed else "open", target=_quote(target))
+    return f"Convert them once with Python, in their folder:\n\n{lines}\nThen give the folder again."
+
+
+def convert_table(name: str, first_line: str) -> str:
+    """Advice on a table that begins with this line: Kaggle has them of a label and 784 pixels in each."""
+    line = _TABLE.format(name=_quote(name), skip=int(not first_line[:1].isdigit()))
+    return (
+        f"If its lines are a label and 784 pixels, read it with {line}; save t[:, 1:].reshape(-1, 28, 28) as "
+        f"x_train and t[:, 0] as y_train: {SAVE}."
+    )
+
+
+def _quote(name: str) -> str:
+    """A name as a string of Python."""
+    return json.dumps(name, ensure_ascii=False)

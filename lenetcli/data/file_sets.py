@@ -43,7 +43,7 @@ class FileSet(NamedTuple):
 
 def belongs(name: str) -> bool:
     """Whether a file of this name belongs to a data set."""
-    return _PATTERN.fullmatch(name) is not None
+    return "idx" in name.lower() and _PATTERN.fullmatch(name) is not None  # a quick question first
 
 
 def group(paths: Iterable[str]) -> list[FileSet]:

@@ -84,6 +84,8 @@ def _find_in_folder(place: Path) -> Found:
     listing = listings.scan(place)
     sets = file_sets.group(listing.paths)
     chosen = _choose(sets)
+    if chosen and chosen.is_own and chosen.missing and file_sets.belongs(place.name):
+        return _find_beside(place / next(iter(chosen.paths.values()))[0])
     if chosen:
         found = _take(place, chosen, str(listing) if chosen.is_own else "")
         note = f"The data set in '{found.place}' is used, the only one in '{place}'."
@@ -92,12 +94,11 @@ def _find_in_folder(place: Path) -> Found:
         folders = [one.folder for one in several]
         # The name of a folder is enough where it holds one set; a file names its set where there are more.
         inner = [one.folder if folders.count(one.folder) == 1 else one.paths[NAMES[0]][0] for one in several]
-        problem = f"'{place}' holds several data sets."
-        raise DataError(
-            problem, f"Choose one with {join_words([_option(place / path) for path in inner], 'or')}."
-        )
+        options = [_option(place / path) for path in inner[:_MOST_OPTIONS]]
+        problem = f"'{place}' holds {len(several)} data sets."
+        raise DataError(problem, f"Choose one, as with {join_words(options, 'or')}.")
     archives = [name for name in listing.names if name.lower().endswith((".npz", ".zip"))]
-    problem = f"'{place}' has no {' and no '.join(NAMES[:2])}; it holds {listing}."
+    problem = f"'{place}' has no {' and no '.join(NAMES[:2])}; it {listing}."
     if len(archives) == 1:
         raise DataError(problem, f"If {archives[0]} is meant, type {_option(place / archives[0])}.")
     raise DataError(problem, _WANTED_FILES)
@@ -113,7 +114,7 @@ def _find_beside(file: Path) -> Found:
     inside = file_sets.belongs(file.parent.name)  # a folder of the file's own name
     folder = file.parent.parent if inside else file.parent
     path = f"{file.parent.name}/{file.name}" if inside else file.name
-    sets = file_sets.group(listings.scan(folder, 1).paths)
+    sets = file_sets.group({*listings.scan(folder, 1).paths, path})
     chosen = next(one for one in sets if any(path in paths for paths in one.paths.values()))
     for paths in chosen.paths.values():
         paths.sort(key=lambda other: other != path)  # the file that was named comes first
@@ -127,12 +128,11 @@ def _find_in_zip(place: Path, members: list[str]) -> Found:
     sets = file_sets.group(members)
     if chosen := _choose(sets):
         return _take(place, chosen, archive=True)
-    holds = f"it holds {listings.name_few(members)}"
+    holds = f"it {listings.tell(members)}"
     if any(one.is_whole for one in sets):
-        raise DataError(
-            f"'{place}' has several data sets; {holds}.",
-            "Unpack it, and give a file of one of them with --data.",
-        )
+        names = join_words([one.prefix or one.folder for one in sets[:_MOST_OPTIONS]])
+        problem = f"'{place}' holds {len(sets)} data sets, as {names}."
+        raise DataError(problem, "Unpack it, and give a file of one of them with --data.")
     problem = f"'{place}' has no {' and no '.join(NAMES[:2])}; {holds}."
     if any(name.endswith("data.pkl") for name in members):
         problem = f"'{place}' is a file of PyTorch, a pickle, which is never opened."
@@ -148,8 +148,8 @@ def _find_arrays(place: Path, keys: list[str]) -> Found:
     needed = NAMES if parts.keys() & set(NAMES[2:]) else NAMES[:2]
     missing = [KEYS[name] for name in needed if name not in parts]
     if missing:
-        holds = listings.name_few(keys)
-        raise DataError(f"'{place}' has no {' and no '.join(missing)}; it holds {holds}.", _WANTED_ARRAYS)
+        holds = listings.tell(keys)
+        raise DataError(f"'{place}' has no {' and no '.join(missing)}; it {holds}.", _WANTED_ARRAYS)
     return Found(place=place, name=_choose_name(place), parts=tuple(parts[name] for name in needed))
 
 
@@ -169,8 +169,8 @@ def _take(place: Path, chosen: FileSet, holds: str = "", *, archive: bool = Fals
     """
     inner = place if archive else place / chosen.folder
     if chosen.missing:
-        holds = holds or listings.name_few([path for paths in chosen.paths.values() for path in paths])
-        problem = f"'{inner}' has no {' and no '.join(chosen.missing)}; it holds {holds}."
+        holds = holds or listings.tell([path for paths in chosen.paths.values() for path in paths])
+        problem = f"'{inner}' has no {' and no '.join(chosen.missing)}; it {holds}."
         raise DataError(problem, _WANTED_FILES)
     parts, copies = [], []
     for name in NAMES:

@@ -16,7 +16,7 @@ USABLE: Final = frozenset(range(CLASSES))
 MOST: Final = 1000
 """The number of different labels from which on they are not all looked for."""
 
-_NAMED: Final = 8  # labels and ranges of them in a sentence
+_NAMED: Final = 12  # labels and ranges of them in a sentence
 
 _KNOWN: Final = {
     frozenset(range(1, 27)): "EMNIST letters",

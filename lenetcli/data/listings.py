@@ -15,8 +15,8 @@ from lenetcli.words import join_words
 DEPTH: Final = 2
 """How many levels below a folder files are searched for: torchvision has ``MNIST/raw`` in its folder."""
 
-MOST_ENTRIES: Final = 200_000
-"""The number of files and folders after which a search ends."""
+MOST_ENTRIES: Final = 50_000
+"""The number of files and folders after which a search below a folder ends."""
 
 _MOST_FOLDERS: Final = 500
 _SHOWN: Final = 5  # names in a sentence
@@ -32,7 +32,7 @@ class Listing:
     paths: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return name_few(self.names, self.count)
+        return tell(self.names, self.count)
 
 
 def scan(folder: Path, depth: int = DEPTH) -> Listing:
@@ -43,14 +43,14 @@ def scan(folder: Path, depth: int = DEPTH) -> Listing:
     """
     listing = Listing()
     queue, seen = deque([("", 0)]), 0
-    while queue and seen < MOST_ENTRIES:
+    while queue and seen <= MOST_ENTRIES:
         path, level = queue.popleft()
         folders: list[str] = []
         try:
             with os.scandir(folder / path) as entries:
                 for entry in entries:
                     seen += 1
-                    if seen > MOST_ENTRIES:
+                    if level and seen > MOST_ENTRIES:
                         break
                     is_folder = _is_folder(entry)
                     if not level:
@@ -65,7 +65,7 @@ def scan(folder: Path, depth: int = DEPTH) -> Listing:
             if not level:
                 problem = f"'{folder}' cannot be read: {describe_error(error)}."
                 raise DataError(problem, "Check its permissions.") from error
-        queue.extend((name, level + 1) for name in sorted(folders)[: _MOST_FOLDERS - len(queue)])
+        queue.extend((name, level + 1) for name in sorted(folders)[: max(0, _MOST_FOLDERS - len(queue))])
     return listing
 
 
@@ -76,13 +76,13 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def name_few(names: Sequence[str], count: int | None = None) -> str:
-    """The first names in order, and how many others there are of ``count``, hidden files last."""
+def tell(names: Sequence[str], count: int | None = None) -> str:
+    """That something "holds" the first of these names, hidden files last, and others of ``count`` in all."""
     count = len(names) if count is None else count
     ordered = sorted(names, key=lambda name: (name.startswith("."), name.casefold(), name))
     shown = ordered[: _SHOWN + 1] if count <= _SHOWN + 1 else ordered[:_SHOWN]
     more = [f"{count - len(shown):,} others"] if count > len(shown) else []
-    return join_words([*shown, *more]) if shown else "nothing"
+    return f"holds {join_words([*shown, *more])}" if shown else "is empty"
 
 
 def name_path(path: Path) -> str:
@@ -116,4 +116,4 @@ def explain_missing(path: str, place: Path) -> tuple[str, str]:
         outer = spellings[near[0]]
         exists = os.path.exists(outer / rest)  # noqa: PTH110
         question = f"Did you mean {name_path(outer / rest if exists else outer)}? "
-    return f"{problem}; '{parent}' holds {listing}.", question
+    return f"{problem}; '{parent}' {listing}.", question

@@ -170,9 +170,12 @@ def _open(part: Part) -> Iterator[tuple[int, Iterator[bytes]]]:
         elif part.member is not None:
             # The archive itself claims the sizes of a member; only that of the file is certain.
             stream, packed, claimed = archives.open_member(file, part.member)
-            yield _open_idx(part, stream, min(claimed, min(packed, _measure(file)) * _DEFLATE_LIMIT))
+            most = min(packed, _measure(file)) * _DEFLATE_LIMIT
+            # What is packed twice, in gzip and then in a zip, is not smaller than what is packed once.
+            yield _open_idx(part, stream, min(claimed, most), most)
         else:
-            yield _open_idx(part, file, _measure(file))
+            size = _measure(file)
+            yield _open_idx(part, file, size, size * _DEFLATE_LIMIT)
 
 
 def _measure(file: IO[bytes]) -> int:
@@ -209,8 +212,11 @@ def _unpack(file: IO[bytes]) -> IO[bytes]:
     return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
 
 
-def _open_idx(part: Part, file: IO[bytes], limit: int) -> tuple[int, Iterator[bytes]]:
-    """The count and values of an IDX file of ``limit`` bytes at most, plain or packed with gzip."""
+def _open_idx(part: Part, file: IO[bytes], plain: int, packed: int) -> tuple[int, Iterator[bytes]]:
+    """The count and values of an IDX file.
+
+    It has at most ``plain`` bytes as it is, or ``packed`` bytes once unpacked if it is in gzip's format.
+    """
     # The content decides, not the ending: downloads are often decompressed, or not, under the wrong name.
     is_gzip = file.read(2) == contents.GZIP
     file.seek(0)
@@ -222,9 +228,7 @@ def _open_idx(part: Part, file: IO[bytes], limit: int) -> tuple[int, Iterator[by
     if len(head) < len(expected):
         raise RefusedError("is cut off within its header")
     shape = struct.unpack(f">{len(head) // 4}I", head)[1:]
-    # What is packed twice, in gzip and then in a zip, is not smaller than what is packed once.
-    able = limit * (1 if part.member else _DEFLATE_LIMIT) if is_gzip else limit - len(head)
-    length = _check_shape(part, shape, 1, able)
+    length = _check_shape(part, shape, 1, (packed if is_gzip else plain) - len(head))
     return shape[0], _read_values(part, stream, length)
 
 
