@@ -169,7 +169,9 @@ def _take(place: Path, chosen: FileSet, holds: str = "", *, archive: bool = Fals
     """
     inner = place if archive else place / chosen.folder
     if chosen.missing:
-        holds = holds or listings.tell([path for paths in chosen.paths.values() for path in paths])
+        holds = holds or listings.tell(
+            [path.rpartition("/")[2] for paths in chosen.paths.values() for path in paths]
+        )
         problem = f"'{inner}' has no {' and no '.join(chosen.missing)}; it {holds}."
         raise DataError(problem, _WANTED_FILES)
     parts, copies = [], []

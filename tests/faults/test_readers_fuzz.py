@@ -1,4 +1,4 @@
-"""Fault test 10: fuzzed IDX, gz and npz, and decompression bombs: only DataError, in bounded memory.
+"""Fault test 10: fuzzed IDX, gz, npz and zip, and decompression bombs: only DataError, in bounded memory.
 
 500 cases and bombs of 64 MB; with LENETCLI_LONG=1, 10,000 cases and bombs of 10 GB.
 """
@@ -67,6 +67,15 @@ def make_npz(parts: dict[str, bytes], save: Callable[..., None]) -> bytes:
     return file.getvalue()
 
 
+def make_zip(parts: dict[str, bytes], packing: int, ending: str = "") -> bytes:
+    """The files in a zip, as they are or packed with gzip."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        for name, content in parts.items():
+            archive.writestr(f"a/{name}{ending}", gzip.compress(content, 1) if ending else content)
+    return file.getvalue()
+
+
 def mutate(content: bytes, chance: random.Random) -> bytes:
     """Harm a file, mostly near its ends, where the headers are."""
     harmed = bytearray(content)
@@ -99,7 +108,7 @@ def mutate(content: bytes, chance: random.Random) -> bytes:
 
 
 def mutate_member(archive: bytes, chance: random.Random) -> bytes:
-    """The same npz with one array harmed before it was packed."""
+    """The same npz or zip with one member harmed before it was packed."""
     packed = io.BytesIO()
     old = zipfile.ZipFile(io.BytesIO(archive))
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
@@ -110,7 +119,7 @@ def mutate_member(archive: bytes, chance: random.Random) -> bytes:
 
 
 def write_case(folder: Path, parts: dict[str, bytes], archives: list[bytes], chance: random.Random) -> Path:
-    """One harmed data set: an npz or a folder; the packed bytes are harmed, or those that are packed."""
+    """One harmed data set: an archive or a folder; the packed bytes are harmed, or those that are packed."""
     if chance.random() < 0.5:
         file = folder / "harmed.npz"
         harm = chance.choice((mutate, mutate_member))
@@ -127,7 +136,11 @@ def write_case(folder: Path, parts: dict[str, bytes], archives: list[bytes], cha
 def list_parts(place: Path) -> list[Part]:
     if place.is_dir():
         return [Part(name=name, file=place / name) for name in readers.NAMES]
-    return [Part(name=name, file=place, key=key) for name, key in readers.KEYS.items()]
+    arrays = [Part(name=name, file=place, key=key) for name, key in readers.KEYS.items()]
+    files = [
+        Part(name=name, file=place, member=f"a/{name}{end}") for name in readers.NAMES for end in ("", ".gz")
+    ]
+    return arrays + files
 
 
 def test_harmed_files_give_data_errors_or_data(tmp_path, monkeypatch):
@@ -135,6 +148,7 @@ def test_harmed_files_give_data_errors_or_data(tmp_path, monkeypatch):
     monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
     parts = make_parts()
     archives = [make_npz(parts, np.savez), make_npz(parts, np.savez_compressed)]
+    archives += [make_zip(parts, zipfile.ZIP_DEFLATED), make_zip(parts, zipfile.ZIP_STORED, ".gz")]
     refused = 0
     for case in range(CASES):
         place = write_case(tmp_path, parts, archives, random.Random(case))
@@ -201,3 +215,35 @@ def test_a_bomb_in_an_npz_does_not_go_off(tmp_path, head):
             stream.write(bytes(1 << 20))
     with bounded_memory(), pytest.raises(DataError, match=r"bomb\.npz"):
         readers.read(Part(name=IMAGES, file=file, key="x_train"))
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("claim", [100, min(BOMB // 784 // 2, readers.MAX_IMAGES)])
+def test_a_bomb_in_a_zip_does_not_go_off(tmp_path, ending, claim):
+    """Packed once, or with gzip and then with deflate, which makes a thousandth of a thousandth of zeros."""
+    file, name = tmp_path / "bomb.zip", f"{IMAGES}{ending}"
+    if ending:
+        write_gzip_bomb(tmp_path / name, readers.encode_head((claim, 28, 28)))
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open(name, "w", force_zip64=True) as stream,
+    ):
+        if ending:
+            stream.write((tmp_path / name).read_bytes())
+        else:
+            stream.write(readers.encode_head((claim, 28, 28)))
+            for _ in range(BOMB >> 20):
+                stream.write(bytes(1 << 20))
+    for read in (readers.digest, readers.read)[: 2 if claim == 100 else 1]:
+        with bounded_memory(), pytest.raises(DataError, match=r"bomb\.zip"):
+            read(Part(name=IMAGES, file=file, member=name))
+
+
+def test_an_archive_of_many_files_takes_no_memory(tmp_path):
+    """Its list of 46 bytes a file would become objects of ten times its size."""
+    file = tmp_path / "many.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(70_000):  # from 65,536 on, the archive has another kind of end
+            archive.writestr(str(number), b"")
+    with bounded_memory(), pytest.raises(DataError, match="thousands of files"):
+        readers.list_members(file)
