@@ -1,22 +1,18 @@
 """What to type in Python that converts common forms of data to one that is read."""
 
 import json
+import math
+from collections.abc import Collection, Sequence
 from typing import Final
 
-GREY: Final = "x = (x * (255 if x.max() <= 1 else 1)).round().astype('uint8')"
-"""Images of any type to unsigned bytes, whether their grey reaches from 0 to 1 or from 0 to 255."""
+from lenetcli.experiment.architecture import CLASSES, IMAGE_SIDE
 
-SHAPE: Final = "x = x.reshape(-1, 28, 28)"
-"""Images as rows of 784 pixels, or with a channel, to squares."""
-
-CLASSES: Final = "y = y.argmax(axis=1)"
-"""Labels as rows with a 1 at the class to numbers of classes."""
-
-COLUMN: Final = "y = y.reshape(-1)"
-"""Labels as one column to a row."""
-
-RENUMBERED: Final = "y = numpy.unique(y, return_inverse=True)[1]"
-"""Up to ten different labels to those from 0 on."""
+_GREY: Final = "x = (x * (255 if x.max() <= 1 else 1)).round().astype('uint8')"
+_SQUARE: Final = f"x = x.reshape(-1, {IMAGE_SIDE}, {IMAGE_SIDE})"
+_WHOLE: Final = "y = y.astype(int)"
+_ROW: Final = "y = y.reshape(-1)"
+_CLASS: Final = "y = y.argmax(axis=1)"
+_RENUMBER: Final = "y = np.searchsorted({found}, y)"
 
 _TABLE: Final = "t = numpy.loadtxt({name}, 'uint8', delimiter=',', skiprows={skip})"
 
@@ -40,6 +36,36 @@ y = np.frombuffer(content, ">i4", offset=12)[::8]
 head = bytes([0, 0, 8, 1]) + len(y).to_bytes(4, "big")
 open({target}, "wb").write(head + y.astype("uint8").tobytes())
 """
+
+
+def convert_images(shape: Sequence[int], *, grey: bool) -> str:
+    """Advice on images in an array of this shape, if of other numbers than bytes ``grey``; empty if none."""
+    is_flat = tuple(shape[1:]) != (IMAGE_SIDE, IMAGE_SIDE) and math.prod(shape[1:]) == IMAGE_SIDE**2
+    values = "values from 0 to 1 and from 0 to 255" if grey else ""
+    return _convert("x", [_GREY] * grey + [_SQUARE] * is_flat, values)
+
+
+def convert_labels(shape: Sequence[int], *, whole: bool) -> str:
+    """Advice on labels in an array of this shape, ``whole`` if of whole numbers; empty if none."""
+    if len(shape) == 2 and shape[1] == CLASSES:
+        return _convert("y", [_CLASS])
+    return _convert("y", [_ROW] * (len(shape) == 2 and shape[1] == 1) + [_WHOLE] * (not whole))
+
+
+def renumber_labels(found: Collection[int]) -> str:
+    """Advice on at most ten classes of other labels."""
+    advice = _convert("y", [_RENUMBER.format(found=sorted(found))])
+    return f"{advice} Training and test labels need the same list."
+
+
+def _convert(array: str, lines: Sequence[str], values: str = "") -> str:
+    """Advice to convert an array with these lines, which are right for these values; empty without lines."""
+    if not lines:
+        return ""
+    code = "\n".join(lines)
+    scope = f" for {values}" if values else ""
+    end = "Then save all arrays again with np.savez."
+    return f"Convert it with NumPy, here as {array}{scope}:\n\n{code}\n\n{end}"
 
 
 def convert_pickle(name: str, *, packed: bool) -> str:

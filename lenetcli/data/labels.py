@@ -42,7 +42,7 @@ def refuse(found: set[int]) -> RefusedError:
     if known := _KNOWN.get(frozenset(found)):
         words += f", as in {known}"
     if len(found) <= CLASSES:
-        return RefusedError(words, f"Number its classes from 0 on: {conversions.RENUMBERED}.")
+        return RefusedError(words, conversions.renumber_labels(found))
     return RefusedError(
         words, f"Only {CLASSES} classes are supported: keep the images of {CLASSES}, numbered from 0 on."
     )

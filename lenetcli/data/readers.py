@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 from lenetcli.data import archives, contents, conversions, labels, npy
 from lenetcli.data.refusals import COPY_ADVICE, DAMAGE, FORM_ADVICE, RefusedError, describe_damage
 from lenetcli.errors import DataError, describe_error
-from lenetcli.experiment.architecture import CLASSES, IMAGE_SIDE
+from lenetcli.experiment.architecture import IMAGE_SIDE
 from lenetcli.words import plural
 
 if TYPE_CHECKING:
@@ -266,18 +266,14 @@ def _refuse_type(part: Part, dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> 
         words = f"holds {dtype.itemsize * 8}-bit {_NUMBER_KINDS[dtype.kind]}, not {wanted}"
     else:
         return RefusedError(f"holds the type '{dtype.str[1:]}', not {wanted}", FORM_ADVICE)
-    if not part.has_images:
-        return RefusedError(words, f"Convert them with {_advise_shape(part, shape) or 'y = y.astype(int)'}.")
-    lines = "; ".join(filter(None, (conversions.GREY, _advise_shape(part, shape))))
-    return RefusedError(words, f"For grey from 0 to 1 and from 0 to 255, convert them with {lines}.")
+    return RefusedError(words, _advise(part, shape, converted=True))
 
 
-def _advise_shape(part: Part, shape: tuple[int, ...]) -> str:
-    """The line of Python that gives an array the shape of its part; empty if none is known or needed."""
-    size = math.prod(shape[1:])
+def _advise(part: Part, shape: tuple[int, ...], *, converted: bool = False) -> str:
+    """How to give an array of this shape the form of its part; its numbers may have to be ``converted``."""
     if part.has_images:
-        return conversions.SHAPE if shape[1:] != part.sides and size == math.prod(part.sides) else ""
-    return {1: conversions.COLUMN, CLASSES: conversions.CLASSES}.get(size, "") if len(shape) == 2 else ""
+        return conversions.convert_images(shape, grey=converted) or FORM_ADVICE
+    return conversions.convert_labels(shape, whole=not converted) or FORM_ADVICE
 
 
 def _read_values(
@@ -309,9 +305,7 @@ def _check_shape(part: Part, shape: tuple[int, ...], width: int, limit: int) -> 
     A value has ``width`` bytes, and the file can hold ``limit`` bytes at most.
     """
     if len(shape) != 1 + len(part.sides):
-        line = _advise_shape(part, shape)
-        advice = f"Convert it with {line}." if line else FORM_ADVICE
-        raise RefusedError(f"has the shape {shape}, which is not that of {part.kind}", advice)
+        raise RefusedError(f"has the shape {shape}, which is not that of {part.kind}", _advise(part, shape))
     if shape[1:] != part.sides:
         sides = f"{shape[1]} by {shape[2]} pixels, not {IMAGE_SIDE} by {IMAGE_SIDE}"
         raise RefusedError(f"has images of {sides}", FORM_ADVICE)
