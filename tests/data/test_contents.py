@@ -239,6 +239,10 @@ def test_qmnists_labels_are_converted_by_the_advice(tmp_path, monkeypatch, endin
     assert source.name == "qmnist" and source.notes == ()
     loaded = source.load()
     assert [*loaded.train.labels, *loaded.validation.labels] == arrays[LABELS].tolist()
+    for file in tmp_path.glob("*-idx1-ubyte"):  # what was converted comes first, packed, too
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert sources.find(data=str(tmp_path)).checksums == source.checksums
 
 
 @pytest.mark.parametrize("head", ["", "label," + ",".join(f"pixel{n}" for n in range(784)) + "\n"])
