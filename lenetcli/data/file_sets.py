@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from lenetcli.data.readers import NAMES
 
-# MNIST's names; those of EMNIST and QMNIST, before which stands the name of the set; QMNIST's labels. What macOS
-# writes beside files begins with "._".
+# MNIST's names; those of EMNIST and QMNIST, before which stands the name of the set; QMNIST's labels. Before
+# what macOS writes beside files stands "._".
 _PATTERN: Final = re.compile(
     r"(?!\._)(?:(?P<prefix>.+)-)?(?P<split>train|t10k|test)-(?P<kind>images|labels)"
     r"[-.](?P<form>idx3-ubyte|idx1-ubyte|idx2-int)(?:\.gz)?",

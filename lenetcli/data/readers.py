@@ -1,6 +1,6 @@
-"""Readers of IDX, IDX.gz and npz files, strict and in bounded memory.
+"""Readers of IDX files, plain, packed or in a zip, and of npz files, strict and in bounded memory.
 
-Each file, or member of an npz, becomes the same stream of bytes: its IDX encoding, the header first. So one
+Each file, or array of an npz, becomes the same stream of bytes: its IDX encoding, the header first. So one
 checksum serves all containers. No header is trusted: before memory is allocated, the announced size is
 compared with what the bytes of the file can hold, and nothing is read beyond it.
 """

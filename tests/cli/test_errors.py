@@ -1,7 +1,10 @@
 """Every mistake that a person can type: its code, a sentence, an advice, and nothing left behind."""
 
+import gzip
 import json
 import os
+import pickle
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -285,6 +288,26 @@ def test_data_that_is_none(folder, capsys, data):
     assert code == 5
     assert "mine" in stderr
     assert [path.name for path in folder.iterdir()] == ["mine"]
+    (folder / "mnist.pkl.gz").write_bytes(gzip.compress(pickle.dumps([1, 2])))
+    for command in ("data", "train"):
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--data", "mnist.pkl.gz"])
+        captured = capsys.readouterr()
+        assert ended.value.code == 5 and captured.out == ""
+        lines = captured.err.splitlines()  # code stands on lines of its own, as it is typed
+        assert "is never opened" in lines[0] and 'file = gzip.open("mnist.pkl.gz", "rb")' in lines
+
+
+def test_what_was_made_of_a_path_is_a_note(folder, capsys, data):
+    (folder / "data" / "MNIST").mkdir(parents=True)
+    shutil.copytree(data, folder / "data" / "MNIST" / "raw")
+    for command in (["data"], ["train", "--epochs", "1", "--dry-run"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*command, "--data", "data"])
+        captured = capsys.readouterr()
+        assert not ended.value.code
+        assert f"The data set in '{folder / 'data' / 'MNIST' / 'raw'}' is used" in captured.err
+        assert "is used" not in captured.out
 
 
 def test_the_unexpected_is_told_without_a_traceback(folder, capsys, monkeypatch):
