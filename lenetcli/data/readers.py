@@ -284,7 +284,7 @@ def _read_values(
     found: set[int] = set()
     while remaining and len(found) <= labels.MOST:
         block = stream.read(min(remaining, archives.LARGEST_READ))
-        if not block or (dtype and len(block) % dtype.itemsize):
+        if not block or (dtype is not None and len(block) % dtype.itemsize):
             raise RefusedError(f"is cut off: {remaining:,} of {length:,} bytes are missing")
         remaining -= len(block)
         if not part.has_images:
