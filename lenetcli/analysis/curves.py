@@ -1,23 +1,19 @@
 """Learning curves as plain numbers: the mean over the seeds and its range, for each value of a sweep."""
 
-import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
-from lenetcli.errors import NotFoundError
+from lenetcli.analysis.crowds import CROWD, note_crowd, pick_extremes
+from lenetcli.analysis.families import Curve, Family, average_families, name_place, note_untrained
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.datasets import add_images, name_datasets
-from lenetcli.experiment.parameters import PARAMETERS, describe_config, name_parameter
+from lenetcli.experiment.parameters import describe_config, name_parameter
 from lenetcli.experiment.recipes import name_recipe
-from lenetcli.experiment.run import CurvePoint, Run, RunState
+from lenetcli.experiment.run import CurvePoint, Run
 from lenetcli.experiment.sweep import Sweep, describe_setting, write_command
-from lenetcli.words import join_words, name_all, name_value
-
-MOST_DISTINCT = 55
-"""The largest number of curves of a figure whose marks all differ."""
-
+from lenetcli.words import join_some, join_words, name_all, name_value
 
 WIDE = 20
 """The ratio of the largest to the smallest runtime from which on an axis is logarithmic."""
@@ -60,62 +56,17 @@ class Metric(StrEnum):
         return "logit" if accuracy else "log"
 
 
-class Family(NamedTuple):
-    """The runs of a curve, with its label and its value; ``place`` says which figure of several has it."""
-
-    label: str
-    value: Any
-    runs: Sequence[Run]
-    place: str = ""
-
-    def name(self, runs: Sequence[Run] = ()) -> str:
-        """The label, with the place and the seeds of some of the runs, for notes."""
-        place = f" with {self.place}" if self.place else ""
-        seeds = f" ({name_all('seed', [run.config.seed for run in runs])})" if runs else ""
-        return f"{self.label}{place}{seeds}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """A learning curve: the mean over the seeds, with the lowest and the highest seed.
-
-    ``value`` decides the colour: the value of the parameter, or the place of the curve among those of any
-    runs. ``mean``, ``low`` and ``high`` have one number per epoch, from epoch 1. ``seeds`` is the number of
-    runs in the mean, ``runs`` their ids, ``diverged`` the number of seeds that diverged. ``ends_diverged``
-    marks a curve of diverged runs alone; it shows those with the most epochs.
-    """
-
-    label: str
-    value: Any
-    mean: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    seeds: int
-    diverged: int
-    ends_diverged: bool
-    runs: tuple[str, ...]
-    recipe: int
-
-    @property
-    def name(self) -> str:
-        """The label, with the seeds that diverged."""
-        if not self.diverged:
-            return self.label
-        if self.ends_diverged:
-            detail = f"in epoch {len(self.mean) + 1}" if self.diverged == 1 else f"with {self.diverged} seeds"
-            return f"{self.label}: diverged {detail}"
-        return f"{self.label} ({self.diverged} diverged)"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveSeries:
     """All curves of a figure, with the texts of its title and notes.
 
     ``subject`` is what the labels name, ``setting`` describes the common configuration, and ``epochs`` is the
     length of the horizontal axis. ``recipe`` names that of all curves if the store has another one, too.
+    ``parameter`` is that of the values of the curves, empty for any runs.
     """
 
     metric: Metric
+    parameter: str = ""
     subject: str
     dataset: str
     setting: str
@@ -135,6 +86,33 @@ class CurveSeries:
     def scale(self) -> str:
         """The scale of the vertical axis: ``logit``, ``log`` or ``linear``."""
         return self.metric.find_scale(*self.limits)
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether there are too many curves for a label each."""
+        return len(self.curves) >= CROWD
+
+    @property
+    def extremes(self) -> dict[int, str]:
+        """The places of the best, the median and the worst curve after the last epoch, each with that word.
+
+        Curves that diverged or are shorter than others are none of these.
+        """
+        ends = {place: curve for place, curve in enumerate(self.curves) if not curve.ends_diverged}
+        length = max((len(curve.mean) for curve in ends.values()), default=0)
+        finals = {place: curve.mean[-1] for place, curve in ends.items() if len(curve.mean) == length}
+        return pick_extremes(finals, highest=self.metric is Metric.VAL_ACCURACY)
+
+    def note_crowd(self) -> "CurveSeries":
+        """The series; if it is a crowd, with a note on which of its curves are named."""
+        if not self.is_crowd:
+            return self
+        places = self.extremes
+        names = [f"{self.curves[place].label} ({role})" for place, role in places.items()]
+        epoch = max((len(self.curves[place].mean) for place in places), default=0)
+        bands = any(curve.seeds > 1 for curve in self.curves)
+        note = note_crowd(names, len(self.curves), epoch, self.parameter, bands=bands)
+        return replace(self, notes=(note, *self.notes))
 
     def rows(self) -> list[tuple[Any, ...]]:
         """The plotted numbers: one row per curve and epoch, with the columns of ``HEADER``."""
@@ -175,10 +153,11 @@ def sweep_curves(
         )
         for group in groups
     ]
-    curves, notes = average_families(families, metric, advice)
+    curves, notes = average_families(families, metric.of, advice)
     notes += note_untrained(families)
-    return CurveSeries(
+    series = CurveSeries(
         metric=metric,
+        parameter=by,
         subject=name_parameter(by),
         dataset=(names or name_datasets([sweep.dataset]))[sweep.base.data],
         setting=describe_setting(sweep),
@@ -187,6 +166,7 @@ def sweep_curves(
         curves=tuple(curves),
         notes=tuple(notes),
     )
+    return series if any(family.place for family in families) else series.note_crowd()
 
 
 def run_curves(
@@ -219,17 +199,18 @@ def run_curves(
         for place, group in enumerate(groups.values())
     ]
     advice = ("Choose runs that have finished an epoch; see them with {}.", "lenetcli runs list --all")
-    curves, notes = average_families(families, metric, advice)
-    return CurveSeries(
+    curves, notes = average_families(families, metric.of, advice)
+    series = CurveSeries(
         metric=metric,
         subject="run",
-        dataset=" and ".join(names.values()),
+        dataset=join_some(list(names.values())),
         setting=add_images(describe_config(runs[0].config, *differing), (run.images for run in runs)),
         recipe="" if "recipe" in differing else name_recipe(runs[0].config.recipe, recipes),
         epochs=max(run.epochs for run in runs),
         curves=tuple(curves),
         notes=tuple(notes),
     )
+    return series.note_crowd()
 
 
 def _write_label(run: Run, parameters: Sequence[str], names: Mapping[str, str], seeds: Sequence[int]) -> str:
@@ -242,82 +223,3 @@ def _write_label(run: Run, parameters: Sequence[str], names: Mapping[str, str], 
     ]
     words += [name_all("seed", seeds)] if seeds else []
     return ", ".join(words) or run.short_id
-
-
-def name_place(point: Mapping[str, Any], *without: str) -> list[str]:
-    """The values of a point but for some parameters, in words: ``8 filters``, ``batch 32``."""
-    return [PARAMETERS[name].describe(value) for name, value in point.items() if name not in without]
-
-
-def note_untrained(families: Sequence[Family]) -> list[str]:
-    """A note on the families that have neither an epoch nor a finished run, if there are any."""
-    names = [f.name() for f in families if not any(r.curve or r.state.is_finished() for r in f.runs)]
-    return [f"not yet trained: {join_words(names)}"] if names else []
-
-
-def average_families(
-    families: Iterable[Family], metric: Metric, advice: Sequence[str]
-) -> tuple[list[Curve], list[str]]:
-    """The curve of each family that has one, and notes on what is not shown.
-
-    ``advice`` is that of the error if no run has finished an epoch.
-    """
-    curves: list[Curve] = []
-    notes: list[str] = []
-    crosses: list[str] = []
-    for family in families:
-        runs = family.runs
-        members = _longest_runs(runs)
-        diverged = [run for run in runs if run.state is RunState.DIVERGED]
-        if members:
-            curves.append(_average(family, members, metric, len(diverged)))
-        elif diverged:
-            notes.append(f"diverged in epoch 1: {family.name()}")
-        others = [r for r in runs if r.state is not RunState.DIVERGED and r not in members and r.epochs]
-        if others:
-            notes.append(f"left out, with fewer than {members[0].epochs} epochs: {family.name(others)}")
-        if members and curves[-1].ends_diverged:
-            crosses.append(family.name())
-        elif members and diverged:
-            notes.append(f"left out, since it diverged: {family.name(diverged)}")
-    if not curves:
-        raise NotFoundError("There is no finished epoch to draw yet.", *advice)
-    notes += [f"cross: the loss was not finite in the next epoch ({join_words(crosses)})"] if crosses else []
-    if len({curve.label for curve in curves}) > MOST_DISTINCT:
-        notes.append(f"more than {MOST_DISTINCT} curves: markers and dashes repeat, and colours are close")
-    return curves, describe_bands([curve.seeds for curve in curves]) + notes
-
-
-def describe_bands(seeds: Collection[int]) -> list[str]:
-    """A note on lines and bands, of the numbers of seeds in the means; none if there are no bands."""
-    least, most = min(seeds), max(seeds)
-    counts = f"{most}" if least == most else f"{least} to {most}"
-    return [f"line: mean over {counts} seeds; band: lowest to highest seed"] if most > 1 else []
-
-
-def _average(family: Family, members: Sequence[Run], metric: Metric, diverged: int) -> Curve:
-    """The mean over runs of the same length, of a family in which so many runs diverged."""
-    epochs = zip(*(run.curve for run in members), strict=True)
-    columns = [list(map(metric.of, points)) for points in epochs]
-    return Curve(
-        label=family.label,
-        value=family.value,
-        mean=tuple(map(statistics.fmean, columns)),
-        low=tuple(map(min, columns)),
-        high=tuple(map(max, columns)),
-        seeds=len(members),
-        diverged=diverged,
-        ends_diverged=members[0].state is RunState.DIVERGED,
-        runs=tuple(run.id for run in members),
-        recipe=members[0].config.recipe,
-    )
-
-
-def _longest_runs(runs: Sequence[Run]) -> list[Run]:
-    """The runs of a curve: those with the most epochs, diverged ones only if there are no others."""
-    # All epochs of a mean are of the same seeds: if a seed ended earlier, the mean would make a step there
-    # that no run made. A seed that diverged would cut off the others' curves, and is counted instead.
-    undiverged_runs = [run for run in runs if run.curve and run.state is not RunState.DIVERGED]
-    candidates = undiverged_runs or [run for run in runs if run.curve]
-    length = max((run.epochs for run in candidates), default=0)
-    return [run for run in candidates if run.epochs == length]

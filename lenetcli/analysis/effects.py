@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lenetcli.analysis import outcomes
-from lenetcli.analysis.curves import Metric, describe_bands, name_place
+from lenetcli.analysis.crowds import CROWD, describe_colours
+from lenetcli.analysis.curves import Metric
+from lenetcli.analysis.families import describe_bands, name_place
 from lenetcli.analysis.outcomes import Outcome, check_outcomes, note_doubt, note_missing, summarise
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.parameters import PARAMETERS, name_parameter
@@ -115,6 +117,10 @@ def sweep_effects(
     )
     names = {_name(group, parameter): outcome for group, outcome in found}
     seeds = [len(outcome.runs) for _, outcome in found if outcome.runs]
+    count = len({line.label for line in lines})
+    notes = describe_bands(seeds)
+    if by and count >= CROWD:
+        notes = [f"{count:,} thin lines{describe_colours(by)}", *describe_bands(seeds, shown=False)]
     return EffectSeries(
         metric=metric,
         parameter=parameter,
@@ -124,7 +130,7 @@ def sweep_effects(
         recipe=name_recipe(sweep.base.recipe, recipes),
         epochs=sweep.epochs,
         lines=lines,
-        notes=(*describe_bands(seeds), *note_missing(names, CROSS), *note_doubt(names.values(), HOLLOW)),
+        notes=(*notes, *note_missing(names, CROSS), *note_doubt(names.values(), HOLLOW)),
     )
 
 

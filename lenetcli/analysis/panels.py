@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lenetcli.analysis.curves import CurveSeries, Metric, name_place, sweep_curves
+from lenetcli.analysis.crowds import CROWD, describe_colours
+from lenetcli.analysis.curves import CurveSeries, Metric, sweep_curves
 from lenetcli.analysis.effects import EffectSeries, sweep_effects
+from lenetcli.analysis.families import name_place
 from lenetcli.errors import UsageError
 from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.experiment.sweep import Axis, Sweep
@@ -35,14 +37,21 @@ class PanelSeries:
     """The series of a figure of panels: ``whole`` is all of it, with what the panels have in common.
 
     ``names`` are the parameters that divide it, ``columns`` is the number of panels side by side, ``labels``
-    are all labels of curves or lines in the order of the sweep, each with its value.
+    are all labels of curves or lines in the order of the sweep, each with its value: one of the parameter
+    ``by``, which is empty for single lines.
     """
 
     whole: CurveSeries | EffectSeries
     names: tuple[str, ...]
     panels: tuple[Panel, ...]
     columns: int
+    by: str
     labels: Mapping[str, Any]
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether there are too many labels for a legend."""
+        return len(self.labels) >= CROWD
 
     @property
     def HEADER(self) -> tuple[str, ...]:  # noqa: N802 - as that of other series
@@ -86,7 +95,11 @@ def curve_panels(
     drawn = {curve.value for curve in whole.curves}
     (axis,) = (axis for axis in sweep.axes if axis.name == by)
     labels = {name_value(value): value for value in axis.values if value in drawn}
-    return _make_panels(whole, divisors, panels, labels)
+    if len(labels) >= CROWD:
+        others = f"all others are thin and without bands{describe_colours(by)}"
+        note = f"named: the best curve of each panel after the last epoch; {others}"
+        whole = replace(whole, notes=(note, *whole.notes))
+    return _make_panels(whole, divisors, panels, by, labels)
 
 
 def effect_panels(
@@ -112,7 +125,8 @@ def effect_panels(
         )
         for values, title in _find_points(divisors)
     ]
-    return _make_panels(whole, divisors, panels, {line.label: line.value for line in whole.lines})
+    labels = {line.label: line.value for line in whole.lines}
+    return _make_panels(whole, divisors, panels, by or "", labels)
 
 
 def _find_divisors(sweep: Sweep, *without: str | None) -> list[Axis]:
@@ -152,6 +166,7 @@ def _make_panels(
     whole: CurveSeries | EffectSeries,
     divisors: Sequence[Axis],
     panels: Sequence[Panel],
+    by: str,
     labels: Mapping[str, Any],
 ) -> PanelSeries:
     """The figure of these panels, with the notes of the whole, cut to ``MOST_NOTES``."""
@@ -167,5 +182,6 @@ def _make_panels(
         names=tuple(axis.name for axis in divisors),
         panels=tuple(panels),
         columns=columns,
+        by=by,
         labels=labels,
     )

@@ -12,7 +12,8 @@ from helpers.made_up import (
     rates_sweep,
 )
 
-from lenetcli.analysis.curves import MOST_DISTINCT, Metric, run_curves, sweep_curves
+from lenetcli.analysis.crowds import CROWD
+from lenetcli.analysis.curves import Metric, run_curves, sweep_curves
 from lenetcli.analysis.runtimes import run_runtimes
 from lenetcli.errors import NotFoundError
 from lenetcli.experiment.datasets import MNIST, SYNTHETIC
@@ -204,11 +205,33 @@ def test_rates_that_differ_in_the_last_digit_have_labels_that_differ():
         assert [curve.label for curve in runs.curves] == [f"learning rate {rate}" for rate in rates]
 
 
-def test_more_curves_than_marks_are_said_to_be_too_many():
-    cells = [make_cell("lr", count / 1000, (0.5,)) for count in range(1, MOST_DISTINCT + 2)]
-    assert sweep_curves(make_sweep("lr", 1, cells[:-1])).notes == ()
-    assert sweep_curves(make_sweep("lr", 1, cells)).notes == (
-        "more than 55 curves: markers and dashes repeat, and colours are close",
+def test_of_many_curves_the_best_the_median_and_the_worst_are_named():
+    cells = [make_cell("lr", count / 1000, (0.4, 0.5 + count / 1000)) for count in range(1, CROWD + 1)]
+    assert sweep_curves(make_sweep("lr", 2, cells[:-1])).notes == ()
+    note = "named by what they reach after epoch 2: {}; the 10 others are thin"
+    names = "0.013 (best), 0.007 (median) and 0.001 (worst)"
+    assert sweep_curves(make_sweep("lr", 2, cells)).notes == (
+        f"{note.format(names)}, coloured by learning rate",
+    )
+    runs = run_curves([cell.run for cell in cells], Metric.VAL_LOSS)
+    names = "learning rate 0.013 (best), learning rate 0.007 (median) and learning rate 0.001 (worst)"
+    assert runs.notes == (note.format(names),)
+
+
+def test_what_diverged_or_ended_early_is_neither_best_nor_worst_of_many():
+    cells = [make_cell("lr", count / 100, (0.4, 0.5 + count / 1000)) for count in range(1, 20)]
+    cells[0] = make_cell("lr", 0.01, (0.1,), state=RunState.INTERRUPTED, target=2)
+    cells[-1] = make_cell("lr", 0.19, (0.1, 0.9), state=RunState.DIVERGED, target=3)
+    series = sweep_curves(make_sweep("lr", 3, cells))
+    assert [series.curves[place].label for place in series.extremes] == ["0.18", "0.1", "0.02"]
+
+
+def test_notes_of_one_reason_on_many_values_are_one():
+    cells = [make_cell("lr", count / 100, (), state=RunState.DIVERGED) for count in range(1, 41)]
+    cells += [make_cell("lr", 0.5, (0.4, 0.5)), *(make_cell("lr", 1.0 + n, None) for n in range(30))]
+    assert sweep_curves(make_sweep("lr", 2, cells)).notes == (
+        "diverged in epoch 1: 0.01, 0.02, 0.03, 0.04, 0.05 and 35 more",
+        "not yet trained: 1, 2, 3, 4, 5 and 25 more",
     )
 
 

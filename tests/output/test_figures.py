@@ -21,7 +21,8 @@ from helpers.made_up import (
     rates_sweep,
 )
 
-from lenetcli.analysis.curves import MOST_DISTINCT, Metric, sweep_curves
+from lenetcli.analysis.crowds import CROWD
+from lenetcli.analysis.curves import Metric, sweep_curves
 from lenetcli.analysis.runtimes import runtime_series
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import DeviceKind
@@ -124,11 +125,11 @@ def test_neither_backend_nor_matplotlibrc_changes_a_figure(tmp_path):
 def test_names_from_users_are_text_and_none_is_hidden():
     name = "_x$y$ Zürich кот"
     series = sweep_curves(make_sweep("lr", 10, [make_cell("lr", 0.1, RATES[0.1], dataset=name)]))
-    curves = tuple(replace(series.curves[0], label=f"_label$ {n}") for n in range(20))
+    curves = tuple(replace(series.curves[0], label=f"_label$ {n}") for n in range(12))
     figure = draw(replace(series, curves=curves))
     texts = read_texts(figure)
     assert f"Validation accuracy by learning rate: {name}" in texts
-    assert [text for text in texts if text.startswith("_label")] == [f"_label$ {n}" for n in range(20)]
+    assert [text for text in texts if text.startswith("_label")] == [f"_label$ {n}" for n in range(12)]
     assert render(figure, "png").startswith(MAGIC[".png"])
 
 
@@ -223,11 +224,11 @@ def test_the_plotted_numbers_as_csv(tmp_path):
 
 
 def test_no_two_of_many_curves_or_devices_look_the_same():
-    cells = [make_cell("lr", count / 1000, (0.5, 0.6)) for count in range(1, MOST_DISTINCT + 1)]
+    cells = [make_cell("lr", count / 1000, (0.5, 0.6)) for count in range(1, CROWD)]
     lines = draw(sweep_curves(make_sweep("lr", 2, cells))).axes[0].lines
     styles = {(line.get_marker(), str(line._unscaled_dash_pattern)) for line in lines}
-    assert len(styles) == len(lines) == MOST_DISTINCT
-    assert len(set(MARKS) - {CROSS}) == len(MARKS) > MOST_DISTINCT
+    assert len(styles) == len(lines) == CROWD - 1
+    assert len(set(MARKS) - {CROSS}) == len(MARKS) > CROWD
     for kind, seconds in ((DeviceKind.CPU, CPU_SECONDS), (DeviceKind.GPU, GPU_SECONDS)):
         sweeps = [filters_sweep(kind, seconds, device_name=f"Number {count}") for count in range(20)]
         handles = draw(runtime_series(sweeps)).axes[0].get_legend().get_lines()

@@ -5,11 +5,13 @@ from itertools import combinations
 
 import pytest
 from helpers.grid_stores import LARGE, MIDDLE, SMALL, grid_sweep, holed
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lenetcli.analysis.curves import Metric
 from lenetcli.analysis.grids import grid_series
 from lenetcli.analysis.panels import curve_panels, effect_panels
-from lenetcli.output.figures.axes import thin_labels
+from lenetcli.output.figures.axes import choose_ticks, thin_labels
 from lenetcli.output.figures.figure import draw, render
 from lenetcli.output.figures.sheet import fixed_style
 from lenetcli.output.figures.terminal import draw_terminal
@@ -28,6 +30,14 @@ FIGURES = {
         "effect of one seed": lambda values=values: effect_panels(holed(values, 1), "lr", None, ACCURACY),
     }.items()
     if values is not LARGE or kind not in ("grid", "runtimes")
+}
+MANY = {"lr": tuple(count / 100 for count in range(1, 41)), "filters": tuple(range(8, 11))}
+SEVERAL = {"lr": tuple(count / 1000 for count in range(1, 15)), "filters": tuple(range(1, 15))}
+FIGURES |= {
+    "40 curves": lambda: curve_panels(holed({"lr": MANY["lr"]}, 3), "lr", ACCURACY),
+    "40 curves by 3 filters": lambda: curve_panels(holed(MANY, 1), "lr", ACCURACY),
+    "effect of 40": lambda: effect_panels(holed(MANY, 3), "lr", None, ACCURACY),
+    "14 effects": lambda: effect_panels(holed(SEVERAL, 1), "filters", None, ACCURACY),
 }
 
 
@@ -159,6 +169,43 @@ def test_the_axes_of_an_effect_follow_parameter_and_metric(log, scales):
     (axes,) = draw(effect_panels(grid_sweep(MIDDLE), "filters", None, ACCURACY), log=log).axes
     assert (axes.get_xscale(), axes.get_yscale()) == scales
     assert [int(tick) for tick in axes.get_xticks()] == [2, 4, 8, 16, 32, 64]
+
+
+def test_the_colours_of_many_curves_are_those_of_a_bar():
+    figure = draw(curve_panels(grid_sweep({"lr": MANY["lr"]}), "lr", ACCURACY))
+    axes, bar = figure.axes
+    assert bar.get_ylabel() == "learning rate (logarithmic)"
+    assert [text.get_text() for text in axes.texts if " (" in text.get_text()] == [
+        "0.4 (best)",
+        "0.2 (median)",
+        "0.01 (worst)",
+    ]
+    (thin,) = axes.collections
+    assert len(thin.get_segments()) == 37
+    darkness = [-sum(colour[:3]) for colour in thin.get_colors()]
+    assert darkness == sorted(darkness)
+    assert not figure.legends
+
+
+def test_panels_of_many_curves_name_the_best_of_each():
+    figure = draw(curve_panels(grid_sweep(MANY), "lr", ACCURACY))
+    titles = [axes.get_title() or axes.get_title("left") for axes in figure.axes]
+    assert titles == [f"{filters} filters: best 0.4" for filters in (8, 9, 10)] + [""]
+
+
+def test_an_axis_of_many_values_has_round_ticks():
+    assert choose_ticks([count / 100 for count in range(1, 41)], "log") == [0.01, 0.02, 0.05, 0.1, 0.2]
+    assert choose_ticks([*range(3, 25)], "linear") == [5, 10, 15, 20]
+    assert choose_ticks([1.0, 7.0], "log") == [1.0, 7.0]
+
+
+@given(
+    st.lists(st.floats(0.001, 1000), min_size=2, max_size=40, unique=True), st.sampled_from(["log", "linear"])
+)
+def test_ticks_lie_between_the_values(values, kind):
+    ticks = choose_ticks(sorted(values), kind)
+    assert 2 <= len(ticks) <= 40 and ticks == sorted(set(ticks))
+    assert min(values) <= ticks[0] and ticks[-1] <= max(values)
 
 
 def test_a_label_that_would_run_into_the_one_before_is_left_out():

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+from lenetcli.analysis.crowds import CROWD
 from lenetcli.analysis.curves import CurveSeries, Metric
 from lenetcli.analysis.effects import EffectSeries
 from lenetcli.analysis.grids import GridSeries
@@ -106,6 +107,22 @@ def choose_axis(low: float, high: float, kind: str) -> tuple[float, float, list[
         if transform(tick) - transform(ticks[-1]) >= gap:
             ticks.append(tick)
     return bottom, top, ticks
+
+
+def choose_ticks(values: Sequence[float], kind: str) -> list[float]:
+    """The ticks of the axis of ascending values of a parameter: these values, or round ones of many."""
+    low, high = values[0], values[-1]
+    if len(values) < CROWD:
+        return list(values)
+    if kind == "log":
+        candidates = choose_axis(low, high, "log")[2]
+    else:
+        step = 10.0 ** math.floor(math.log10((high - low) / 3))
+        step *= next(factor for factor in (5, 2, 1) if (high - low) / (factor * step) >= 3)
+        counts = range(math.ceil(low / step), math.floor(high / step) + 1)
+        candidates = [float(f"{count * step:.12g}") for count in counts]
+    round_ones = [tick for tick in candidates if low <= tick <= high]
+    return round_ones if len(round_ones) > 1 else list(values)
 
 
 def thin_labels(labels: Sequence[str], places: Sequence[float], letter: float) -> list[str]:

@@ -1,12 +1,14 @@
 """The figure of learning curves: a metric by epoch, a curve for each value of a parameter."""
 
+import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lenetcli.analysis.curves import Curve, CurveSeries
+from lenetcli.analysis.curves import CurveSeries
+from lenetcli.analysis.families import Curve
 from lenetcli.output.figures.axes import METRICS, choose_scale, name_axis, spread_labels
+from lenetcli.output.figures.crowds import choose_shades, draw_thick, draw_thin
 from lenetcli.output.figures.sheet import (
-    add_legend_beside,
     add_text_above,
     annotate_figure,
     freeze_layout,
@@ -20,40 +22,63 @@ if TYPE_CHECKING:
 
 MARKERS = "os^Dv<P>hX*"
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
-"""Eleven markers and five dashes: of ``MOST_DISTINCT`` curves, no two have both in common."""
+"""Eleven markers and five dashes: of 55 curves, no two have both in common."""
 LABEL_SIZE = 8.5
 """The font size of labels, in points."""
 LABEL_WIDTH = 30
 """The longest label at a curve's end, in characters."""
-LEGEND_FROM = 13
-"""The number of curves from which on a legend replaces labels."""
+
+
+class End(NamedTuple):
+    """A label at the end of a curve, in its colour."""
+
+    name: str
+    curve: Curve
+    colour: Sequence[float]
 
 
 def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled: bool) -> None:
-    """Draw learning curves, one for each value, with labels at their ends or, from 13 curves on, a legend.
+    """Draw learning curves, one for each value, with labels at their ends; of a crowd a few have some.
 
     The axis has the scale of the series; it is linear with ``log`` False. ``titled`` adds title, setting and
     notes.
     """
     axes = figure.add_subplot()
-    colours = choose_colours([curve.value for curve in series.curves])
-    handles = [
-        draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
-        for index, curve in enumerate(series.curves)
-    ]
+    if series.is_crowd:
+        handles, ends = [], _draw_crowd(figure, axes, series)
+    else:
+        colours = choose_colours([curve.value for curve in series.curves])
+        handles = [
+            draw_curve(axes, curve, colours[index], index, dense=series.epochs > 25)
+            for index, curve in enumerate(series.curves)
+        ]
+        ends = [End(curve.name, curve, colour) for curve, colour in zip(series.curves, colours, strict=True)]
     scale = choose_scale(series, log)
     if scale != "linear":
         set_axis(axes, "y", *series.limits, scale)
     set_epochs(axes, series.epochs)
     axes.set_ylabel(name_axis(METRICS[series.metric].lower(), scale, "\n"))
-    names = [curve.name for curve in series.curves]
-    many, long = len(names) >= LEGEND_FROM, max(map(len, names)) > LABEL_WIDTH
+    names = [end.name for end in ends]
+    is_long = not series.is_crowd and max(map(len, names)) > LABEL_WIDTH
     title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}" if titled else None
-    annotate_figure(figure, axes, series, title, handles, names if long and not many else [])
-    if many:
-        add_legend_beside(figure, handles, names)
-    elif not long:
-        _label_ends(figure, axes, series, colours, names)
+    annotate_figure(figure, axes, series, title, handles, names if is_long else [])
+    if not is_long:
+        _label_ends(figure, axes, series, ends)
+
+
+def _draw_crowd(figure: "Figure", axes: "Axes", series: CurveSeries) -> list[End]:
+    """Draw many curves: thin but for the best, the median and the worst; returns the ends of these."""
+    shades = choose_shades(series.parameter, [curve.value for curve in series.curves])
+    roles = series.extremes
+    draw_thin(axes, [curve for place, curve in enumerate(series.curves) if place not in roles], shades)
+    ends = []
+    for place, role in roles.items():
+        curve = series.curves[place]
+        name = textwrap.shorten(curve.name, LABEL_WIDTH, placeholder=" …")
+        ends.append(End(f"{name} ({role})", curve, draw_thick(axes, curve, shades)))
+    if shades:
+        shades.add_bar(figure, axes)
+    return ends
 
 
 def set_epochs(axes: "Axes", epochs: int) -> None:
@@ -101,17 +126,16 @@ def _label_ends(
     figure: "Figure",
     axes: "Axes",
     series: CurveSeries,
-    colours: Sequence[Sequence[float]],
-    names: Sequence[str],
+    labels: Sequence[End],
 ) -> None:
-    """Label each curve to the right of the axes, at the height of its end unless labels would overlap."""
+    """Label curves to the right of the axes, at the heights of their ends unless labels would overlap."""
     # How far labels must be moved apart depends on the height of the axes, hence on the layout, and the
     # layout depends on the widths of the labels. So the labels are added at a provisional height, the layout
     # reserves their widths and is frozen, and only then are they moved. A line joins each label with its end,
     # dotted if the curve ends before the last epoch, so that it does not look like a part of the curve.
-    ends = [(len(curve.mean), curve.mean[-1]) for curve in series.curves]
+    ends = [(len(label.curve.mean), label.curve.mean[-1]) for label in labels]
     texts = []
-    for name, end, colour in zip(names, ends, colours, strict=True):
+    for (name, _, colour), end in zip(labels, ends, strict=True):
         dark = [0.7 * channel for channel in colour[:3]]  # light text is hard to read
         style = {"arrowstyle": "-", "relpos": (0, 0.5), "linewidth": 0.5, "shrinkA": 1, "shrinkB": 4}
         line = style | {"color": colour, "linestyle": ":" if end[0] < series.epochs else "-"}
