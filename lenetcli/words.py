@@ -68,9 +68,14 @@ def join_some(
     words: Sequence[str], conjunction: str = "and", most: int = MOST_NAMED, more: str = "{:,} more"
 ) -> str:
     """A list in words; of more than ``most`` the first five, and how many ``more`` there are."""
-    if len(words) > most:
-        words = [*words[: MOST_NAMED - 1], more.format(len(words) - MOST_NAMED + 1)]
-    return join_words(words, conjunction)
+    return join_words(cut(words, more, most), conjunction)
+
+
+def cut(words: Sequence[str], more: str, most: int = MOST_NAMED) -> Sequence[str]:
+    """The words of a list; of more than ``most`` the first five, and how many ``more`` there are."""
+    if len(words) <= most:
+        return words
+    return [*words[: MOST_NAMED - 1], more.format(len(words) - MOST_NAMED + 1)]
 
 
 def plural(count: int, noun: str) -> str:

@@ -21,7 +21,7 @@ from lenetcli.experiment.exercise import FILTERS
 from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Sweep, suggest_command
-from lenetcli.words import name_counts, plural
+from lenetcli.words import cut, name_counts, plural
 
 GOOD_FIT = 0.2
 """The largest relative deviation of a point at which the law of overhead and arithmetic is accepted."""
@@ -269,17 +269,20 @@ def _make_series(
 
 
 def _write_notes(devices: Sequence[DeviceSeries]) -> tuple[str, ...]:
-    """A note for each reason for doubt, with the numbers of filters that it concerns in each series."""
+    """A note for each reason for doubt, with the numbers of filters that it concerns in each series.
+
+    Of many series and many reasons there are the first ones, and how many more there are.
+    """
     sizes: dict[str, dict[str, list[int]]] = {}
     for device in devices:
         for point in device.points:
             if point.doubt:
                 sizes.setdefault(point.doubt, {}).setdefault(device.label, []).append(point.filters)
-    places = {
-        doubt: "; ".join(f"{name_counts(filters, 'filter')}, {label}" for label, filters in members.items())
-        for doubt, members in sizes.items()
-    }
-    return tuple(f"hollow, in no fit or comparison: {doubt} ({place})" for doubt, place in places.items())
+    notes = []
+    for doubt, members in sizes.items():
+        places = [f"{name_counts(filters, 'filter')}, {label}" for label, filters in members.items()]
+        notes.append(f"{doubt} ({'; '.join(cut(places, '{:,} more series'))})")
+    return tuple(f"hollow, in no fit or comparison: {note}" for note in cut(notes, "{:,} more reasons"))
 
 
 def _make_points(timed: Iterable[Timed], epochs: int) -> tuple[RuntimePoint, ...]:

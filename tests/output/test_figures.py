@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -198,6 +198,35 @@ def test_every_point_carries_its_filters_and_doubtful_ones_are_hollow():
     figure = draw(runtime_series([busy]))
     assert "white" in [line.get_markerfacecolor() for line in figure.axes[0].lines]
     assert any("others used the machine" in text for text in read_texts(figure))
+
+
+def test_of_many_sizes_some_are_labelled_and_no_two_labels_overlap():
+    from matplotlib.text import Text
+
+    seconds = {size: 2 + size**2 / 400 for size in range(1, 201)}
+    series = runtime_series([filters_sweep(kind, seconds) for kind in DeviceKind])
+    axes = draw(series).axes[0]
+    assert len(axes.containers) == 2
+    boxes = [Text.get_window_extent(text) for text in axes.texts if text.get_text().isdigit()]
+    assert 10 < len(boxes) < 60
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    texts = [text.get_text() for text in axes.texts]
+    assert texts.count("1") == texts.count("200") == 2
+    busy = runtime_series([filters_sweep(DeviceKind.CPU, seconds, contended=True)])
+    assert busy.notes == (
+        "hollow, in no fit or comparison: others used the machine (1 to 200 filters, CPU (AMD EPYC 9654))",
+    )
+
+
+def test_a_legend_of_many_devices_has_at_most_half_of_the_sheet():
+    sweeps = [filters_sweep(DeviceKind.CPU, CPU_SECONDS, device_name=f"Number {n}") for n in range(30)]
+    for size in (None, (6.69, 2.2)):
+        figure = draw(runtime_series(sweeps), size=size)
+        legend = figure.axes[0].get_legend()
+        texts = [text.get_text() for text in legend.get_texts()]
+        assert texts[-1] == f"and {30 - len(texts) + 1} more"
+        assert texts[:-1] == [f"CPU (Number {n})" for n in range(len(texts) - 1)]
+        assert legend.get_window_extent().height < 0.55 * figure.bbox.height
 
 
 @pytest.mark.parametrize(("log", "scale"), [(None, "log"), (True, "log"), (False, "linear")])

@@ -12,7 +12,7 @@ from lenetcli.files import write_output
 from lenetcli.output.figures.curves import draw_curves
 from lenetcli.output.figures.grids import choose_grid_size, draw_grid
 from lenetcli.output.figures.panels import choose_panel_size, draw_panels
-from lenetcli.output.figures.runtimes import draw_runtimes
+from lenetcli.output.figures.runtimes import choose_runtime_size, draw_runtimes
 from lenetcli.output.figures.sheet import fixed_style
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def _choose_size(series: Series) -> tuple[float, float]:
     """The width and height of a figure in inches."""
     if isinstance(series, PanelSeries):
         return choose_panel_size(series)
+    if isinstance(series, RuntimeSeries):
+        return choose_runtime_size(series)
     return choose_grid_size(series) if isinstance(series, GridSeries) else (6.4, 4.2)
 
 
