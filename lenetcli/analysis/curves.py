@@ -1,6 +1,6 @@
 """Learning curves as plain numbers: the mean over the seeds and its range, for each value of a sweep."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -34,6 +34,11 @@ class Metric(StrEnum):
             return 1 - epoch.val_accuracy
         return float(getattr(epoch, self.value))
 
+    @property
+    def choose(self) -> Callable[..., Any]:
+        """What chooses the best of several numbers: the highest accuracy, but the lowest of all others."""
+        return max if self is Metric.VAL_ACCURACY else min
+
     def best(self, run: Run) -> float | None:
         """The best epoch of a run: its highest accuracy, its lowest loss or error; the runtime of the run.
 
@@ -41,8 +46,8 @@ class Metric(StrEnum):
         """
         if self is Metric.RUNTIME:
             return run.typical_runtime
-        choose = max if self is Metric.VAL_ACCURACY else min
-        return choose(map(self.of, run.curve), default=None)
+        best: float | None = self.choose(map(self.of, run.curve), default=None)
+        return best
 
     def find_scale(self, low: float, high: float) -> str:
         """The scale of an axis from ``low`` to ``high``: ``logit`` for accuracies, ``log`` for losses.

@@ -16,6 +16,8 @@ from lenetcli.words import count_digits, join_words
 
 MARK = "*"
 """The mark of a runtime in doubt."""
+MOST_ROWS, MOST_COLUMNS = 20, 16
+"""The numbers of rows and of columns beyond which cells have no texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,23 @@ class GridSeries:
         """The lowest and the highest mean."""
         means = [cell.mean for row in self.cells for cell in row if cell.mean is not None]
         return min(means), max(means)
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether there are too many cells for a text in each."""
+        return len(self.cells) > MOST_ROWS or len(self.cells[0]) > MOST_COLUMNS
+
+    @property
+    def best(self) -> tuple[int, int]:
+        """Row and column of the best mean; of equal ones, those of the first."""
+        means = {
+            (row, column): cell.mean
+            for row, cells in enumerate(self.cells)
+            for column, cell in enumerate(cells)
+            if cell.mean is not None
+        }
+        best: tuple[int, int] = self.metric.choose(means, key=means.__getitem__)
+        return best
 
     @property
     def scale(self) -> str:

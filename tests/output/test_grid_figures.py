@@ -1,5 +1,6 @@
 """Figures of grids, as pictures and in the terminal."""
 
+import functools
 import sys
 from itertools import combinations
 
@@ -37,6 +38,8 @@ FIGURES |= {
     "40 curves": lambda: curve_panels(holed({"lr": MANY["lr"]}, 3), "lr", ACCURACY),
     "40 curves by 3 filters": lambda: curve_panels(holed(MANY, 1), "lr", ACCURACY),
     "effect of 40": lambda: effect_panels(holed(MANY, 3), "lr", None, ACCURACY),
+    "40 x 3 grid": lambda: grid_series(holed(MANY, 3), ACCURACY),
+    "3 x 40 grid": lambda: grid_series(holed(dict(reversed(MANY.items())), 1), Metric.RUNTIME),
     "14 effects": lambda: effect_panels(holed(SEVERAL, 1), "filters", None, ACCURACY),
 }
 
@@ -123,6 +126,40 @@ def test_cells_too_many_for_texts_have_colours_alone():
     texts = [text for text, _ in find_texts(draw(series))]
     assert not any(write_accuracy(cell.mean) in texts for row in series.cells for cell in row)
     assert any("grey: no finished run" in text for text in texts)
+
+
+def test_the_best_of_many_cells_is_framed_and_named():
+    series = grid_series(grid_sweep(MANY), ACCURACY)
+    figure = draw(series)
+    row, column = series.best
+    best = ["0.4", "10 filters"]
+    assert (row, column) == (39, 2)
+    frames = [(patch.get_x(), patch.get_y()) for patch in figure.axes[0].patches]
+    assert set(frames) == {(1.5, 38.5)}
+    name = f"best: {write_accuracy(series.cells[row][column].mean)}, with learning rate {' and '.join(best)}"
+    assert any(f"framed: the {name}" in text for text, _ in find_texts(figure))
+    assert name in draw_terminal(series, 80)
+    assert figure.get_figheight() <= 9
+    losses = grid_series(grid_sweep(MANY), Metric.VAL_LOSS)
+    assert losses.best == series.best
+
+
+@functools.cache
+def wide_grid():
+    rates, filters = tuple(count / 100 for count in range(1, 81)), tuple(range(1, 61))
+    return grid_series(grid_sweep({"lr": rates, "filters": filters}), ACCURACY)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_many_cells_are_one_table_of_shades_in_the_terminal(width):
+    lines = draw_terminal(wide_grid(), width).splitlines()
+    assert max(map(len, lines)) <= width
+    table = [line for line in lines if line.endswith(("░", "▒", "▓", "█"))]
+    assert len(table) == 40
+    assert [line.split("│")[0].strip() for line in table[:2]] == ["0.01", "0.03"]
+    # Accuracies grow with rate and filters, so that no shade is darker than one below or to the right.
+    marks = [["░▒▓█".index(mark) for mark in line.split("│")[1]] for line in table]
+    assert all(row == sorted(row) for row in [*marks, *map(list, zip(*marks, strict=True))])
 
 
 def test_panels_share_their_axes_and_name_their_values():

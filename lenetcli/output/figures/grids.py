@@ -4,9 +4,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lenetcli.analysis.curves import Metric
-from lenetcli.analysis.grids import MARK, GridSeries
+from lenetcli.analysis.grids import MARK, MOST_COLUMNS, GridSeries
 from lenetcli.analysis.outcomes import DIVERGED, Outcome
-from lenetcli.experiment.parameters import name_parameter
+from lenetcli.experiment.parameters import PARAMETERS, name_parameter
 from lenetcli.output.figures.axes import (
     MAPS,
     choose_axis,
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_COLUMNS = 16
-"""The number of columns beyond which the cells have no texts."""
+LETTER, LINE = 0.075, 0.16
+"""The width of a character and the height of a line of a label, in inches."""
 GREY, RED = "#eeeeee", "#f3d0d3"
 """The colours of cells without a number: not finished, and diverged."""
 
@@ -50,7 +50,14 @@ def title_grid(series: GridSeries) -> str:
 
 
 def note_cells(series: GridSeries) -> list[str]:
-    """Notes on what stands in the cells."""
+    """Notes on what stands in the cells, or on the best of many without a text."""
+    if series.is_crowd:
+        row, column = series.best
+        best = series.cells[row][column]
+        values = (series.rows_axis.values[row], series.columns_axis.values[column])
+        axes = (series.rows_axis, series.columns_axis)
+        place = [PARAMETERS[axis.name].describe(value) for axis, value in zip(axes, values, strict=True)]
+        return [f"best: {describe_cell(series, best)[0]}, with {' and '.join(place)}", *series.notes]
     several = any(one.cells > 1 for row in series.cells for one in row)
     return ["n: the number of seeds of which a cell is the mean"] * several + list(series.notes)
 
@@ -58,8 +65,8 @@ def note_cells(series: GridSeries) -> list[str]:
 def choose_grid_size(series: GridSeries) -> tuple[float, float]:
     """The width and height of the figure, in inches."""
     rows, columns = len(series.cells), len(series.cells[0])
-    if columns > MOST_COLUMNS:
-        return 10.4, min(1.8 + 0.25 * rows, 14.0)
+    if series.is_crowd:
+        return 10.4 if columns > MOST_COLUMNS else 6.4, min(1.8 + 0.25 * rows, 9.0)
     lines = max(len(describe_cell(series, cell)) for row in series.cells for cell in row)
     return max(6.4, 2.0 + 0.8 * columns), max(2.9, 1.8 + rows * max(0.5, 0.17 * (lines + 1)))
 
@@ -72,7 +79,7 @@ def draw_grid(figure: "Figure", series: GridSeries, log: bool | None, titled: bo
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import Normalize, to_rgba
 
     axes = figure.add_subplot()
     scale = choose_scale(series, log)
@@ -82,13 +89,22 @@ def draw_grid(figure: "Figure", series: GridSeries, log: bool | None, titled: bo
     share: Any = Normalize(transform(bottom), transform(top))
     palette = colormaps["viridis"]
     colours = ScalarMappable(share, palette)
-    for row, cells in enumerate(series.cells):
-        for column, cell in enumerate(cells):
-            fill: Any = RED if cell.mark == DIVERGED else GREY
-            if cell.mean is not None:
-                fill = palette(share(transform(cell.mean)))
-            _draw_cell(axes, row, column, fill, series, cell)
-    _set_values(axes, series)
+    fills: list[list[Any]] = [
+        [
+            palette(share(transform(cell.mean)))
+            if cell.mean is not None
+            else to_rgba(RED if cell.mark == DIVERGED else GREY)
+            for cell in cells
+        ]
+        for cells in series.cells
+    ]
+    if series.is_crowd:
+        _draw_image(axes, series, fills)
+    else:
+        for row, cells in enumerate(series.cells):
+            for column, cell in enumerate(cells):
+                _draw_cell(axes, row, column, fills[row][column], series, cell)
+    _set_values(axes, series, *figure.get_size_inches())
     bar = figure.colorbar(colours, ax=axes, fraction=0.03, pad=0.02, aspect=30)
     bar.outline.set_visible(False)
     if ticks:
@@ -96,8 +112,8 @@ def draw_grid(figure: "Figure", series: GridSeries, log: bool | None, titled: bo
     bar.set_label(name_best_axis(series, scale, "\n"), fontsize=8)
     if titled:
         notes = note_cells(series)
-        if len(series.cells[0]) > MOST_COLUMNS:
-            notes = ["grey: no finished run; red: diverged", *series.notes]
+        if series.is_crowd:
+            notes = [f"framed: the {notes[0]}", "grey: no finished run; red: diverged", *notes[1:]]
         setting = ", ".join(filter(None, (series.setting, series.recipe)))
         annotate_panels(figure, title_grid(series), setting, notes)
 
@@ -108,6 +124,17 @@ def _widen(low: float, high: float) -> tuple[float, float]:
     return (low, high) if high - low > 1e-6 * abs(high) else (low - margin, high + margin)
 
 
+def _draw_image(axes: "Axes", series: GridSeries, fills: list[list[Any]]) -> None:
+    """Draw many cells as an image without texts, with a frame around the best."""
+    from matplotlib.patches import Rectangle
+
+    axes.imshow(fills, interpolation="nearest", aspect="auto")
+    row, column = series.best
+    for colour, width in (("white", 3.0), ("black", 1.2)):
+        frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=width)
+        axes.add_patch(frame).set_clip_on(False)
+
+
 def _draw_cell(axes: "Axes", row: int, column: int, fill: Any, series: GridSeries, cell: Outcome) -> None:
     """Draw a cell: a rectangle with its lines of text."""
     from matplotlib.colors import to_rgb
@@ -116,8 +143,6 @@ def _draw_cell(axes: "Axes", row: int, column: int, fill: Any, series: GridSerie
     axes.add_patch(
         Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=fill, edgecolor="white", linewidth=1.5)
     )
-    if len(series.cells[0]) > MOST_COLUMNS:
-        return
     red, green, blue = to_rgb(fill)
     is_dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.42
     colour = "white" if is_dark else "#222222" if cell.mean is not None else "#666666"
@@ -125,16 +150,19 @@ def _draw_cell(axes: "Axes", row: int, column: int, fill: Any, series: GridSerie
     axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color=colour, linespacing=1.3)
 
 
-def _set_values(axes: "Axes", series: GridSeries) -> None:
-    """Name rows and columns by their values."""
-    for axis, values, set_limits in (
-        (axes.xaxis, series.columns_axis, axes.set_xlim),
-        (axes.yaxis, series.rows_axis, axes.set_ylim),
+def _set_values(axes: "Axes", series: GridSeries, width: float, height: float) -> None:
+    """Name rows and columns by their values; of many those whose labels have room on so many inches."""
+    for axis, values, set_limits, room in (
+        (axes.xaxis, series.columns_axis, axes.set_xlim, 0.75 * width),
+        (axes.yaxis, series.rows_axis, axes.set_ylim, 0.6 * height),
     ):
         count = len(values.values)
-        step = math.ceil(count / (2 * MOST_COLUMNS))
-        shown = range(0, count, step)
-        axis.set_ticks(list(shown), labels=[name_value(values.values[place]) for place in shown])
+        labels = [name_value(value) for value in values.values]
+        step = 1
+        if series.is_crowd:
+            size = LINE if axis is axes.yaxis else (max(map(len, labels)) + 1) * LETTER
+            step = math.ceil(count * size / room)
+        axis.set_ticks(list(range(0, count, step)), labels=labels[::step])
         axis.set_label_text(name_parameter(values.name))
         set_limits(-0.5, count - 0.5)
     axes.invert_yaxis()

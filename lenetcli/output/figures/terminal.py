@@ -34,8 +34,8 @@ DOUBT = "?"
 """What follows the label of a point in doubt, in place of the hollow marker of a picture."""
 MARKS = "*+ox#@%&=$svzuwabcdefghijklmnpqrtyABCDEFGHIJKLMNOPQRSTUVWYZ"
 """The marks of series, in their order: more than ``MOST_DISTINCT``, and without ``CROSS``."""
-ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼░▒▓█", "-|+++++++++.:+#")
-"""The lines of the frame and the shades of a grid in ASCII."""
+ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼░▒▓█·", "-|+++++++++.:+#,")
+"""The lines of the frame, the shades of a grid and thin curves in ASCII."""
 LEAST_HEIGHT = 8
 """The least height of a drawing, in lines."""
 LEAST_WIDTH = 38
