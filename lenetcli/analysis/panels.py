@@ -31,6 +31,13 @@ class Panel:
     values: tuple[Any, ...]
     series: CurveSeries | EffectSeries
 
+    def name_best(self) -> str:
+        """The title, with the label of the best of its curves, if it has some."""
+        if not isinstance(self.series, CurveSeries):
+            return self.title
+        names = [f": best {self.series.curves[place].label}" for place in [*self.series.extremes][:1]]
+        return "".join([self.title, *names])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelSeries:

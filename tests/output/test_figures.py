@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,7 +30,8 @@ from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import RunState
 from lenetcli.files import check_output, write_output
 from lenetcli.output.figures.figure import ENDINGS, draw, render, save
-from lenetcli.output.figures.terminal import CROSS, MARKS, draw_terminal
+from lenetcli.output.figures.terminal import CROSS, draw_terminal
+from lenetcli.output.figures.terminal_marks import MARKS
 from lenetcli.output.records import write_csv
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
@@ -294,6 +296,32 @@ def test_the_terminal_keeps_what_a_picture_marks():
         *busy.notes,
         "in the terminal ? marks the hollow points, and there are no bars",
     ]
+
+
+@pytest.mark.parametrize(("width", "count"), [(40, 13), (80, 200), (120, 1000)])
+def test_of_many_curves_three_have_names_in_the_terminal(width, count):
+    curves = {n / 1000: (0.1 + 0.7 * n / count, 0.1 + 0.8 * n / count) for n in range(1, count + 1)}
+    lines = draw_terminal(sweep_curves(rates_sweep(curves)), width).splitlines()
+    text = " ".join(lines)
+    legend = [f"* {count / 1000:g} (best)", "(median)", "o 0.001 (worst)", f"· the {count - 3:,} others"]
+    assert all(part in text for part in legend)
+    assert "thin" not in text
+    drawn = [line for line in lines if "│" in line]
+    assert len(drawn) > 15 and max(map(len, lines)) <= width
+    assert all(any(mark in line for line in drawn) for mark in "*+o·")
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_of_many_sizes_some_are_labelled_in_the_terminal(width):
+    seconds = {size: 2 + size**2 / 400 for size in range(1, 201)}
+    text = draw_terminal(runtime_series([filters_sweep(DeviceKind.CPU, seconds, contended=True)]), width)
+    drawn = "".join(line for line in text.splitlines() if "│" in line)
+    labels = re.findall(r"\*(\d+)\?", drawn)
+    assert {"1", "200"} <= set(labels) and 4 < len(labels) < 20
+    names = [f"A long name of a processor {number}" for number in range(60)]
+    sweeps = [filters_sweep(DeviceKind.CPU, CPU_SECONDS, device_name=name) for name in names]
+    lines = draw_terminal(runtime_series(sweeps), width).splitlines()
+    assert len(lines) <= 26 and any(re.search(r"and \d+ more$", line) for line in lines)
 
 
 @pytest.mark.parametrize("width", [40, 60])

@@ -85,7 +85,8 @@ def draw_panels(figure: "Figure", series: PanelSeries, log: bool | None, titled:
     for panel, axes in zip(series.panels, places, strict=False):
         axes.set_title(panel.title, fontsize=8.5, fontweight="normal")
         if series.is_crowd and isinstance(panel.series, CurveSeries) and panel.series.curves:
-            _draw_crowd(axes, panel.title, panel.series, shades)
+            axes.set_title(panel.name_best(), fontsize=8.5, fontweight="normal")
+            _draw_crowd(axes, panel.series, shades)
         else:
             _draw(axes, panel.series, styles)
     if isinstance(whole, CurveSeries):
@@ -124,13 +125,12 @@ def _choose_styles(series: PanelSeries, shades: Shades | None) -> dict[str, Styl
     return {label: Style(colours[place], place) for place, label in enumerate(series.labels)}
 
 
-def _draw_crowd(axes: "Axes", title: str, series: CurveSeries, shades: Shades | None) -> None:
+def _draw_crowd(axes: "Axes", series: CurveSeries, shades: Shades | None) -> None:
     """Draw many curves, all thin but for the best, which the title of the panel names."""
     best = next(iter(series.extremes), None)
     draw_thin(axes, [curve for place, curve in enumerate(series.curves) if place != best], shades)
     if best is not None:
         draw_thick(axes, series.curves[best], shades)
-        axes.set_title(f"{title}: best {series.curves[best].label}", fontsize=8.5, fontweight="normal")
 
 
 def _draw(axes: "Axes", series: CurveSeries | EffectSeries, styles: Mapping[str, Style]) -> None:

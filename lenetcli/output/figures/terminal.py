@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
+from lenetcli.analysis.crowds import CROWD
 from lenetcli.analysis.curves import CurveSeries
 from lenetcli.analysis.effects import EffectSeries
 from lenetcli.analysis.grids import GridSeries
@@ -19,6 +20,7 @@ from lenetcli.output.figures.axes import (
     METRICS,
     choose_axis,
     choose_scale,
+    choose_ticks,
     name_axis,
     name_best_axis,
     thin_labels,
@@ -26,14 +28,22 @@ from lenetcli.output.figures.axes import (
 )
 from lenetcli.output.figures.figure import Series
 from lenetcli.output.figures.terminal_grid import write_grid
+from lenetcli.output.figures.terminal_marks import (
+    THIN,
+    Legend,
+    choose_mark,
+    mark_all,
+    mark_best,
+    mark_curves,
+    mark_labelled,
+    mark_labels,
+)
 from lenetcli.words import name_value, plural
 
 CROSS = "X"
 """The mark of the end of a curve that diverged."""
 DOUBT = "?"
 """What follows the label of a point in doubt, in place of the hollow marker of a picture."""
-MARKS = "*+ox#@%&=$svzuwabcdefghijklmnpqrtyABCDEFGHIJKLMNOPQRSTUVWYZ"
-"""The marks of series, in their order: more than ``MOST_DISTINCT``, and without ``CROSS``."""
 ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼░▒▓█·", "-|+++++++++.:+#,")
 """The lines of the frame, the shades of a grid and thin curves in ASCII."""
 LEAST_HEIGHT = 8
@@ -42,6 +52,8 @@ LEAST_WIDTH = 38
 """The least width of a panel beside others, in characters."""
 FRAME = 12
 """About how many columns of a drawing are beside its axes."""
+LABEL = 9
+"""The least distance of the labels of many points, in columns."""
 BLANK = "\N{NO-BREAK SPACE}"
 """Between mark and name in the legend, so that no line breaks there."""
 
@@ -83,7 +95,6 @@ def _import_plotext() -> ModuleType:
         ) from error
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.limit_size(False, False)
     found: ModuleType = plotext
     return found
 
@@ -103,33 +114,42 @@ def _plot(
     if isinstance(series, CurveSeries):
         metric = name_axis(series.metric.value.replace("_", " "), scale)
         title = f"{metric} by {series.subject}: {series.dataset}"
-        names = [curve.name for curve in series.curves]
-        _draw_curves(plotext, series, scale)
+        marks, legend = mark_curves(series)
+        notes = notes[series.is_crowd :]  # the first note of a crowd is on what the legend says here
+        _draw_curves(plotext, series, scale, marks)
+        _set_limits(plotext, series.limits, scale)
         if any(curve.seeds > 1 for curve in series.curves):
             notes.append("in the terminal there are no bands")
     else:
         time = name_axis(f"seconds of training for {plural(series.epochs, 'epoch')}", scale)
         title = f"{time} by parameters, with filters: {series.dataset}"
-        names = [device.label for device in series.devices]
-        _draw_runtimes(plotext, series, scale)
+        legend = mark_all([device.label for device in series.devices])
+        _draw_runtimes(plotext, series, scale, width)
         if any(point.doubt for point in series.points):
             notes.append(f"in the terminal {DOUBT} marks the hollow points, and there are no bars")
     title = ", ".join(filter(None, (title, series.setting, series.recipe)))
-    heading, footing = _frame(title, names, notes, width)
+    heading, footing = _frame(title, legend, notes, width, height)
     room = max(height - len(heading) - len(footing), LEAST_HEIGHT)
     return "\n".join([*heading, *_build(plotext, width, room), *footing]).replace(BLANK, " ")
 
 
-def _frame(title: str, names: Sequence[str], notes: Sequence[str], width: int) -> tuple[list[str], list[str]]:
-    """The lines above a drawing, with the marks of these names, and those below it."""
+def _frame(
+    title: str, legend: Legend, notes: Sequence[str], width: int, height: int
+) -> tuple[list[str], list[str]]:
+    """The lines above a drawing, with a legend in at most half of so many lines, and those below it."""
     # plotext itself omits a title that is too long, and draws its legend over the curves.
-    legend = "   ".join(f"{MARKS[index % len(MARKS)]}{BLANK}{name}" for index, name in enumerate(names))
-    heading = [*textwrap.wrap(title, width), *textwrap.wrap(legend, width)]
+    names = [f"{mark}{BLANK}{name}" for mark, name in legend]
+    shown = names
+    while len(shown) > 1 and len(textwrap.wrap("   ".join(shown), width)) > height // 2:
+        names = names[:-1]
+        shown = [*names, f"and {len(legend) - len(names):,} more"]
+    heading = [*textwrap.wrap(title, width), *textwrap.wrap("   ".join(shown), width)]
     return heading, [line for note in notes for line in textwrap.wrap(note, width)]
 
 
 def _build(plotext: ModuleType, width: int, height: int) -> list[str]:
     """The lines of what was drawn, which is then forgotten."""
+    plotext.limit_size(False, False)  # which ends with each drawing
     plotext.plot_size(width, height)
     lines: list[str] = plotext.uncolorize(plotext.build()).rstrip("\n").split("\n")
     plotext.clear_figure()
@@ -139,7 +159,7 @@ def _build(plotext: ModuleType, width: int, height: int) -> list[str]:
 def _plot_panels(plotext: ModuleType, series: PanelSeries, width: int, height: int, log: bool | None) -> str:
     """Heading, panels side by side where there is room, and footing."""
     whole, scale = series.whole, choose_scale(series.whole, log)
-    notes = list(whole.notes)
+    notes = list(whole.notes[series.is_crowd :])  # see above
     if isinstance(whole, CurveSeries):
         metric, subject = name_axis(METRICS[whole.metric].lower(), scale), whole.subject
         several = any(curve.seeds > 1 for curve in whole.curves)
@@ -150,25 +170,26 @@ def _plot_panels(plotext: ModuleType, series: PanelSeries, width: int, height: i
             notes.append(f"in the terminal {DOUBT} marks the hollow points")
     notes += ["in the terminal there are no bands"] if several else []
     title = ", ".join(filter(None, (f"{metric} by {subject}: {whole.dataset}", whole.setting, whole.recipe)))
-    names = (
-        [f"{whole.subject} {label}".replace(" ", BLANK) for label in series.labels] if whole.subject else []
-    )
-    heading, footing = _frame(title, names, notes, width)
+    styles, legend = mark_labels(series)
+    legend = [(mark, name.replace(" ", BLANK)) for mark, name in legend]
+    heading, footing = _frame(title, legend, notes, width, height)
     columns = min(series.columns, max(1, width // LEAST_WIDTH), len(series.panels))
     rows = math.ceil(len(series.panels) / columns)
     room = max(height - len(heading) - len(footing), (LEAST_HEIGHT + 4) * rows) // rows
     size = width // columns
     low = choose_axis(*whole.limits, scale)[0] if scale in MAPS else whole.limits[0]
     foot = MAPS.get(scale, (float, float))[0](low)
-    styles = {label: MARKS[place % len(MARKS)] for place, label in enumerate(series.labels)}
     blocks = []
     for panel in series.panels:
         if isinstance(panel.series, CurveSeries):
-            _draw_curves(plotext, panel.series, scale, styles)
+            marks = mark_best(panel.series) if series.is_crowd else mark_labelled(panel.series, styles)
+            _draw_curves(plotext, panel.series, scale, marks)
+            plotext.xlim(1, max(whole.epochs, 2))
         else:
             _draw_effects(plotext, panel.series, scale, log, styles, foot, size)
         _set_limits(plotext, whole.limits, scale)
-        titles = [f"{panel.title:^{size}}"] if panel.title else []
+        title = (panel.name_best() if series.is_crowd else panel.title)[:size]
+        titles = [title.center(size)] if title else []
         blocks.append([line.ljust(size) for line in (*titles, *_build(plotext, size, room - len(titles)))])
     lines = [
         "".join(parts)
@@ -190,7 +211,7 @@ def _draw_effects(
     """Draw lines, broken where there is no mean, and a cross at the foot where all runs diverged."""
     spread = "linear" if log is False else series.spread
     across, up = (MAPS.get(kind, (float, float))[0] for kind in (spread, scale))
-    for line in series.lines:
+    for line in sorted(series.lines, key=lambda line: styles[line.label] != THIN):
         mark = styles[line.label]
         parts = itertools.groupby(line.points, lambda point: point[1].mean is not None)
         for points in (list(members) for is_shown, members in parts if is_shown):
@@ -204,29 +225,28 @@ def _draw_effects(
         plotext.scatter(crosses, [foot] * len(crosses), marker=CROSS)
     places = [across(value) for value in series.values]
     length = places[-1] - places[0] or 1.0
-    columns = [(place - places[0]) / length * (width - FRAME) for place in places]
+
+    def reach(value: float) -> float:
+        return (across(value) - places[0]) / length * (width - FRAME)
+
     plotext.xlim(places[0] - 0.05 * length, places[-1] + 0.05 * length)
-    plotext.xticks(places, thin_labels([*map(name_value, series.values)], columns, 1))
+    ticks = choose_ticks(series.values, spread)
+    labels = thin_labels([*map(name_value, ticks)], [reach(tick) for tick in ticks], 1)
+    plotext.xticks([across(tick) for tick in ticks], labels)
     plotext.xlabel(name_axis(name_parameter(series.parameter), spread))
 
 
-def _draw_curves(
-    plotext: ModuleType, series: CurveSeries, scale: str, styles: Mapping[str, str] | None = None
-) -> None:
-    """Draw curves with the marks of their labels, by default one for each in their order."""
+def _draw_curves(plotext: ModuleType, series: CurveSeries, scale: str, marks: Sequence[str]) -> None:
+    """Draw curves with their marks, those that have a name above the others."""
     transform = MAPS[scale][0] if scale in MAPS else float
-    for index, curve in enumerate(series.curves):
+    pairs = list(zip(series.curves, marks, strict=True))
+    for curve, mark in sorted(pairs, key=lambda pair: pair[1] != THIN):
         epochs, heights = list(range(1, len(curve.mean) + 1)), [transform(mean) for mean in curve.mean]
-        mark = styles[curve.label] if styles else MARKS[index % len(MARKS)]
         plotext.plot(epochs, heights, marker=mark)
     # Above all curves, which would hide them.
     for curve in series.curves:
         if curve.ends_diverged:
             plotext.scatter([len(curve.mean)], [transform(curve.mean[-1])], marker=CROSS)
-    if styles:
-        plotext.xlim(1, max(series.epochs, 2))
-    else:
-        _set_limits(plotext, series.limits, scale)
     plotext.xlabel("epoch")
     plotext.xticks(list(range(1, series.epochs + 1, max(1, series.epochs // 10))))
 
@@ -237,15 +257,25 @@ def _set_limits(plotext: ModuleType, limits: tuple[float, float], scale: str) ->
         _set_ticks(plotext, "y", limits, scale)
 
 
-def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries, scale: str) -> None:
+def _draw_runtimes(plotext: ModuleType, series: RuntimeSeries, scale: str, width: int) -> None:
+    """Draw points with the marks of their devices, labelled with their filters; of many only some."""
     transform = MAPS[scale][0] if scale in MAPS else float
+    places = [transform(point.parameters) for point in series.points]
+    is_crowd = len(set(places)) >= CROWD
+    apart = LABEL * (max(places) - min(places)) / width if is_crowd else 0.0
     for index, device in enumerate(series.devices):
-        mark = MARKS[index % len(MARKS)]
+        mark = choose_mark(index)
         xs = [transform(point.parameters) for point in device.points]
         ys = [transform(point.seconds) for point in device.points]
         plotext.scatter(xs, ys, marker=mark)
+        hollow = [(x, y) for x, y, point in zip(xs, ys, device.points, strict=True) if point.doubt]
+        if is_crowd and hollow:
+            plotext.scatter(*zip(*hollow, strict=True), marker=DOUBT)
+        shown = -math.inf
         for x, y, point in zip(xs, ys, device.points, strict=True):
-            plotext.text(f"{mark}{point.filters}{DOUBT if point.doubt else ''}", x, y, alignment="left")
+            if x == xs[-1] or min(x - shown, xs[-1] - x) >= apart:
+                plotext.text(f"{mark}{point.filters}{DOUBT if point.doubt else ''}", x, y, alignment="left")
+                shown = x
     xs, ys = [point.parameters for point in series.points], [point.seconds for point in series.points]
     if scale in MAPS:
         _set_ticks(plotext, "x", (min(xs), max(xs) * 1.3), scale)
