@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lenetcli.analysis.crowds import CROWD, describe_colours
+from lenetcli.analysis.crowds import CROWD, describe_colours, has_scale
 from lenetcli.analysis.curves import CurveSeries, Metric, sweep_curves
 from lenetcli.analysis.effects import EffectSeries, sweep_effects
 from lenetcli.analysis.families import name_place
 from lenetcli.errors import UsageError
 from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.experiment.sweep import Axis, Sweep
-from lenetcli.words import join_words, name_value, plural
+from lenetcli.words import count_digits, join_words, name_value, plural
 
 MOST_PANELS = 12
 """The largest number of panels of a figure that can be read."""
@@ -145,7 +145,7 @@ def _check_number(sweep: Sweep, divisors: Sequence[Axis], *shown: str | None) ->
     """Check that there are not too many panels.
 
     Raises:
-        UsageError: if there are; it says which ``--by`` has fewer, if one has.
+        UsageError: if there are; it says which ``--by`` has fewer, or which other figure shows all.
     """
     count = math.prod(len(axis.values) for axis in divisors)
     if count <= MOST_PANELS:
@@ -158,6 +158,10 @@ def _check_number(sweep: Sweep, divisors: Sequence[Axis], *shown: str | None) ->
     advice = "Draw a sweep with fewer values."
     if enough:
         advice = f"Draw it with {join_words([f'--by {name}' for name in enough], 'or')}."
+    elif len(sizes) == 2:  # of which only curves have many panels
+        sweep_id = sweep.id[: count_digits([sweep.id])]
+        effect = " or, against its values, with --no-curves" * has_scale(shown[0] or "")
+        advice = f"Draw all with `lenetcli plot grid --sweep {sweep_id}`{effect}."
     raise UsageError(f"It would be {plural(count, 'panel')}, and {MOST_PANELS} can be read.", advice)
 
 

@@ -181,5 +181,8 @@ def test_more_panels_than_can_be_read_are_refused_with_what_helps():
         curve_panels(sweep, "lr", ACCURACY)
     assert len(curve_panels(sweep, "filters", ACCURACY).panels) == 2
     wide = {"lr": tuple(10.0**-n for n in range(13)), "filters": tuple(range(1, 14))}
-    with pytest.raises(UsageError, match="fewer values"):
+    with pytest.raises(UsageError, match=r"plot grid --sweep \w{8}.*--no-curves"):
         curve_panels(grid_sweep(wide), "lr", ACCURACY)
+    assert effect_panels(grid_sweep(wide), "lr", None, ACCURACY).is_crowd
+    with pytest.raises(UsageError, match="fewer values"):
+        effect_panels(grid_sweep(wide | {"batch_size": tuple(range(16, 29))}), "lr", None, ACCURACY)
