@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
-from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 from lenetcli.cli.grid_words import Write, check_names, group_words, read_lists, write_plainly
@@ -11,6 +10,7 @@ from lenetcli.cli.names import suggest_parameter
 from lenetcli.cli.values import parse, parse_integer
 from lenetcli.errors import UsageError
 from lenetcli.experiment.parameters import Parameter
+from lenetcli.experiment.ranges import space
 from lenetcli.experiment.recipes import round_value
 from lenetcli.words import join_words, name_value, name_values, plural
 
@@ -23,14 +23,10 @@ MOST_CELLS = 10_000
 MOST_SEEDS = 1000
 """The largest number of seeds of ``--seeds``."""
 
-RANGE_DIGITS = 3
-"""The significant digits to which the values inside a range of decimal numbers, or of ratios, are rounded."""
-
 MOST_NOTES = 5
 """The largest number of values of an axis of which each gets a note."""
 
 _RANGE = re.compile(r"(?P<first>.*?)\.\.(?P<last>[^:]*)(?P<count>:.*)?", re.DOTALL)
-_EXACT = Context(prec=50)  # decimal arithmetic gives the same digits on every machine
 
 
 def parse_axes(
@@ -161,30 +157,12 @@ def _count_through(parameter: Parameter, word: str, first: Any, last: Any) -> tu
 
 
 def _space(parameter: Parameter, word: str, ends: Sequence[Any], count: int) -> Iterator[Any]:
-    """Yield so many values from the first to the last, in equal ratios or steps, each rounded."""
-    first, last = ends
-    low, high = sorted(ends)
+    """So many values from the first to the last, in equal ratios or steps, each rounded."""
+    (first, last), low = ends, min(ends)
     if parameter.ratios and low <= 0:
         raise UsageError(
             f"The range {word!r} of {parameter.noun} has equal ratios, and does not begin or end at "
             f"{name_value(low)}.",
             "Choose ends above 0.",
         )
-    begin, end = Decimal(name_value(first)), Decimal(name_value(last))
-    for place in range(count):
-        if place in (0, count - 1):
-            yield last if place else first
-            continue
-        share = _EXACT.divide(Decimal(place), Decimal(count - 1))
-        if parameter.ratios:
-            ratio = _EXACT.power(_EXACT.divide(end, begin), share)
-            value = _round(_EXACT.multiply(begin, ratio))
-        else:
-            value = _EXACT.fma(_EXACT.subtract(end, begin), share, begin)
-            value = value if parameter.kind is int else _round(value)
-        rounded = round(value) if parameter.kind is int else float(value)
-        yield min(max(rounded, low), high)
-
-
-def _round(value: Decimal) -> Decimal:
-    return Context(prec=RANGE_DIGITS).plus(value)
+    return space(parameter, first, last, count)

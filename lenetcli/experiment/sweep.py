@@ -11,6 +11,7 @@ from typing import Any
 from lenetcli.experiment.config import RECIPE, Config, DeviceKind, Request
 from lenetcli.experiment.datasets import Counts, add_images
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS, describe_config
+from lenetcli.experiment.ranges import write_values
 from lenetcli.experiment.recipes import round_value
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.words import name_value
@@ -274,7 +275,7 @@ def write_words(request: Request, axes: Sequence[Axis] = ()) -> list[str]:
         if axis.name == "seed" and len(axes) > 1 and axis.values == tuple(range(first, first + count)):
             request, seeds = replace(request, seed=first), count
         else:
-            words += [axis.name.replace("_", "-"), *map(name_value, axis.values)]
+            words += [axis.name.replace("_", "-"), *write_values(PARAMETERS[axis.name], axis.values)]
             names.add(axis.name)
     words += ["--epochs", str(request.epochs)] if request.epochs != Request().epochs else []
     words += ["--seeds", str(seeds)] if seeds > 1 else []

@@ -198,3 +198,27 @@ def test_the_largest_grid_is_taken():
 )
 def test_seeds_of_any_numbers_are_written_as_they_are_meant(axes, words):
     assert write_words(Request(), read(axes)) == words.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("lr 1e-4..1:200", "lr 0.0001..1:200"),
+        ("lr 1..0.001:13 filters 8 16", "lr 1..0.001:13 filters 8 16"),
+        ("filters 1..200", "filters 1..200"),
+        ("seed 40..1", "seed 40..1"),
+        ("momentum 0..0.9:31", "momentum 0..0.9:31"),
+        ("lr 10 3 1e-4..1:50", "lr 10 3 0.0001..1:50"),
+        ("lr 0.1..0.0001:4", "lr 0.1 0.01 0.001 0.0001"),
+        ("filters 1..12", "filters 1 2 3 4 5 6 7 8 9 10 11 12"),
+    ],
+)
+def test_many_values_are_written_as_a_range_with_the_same_values(typed, written):
+    axes = read(typed)
+    assert shlex.join(write_words(Request(), axes)) == written
+    assert read(written) == axes
+
+
+def test_many_values_in_no_range_are_written_one_by_one():
+    typed = "lr " + " ".join(str(number / 1000 + 0.1) for number in (*range(20), 99))
+    assert shlex.join(write_words(Request(), read(typed))) == typed
