@@ -15,7 +15,7 @@ from lenetcli.errors import UsageError
 from lenetcli.experiment.config import AUTO, Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
 from lenetcli.files import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE, check_output, locate, store_option
-from lenetcli.words import name_value
+from lenetcli.words import join_words, name_value
 
 if TYPE_CHECKING:
     from lenetcli.training.time_limit import TimeLimit
@@ -204,13 +204,44 @@ def parse_output(text: str, endings: Sequence[str] | None = None) -> Path:
 
 
 def check_formats(as_json: bool, as_csv: bool) -> None:
-    """Check that at most one of ``--json`` and ``--csv`` was given.
+    """Check that at most one of ``--json`` and ``--csv`` was given; see ``choose_one``."""
+    choose_one(("--json", as_json), ("--csv", as_csv))
+
+
+def choose_one(*given: tuple[str, object]) -> None:
+    """Check that at most one of several options was given, each with its value: None or False if it was not.
 
     Raises:
-        UsageError: if both were.
+        UsageError: if more were.
     """
-    if as_json and as_csv:
-        raise UsageError("Both --json and --csv were given.", "Choose one.")
+    names = [name for name, value in given if value is not None and value is not False]
+    if len(names) > 1:
+        every = "Both" if len(names) == 2 else "All of"
+        raise UsageError(f"{every} {join_words(names)} were given.", "Choose one.")
+
+
+def check_unused(context: typer.Context, beside: str, *names: str) -> None:
+    """Check that options which would be ignored beside another one were not typed.
+
+    ``names`` are those of their parameters.
+
+    Raises:
+        UsageError: if some were typed.
+    """
+    typed = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names and _is_typed(context, parameter.name)
+    ]
+    if typed:
+        verb, them = ("means", "it") if len(typed) == 1 else ("mean", "them")
+        raise UsageError(f"{join_words(typed)} {verb} nothing with {beside}.", f"Leave {them} out.")
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    """Whether a parameter was typed, and is neither a default nor from the environment."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def make_limit(duration: float | None, end: datetime | None) -> "TimeLimit | None":
@@ -221,8 +252,7 @@ def make_limit(duration: float | None, end: datetime | None) -> "TimeLimit | Non
     """
     from lenetcli.training.time_limit import TimeLimit
 
-    if duration is not None and end is not None:
-        raise UsageError("Both --for and --until were given.", "Choose one.")
+    choose_one(("--for", duration), ("--until", end))
     if duration is not None:
         return TimeLimit.after(duration)
     return None if end is None else TimeLimit.until(end)

@@ -49,6 +49,7 @@ class Wish:
 
 
 def plot(
+    context: typer.Context,
     what: Annotated[
         str | None,
         typer.Argument(
@@ -89,6 +90,7 @@ def plot(
 
     what = _choose_figure(address, runs, sweep) if what is None else what
     wish = _parse_wish(what, metric, by, curves, tuple(runs or ()), sweep)
+    _check_unused(context, wish, log)
     if csv is not None and data is not None:
         raise UsageError("Both --csv and its old name --data were given.", "Leave --data out.")
     csv = data if csv is None else csv
@@ -188,6 +190,20 @@ def _choose_figure(address: str, runs: list[str] | None, prefix: str | None) -> 
     if len(sweeps[0].parameters) == 2:
         return GRID
     return RUNTIME if sweeps[0].parameter == "filters" else sweeps[0].parameter
+
+
+def _check_unused(context: typer.Context, wish: Wish, log: bool | None) -> None:
+    """Check that no option was typed that would be ignored: only runtimes have logarithmic axes by request.
+
+    Raises:
+        UsageError: if one was.
+    """
+    from lenetcli.analysis.curves import Metric
+
+    if wish.what == RUNTIME:
+        options.check_unused(context, "plot runtime", "metric")
+    elif log and wish.metric is not Metric.RUNTIME:
+        options.check_unused(context, f"--metric {wish.metric}", "log")
 
 
 def _find_series(address: str, wish: Wish) -> "Series":

@@ -44,6 +44,7 @@ MOST_EPOCHS = 2
 
 @options.with_request("seed", "seeds", "epochs", "dataset", "data", "threads")
 def reproduce(
+    context: typer.Context,
     request: Request,
     seeds: options.SeedsOption = None,
     address: options.StoreOption = DEFAULT_STORE,
@@ -58,6 +59,8 @@ def reproduce(
     """Run the whole exercise: both sweeps, both plots, the report; goes on where it was stopped."""
     check_request(request)
     limit = options.make_limit(duration, end)
+    if dry_run:
+        options.check_unused(context, "--dry-run", "duration", "end")
     grids = _lay_out(request, seeds, ray)
     if dry_run:
         show_left(request, grids, address, jobs, ray, anew=anew, measure_alone=not no_remeasure)

@@ -11,6 +11,9 @@ from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import RunState
 from lenetcli.files import DEFAULT_STORE, check_output, temporary_folder, write_output
 
+TABLE_ROWS = 50
+"""The largest number of rows of the table, unless more are asked for."""
+
 SORTING = "Order by this field of the JSON: newest, longest and best first, the rest upwards."
 
 app = typer.Typer(no_args_is_help=True, help="List, show and save runs.")
@@ -29,9 +32,11 @@ def list_runs(
     ] = None,
     sort: Annotated[str, options.option("--sort", "FIELD", SORTING)] = "created_at",
     limit: Annotated[
-        int | None, options.option("--limit", "N", "At most so many; 50 by default.", int)
+        int | None, options.option("--limit", "N", "At most so many; 50 by default in the table.", int)
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All of them, as --json and --csv do without --limit.")
+    ] = False,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
@@ -40,22 +45,24 @@ def list_runs(
     from lenetcli.store.store import SORT_FIELDS, Store
 
     options.check_formats(as_json, as_csv)
-    most = None if every else (50 if limit is None else limit)
-    if most is not None and most < 1:
-        raise UsageError(f"The limit {most} shows nothing.", "Choose one from 1 up, or --all.")
+    options.choose_one(("--limit", limit is not None), ("--all", every))
+    if limit is not None and limit < 1:
+        raise UsageError(f"The limit {limit} shows nothing.", "Choose one from 1 up, or --all.")
     if sort not in SORT_FIELDS:
         raise UsageError(f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}.")
     store = Store.open(address)
-    runs = store.runs(state=state, device=device, sweep=sweep, sort=sort, limit=most)
-    fields = [records.run_fields(run) for run in runs]
-    if as_json:
-        console.print_json(fields)
-    elif as_csv:
-        console.print_csv(fields, records.RUN_FIELDS)
-    else:
-        unfiltered = not (state or device or sweep)
-        total = store.count() if unfiltered and len(runs) == most else None
-        run_tables.print_runs(runs, store.recipes(), total)
+    if as_json or as_csv:
+        runs = store.stream_runs(state=state, device=device, sweep=sweep, sort=sort, limit=limit)
+        fields = map(records.run_fields, runs)
+        if as_json:
+            console.print_json_list(fields)
+        else:
+            console.print_csv(fields, records.RUN_FIELDS)
+        return
+    most = None if every else TABLE_ROWS if limit is None else limit
+    shown = store.runs(state=state, device=device, sweep=sweep, sort=sort, limit=most)
+    total = store.count(state=state, device=device, sweep=sweep) if len(shown) == most else len(shown)
+    run_tables.print_runs(shown, store.recipes(), total)
 
 
 @app.command("show")

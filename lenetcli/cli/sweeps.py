@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lenetcli.cli import options
-from lenetcli.errors import UsageError
 from lenetcli.files import DEFAULT_STORE
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ def show_sweep(
     from lenetcli.output import records
     from lenetcli.store.store import Store
 
-    if follow and as_json:
-        raise UsageError("Both --follow and --json were given.", "Choose one.")
+    options.choose_one(("--follow", follow), ("--json", as_json))
+    options.choose_one(("--each", each), ("--json", as_json))
     store = Store.open(address)
     sweep = store.sweep(sweep_id)
     if as_json:

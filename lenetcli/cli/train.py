@@ -13,7 +13,7 @@ from lenetcli.cli.axes import parse_axes
 from lenetcli.cli.downloads import find_stoppably
 from lenetcli.cli.dry_run import show_left
 from lenetcli.cli.job_list import print_commands
-from lenetcli.errors import RunFailedError, StoreChangedError, UsageError
+from lenetcli.errors import RunFailedError, StoreChangedError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.files import DEFAULT_STORE
@@ -30,11 +30,15 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 5.0
 """How long a disk may take to record what was finished after a signal."""
 
+UNTRAINED = ("no_wait", "duration", "end", "each")
+"""The options that mean nothing where nothing is trained, by the names of their parameters."""
+
 RESUME = "What was finished is kept; type the same command again to go on."
 
 
 @options.with_request(*options.TRAINING)
 def train(
+    context: typer.Context,
     request: Request,
     address: options.StoreOption = DEFAULT_STORE,
     no_wait: options.NoWaitOption = False,
@@ -47,6 +51,7 @@ def train(
     """Train one run; go on with it if it was interrupted or more epochs are asked for."""
     limit = options.make_limit(duration, end)
     if dry_run:
+        options.check_unused(context, "--dry-run", *UNTRAINED)
         show_left(request, [((), request.device)], address, 1, remeasure=remeasure, anew=anew)
         return
     result = _run(request, (), address, limit, wait=not no_wait, remeasure=remeasure, anew=anew)
@@ -55,6 +60,7 @@ def train(
 
 @options.with_request(*options.TRAINING)
 def sweep(
+    context: typer.Context,
     words: Annotated[
         list[str],
         typer.Argument(
@@ -83,11 +89,17 @@ def sweep(
 
     axes, notes = parse_axes(words, seeds, request.seed, answers.write)
     limit = options.make_limit(duration, end)
+    options.choose_one(("--dry-run", dry_run), ("--commands", commands))
+    for axis in axes:
+        if axis.name != "seed" or seeds is None:  # --seed is the first one of --seeds
+            options.check_unused(context, f"the axis {SWEPT[axis.name].option}", axis.name)
+    if remeasure:
+        options.check_unused(context, "--remeasure", "no_remeasure")
+    if commands:
+        options.check_unused(context, "--commands", *UNTRAINED, "ray", "jobs", "remeasure", "no_remeasure")
+    if dry_run:
+        options.check_unused(context, "--dry-run", *UNTRAINED)
     console.print_notes(notes)
-    if dry_run and commands:
-        raise UsageError("Both --dry-run and --commands were given.", "Choose one.")
-    if commands and ray:
-        raise UsageError("Both --commands and --ray were given.", "Choose one.")
     if commands:
         print_commands(request, axes, address, anew=anew)
         return

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -62,35 +62,77 @@ DOWNWARDS = {"created_at", "epochs", "target_epochs", "val_accuracy", "test_accu
 
 
 def sort_runs(runs: Iterable[Run], field: str) -> list[Run]:
-    """Runs sorted as ``list_runs`` sorts; for what no column holds: runtimes, and runs cut to a sweep."""
+    """Runs sorted as ``list_ids`` sorts; for what no column holds: runtimes, and runs cut to a sweep."""
+    return _sort([(_read_field(run, field), run) for run in runs], field)
+
+
+def sort_ids(runs: Iterable[Run], field: str) -> list[int]:
+    """The row ids of runs, of which no more is kept, sorted as ``sort_runs`` sorts."""
+    return _sort([(_read_field(run, field), run.sequence) for run in runs], field)
+
+
+def _read_field(run: Run, field: str) -> Any:
     name = {"dataset": "dataset_name", "created_at": "sequence"}.get(field, field)
-    pairs = [(getattr(run if hasattr(run, name) else run.config, name), run) for run in runs]
+    return getattr(run if hasattr(run, name) else run.config, name)
+
+
+def _sort(pairs: Sequence[tuple[Any, D]], field: str) -> list[D]:
+    """The second ones of pairs, sorted by the first ones as ``field`` is, and without one last."""
     complete = [pair for pair in pairs if pair[0] is not None]
     complete.sort(key=lambda pair: pair[0], reverse=field in DOWNWARDS)
-    return [run for _, run in complete] + [run for value, run in pairs if value is None]
+    return [item for _, item in complete] + [item for value, item in pairs if value is None]
 
 
-def list_runs(
+def list_ids(
     connection: Connection, *, state: RunState | None, device: DeviceKind | None, sort: str, limit: int | None
-) -> list[Run]:
-    """At most ``limit`` runs of a state and a kind of device, in the order of ``sort``; None means any.
+) -> list[int]:
+    """The row ids of the runs of a kind of device that may be in a state, in the order of ``sort``.
 
-    A run whose process is dead does not count as running, whatever its row says.
+    Only ``build_runs`` tells whether a run that is not recorded as such is in the state, so that ``limit``
+    counts where every run is wanted.
     """
     column = SORT_FIELDS[sort]
     order = [] if column is None else [(column.desc() if sort in DOWNWARDS else column.asc()).nulls_last()]
-    query = select(RUNS).order_by(*order, RUNS.c.id.desc())
-    if device is not None:
-        query = query.where(RUNS.c.device == device)
+    query = select(RUNS.c.id).where(*_conditions(state, device)).order_by(*order, RUNS.c.id.desc())
+    if state is None and column is not None:
+        query = query.limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def _conditions(state: RunState | None, device: DeviceKind | None) -> list[ColumnElement[bool]]:
+    """What the row of a run of a device satisfies that may be in a state; None means any."""
+    conditions = [] if device is None else [RUNS.c.device == device]
     if state is not None:  # whether a running run still runs depends on its process
-        query = query.where(RUNS.c.state.in_({state, RunState.RUNNING}))
-    # The rows are read in blocks until there are enough runs: those that no longer run are not counted.
-    runs: list[Run] = []
-    for rows in connection.execute(query).partitions(min(limit or MAX_ROWS, MAX_ROWS)):
-        runs += (run for run in build_runs(connection, rows) if state in (None, run.state))
-        if column is not None and limit is not None and len(runs) >= limit:
-            break
-    return (sort_runs(runs, sort) if column is None else runs)[:limit]
+        conditions.append(RUNS.c.state.in_({state, RunState.RUNNING}))
+    return conditions
+
+
+def count_runs(connection: Connection, *, state: RunState | None, device: DeviceKind | None) -> int:
+    """How many runs of a kind of device are in a state; None means any.
+
+    Those that are recorded as running are judged one by one, the others by their row alone.
+    """
+    conditions = _conditions(state, device)
+    if state is None:
+        return connection.execute(select(func.count()).select_from(RUNS).where(*conditions)).scalar_one()
+    of_state, running = RUNS.c.state == state, RUNS.c.state == RunState.RUNNING
+    count = select(func.count()).select_from(RUNS).where(*conditions, of_state, ~running)
+    ids = connection.execute(select(RUNS.c.id).where(*conditions, running)).scalars().all()
+    judged = [run.state for page in paginate(ids) for run in read_runs(connection, page)]
+    return connection.execute(count).scalar_one() + judged.count(state)
+
+
+def paginate(ids: Sequence[int], limit: int | None = None) -> Iterator[Sequence[int]]:
+    """Yield the ids in parts that one statement takes, none of them larger than ``limit``."""
+    size = min(limit or MAX_ROWS, MAX_ROWS)
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def read_runs(connection: Connection, ids: Sequence[int]) -> list[Run]:
+    """The runs with these row ids, at most ``MAX_ROWS``, in their order, without those that are gone."""
+    rows = {row.id: row for row in connection.execute(select(RUNS).where(RUNS.c.id.in_(ids)))}
+    return build_runs(connection, [rows[id] for id in ids if id in rows])
 
 
 def find_runs(connection: Connection, keys: Sequence[str]) -> dict[str, Run]:

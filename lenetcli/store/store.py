@@ -1,9 +1,11 @@
 """The store as the rest of the program uses it: each method is one transaction."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
+from itertools import islice
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lenetcli.errors import UsageError
@@ -25,8 +27,9 @@ SORT_FIELDS = tuple(queries.SORT_FIELDS)
 class Store:
     """Runs, sweeps, curves, timings and weights in one file, as frozen dataclasses.
 
-    Each method is one transaction, after which the file is closed. Each raises ``StoreBusyError`` if another
-    program holds the lock for too long, and ``StoreError`` if the file cannot be read or written.
+    Each method is one transaction, but for ``runs``, after which the file is closed. Each raises
+    ``StoreBusyError`` if another program holds the lock for too long, and ``StoreError`` if the file cannot
+    be read or written.
     """
 
     def __init__(self, database: Database) -> None:
@@ -85,17 +88,46 @@ class Store:
             NotFoundError: if no id of a sweep, or more than one, begins with the prefix.
             UsageError: if ``sort`` is not one of ``SORT_FIELDS``.
         """
+        return list(self.stream_runs(state=state, device=device, sweep=sweep, sort=sort, limit=limit))
+
+    def stream_runs(
+        self,
+        *,
+        state: RunState | None = None,
+        device: DeviceKind | None = None,
+        sweep: str | None = None,
+        sort: str = "created_at",
+        limit: int | None = None,
+    ) -> Iterator[Run]:
+        """Yield the runs that ``runs`` returns, without keeping more than a page of them in memory.
+
+        Which runs there are is read at once, and each page in a transaction of its own: whoever takes the
+        runs slowly keeps no other process from writing. A run that is deleted meanwhile is left out.
+        """
         if sort not in queries.SORT_FIELDS:
             raise UsageError(
                 f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}."
             )
         if sweep is not None:
-            runs = self.sweep(sweep).runs
-            fit = [run for run in runs if state in (None, run.state) and device in (None, run.config.device)]
-            return queries.sort_runs(fit, sort)[:limit]
-        return self._database.query(
-            lambda c: queries.list_runs(c, state=state, device=device, sort=sort, limit=limit)
+            runs = self._find_in_sweep(sweep, state, device)
+            yield from queries.sort_runs(runs, sort)[:limit]
+            return
+        ids = self._database.query(
+            lambda c: queries.list_ids(c, state=state, device=device, sort=sort, limit=limit)
         )
+        if queries.SORT_FIELDS[sort] is None:
+            ids = queries.sort_ids(self._read(ids), sort)
+        found = (run for run in self._read(ids, limit) if state in (None, run.state))
+        yield from islice(found, limit)
+
+    def _read(self, ids: Sequence[int], limit: int | None = None) -> Iterator[Run]:
+        """Yield the runs with these row ids, in pages no larger than ``limit``."""
+        for page in queries.paginate(ids, limit):
+            yield from self._database.query(partial(queries.read_runs, ids=page))
+
+    def _find_in_sweep(self, prefix: str, state: RunState | None, device: DeviceKind | None) -> list[Run]:
+        runs = self.sweep(prefix).runs
+        return [run for run in runs if state in (None, run.state) and device in (None, run.config.device)]
 
     def run(self, prefix: str) -> Run:
         """The run whose id begins with ``prefix``.
@@ -109,9 +141,13 @@ class Store:
         """The runs with these keys that have begun, by key."""
         return self._database.query(lambda c: queries.find_runs(c, keys))
 
-    def count(self) -> int:
-        """The number of runs."""
-        return self._database.query(lambda c: c.execute(select(func.count()).select_from(RUNS)).scalar_one())
+    def count(
+        self, *, state: RunState | None = None, device: DeviceKind | None = None, sweep: str | None = None
+    ) -> int:
+        """The number of runs that ``runs`` returns without a limit."""
+        if sweep is not None:
+            return len(self._find_in_sweep(sweep, state, device))
+        return self._database.query(lambda c: queries.count_runs(c, state=state, device=device))
 
     def recipes(self) -> Sequence[int]:
         """The recipes of all runs, in ascending order."""

@@ -51,7 +51,13 @@ class Plan:
         return tuple(cell for cell in self.sweep.cells if self.remeasure or not cell.is_done)
 
     def choose_jobs(self, requested: int | None, configs: Sequence[Config]) -> Jobs:
-        """The jobs for runs of this plan, of a requested number, if any; see ``Site.choose_jobs``."""
+        """The jobs for runs of this plan, of a requested number, if any; see ``Site.choose_jobs``.
+
+        Raises:
+            UsageError: if so many jobs cannot be had, or would disturb what is to be measured again.
+        """
+        if self.remeasure and (requested or 1) > 1:
+            raise UsageError("Times that are measured side by side are disturbed.", "Leave out --jobs.")
         assert self.source is not None and self.device is not None
         # Side by side is no gain where everything is measured again, alone, at the end.
         count = 1 if self.remeasure or (requested is None and self.measures_alone) else requested

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from lenetcli.errors import UsageError
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.sweep import Cell, Sweep
 from lenetcli.store.store import Store
@@ -59,8 +58,6 @@ class Runner:
         wait: bool = True,
         limit: TimeLimit | None = None,
     ) -> None:
-        if plan.remeasure and (jobs or 1) > 1:
-            raise UsageError("Times that are measured side by side are disturbed.", "Leave out --jobs.")
         self._store, self._plan, self._pool, self._emit = store, plan, pool, emit
         self._wait, self._limit = wait, limit
         self._open = {cell.config.key: cell.config for cell in plan.open_cells}

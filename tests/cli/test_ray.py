@@ -56,7 +56,7 @@ def closed_port():
         (("--ray", "nowhere"), ("There is no Ray cluster 'nowhere'", "Write auto, local, or HOST:PORT")),
         (("--ray", "nowhere:0"), ("There is no Ray cluster 'nowhere:0'", "HOST:PORT")),
         (("--ray", "ray://host:10001"), ("There is no Ray cluster", "HOST:PORT")),
-        (("--ray", "local", "--commands"), ("Both --commands and --ray", "Choose one")),
+        (("--ray", "local", "--commands"), ("--ray means nothing with --commands", "Leave it out")),
         (("--ray", "local", "--device", "gpu:1"), ("gpu:1 cannot be had", "Choose --device gpu")),
         (("--ray", "local", "--device", "gpu"), ("No machine of the cluster has a GPU", "--device cpu")),
         (("--ray", "local", "--threads", "999"), ("A job needs 999 CPUs", "Choose fewer --threads")),

@@ -23,7 +23,7 @@ from lenetcli.experiment.config import DeviceKind
 from lenetcli.experiment.run import CurvePoint, RunState, Timing, Trained
 from lenetcli.machine import system
 from lenetcli.machine.process import this_process
-from lenetcli.store import claims, rows
+from lenetcli.store import claims, queries, rows
 from lenetcli.store.claims import Claim, Done
 from lenetcli.store.holders import Busy
 from lenetcli.store.store import SORT_FIELDS, Store
@@ -315,6 +315,33 @@ class StoreContract:
         with pytest.raises(UsageError):
             store.runs(sort="lr; DROP TABLE runs")
         assert len(store.runs(device=DeviceKind.CPU)) == 3 and store.runs(device=DeviceKind.GPU) == []
+
+    @pytest.mark.parametrize("sort", SORT_FIELDS)
+    def test_a_stream_has_the_runs_of_a_list_and_locks_nothing(self, store, monkeypatch, sort):
+        for seed, epochs in enumerate((2, 1, 3, 2, 1)):
+            carry_out(store, [0.1 / (seed + 1)], epochs)
+        everything = store.runs(sort=sort)
+        monkeypatch.setattr(queries, "MAX_ROWS", 2)
+        assert store.runs(sort=sort) == everything
+        stream = store.stream_runs(sort=sort)
+        first = next(stream)
+        carry_out(store, [0.7], 1)  # while the reader of the stream takes its time
+        self.execute(store, f"DELETE FROM runs WHERE key = '{everything[-1].key}'")
+        assert [first, *stream] == everything[:-1]
+
+    def test_runs_are_counted_as_they_are_listed(self, store):
+        carry_out(store, [0.1, 0.01], 2)
+        record(take(store, replace(BASE, seed=7)), 1)
+        take(store, replace(BASE, seed=8))
+        (sweep,) = store.sweeps()
+        for kill in (False, True):
+            if kill:
+                self.kill(store)
+            assert store.count() == 4
+            for state in RunState:
+                assert store.count(state=state) == len(store.runs(state=state))
+                assert store.count(state=state, device=DeviceKind.GPU) == 0
+                assert store.count(state=state, sweep=sweep.id) == (2 if state is RunState.COMPLETED else 0)
 
     def test_predictions_and_labels_are_bytes(self, store):
         carry_out(store, [0.1], 1)

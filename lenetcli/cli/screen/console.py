@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 from rich import console as rich_console
@@ -129,17 +130,34 @@ def print_json(value: Any) -> None:
     Raises:
         ValueError: if a number is not finite, since JSON has no ``NaN``.
     """
+    sys.stdout.write(f"{_write_json(value)}\n")
+
+
+def print_json_list(items: Iterable[Any]) -> None:
+    """Print items as one JSON array, each as soon as it is there; see ``print_json``."""
+    opening = "["
+    for item in items:
+        indented = _write_json(item).replace("\n", "\n  ")  # a line break inside of a text is written \\n
+        sys.stdout.write(f"{opening}\n  {indented}")
+        opening = ","
+    sys.stdout.write("[]\n" if opening == "[" else "\n]\n")
+
+
+def _write_json(value: Any) -> str:
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
-    write_time = datetime.isoformat
-    json.dump(value, sys.stdout, indent=2, allow_nan=False, ensure_ascii=ascii_only, default=write_time)
-    sys.stdout.write("\n")
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=ascii_only, default=datetime.isoformat)
 
 
-def print_csv(rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
-    """Print rows as comma-separated values below a header; None is an empty field."""
+def print_csv(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> None:
+    """Print rows as comma-separated values below a header, each as soon as it is there.
+
+    None is an empty field.
+    """
     writer = csv.DictWriter(sys.stdout, fields, lineterminator="\n")
+    left = iter(rows)
+    first = list(islice(left, 1))  # before the header: what fails at once prints nothing
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(chain(first, left))
 
 
 def print_line(text: str = "") -> None:

@@ -77,7 +77,7 @@ def print_runs(runs: Sequence[Run], recipes: Collection[int] = (), total: int | 
     if not runs:
         print_message("No run is like that.", "dim")
     if total is not None and total > len(runs):
-        print_message(f"{len(runs)} of {total:,} runs; --limit N or --all shows more.", "dim")
+        print_message(f"{len(runs):,} of {total:,} runs; --all shows them, --limit N more.", "dim")
 
 
 def print_run(run: Run, sha256: str | None) -> None:
