@@ -1,17 +1,25 @@
-"""How the cost of training grows: python tests/benchmarks/growth.py FIGURE.png [--output FILE.json].
+"""How costs grow: python tests/benchmarks/growth.py FIGURE.png [--output FILE.json] or --runs 1000 100000.
 
-Time an image over filters, batch size and number of images, on one thread and on all cores, in turns; each
-the best of two rounds of two epochs after the first.
+Of training: time an image over filters, batch size and number of images, on one thread and on all cores, in
+turns; each the best of two rounds of two epochs after the first. Of lists (``--runs``): the time and the peak
+memory of ``runs list`` in stores of so many runs.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from helpers.large_stores import make_large
 
 from lenetcli.data import sources
 from lenetcli.data.sources import Arrays, Examples
@@ -77,6 +85,32 @@ def measure_all() -> list[dict]:
     return list(best.values())
 
 
+LISTS = (
+    "list",
+    "list --state completed",
+    "list --json",
+    "list --csv",
+    "list --json --sort runtime_seconds",
+)
+
+
+def measure_lists(count: int) -> None:
+    """Print the seconds and the peak memory of each list of a store with so many runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s.db"
+        make_large(path, count)
+        for words in LISTS:
+            command = [sys.executable, "-m", "lenetcli", "runs", *words.split(), "--store", str(path)]
+            start = time.perf_counter()
+            child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            _, status, usage = os.wait4(child.pid, 0)
+            seconds, code = time.perf_counter() - start, os.waitstatus_to_exitcode(status)
+            child.returncode = code
+            megabytes = usage.ru_maxrss / 1000  # of kilobytes, on Linux
+            print(f"{count:>9,} runs  {seconds:6.1f} s  {megabytes:6.0f} MB  runs {words}", flush=True)
+            assert code == 0
+
+
 def draw(points: list[dict], title: str, path: Path) -> None:
     """One panel for each thing that grows, microseconds an image, a line for each number of threads."""
     with fixed_style():
@@ -116,10 +150,15 @@ def main() -> None:
     parser.add_argument("figure", type=Path, nargs="?")
     parser.add_argument("--output", type=Path, help="write the points to this JSON file")
     parser.add_argument("--input", type=Path, help="draw the points of this JSON file")
+    parser.add_argument("--runs", type=int, nargs="+", help="measure lists of stores with so many runs")
     parser.add_argument("--threads", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.threads:
         return measure(options.threads)
+    if options.runs:
+        for count in options.runs:
+            measure_lists(count)
+        return None
     points = json.loads(options.input.read_text()) if options.input else measure_all()
     if options.output:
         options.output.write_text(json.dumps(points, indent=1))

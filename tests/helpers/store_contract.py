@@ -326,7 +326,8 @@ class StoreContract:
         stream = store.stream_runs(sort=sort)
         first = next(stream)
         carry_out(store, [0.7], 1)  # while the reader of the stream takes its time
-        self.execute(store, f"DELETE FROM runs WHERE key = '{everything[-1].key}'")
+        last = everything[-1].key
+        self.execute(store, f"DELETE FROM runs WHERE key = '{last}'")  # noqa: S608
         assert [first, *stream] == everything[:-1]
 
     def test_runs_are_counted_as_they_are_listed(self, store):
