@@ -144,7 +144,12 @@ def test_one_run_in_full(desk):
 
 
 def test_narrow_terminals_show_what_matters(desk):
-    text = desk.run("runs", "list", COLUMNS="40").stdout
+    said = desk.run("runs", "list", COLUMNS="40")
+    text = said.stdout
+    assert said.stderr.startswith("Left out in 40 columns: data, filters, epochs, device, ")
+    assert "Left out" not in desk.run("runs", "list", COLUMNS="200").stderr
+    for words in (("sweeps", "list"), ("runs", "show", said.stdout.split()[-4][:8])):
+        assert "Left out in 40 columns: " in desk.run(*words, COLUMNS="40").stderr
     assert text.splitlines()[0].split() == ["id", "state", "lr", "best", "val"]
     assert all(len(line) <= 40 for line in text.splitlines())
     assert [row[2] for row in rows(text)] == ["0.001", "0.01", "0.1"]

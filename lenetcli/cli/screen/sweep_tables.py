@@ -104,7 +104,7 @@ def lay_out_sweep(sweep: Sweep, console: Console) -> list[Text]:
     ]
     width, left_out = console.width - SPARE, len(sweep.cells) - len(cells)
     last = Text(_count_states(sweep) + f"; {plural(left_out, 'run')} not shown" * bool(left_out), style="dim")
-    lines = [*lay_out(columns, cells, width), last]
+    lines = [*lay_out(columns, cells, width)[0], last]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return lines

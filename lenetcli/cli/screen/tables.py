@@ -35,15 +35,20 @@ class Column(NamedTuple, Generic[Item]):
 def print_table(columns: Sequence[Column[Item]], items: Iterable[Item]) -> None:
     """Print a table with a row per item, without the columns for which the console is too narrow.
 
-    Lines that are still too long are cut, not wrapped.
+    A message names these. Lines that are still too long are cut, not wrapped.
     """
     console = stdout()
-    for line in lay_out(columns, items, console.width):
+    lines, left_out = lay_out(columns, items, console.width)
+    for line in lines:
         console.print(line, no_wrap=True, overflow="ellipsis")
+    if left_out:
+        print_message(f"Left out in {console.width} columns: {', '.join(left_out)}", "dim")
 
 
-def lay_out(columns: Sequence[Column[Item]], items: Iterable[Item], room: int) -> list[Text]:
-    """The lines of a table, the first with the titles, without the columns for which there is no room."""
+def lay_out(
+    columns: Sequence[Column[Item]], items: Iterable[Item], room: int
+) -> tuple[list[Text], list[str]]:
+    """The lines of a table, the first with the titles, and the columns for which there is no room."""
     rows = [[Text(column.title, style="bold") for column in columns]]
     for item in items:
         cells = [column.cell(item) for column in columns]
@@ -58,7 +63,7 @@ def lay_out(columns: Sequence[Column[Item]], items: Iterable[Item], room: int) -
         line = Text(GAP).join(_pad(row[index], widths[index], columns[index].right) for index in visible)
         line.rstrip()
         lines.append(line)
-    return lines
+    return lines, [column.title for index, column in enumerate(columns) if index not in visible]
 
 
 def _pad(cell: Text, width: int, right: bool) -> Text:
