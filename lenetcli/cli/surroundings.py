@@ -71,7 +71,7 @@ def _write_shuffled(request: Request, text: str) -> None:
 def devices(as_json: options.JsonOption = False) -> None:
     """List what there is to train on."""
     from lenetcli.cli.screen import console
-    from lenetcli.machine.devices import gpu_trouble, list_devices, tensorflow_sees_gpus
+    from lenetcli.machine.devices import GUIDE, NO_GPU, gpu_trouble, list_devices, tensorflow_sees_gpus
 
     there = list_devices()
     count = len(there) - 1 and tensorflow_sees_gpus()
@@ -94,4 +94,6 @@ def devices(as_json: options.JsonOption = False) -> None:
             for device, can in usable.items()
         )
     if trouble:
-        console.print_message(trouble, "yellow")
+        console.print_message(f"{trouble} {GUIDE}", "yellow")
+    elif len(there) == 1:
+        console.print_message(f"{NO_GPU} {GUIDE}", "dim")

@@ -20,6 +20,14 @@ from lenetcli.machine.system import run_program
 TENSORFLOW_SECONDS = 180.0
 """The time limit for TensorFlow to load, from a cold disk, and count its GPUs, in seconds."""
 
+NO_GPU = (
+    "To train on a GPU takes one of NVIDIA's that nvidia-smi shows, and its CUDA libraries: "
+    "pip install 'lenetcli[cuda]'."
+)
+"""What a machine lacks of which the driver lists no GPU."""
+
+GUIDE = "docs/gpu.md, beside the code, has the steps, also for WSL and Colab."
+
 ANSWERS = "tensorflow-gpus.json"
 REMEMBERED = 32
 """The file of the cache with the answers of TensorFlow, and the number of answers kept there."""
@@ -81,7 +89,7 @@ def choose_device(requested: str) -> Device:
         return usable[index]
     raise DeviceError(
         f"TensorFlow cannot use {label} here; this machine has {', '.join(map(str, devices))}.",
-        gpu_trouble() or "Use one of these, or auto.",
+        f"{gpu_trouble() or ('Use one of these, or auto.' if gpus else NO_GPU)} {GUIDE}",
     )
 
 

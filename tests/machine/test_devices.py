@@ -256,7 +256,7 @@ def test_without_a_gpu_no_process_is_started(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", refuse)
     for asked in ("auto", "cpu", " CPU "):
         assert choose_device(asked).kind is DeviceKind.CPU
-    with pytest.raises(DeviceError):
+    with pytest.raises(DeviceError, match=r"nvidia-smi.*lenetcli\[cuda\].*docs/gpu\.md"):
         choose_device("gpu")
 
 
