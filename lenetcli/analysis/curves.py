@@ -12,7 +12,7 @@ from lenetcli.experiment.datasets import add_images, name_datasets
 from lenetcli.experiment.parameters import describe_config, name_parameter
 from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import CurvePoint, Run
-from lenetcli.experiment.sweep import Sweep, describe_setting, write_command
+from lenetcli.experiment.sweep import Sweep, advise_training, describe_setting
 from lenetcli.words import join_some, join_words, name_all, name_value
 
 WIDE = 20
@@ -146,11 +146,6 @@ def sweep_curves(
         NotFoundError: if no run of the sweep has finished an epoch.
     """
     groups = sweep.groups()
-    advice: tuple[str, ...]
-    if all(len(group.diverged) == len(group.cells) for group in groups):
-        advice = ("All its runs diverged: train with smaller learning rates.",)
-    else:
-        advice = ("Train it with {}.", write_command(sweep))
     by = by or sweep.parameter
     families = [
         Family(
@@ -158,7 +153,7 @@ def sweep_curves(
         )
         for group in groups
     ]
-    curves, notes = average_families(families, metric.of, advice)
+    curves, notes = average_families(families, metric.of, advise_training(sweep))
     notes += note_untrained(families)
     series = CurveSeries(
         metric=metric,

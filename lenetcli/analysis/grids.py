@@ -108,8 +108,8 @@ def _wrong_axes(sweep: Sweep) -> UsageError:
     """The error for a sweep that is not over two parameters."""
     names = [PARAMETERS[name].option for name in sweep.parameters]
     sweep_id = sweep.id[: count_digits([sweep.id])]
-    options = [f"`lenetcli plot {name} --sweep {sweep_id}`" for name in names]
     return UsageError(
         f"A grid has two axes, and the sweep {sweep_id} is over {join_words(names) or 'none'}.",
-        f"Draw it with {join_words(options, 'or')}." if options else "Choose another sweep.",
+        "Draw it with {}." if names else "Choose another sweep.",
+        f"lenetcli plot {names[0]} --sweep {sweep_id}" if names else "",
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lenetcli.analysis.curves import Metric
 from lenetcli.errors import NotFoundError
-from lenetcli.experiment.sweep import Group, Sweep, write_command
+from lenetcli.experiment.sweep import Group, Sweep, advise_training, write_command
 from lenetcli.words import join_words
 
 MOST_NAMED = 8
@@ -85,13 +85,10 @@ def check_outcomes(sweep: Sweep, outcomes: Sequence[Outcome]) -> None:
     """
     if any(outcome.mean is not None for outcome in outcomes):
         return
-    problem = "There is no finished run to draw yet."
-    if all(outcome.mark == DIVERGED for outcome in outcomes):
-        raise NotFoundError(problem, "All runs diverged: train with smaller learning rates.")
     if any(outcome.mark == NOT_TIMED for outcome in outcomes):
         raise NotFoundError("The finished runs have no times.", "Measure them with {}.",
                             f"{write_command(sweep)} --remeasure")  # fmt: skip
-    raise NotFoundError(problem, "Train it with {}.", write_command(sweep))
+    raise NotFoundError("There is no finished run to draw yet.", *advise_training(sweep))
 
 
 def note_missing(outcomes: Mapping[str, Outcome], cross: str) -> list[str]:

@@ -20,7 +20,7 @@ from lenetcli.experiment.datasets import add_images, name_datasets
 from lenetcli.experiment.exercise import FILTERS
 from lenetcli.experiment.recipes import name_recipe
 from lenetcli.experiment.run import Run, RunState
-from lenetcli.experiment.sweep import Sweep, suggest_command
+from lenetcli.experiment.sweep import Sweep, advise_training, suggest_command
 from lenetcli.words import cut, name_counts, plural
 
 GOOD_FIT = 0.2
@@ -179,6 +179,9 @@ def runtime_series(
         NotFoundError: if no run has been timed.
     """
     timed = [one for sweep in sweeps for run in sweep.runs for one in _find_times(run, sweep.epochs)]
+    over = [sweep for sweep in sweeps if "filters" in sweep.parameters]
+    if over and not timed:
+        raise NotFoundError("There is no measured run of this sweep.", *advise_training(over[0]))
     lengths = {sweep.epochs for sweep in sweeps}
     names = names or name_datasets(sweep.dataset for sweep in sweeps)
     return _make_series(timed, lengths, names, recipes)

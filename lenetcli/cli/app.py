@@ -120,11 +120,8 @@ def _explain(error: LenetError, typed: list[str]) -> None:
         import traceback
 
         traceback.print_exc()
-    advice = error.advice
-    if error.command:
-        advice = advice.replace(error.command, error.command + options.name_store())
     hidden = find_invisible(typed, error.problem)
-    console.print_error(f"{error.problem} {hidden}".rstrip(), advice)
+    console.print_error(f"{error.problem} {hidden}".rstrip(), options.write_advice(error))
 
 
 def _explain_usage(error: Any, typed: list[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lenetcli.cli.values import parse, parse_duration, parse_end, parse_jobs, parse_ray
-from lenetcli.errors import UsageError
+from lenetcli.errors import LenetError, UsageError
 from lenetcli.experiment.config import AUTO, Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
 from lenetcli.files import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE, check_output, locate, store_option
@@ -102,6 +102,13 @@ def name_store() -> str:
     """The end of a command that is to use the store of this one; see ``files.store_option``."""
     known = os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
     return "".join(store_option(address, known) for address in _addresses)
+
+
+def write_advice(error: LenetError) -> str:
+    """The advice of an error, whose command uses the store of this one."""
+    if not error.command:
+        return error.advice
+    return error.advice.replace(error.command, error.command + name_store())
 
 
 StoreOption = Annotated[

@@ -1,5 +1,6 @@
 """``plot``: learning curves, effects of parameters, grids, and parameters against runtime."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ import typer
 from lenetcli.cli import answers, options
 from lenetcli.cli.names import parse_parameter
 from lenetcli.cli.values import parse_choice
-from lenetcli.errors import NotFoundError, UsageError
+from lenetcli.errors import LenetError, NotFoundError, UsageError
 from lenetcli.experiment.exercise import example_values
 from lenetcli.experiment.parameters import PARAMETERS, squeeze
 from lenetcli.files import DEFAULT_STORE
@@ -209,9 +210,7 @@ def _check_unused(context: typer.Context, wish: Wish, log: bool | None) -> None:
 def _find_series(address: str, wish: Wish) -> "Series":
     """The series of the runs or the sweep that is meant."""
     from lenetcli.analysis.curves import run_curves
-    from lenetcli.analysis.grids import grid_series
-    from lenetcli.analysis.panels import curve_panels, effect_panels
-    from lenetcli.analysis.runtimes import run_runtimes, runtime_series
+    from lenetcli.analysis.runtimes import run_runtimes
     from lenetcli.store.store import Store
 
     store = Store.open(address)
@@ -224,6 +223,24 @@ def _find_series(address: str, wish: Wish) -> "Series":
         return run_curves(found, wish.metric, recipes=recipes)
     sweeps = _find_sweeps(store, wish)
     store.verify(run for sweep in sweeps for run in sweep.runs)
+    return _compute_series(sweeps, wish, recipes)
+
+
+def find_fault(sweep: "Sweep", what: str) -> LenetError | None:
+    """What keeps a figure of a sweep (a parameter, ``runtime`` or ``grid``) from being drawn, if anything."""
+    try:
+        _compute_series((sweep,), _parse_wish(what, "val_accuracy", None, None, (), None), ())
+    except LenetError as error:
+        return error
+    return None
+
+
+def _compute_series(sweeps: "Sequence[Sweep]", wish: Wish, recipes: Collection[int]) -> "Series":
+    """The series of sweeps in a store with these recipes."""
+    from lenetcli.analysis.grids import grid_series
+    from lenetcli.analysis.panels import curve_panels, effect_panels
+    from lenetcli.analysis.runtimes import runtime_series
+
     if wish.what == RUNTIME:
         return runtime_series(sweeps, recipes=recipes)
     if wish.what == GRID:
@@ -238,7 +255,7 @@ def _find_sweeps(store: "Store", wish: Wish) -> "tuple[Sweep, ...]":
     """The sweep that was named, else the newest of the kind, for runtimes one for each kind of device."""
     from lenetcli.cli.screen import console
     from lenetcli.experiment.choice import choose_sweeps
-    from lenetcli.experiment.sweep import Axis, suggest_command
+    from lenetcli.experiment.sweep import Axis, advise_training, suggest_command
 
     if wish.sweep is not None:
         return (store.sweep(wish.sweep),)
@@ -259,10 +276,11 @@ def _find_sweeps(store: "Store", wish: Wish) -> "tuple[Sweep, ...]":
             "Train one with {}.",
             suggest_command("lr", example_values("lr"), sweeps, None, filters),
         )
+    begun = next((sweep for sweep in sweeps if parameter in sweep.parameters), None)
+    first = "Train one with {}.", suggest_command(parameter, example_values(parameter), sweeps)
     raise NotFoundError(
         f"There is no {'timed ' * timed}sweep over {parameter.replace('_', '-')} in '{store.name}'.",
-        "Train one with {}.",
-        suggest_command(parameter, example_values(parameter), sweeps),
+        *(advise_training(begun) if begun else first),
     )
 
 

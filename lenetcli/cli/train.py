@@ -13,7 +13,8 @@ from lenetcli.cli.axes import parse_axes
 from lenetcli.cli.downloads import find_stoppably
 from lenetcli.cli.dry_run import show_left
 from lenetcli.cli.job_list import print_commands
-from lenetcli.errors import RunFailedError, StoreChangedError
+from lenetcli.cli.plot import find_fault
+from lenetcli.errors import LenetError, RunFailedError, StoreChangedError
 from lenetcli.experiment.config import Request
 from lenetcli.experiment.parameters import SWEPT
 from lenetcli.files import DEFAULT_STORE
@@ -55,7 +56,7 @@ def train(
         show_left(request, [((), request.device)], address, 1, remeasure=remeasure, anew=anew)
         return
     result = _run(request, (), address, limit, wait=not no_wait, remeasure=remeasure, anew=anew)
-    _conclude(result, *(f"lenetcli runs show {run.short_id}" for run in result.sweep.runs))
+    _conclude(result, [f"lenetcli runs show {run.short_id}" for run in result.sweep.runs])
 
 
 @options.with_request(*options.TRAINING)
@@ -121,14 +122,17 @@ def sweep(
     _conclude(result, *_suggest_next(result.sweep))
 
 
-def _suggest_next(sweep: "Sweep") -> list[str]:
-    """The commands that show a sweep."""
+def _suggest_next(sweep: "Sweep") -> tuple[list[str], LenetError | None]:
+    """The commands that show a sweep and can be carried out, and what keeps one from that."""
     # What shows one value only is passed over unless it is named.
     option = f" --sweep {sweep.id[:12]}" if len(sweep.values) < 2 else ""
     figures = ["grid"] if len(sweep.parameters) == 2 else []
     figures.append("runtime" if sweep.parameter == "filters" else sweep.parameter.replace("_", "-"))
-    commands = [f"lenetcli plot {figure}{option}" for figure in figures]
-    return [*commands, *[f"lenetcli report{option}"] * (sweep.parameter in ("lr", "filters"))]
+    faults = {figure: find_fault(sweep, figure) for figure in figures}
+    commands = [f"lenetcli plot {figure}{option}" for figure, fault in faults.items() if fault is None]
+    if commands and sweep.parameter in ("lr", "filters"):
+        commands.append(f"lenetcli report{option}")
+    return commands, next(filter(None, faults.values()), None)
 
 
 def _run(
@@ -191,8 +195,8 @@ def _make_estimate(store: "Store", threads: int | None) -> "Callable[[Config], f
     return lambda config: estimates.seconds(config, 1, threads)
 
 
-def _conclude(result: "Result", *commands: str) -> None:
-    """Print the next commands.
+def _conclude(result: "Result", commands: Sequence[str], fault: LenetError | None = None) -> None:
+    """Print the next commands or, where there are none, the fault that keeps them from being carried out.
 
     Raises:
         RunFailedError: if a run failed or was left to another process.
@@ -217,8 +221,11 @@ def _conclude(result: "Result", *commands: str) -> None:
         left = sum(fate is Fate.LEFT for fate in result.fates.values())
         advice = "Type the same command again later."
         raise RunFailedError(f"{plural(left, 'run')} left to other processes.", advice)
-    text = ", ".join(command + options.name_store() for command in commands)
-    console.print_message(f"Next: {text}", "dim")
+    if commands:
+        text = ", ".join(command + options.name_store() for command in commands)
+        console.print_message(f"Next: {text}", "dim")
+    elif fault is not None:
+        console.print_message(f"{fault.problem} {options.write_advice(fault)}", "yellow")
 
 
 def write_again(words: Sequence[str]) -> str:

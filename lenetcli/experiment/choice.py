@@ -103,5 +103,5 @@ def _write_notes(
         for sweep, fault in passed[:MOST_NAMED]
     ]
     if more := len(passed[MOST_NAMED:]):
-        notes.append(f"Passed over as well: {more:,} more, which `lenetcli sweeps list` shows.")
+        notes.append(f"Passed over as well: {more:,} more, which sweeps list shows.")
     return notes

@@ -10,6 +10,7 @@ from typing import Any
 
 from lenetcli.experiment.config import RECIPE, Config, DeviceKind, Request
 from lenetcli.experiment.datasets import Counts, add_images
+from lenetcli.experiment.exercise import LEARNING_RATES
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS, describe_config
 from lenetcli.experiment.ranges import write_values
 from lenetcli.experiment.recipes import round_value
@@ -232,6 +233,23 @@ def write_command(sweep: Sweep, *, values: Sequence[Any] = (), seeds: int | None
         if axis.name in sweep.parameters or seeds is None
     ]
     return _write(replace(sweep.request, epochs=sweep.epochs), [*axes, *_repeat(sweep, seeds)])
+
+
+def advise_training(sweep: Sweep) -> tuple[str, str]:
+    """The advice for a sweep that has nothing to show, and the command in place of its ``{}``.
+
+    It is to train what is missing or, where every run diverged, smaller learning rates.
+    """
+    if not all(cell.run is not None and cell.run.state is RunState.DIVERGED for cell in sweep.cells):
+        return "Train it with {}.", write_command(sweep)
+    least = min(cell.config.lr for cell in sweep.cells)
+    rates = [rate for rate in LEARNING_RATES if rate < least] or [least / 10, least / 100]
+    if "lr" in sweep.parameters:
+        axes = tuple(Axis("lr", tuple(rates)) if axis.name == "lr" else axis for axis in sweep.axes)
+        smaller = replace(sweep, axes=axes)
+    else:
+        smaller = replace(sweep, request=replace(sweep.request, lr=rates[0]))
+    return "Every run diverged: train with smaller learning rates, with {}.", write_command(smaller)
 
 
 def suggest_command(

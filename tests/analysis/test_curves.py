@@ -167,7 +167,8 @@ def test_a_sweep_that_diverged_from_the_start_asks_for_smaller_rates():
     diverged = [make_cell("lr", rate, (), state=RunState.DIVERGED) for rate in (10.0, 9.0)]
     with pytest.raises(NotFoundError) as caught:
         sweep_curves(make_sweep("lr", 3, diverged))
-    assert caught.value.advice == "All its runs diverged: train with smaller learning rates."
+    assert caught.value.advice.startswith("Every run diverged: train with smaller learning rates, with ")
+    assert caught.value.command == "lenetcli sweep lr 0.1 0.01 0.001 0.0001 --epochs 3"
     with pytest.raises(NotFoundError) as caught:
         sweep_curves(make_sweep("lr", 3, [*diverged, make_cell("lr", 1.0, None)]))
     assert caught.value.advice == "Train it with `lenetcli sweep lr 10 9 1 --epochs 3`."

@@ -48,7 +48,7 @@ def test_many_that_were_passed_over_are_counted():
     sweeps = [make_sweep("lr", 10, [make_cell("lr", rate / 100, RATES[0.1])]) for rate in range(1, 6)]
     notes = choose_sweeps([*sweeps, GOOD], "lr").notes
     assert len(notes) == 4
-    assert notes[-1] == "Passed over as well: 2 more, which `lenetcli sweeps list` shows."
+    assert notes[-1] == "Passed over as well: 2 more, which sweeps list shows."
 
 
 def test_runtimes_are_those_of_the_newest_timed_sweep_of_each_kind_of_device():

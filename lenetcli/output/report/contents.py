@@ -16,7 +16,7 @@ from lenetcli.experiment.choice import Choice, choose_sweeps
 from lenetcli.experiment.datasets import Dataset, name_datasets
 from lenetcli.experiment.exercise import LEARNING_RATES
 from lenetcli.experiment.run import Attempt, Run, RunState
-from lenetcli.experiment.sweep import Sweep, suggest_command
+from lenetcli.experiment.sweep import Sweep, advise_training, suggest_command
 from lenetcli.files import store_option
 from lenetcli.output.records import run_fields
 from lenetcli.output.report.facts import Facts, Options, RunFacts, Section, Shown
@@ -140,10 +140,11 @@ def choose(evidence: Evidence, named: Sequence[Sweep] = (), among: Sequence[Swee
         *grids.sweeps,
     )
     if not selection:
+        begun = next((sweep for sweep in sweeps if sweep.parameter in ("lr", "filters")), None)
+        first = "Train one first, with {}.", suggest_command("lr", LEARNING_RATES, sweeps)
         raise NotFoundError(
             f"{evidence.name} has no finished epoch of a sweep over learning rates or filters to report on.",
-            "Train one first, with {}.",
-            suggest_command("lr", LEARNING_RATES, sweeps),
+            *(advise_training(begun) if begun else first),
         )
     notes = (*(() if named_rates else rates.notes), *(() if named_filters else timed.notes), *grids.notes)
     return Choice(tuple({sweep.id: sweep for sweep in selection}.values()), notes)
