@@ -7,14 +7,18 @@ import math
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from helpers.large_stores import make_large
+from helpers.made_up import BASE, make_cell, make_sweep
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lenetcli.cli.app import main
 from lenetcli.cli.screen.console import print_json, print_json_list
+from lenetcli.cli.screen.sweep_tables import print_sweeps
+from lenetcli.experiment.config import Request
 
 COUNT = 130
 
@@ -69,6 +73,30 @@ def test_a_table_says_what_it_leaves_out(ask, words, shown, total):
     assert len(said.out.splitlines()) == 1 + shown
     found = re.search(r"(\d+) of (\d+) runs; --all shows them, --limit N more\.", said.err)
     assert (found and tuple(map(int, found.groups()))) == ((shown, total) if total else None)
+
+
+def test_sweeps_are_told_apart_by_what_they_hold_fixed(capsys):
+    def show(*sweeps):
+        print_sweeps(sweeps)
+        titles, *rows = capsys.readouterr().out.splitlines()
+        place = titles.find("  with")
+        end = place + 2 + min(map(titles[place + 2 :].find, ("  seeds", "  epochs")))
+        return [row[place:end].strip() for row in rows] if place >= 0 else None
+
+    def over(parameter, *values, shards=None, **fixed):
+        base = replace(BASE, **fixed, shards=shards or 4)
+        cells = [make_cell(parameter, value, None, base=base) for value in values]
+        return make_sweep(parameter, 2, cells, Request(epochs=2, shards=shards))
+
+    rates = over("lr", 0.1, 0.01, filters=8)
+    assert show(rates, over("lr", 0.1, 0.01, filters=32)) == ["filters 8", "filters 32"]
+    assert show(rates, over("lr", 0.1, filters=8)) is None
+    assert show(rates, over("filters", 8, 16, lr=0.5)) is None
+    assert show(rates, over("lr", 0.1, filters=8, momentum=0.9)) == ["momentum 0", "momentum 0.9"]
+    assert show(rates, over("lr", 1.0, filters=8, shards=2)) == ["", "shards 2"]
+    assert show(
+        rates, over("filters", 8, 16, batch_size=8), over("lr", 1.0, filters=2, kernel_size=5, batch_size=8)
+    ) == ["filters 8, batch 64, kernel 3", "batch 8, kernel 3", "filters 2, batch 8, kernel 5"]
 
 
 values = st.recursive(

@@ -24,7 +24,7 @@ from lenetcli.experiment.architecture import count_parameters
 from lenetcli.experiment.choice import choose_sweeps
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.datasets import name_datasets
-from lenetcli.experiment.parameters import SWEPT
+from lenetcli.experiment.parameters import COLUMNS, PARAMETERS, SWEPT
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Axis, Cell, Sweep, name_axes
 from lenetcli.words import (
@@ -161,11 +161,13 @@ def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None
     shown = {(sweep.grid or sweep).id for choice in choices for sweep in choice.sweeps}
     datasets = name_datasets(sweep.dataset for sweep in sweeps)
     digits = count_digits({sweep.id for sweep in sweeps})
+    told_apart = _find_fixed(sweeps)
     print_table(
         (
             Column("id", lambda sweep: sweep.id[:digits]),
             Column("parameters", lambda sweep: " × ".join(sweep.parameters).replace("_", " ")),
             Column("values", lambda sweep: " × ".join(map(_write_values, _find_axes(sweep))), 1),
+            *([Column("with", lambda sweep: _write_fixed(sweep, told_apart), 1)] if told_apart else []),
             Column("seeds", lambda sweep: len(sweep.seeds), 5, right=True),
             Column("epochs", lambda sweep: sweep.epochs, 3, right=True),
             *recipe_column(lambda sweep: sweep.base.recipe, sweeps, recipes),
@@ -179,6 +181,29 @@ def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None
     )
     if len(shown) < len(sweeps):
         print_message(SHOWN, "dim")
+
+
+def _find_fixed(sweeps: Sequence[Sweep]) -> list[str]:
+    """The names of the parameters that tell sweeps apart by the values which they hold fixed."""
+    values: dict[str, set[Any]] = {}
+    for sweep in sweeps:
+        for name, value in _read_fixed(sweep).items():
+            values.setdefault(name, set()).add(value)
+    return [row.name for row in COLUMNS if len(values.get(row.name, ())) > 1]
+
+
+def _read_fixed(sweep: Sweep) -> dict[str, Any]:
+    """The parameters that are no axes of a sweep, with their values; of shards what was typed, if any."""
+    names = {row.name for row in COLUMNS} - {axis.name for axis in sweep.axes}
+    # The default number of shards follows from the device and the recipe, which have columns of their own.
+    return {name: getattr(sweep.request if name == "shards" else sweep.base, name) for name in names}
+
+
+def _write_fixed(sweep: Sweep, names: Sequence[str]) -> str:
+    """The values of some parameters that a sweep holds fixed: ``filters 8, momentum 0.9``."""
+    values = _read_fixed(sweep)
+    shown = [name for name in names if values.get(name) is not None]
+    return ", ".join(f"{PARAMETERS[name].short} {name_value(values[name])}" for name in shown)
 
 
 def _find_axes(sweep: Sweep) -> list[Axis]:
