@@ -214,6 +214,7 @@ class Crew:
         elif job.work is not None:
             if not isinstance(report, Progressed):
                 return True
+            job.work.progress()
             self._emit(report)
         elif isinstance(report, Gone):
             self.bury(job, report)

@@ -81,6 +81,14 @@ class Began:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """A step of a run that has no progress of its own lasts for seconds: ``what`` it is."""
+
+    key: str
+    what: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed:
     """The progress within an epoch: the images trained so far, and the mean of their losses."""
@@ -110,7 +118,7 @@ class Ended:
     fate: Fate
 
 
-Event = Noted | Loading | Held | Began | Progressed | Stored | Ended
+Event = Noted | Loading | Held | Began | Lasting | Progressed | Stored | Ended
 
 
 class Trainer(Protocol):

@@ -13,6 +13,12 @@ from lenetcli.training.events import Event, Fate, Stopped
 from lenetcli.training.heartbeats import Heart
 from lenetcli.training.workers.messages import Prepared, Task, Tested
 
+BUILDING = "building the network, warming up"
+"""What a worker does with a run before its first epoch."""
+
+LASTING_SECONDS = 3.0
+"""After how long a step without progress is told of."""
+
 
 class Work:
     """The work on a claimed run up to a number of epochs.
@@ -34,6 +40,7 @@ class Work:
         self._claim.checkpoint = None  # the worker has it
         self._heart = Heart(claim.beat)
         self._epoch_began = time.monotonic()
+        self._step, self._step_began = BUILDING, self._epoch_began
 
     @property
     def is_measurement(self) -> bool:
@@ -53,15 +60,26 @@ class Work:
         self._emit(events.Began(self.config.key, min(self.epoch, claim.target), claim.target))
 
     def beat(self) -> None:
-        """Give a sign of life if one is due; raises as ``Heart.beat_if_due`` does."""
+        """Give a sign of life if one is due; raises as ``Heart.beat_if_due`` does.
+
+        What the worker does without any progress is told of once it lasts.
+        """
         self._heart.beat_if_due()
+        if self._step and time.monotonic() - self._step_began >= LASTING_SECONDS:
+            self._emit(events.Lasting(self._key, self._step))
+            self._step = ""
+
+    def progress(self) -> None:
+        """Note that the worker makes progress, which shows what it does."""
+        self._step = ""
 
     def record(self, report: Prepared | Trained | Tested) -> None:
         """Record what the worker has done."""
         match report:
             case Prepared():
                 self._claim.record_setup(report.trace_seconds, report.warmup_seconds)
-                self._epoch_began = time.monotonic()
+                self._epoch_began = self._step_began = time.monotonic()
+                self._step = f"first batches of epoch {self.epoch}" if self.task.epochs else ""
             case Trained():
                 self._claim.record(report)
                 self._proceed(report)
@@ -72,6 +90,7 @@ class Work:
     def _proceed(self, trained: Trained) -> None:
         """Go on to the next epoch, and tell that one is recorded, which is a sign of life, too."""
         self._heart.postpone()
+        self.progress()
         self.epoch = trained.point.epoch + 1
         self.is_complete = not self.has_epochs_left
         self._emit(events.Stored(self._key, trained.point, trained.timing.train_seconds))

@@ -10,7 +10,7 @@ from helpers.made_up import NOW, make_cell, make_sweep
 
 from lenetcli.cli.screen.display import Display
 from lenetcli.experiment.run import CurvePoint, RunState
-from lenetcli.training.events import Began, Ended, Fate, Held, Loading, Noted, Progressed, Stored
+from lenetcli.training.events import Began, Ended, Fate, Held, Lasting, Loading, Noted, Progressed, Stored
 
 CELLS = [make_cell("lr", rate, None) for rate in (0.1, 0.01, 0.001)]
 SWEEP = make_sweep("lr", 4, CELLS)
@@ -76,6 +76,21 @@ def test_lines_of_two_runs_at_once_name_their_run(screen):
         "lr 0.01  failed, failed",
         "look",
     ]
+
+
+def test_a_step_that_lasts_is_named(screen):
+    began = (Began(FIRST, 1, 4), Began(SECOND, 1, 4))
+    lasting = (Lasting(FIRST, "warming up"), Lasting(SECOND, "warming up"), Lasting(FIRST, "first batches"))
+    assert screen(*began, *lasting).splitlines() == [
+        "lr 0.1  warming up ...",
+        "lr 0.1  first batches ...",
+        "look",
+    ]
+    (_, bar, *rest) = frame(screen(began[0], lasting[0], live=True, jobs=1))
+    assert bar.startswith("lr 0.1 warming up ...") and not rest
+    lines = frame(screen(*began, *lasting, progressed(SECOND, 1, 50, 2.5), live=True))
+    assert ["first batches" in line for line in lines[-2:]] == [True, False]
+    assert "warming up" not in lines[-1]
 
 
 HELD = (

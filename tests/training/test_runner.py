@@ -38,8 +38,9 @@ from lenetcli.store.claims import Claim
 from lenetcli.store.holders import Busy
 from lenetcli.store.store import Store
 from lenetcli.training import dispatcher, heartbeats
-from lenetcli.training.events import Fate, Held, Noted
+from lenetcli.training.events import Fate, Held, Lasting, Noted, Stored
 from lenetcli.training.interrupts import Stop
+from lenetcli.training.work import BUILDING
 from lenetcli.training.workers import description
 from lenetcli.training.workers.description import describe_worker
 
@@ -657,3 +658,33 @@ def test_a_stopped_process_with_a_claim_makes_no_times_contended(store, tmp_path
     runs = [store.run(config(rate).key) for rate in (0.1, 0.001, 0.0001)]
     assert [[timing.beside for timing in run.timings] for run in runs] == [[1, 1], [0, 0], [1, 1]]
     assert [run.contended for run in runs] == [True, False, True]
+
+
+class SlowTrainer(FakeTrainer):
+    """A trainer whose preparation and first epoch last until it was told that they do."""
+
+    def __init__(self, listener):
+        super().__init__(hook=lambda config, epoch: epoch > 1 or self.wait("first batches of epoch 1"))
+        self.listener = listener
+
+    def wait(self, step):
+        end = time.monotonic() + PATIENCE
+        while not any(isinstance(e, Lasting) and e.what == step for e in self.listener.events):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    def prepare(self, config):
+        self.wait(BUILDING)
+        return super().prepare(config)
+
+
+def test_steps_that_last_are_told_before_the_first_progress_and_not_after(store, monkeypatch):
+    slow, quick = Listener(), Listener()
+    monkeypatch.setattr("lenetcli.training.work.LASTING_SECONDS", 60.0)
+    carry_out(store, [0.2], 2, listener=quick)
+    assert not any(isinstance(event, Lasting) for event in quick.events)
+    monkeypatch.setattr("lenetcli.training.work.LASTING_SECONDS", 0.05)
+    carry_out(store, [0.1], 3, SlowTrainer(slow), listener=slow)
+    told = [event for event in slow.events if isinstance(event, Lasting | Stored)]
+    assert [event.what for event in told[:2]] == [BUILDING, "first batches of epoch 1"]
+    assert all(isinstance(event, Stored) for event in told[2:])

@@ -10,12 +10,30 @@ from rich.text import Text
 
 from lenetcli.analysis.estimates import Outlook
 from lenetcli.cli.screen.bars import Bars, RunLine
-from lenetcli.cli.screen.console import SPARE, Console, sparkline
+from lenetcli.cli.screen.console import SPARE, Console
 from lenetcli.cli.screen.streams import open_messages
-from lenetcli.cli.screen.texts import name_cells, write_epoch, write_held, write_remaining
+from lenetcli.cli.screen.texts import (
+    name_cells,
+    write_best,
+    write_epoch,
+    write_held,
+    write_position,
+    write_remaining,
+)
 from lenetcli.experiment.run import RunState
 from lenetcli.experiment.sweep import Cell, Sweep
-from lenetcli.training.events import Began, Ended, Event, Fate, Held, Loading, Noted, Progressed, Stored
+from lenetcli.training.events import (
+    Began,
+    Ended,
+    Event,
+    Fate,
+    Held,
+    Lasting,
+    Loading,
+    Noted,
+    Progressed,
+    Stored,
+)
 from lenetcli.words import write_accuracy, write_loss
 
 MANY = 16
@@ -134,6 +152,8 @@ class Display:
                 self._hold(event)
             case Began():
                 self._begin(event)
+            case Lasting():
+                self._tell_lasting(event)
             case Progressed():
                 self._progress(event)
             case Stored():
@@ -141,7 +161,8 @@ class Display:
                 if self._live:
                     self._update()
                 else:
-                    self._print_epoch(event)
+                    text = write_epoch(event.point, self._rows[event.key].last, event.seconds)
+                    self._print_line(f"{self._names[event.key]}  {text}")
             case Ended():
                 self._end(event)
 
@@ -153,8 +174,13 @@ class Display:
         if self._live:
             self._loading = "" if self.jobs > 1 and self._rows else text
             self._show_waiting()
-        elif text not in self._said:
-            self._said.add(text)
+        else:
+            self._say_once(text, text)
+
+    def _say_once(self, what: str, text: str) -> None:
+        """Print a line on what happens, unless that was told of."""
+        if what not in self._said:
+            self._said.add(what)
             self._print_line(text)
 
     def _show_waiting(self) -> None:
@@ -201,6 +227,17 @@ class Display:
                 row.bar = self._bars.add_task(f"{name}  {row.work} ...", total=None, remaining="")
             self._update()
 
+    def _tell_lasting(self, event: Lasting) -> None:
+        """Say what a run does that makes no progress; without a terminal, of the first one alone."""
+        row, text = self._rows[event.key], f"{self._names[event.key]}  {event.what} ..."
+        if self._live:
+            row.work = event.what
+            if row.bar is not None:
+                self._bars.update(row.bar, description=text)
+            self._update()
+        else:
+            self._say_once(event.what, text)
+
     def _progress(self, event: Progressed) -> None:
         """Show the progress within an epoch, with the rate and the remaining time."""
         row = self._rows.get(event.key)
@@ -228,10 +265,6 @@ class Display:
             completed=row.epochs,
             remaining=write_remaining(row.remaining),
         )
-
-    def _print_epoch(self, event: Stored) -> None:
-        name, last = self._names[event.key], self._rows[event.key].last
-        self._print_line(f"{name}  {write_epoch(event.point, last, event.seconds)}")
 
     def _end(self, event: Ended) -> None:
         """Remove the row of a run and, unless it is left, count it as ended and print its line."""
@@ -261,14 +294,7 @@ class Display:
             accuracies = run.val_accuracies if run else []
             if row and (trained or not run):
                 accuracies = row.accuracies  # ``run`` is the run as it was before training
-            best = ""
-            if accuracies:
-                low, high = min(accuracies), max(accuracies)
-                spark = sparkline(accuracies, self.console, low, high)
-                # The runs still to come are not known: each line has a scale of its own, and says it.
-                best = f"  best {write_accuracy(high)}" + (
-                    f"  {spark} from {write_accuracy(low)}" * bool(spark)
-                )
+            best = write_best(accuracies, self.console)
             with_state = self.console.width >= 70 or state is not RunState.COMPLETED
             line = Text(f"{name}{f'  {state}, {fate}' * with_state}{best}")
             self.console.print(line, overflow="ellipsis", no_wrap=True)
@@ -296,19 +322,15 @@ class Display:
             # One that ends is followed by another at once: as many share the rest as there can be.
             sharing = max(len(rows), min(self.jobs, len(self._cells) - len(self._ended_runs)))
             left = max(sum(known) / sharing, *known[1:])
+        position = write_position(len(self._ended_runs), len(self._cells), self.jobs)
         self._bars.update(
-            self._total_bar, description=self._position(), completed=done, remaining=write_remaining(left)
+            self._total_bar, description=position, completed=done, remaining=write_remaining(left)
         )
 
     @property
     def _ended_runs(self) -> set[str]:
         """The keys of the runs that have ended, without those that are measured again just now."""
         return self._ended_keys - self._rows.keys()
-
-    def _position(self) -> str:
-        """How far the sweep is: the number of the only run in training, or of the runs that are done."""
-        done, cells = len(self._ended_runs), len(self._cells)
-        return f"run {min(done + 1, cells)} of {cells}" if self.jobs == 1 else f"{done} of {cells} runs done"
 
     def _print_line(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=not self._live)

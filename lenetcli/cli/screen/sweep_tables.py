@@ -167,7 +167,11 @@ def print_sweeps(sweeps: Sequence[Sweep], recipes: Collection[int] = ()) -> None
             Column("id", lambda sweep: sweep.id[:digits]),
             Column("parameters", lambda sweep: " × ".join(sweep.parameters).replace("_", " ")),
             Column("values", lambda sweep: " × ".join(map(_write_values, _find_axes(sweep))), 1),
-            *([Column("with", lambda sweep: _write_fixed(sweep, told_apart), 1)] if told_apart else []),
+            *(
+                [Column[Sweep]("with", lambda sweep: _write_fixed(sweep, told_apart), 1)]
+                if told_apart
+                else []
+            ),
             Column("seeds", lambda sweep: len(sweep.seeds), 5, right=True),
             Column("epochs", lambda sweep: sweep.epochs, 3, right=True),
             *recipe_column(lambda sweep: sweep.base.recipe, sweeps, recipes),

@@ -1,5 +1,8 @@
 """The texts of the display: names of runs, results of epochs, and times."""
 
+from collections.abc import Sequence
+
+from lenetcli.cli.screen.console import Console, sparkline
 from lenetcli.experiment.run import CurvePoint
 from lenetcli.experiment.sweep import Sweep, name_axes
 from lenetcli.training.events import Held
@@ -32,6 +35,23 @@ def write_epoch(point: CurvePoint, last: int, seconds: float | None) -> str:
         f"  train loss {write_loss(point.train_loss)}  val loss {write_loss(point.val_loss)}"
         f"  val accuracy {write_accuracy(point.val_accuracy)}{test}  {write_runtime(seconds)}"
     )
+
+
+def write_best(accuracies: Sequence[float], console: Console) -> str:
+    """The best accuracy of a run that has ended, with its curve as a console shows it; empty without any.
+
+    The runs still to come are not known: each curve has a scale of its own, and says it.
+    """
+    if not accuracies:
+        return ""
+    low, high = min(accuracies), max(accuracies)
+    spark = sparkline(accuracies, console, low, high)
+    return f"  best {write_accuracy(high)}" + f"  {spark} from {write_accuracy(low)}" * bool(spark)
+
+
+def write_position(done: int, cells: int, jobs: int) -> str:
+    """How far a sweep is: the number of the only run in training, or of the runs that are done."""
+    return f"run {min(done + 1, cells)} of {cells}" if jobs == 1 else f"{done} of {cells} runs done"
 
 
 def write_held(event: Held) -> str:
