@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lenetcli.data.sources import DataSource
-from lenetcli.errors import ClusterError, DataError, DeviceError
+from lenetcli.errors import ClusterError, DataError, DeviceError, UsageError
 from lenetcli.experiment.config import AUTO, RECIPE, Config, Request
 from lenetcli.experiment.datasets import MNIST, name_datasets
 from lenetcli.experiment.parameters import PARAMETERS

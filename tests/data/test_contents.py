@@ -1,6 +1,7 @@
 """What is said of files that are not what their names say; the lines of Python in it do what they say."""
 
 import bz2
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -14,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lenetcli.data import mnist, readers, sources
+from lenetcli.data import readers, sources
+from lenetcli.data.published import PUBLISHED
 from lenetcli.data.readers import NAMES, Part
 from lenetcli.errors import DataError
 
@@ -215,7 +217,7 @@ def test_the_pickle_of_the_course_is_converted_by_the_advice(tmp_path, monkeypat
         name: hashlib.sha256(readers.encode_head(array.shape) + array.tobytes()).hexdigest()
         for name, array in make_sets().items()
     }
-    monkeypatch.setattr(mnist, "CHECKSUMS", checksums)
+    monkeypatch.setitem(PUBLISHED, "mnist", dataclasses.replace(PUBLISHED["mnist"], checksums=checksums))
     assert sources.find("mnist", str(tmp_path / "converted.npz")).checksums == checksums
 
 
