@@ -13,7 +13,7 @@ from lenetcli.errors import LostClaimError
 from lenetcli.experiment.checkpoint import Checkpoint
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.run import CONDITIONS, RunState, Worker
-from lenetcli.store.queries import MAX_ROWS, read_tensors
+from lenetcli.store.queries import paginate, read_tensors
 from lenetcli.store.tables import ATTEMPTS, MEASUREMENTS
 
 
@@ -35,8 +35,8 @@ class Progress(NamedTuple):
 def begin(connection: Connection, keys: Sequence[str], epochs: int, host: str) -> set[str]:
     """Begin measurements, or go on with those that were stopped; see ``Store.begin_measurements``."""
     outcomes: dict[str, str | None] = {}
-    for start in range(0, len(keys), MAX_ROWS):
-        in_block = MEASUREMENTS.c.key.in_(keys[start : start + MAX_ROWS])
+    for page in paginate(keys):
+        in_block = MEASUREMENTS.c.key.in_(page)
         query = select(MEASUREMENTS.c.key, ATTEMPTS.c.outcome).outerjoin(ATTEMPTS)
         on_host = (MEASUREMENTS.c.epochs == epochs, MEASUREMENTS.c.host == host)
         found = connection.execute(query.where(in_block, *on_host))

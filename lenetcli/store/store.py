@@ -14,13 +14,13 @@ from lenetcli.experiment.config import Config, DeviceKind, Request
 from lenetcli.experiment.datasets import Counts, Dataset, Summary
 from lenetcli.experiment.run import Run, RunState, Worker
 from lenetcli.experiment.sweep import Axis, Sweep
-from lenetcli.store import bits, checks, claims, measurements, queries, sweeps
+from lenetcli.store import bits, checks, claims, lists, measurements, queries, sweeps
 from lenetcli.store.claims import Claim, Done
 from lenetcli.store.database import Database, OnLock
 from lenetcli.store.holders import Busy, is_gone
 from lenetcli.store.tables import DATASETS, EPOCHS, RUNS
 
-SORT_FIELDS = tuple(queries.SORT_FIELDS)
+SORT_FIELDS = tuple(lists.SORT_FIELDS)
 """The fields by which ``Store.runs`` can sort."""
 
 
@@ -104,19 +104,19 @@ class Store:
         Which runs there are is read at once, and each page in a transaction of its own: whoever takes the
         runs slowly keeps no other process from writing. A run that is deleted meanwhile is left out.
         """
-        if sort not in queries.SORT_FIELDS:
+        if sort not in lists.SORT_FIELDS:
             raise UsageError(
                 f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}."
             )
         if sweep is not None:
             runs = self._find_in_sweep(sweep, state, device)
-            yield from queries.sort_runs(runs, sort)[:limit]
+            yield from lists.sort_runs(runs, sort)[:limit]
             return
         ids = self._database.query(
-            lambda c: queries.list_ids(c, state=state, device=device, sort=sort, limit=limit)
+            lambda c: lists.list_ids(c, state=state, device=device, sort=sort, limit=limit)
         )
-        if queries.SORT_FIELDS[sort] is None:
-            ids = queries.sort_ids(self._read(ids), sort)
+        if lists.SORT_FIELDS[sort] is None:
+            ids = lists.sort_ids(self._read(ids), sort)
         found = (run for run in self._read(ids, limit) if state in (None, run.state))
         yield from islice(found, limit)
 
@@ -147,7 +147,7 @@ class Store:
         """The number of runs that ``runs`` returns without a limit."""
         if sweep is not None:
             return len(self._find_in_sweep(sweep, state, device))
-        return self._database.query(lambda c: queries.count_runs(c, state=state, device=device))
+        return self._database.query(lambda c: lists.count_runs(c, state=state, device=device))
 
     def recipes(self) -> Sequence[int]:
         """The recipes of all runs, in ascending order."""
