@@ -99,6 +99,18 @@ def test_sweeps_are_told_apart_by_what_they_hold_fixed(capsys):
     ) == ["filters 8, batch 64, kernel 3", "batch 8, kernel 3", "filters 2, batch 8, kernel 5"]
 
 
+def test_many_values_of_a_sweep_are_a_range_or_a_number_of_them(capsys):
+    rates = [round(0.1 + 0.01 * place * place, 4) for place in range(20)]
+    for values, written in (
+        (rates, "20 from 0.1 to 3.71"),
+        (range(1, 201), "1..200"),
+        ([0.5, 0.1], "0.5 0.1"),
+    ):
+        parameter = "filters" if values == range(1, 201) else "lr"
+        print_sweeps([make_sweep(parameter, 2, [make_cell(parameter, value, None) for value in values])])
+        assert f"  {written}  " in capsys.readouterr().out
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -25,9 +25,11 @@ from lenetcli.experiment.choice import choose_sweeps
 from lenetcli.experiment.config import Config
 from lenetcli.experiment.datasets import name_datasets
 from lenetcli.experiment.parameters import COLUMNS, PARAMETERS, SWEPT
+from lenetcli.experiment.ranges import write_values
 from lenetcli.experiment.run import Run, RunState
 from lenetcli.experiment.sweep import Axis, Cell, Sweep, name_axes
 from lenetcli.words import (
+    MOST_VALUES,
     NONE,
     count_decimals,
     count_digits,
@@ -216,7 +218,11 @@ def _find_axes(sweep: Sweep) -> list[Axis]:
 
 
 def _write_values(axis: Axis) -> str:
-    return " ".join(map(name_value, axis.values))
+    """The values of an axis as they are typed; of many that are no range, how many and the ends."""
+    words = write_values(PARAMETERS[axis.name], axis.values)
+    if len(words) <= MOST_VALUES:
+        return " ".join(words)
+    return f"{len(words):,} from {name_value(min(axis.values))} to {name_value(max(axis.values))}"
 
 
 class PlannedRun(NamedTuple):
