@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lenetcli.cli.downloads import find_stoppably
+from lenetcli.experiment.config import AUTO
 from lenetcli.files import DATA_VARIABLE, locate
 from lenetcli.words import plural
 
@@ -58,7 +59,7 @@ def _write_sweep(plan: "Plan", request: "Request", axes: "Sequence[Axis]") -> li
 
 def _pin(plan: "Plan", request: "Request") -> "Request":
     """The request with what would be looked for anew on another machine: data, data set and device."""
-    path = request.data or os.environ.get(DATA_VARIABLE)
+    path = request.data or (os.environ.get(DATA_VARIABLE) if request.dataset == AUTO else None)
     device = request.device if request.device.startswith("gpu") else plan.sweep.device.value
     if path:
         return replace(request, data=str(locate(path).absolute()), device=device)

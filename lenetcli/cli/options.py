@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lenetcli.cli.values import parse, parse_duration, parse_end, parse_jobs, parse_ray
+from lenetcli.cli.values import parse, parse_dataset, parse_duration, parse_end, parse_jobs, parse_ray
 from lenetcli.errors import LenetError, UsageError
 from lenetcli.experiment.config import AUTO, Request
 from lenetcli.experiment.parameters import OPTIONS, PARAMETERS
@@ -36,8 +36,8 @@ def option(name: str, metavar: str, help_text: str, kind: type = str, what: str 
     messages, if that is not the name of the option.
     """
     what = what or name.strip("-").replace("-", " ")
-    parser = None if kind is str else lambda text: parse(text, kind, what)
-    return typer.Option(name, metavar=metavar, help=help_text, parser=parser, **facts)
+    facts.setdefault("parser", None if kind is str else lambda text: parse(text, kind, what))
+    return typer.Option(name, metavar=metavar, help=help_text, **facts)
 
 
 def with_request(*names: str) -> Callable[[Command], Command]:
@@ -73,20 +73,24 @@ def _make_option(name: str) -> Parameter:
     """The option of a field of ``Request``, as a parameter of a command."""
     row = PARAMETERS[name]
     what = f"number of {row.noun}" if row.noun.endswith("s") else row.noun
-    facts = {"callback": _yield_to_dataset, "envvar": DATA_VARIABLE} if name == "data" else {}
-    made = option(f"--{row.option}", row.metavar, row.help, row.kind, what, **facts)
+    special: dict[str, dict[str, Any]] = {
+        "data": {"callback": _yield_to_dataset, "envvar": DATA_VARIABLE},
+        "dataset": {"parser": parse_dataset},
+    }
+    made = option(f"--{row.option}", row.metavar, row.help, row.kind, what, **special.get(name, {}))
     default = row.default if row.default is None else name_value(row.default)
     annotation = Annotated[row.kind | None, made]  # type: ignore[name-defined]
     return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
 
 
 def _yield_to_dataset(context: typer.Context, data: str | None) -> str | None:
-    """The value of ``--data``; None if ``--dataset synthetic`` overrides a value from ``LENETCLI_DATA``.
+    """The value of ``--data``; None if it is from ``LENETCLI_DATA`` and ``--dataset`` names a data set.
 
-    A typed ``--data`` stays, so that the contradiction of both options is reported.
+    The search then looks at ``LENETCLI_DATA`` first. A typed ``--data`` stays, so that the contradiction of
+    both options is reported.
     """
-    synthetic = context.params.get("dataset") == "synthetic"
-    return None if synthetic and data == os.environ.get(DATA_VARIABLE) else data
+    is_named = context.params.get("dataset", AUTO) != AUTO
+    return data if is_typed(context, "data") or not is_named else None
 
 
 _addresses: list[str] = []
@@ -238,14 +242,14 @@ def check_unused(context: typer.Context, beside: str, *names: str) -> None:
     typed = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name in names and _is_typed(context, parameter.name)
+        if parameter.name in names and is_typed(context, parameter.name)
     ]
     if typed:
         verb, them = ("means", "it") if len(typed) == 1 else ("mean", "them")
         raise UsageError(f"{join_words(typed)} {verb} nothing with {beside}.", f"Leave {them} out.")
 
 
-def _is_typed(context: typer.Context, name: str) -> bool:
+def is_typed(context: typer.Context, name: str) -> bool:
     """Whether a parameter was typed, and is neither a default nor from the environment."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import AUTO
+from lenetcli.experiment.parameters import PARAMETERS, squeeze
 from lenetcli.experiment.recipes import round_to_single
 
 E = TypeVar("E", bound=StrEnum)
@@ -80,6 +81,13 @@ def parse_choice(text: str, choices: type[E], what: str) -> E:
         return choices(text.strip().lower())
     except ValueError:
         raise UsageError(f"There is no {what} {text!r}.", f"Choose one of {', '.join(choices)}.") from None
+
+
+def parse_dataset(text: str) -> str:
+    """The name of a data set in another spelling of it, ``fashion_mnist``; any other text as it is."""
+    names = {squeeze(name): name for name in PARAMETERS["dataset"].metavar.split("|")}
+    names |= {"fashion": "fashion-mnist", "kuzushijimnist": "kmnist", "syntheticdigits": "synthetic"}
+    return names.get(squeeze(text), text)
 
 
 def parse_jobs(text: str) -> int | None:

@@ -84,7 +84,6 @@ def convert_pickle(name: str, *, packed: bool) -> str:
 def convert_qmnist(name: str, *, packed: bool) -> str:
     """Advice on QMNIST's labels, of which the first of eight columns is the digit."""
     target = name.removesuffix(".gz").replace("idx2-int", "idx1-ubyte")
-    target = target if target != name else f"{name}-idx1-ubyte"
     lines = _QMNIST.format(name=_quote(name), open="gzip.open" if packed else "open", target=_quote(target))
     return f"Convert them once with Python, in their folder:\n\n{lines}\nThen give the folder again."
 

@@ -111,9 +111,10 @@ def find(
 ) -> DataSource:
     """The data set that ``--dataset`` and ``--data`` select; files that were read before are not read again.
 
-    Without ``data`` and ``LENETCLI_DATA``, a published data set, MNIST by default, is searched for in
-    lenetcli's cache, then where other programs leave it, then on the network, unless ``offline`` or
-    ``LENETCLI_OFFLINE`` forbids it. With "auto", the synthetic digits are the last resort. ``report`` is
+    Without ``data``, what ``LENETCLI_DATA`` names is taken. Without both, a published data set, MNIST by
+    default, is searched for in lenetcli's cache, then where other programs leave it, then on the network,
+    unless ``offline`` or ``LENETCLI_OFFLINE`` forbids it; so is one that ``dataset`` names, where
+    ``LENETCLI_DATA`` names other data. With "auto", the synthetic digits are the last resort. ``report`` is
     called in this thread; an exception from it stops a download. All files are read with ``afresh``.
 
     Raises:
@@ -132,7 +133,8 @@ def find(
         return _describe_synthetic()
     # A path given by the user is the only candidate: if one with a typing error led on to the cache or to the
     # synthetic digits, a run would train on other data than its user believes.
-    path = data if data is not None else os.environ.get(files.DATA_VARIABLE) or None
+    variable = os.environ.get(files.DATA_VARIABLE) or None
+    path = variable if data is None and dataset == AUTO else data
     if path is not None:
         source = _inspect(folders.locate(path), afresh=afresh)
         if dataset not in (AUTO, source.name):
@@ -142,7 +144,7 @@ def find(
     wanted = PUBLISHED[MNIST.name if dataset == AUTO else dataset]
     offline = offline or os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0")
     try:
-        return _find_published(wanted, report, offline=offline, afresh=afresh)
+        return _find_published(wanted, variable, report, offline=offline, afresh=afresh)
     except DataError as error:
         if dataset != AUTO:
             raise
@@ -161,22 +163,28 @@ def _write_difference(source: DataSource, wanted: Published) -> tuple[str, str]:
 
 
 def _find_published(
-    wanted: Published, report: downloads.Report | None, *, offline: bool, afresh: bool
+    wanted: Published, named: str | None, report: downloads.Report | None, *, offline: bool, afresh: bool
 ) -> DataSource:
-    """A published data set from this machine, else from the network."""
-    # The own cache comes first, as its files were verified when they were downloaded, and the network last. A
+    """A published data set from the path in ``LENETCLI_DATA``, else from this machine, else the network."""
+    # The own cache comes early, as its files were verified when they were downloaded, and the network last. A
     # copy that is damaged or has other content does not end the search, but the final error mentions it.
     reasons = []
+    notes: tuple[str, ...] = ()
     cache = files.cache_folder()
-    for place in filter(_exists, wanted.list_places(cache)):
+    known = [str(place) for place in wanted.list_places(cache) if _exists(place)]
+    for path in [*([] if named is None else [named]), *known]:
         try:
-            source = _inspect(place.absolute(), afresh=afresh)
+            source = _inspect(folders.locate(path), afresh=afresh)
         except DataError as error:
             reasons.append(error.problem)
-            continue
-        if source.name == wanted.name:
-            return source
-        reasons.append(f"'{place}' is not the real {wanted.title}.")
+        else:
+            if source.name == wanted.name:
+                return replace(source, notes=(*source.notes, *notes))
+            reasons.append(f"'{path}' is not the real {wanted.title}.")
+        if path == named:
+            notes = (
+                f"{files.DATA_VARIABLE} names other data than --dataset {wanted.name}, and is left aside.",
+            )
     if offline:
         problem = f"{wanted.title} is not on this machine, and {OFFLINE_VARIABLE} forbids the download."
         raise DataError(
@@ -188,7 +196,7 @@ def _find_published(
         source = _inspect(place.absolute())
     except DataError as error:
         raise DataError(" ".join([error.problem, *reasons]), error.advice) from error
-    return replace(source, notes=(*source.notes, *warnings))
+    return replace(source, notes=(*source.notes, *notes, *warnings))
 
 
 def _inspect(place: Path, *, afresh: bool = False) -> DataSource:
@@ -228,9 +236,9 @@ def _compare_copies(found: folders.Found, identities: Mapping[str, Identity]) ->
         with suppress(DataError):
             other = identify([copy], afresh=False)[copy.name]
             if other.digest.sha256 != identities[copy.name].digest.sha256:
-                pairs.append(f"{used[copy.name].label} and {copy.label}")
+                pairs.append(f"{used[copy.name].label} is used, and {copy.label} has another content")
     if pairs:
-        yield f"In '{found.place}', {'; '.join(pairs)} differ; the first is used. Remove what is not meant."
+        yield f"In '{found.place}', {'; '.join(pairs)}. Remove what is not meant."
 
 
 def _describe_synthetic() -> DataSource:

@@ -56,6 +56,27 @@ def test_options_stand_in_the_order_of_their_names(app):
     assert names[names.index("seed") + 1] == "seeds"
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("FashionMNIST", "fashion-mnist"),
+        ("fashion_mnist", "fashion-mnist"),
+        ("KMNIST", "kmnist"),
+        ("x y", "x y"),
+    ],
+)
+def test_a_data_set_is_known_in_each_spelling(app, calls, typed, name):
+    app(["lr", "1", "--dataset", typed], standalone_mode=False)
+    assert calls[0][2].dataset == name
+
+
+def test_data_of_the_environment_yields_to_a_data_set_that_is_named(app, calls, monkeypatch):
+    monkeypatch.setenv("LENETCLI_DATA", "there")
+    for words in ((), ("--dataset", "kmnist"), ("--dataset", "kmnist", "--data", "there")):
+        app(["lr", "1", *words], standalone_mode=False)
+    assert [call[2].data for call in calls] == ["there", None, "there"]
+
+
 @pytest.mark.parametrize("wrong", [("--filters", "1.5"), ("--lr", "nan"), ("--precision", "float64")])
 def test_a_wrong_value_is_quoted(app, calls, wrong):
     with pytest.raises(UsageError, match=repr(wrong[1])):

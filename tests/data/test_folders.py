@@ -119,11 +119,11 @@ def test_files_of_one_part_that_differ_are_told_of(tmp_path):
     (tmp_path / TRAIN_IMAGES).write_bytes(CONTENT[TRAIN_IMAGES][:-1] + b"\x77")
     source = find(tmp_path)
     (note,) = source.notes
-    assert f"{TRAIN_IMAGES} and {TRAIN_IMAGES}.gz differ; the first is used" in note
+    assert f"{TRAIN_IMAGES} is used, and {TRAIN_IMAGES}.gz has another content" in note
     assert source.load().validation.images[-1, -1, -1] == 0x77
     named = find(tmp_path / f"{TRAIN_IMAGES}.gz")  # the file that was named is used
     assert named.load().validation.images[-1, -1, -1] == 195
-    assert f"{TRAIN_IMAGES}.gz and {TRAIN_IMAGES} differ" in named.notes[-1]
+    assert f"{TRAIN_IMAGES}.gz is used, and {TRAIN_IMAGES} has another content" in named.notes[-1]
 
 
 def test_what_a_folder_holds_is_listed(tmp_path):
@@ -206,7 +206,7 @@ def test_a_zip_with_each_file_twice_as_kaggle_has_it(tmp_path):
     assert find(write_zip(tmp_path / "archive.zip", DOTTED, twice)).notes == ()
     twice[f"{TEST_LABELS}/{TEST_LABELS}"] = CONTENT[TEST_LABELS][:-1] + b"\x07"
     (note,) = find(write_zip(tmp_path / "other.zip", DOTTED, twice)).notes
-    assert f"{DOTTED[TEST_LABELS]} and {TEST_LABELS}/{TEST_LABELS} differ" in note
+    assert f"{DOTTED[TEST_LABELS]} is used, and {TEST_LABELS}/{TEST_LABELS} has another content" in note
 
 
 def test_a_zip_that_changes_is_read_again(tmp_path):

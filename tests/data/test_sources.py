@@ -519,6 +519,26 @@ def test_a_published_set_is_found_where_keras_leaves_it(tmp_path, monkeypatch):
     assert sources.find("fashion-mnist").origin == str(place)
 
 
+def test_a_set_that_is_named_is_looked_for_beyond_what_the_environment_names(tmp_path, monkeypatch):
+    arrays = make_arrays(seed=7)
+    publish_packed(monkeypatch, "kmnist", arrays)
+    other = write_folder(tmp_path / "other", make_arrays())
+    real = write_folder(tmp_path / "real", arrays, "{}.gz")
+    monkeypatch.setenv(files.DATA_VARIABLE, str(other))
+    problem = refused(dataset="kmnist", offline=True).problem
+    assert "KMNIST is not on this machine" in problem and f"'{other}' is not the real KMNIST" in problem
+    assert "cannot be told" in refused(dataset="kmnist", data=str(other)).problem
+    left = write_folder(tmp_path / "data" / "KMNIST" / "raw", arrays, "{}.gz")
+    monkeypatch.chdir(tmp_path)
+    source = sources.find("kmnist", offline=True)
+    assert source.origin == str(left) and "left aside" in source.notes[0]
+    monkeypatch.setenv(files.DATA_VARIABLE, str(tmp_path / "none"))
+    assert "left aside" in sources.find("kmnist", offline=True).notes[0]
+    monkeypatch.setenv(files.DATA_VARIABLE, str(real))
+    source = sources.find("kmnist", offline=True)
+    assert source.origin == str(real) and source.notes == ()
+
+
 def test_what_the_images_are_like_is_known(tmp_path):
     arrays = make_arrays(120, 20)
     arrays[TRAIN_LABELS] = np.sort(arrays[TRAIN_LABELS])
