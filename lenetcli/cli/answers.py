@@ -1,18 +1,15 @@
 """What is understood of a command line that is not quite one, and the command that was probably meant."""
 
-import re
 from collections.abc import Callable, Sequence
 
-from lenetcli.cli.grid_words import flatten, group_words, is_name, is_value, unclear_comma
-from lenetcli.cli.lists import read_list
+from lenetcli.cli.grid_answers import answer_sweep, answer_train, write_meant, write_values
+from lenetcli.cli.grid_words import is_name
 from lenetcli.cli.names import ambiguous
-from lenetcli.cli.typed import Command, CommandLine, Role, Word, read, tidy
+from lenetcli.cli.typed import Command, CommandLine, Role, Word, find_invisible, find_pasted, read
+from lenetcli.cli.view_answers import ID, answer_data, answer_plot, answer_report
 from lenetcli.errors import UsageError
-from lenetcli.experiment.parameters import PARAMETERS, SWEPT, Parameter, find_meanings
+from lenetcli.experiment.parameters import PARAMETERS
 from lenetcli.words import join_words
-
-ID = re.compile(r"(?=.*[0-9])[0-9a-f]{4,64}")
-"""The first digits of the id of a run or sweep."""
 
 OTHERS: dict[str, tuple[str, ...]] = {
     "list": ("runs list", "sweeps list"),
@@ -61,6 +58,8 @@ def understand(arguments: Sequence[str], group: Command) -> list[str]:
     if line.arguments == ["help"]:
         return [*line.path, "--help"]
     _check_options(line)
+    _check_repeated(line)
+    _check_pasted(line)
     if line.path in _ANSWERS:
         return _ANSWERS[line.path](line)
     return line.list_words()
@@ -103,43 +102,76 @@ def _check_meanings(line: CommandLine) -> None:
             for field in word.meanings:
                 option = Word(f"--{PARAMETERS[field].option}", Role.OPTION)
                 words = [*line.words[:place], option, *line.words[place + 1 :]]
-                commands[field] = _write_meant(read([one.text for one in words], line.group))
+                commands[field] = write_meant(read([one.text for one in words], line.group))
             raise ambiguous(word.text, commands)
-
-
-def _write_meant(line: CommandLine) -> str:
-    """The command; a sweep over an option that has further values behind it."""
-    found = _find_stray(line) if line.path in (("train",), ("sweep",)) else None
-    if found is None:
-        return line.write(line.arguments)
-    word, before, values, after = found
-    option = word.parameter.opts[0]
-    axis = [*before, option.removeprefix("--"), word.text, *values, *after]
-    return line.without(option).write(axis, command="sweep")
 
 
 def _check_options(line: CommandLine) -> None:
     """Check that there are the options.
 
     Raises:
-        UsageError: if there is not, and another one is near; it has the command.
+        UsageError: if there is not; it has the command with another one that is near.
     """
     import difflib
 
-    known = [name for name in line.options if name.startswith("--")]
+    known = {name.lstrip("-"): name for name in line.options if name.startswith("--")}
     for place, word in enumerate(line.words):
         if word.role is not Role.OPTION or word.parameter is not None or word.text in ("--", "--help", "-h"):
             continue
         name, *value = word.text.split("=", 1)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-        meant = [*near, *value]
-        if name.lstrip("-") in ("gpu", "cuda", "cpu") and "--device" in known:
+        if not name.startswith("--") and name[:2] in line.options:  # -oFILE
+            continue
+        near = difflib.get_close_matches(name.lstrip("-"), known, n=1, cutoff=0.7)
+        meant = [known[near[0]], *value] if near else []
+        if name.lstrip("-") in ("gpu", "cuda", "cpu") and "device" in known:
             meant = ["--device", "cpu" if name == "--cpu" else "gpu"]
-        if meant[:1] and meant[0] in known:
+        problem, advice = f"There is no option {name}.", f"See {_name_path(line)} --help."
+        if meant:
             words = [one.text for one in line.words]
             again = read([*words[:place], *meant, *words[place + 1 :]], line.group)
-            advice = f"Did you mean `{_write_meant(again)}`? See lenetcli {' '.join(line.path)} --help."
-            raise UsageError(f"There is no option {name}.", advice)
+            advice = f"Did you mean `{write_meant(again)}`? {advice}"
+        raise UsageError(problem, advice)
+
+
+def _name_path(line: CommandLine) -> str:
+    return " ".join(("lenetcli", *line.path))
+
+
+def _check_repeated(line: CommandLine) -> None:
+    """Check that no option is given several times with different values, of which one would be ignored.
+
+    Raises:
+        UsageError: if one is; it has the command of a sweep over these values, if there is one.
+    """
+    given: dict[str, list[str]] = {}
+    for word, following in zip(line.words, [*line.words[1:], None], strict=False):
+        if word.role is Role.OPTION and word.parameter is not None and not word.parameter.multiple:
+            has_value = following is not None and following.role is Role.VALUE
+            values = given.setdefault(word.parameter.opts[0], [])
+            values.append(following.text if following is not None and has_value else word.text)
+    for option, values in given.items():
+        if len(set(values)) > 1:
+            if values[0].startswith("--"):
+                raise UsageError(f"{join_words(values)} contradict each other.", "Leave one of them out.")
+            row = PARAMETERS.get(option.removeprefix("--").replace("-", "_"))
+            command = write_values(line.without(option), row, values) if row is not None else ""
+            advice = f"Type `{command}`." if command else "Give it once."
+            raise UsageError(f"{option} takes one value, not {join_words(values)}.", advice)
+
+
+def _check_pasted(line: CommandLine) -> None:
+    """Check that no path to what does not exist yet has an invisible character of a page.
+
+    Raises:
+        UsageError: if one has; it names the character, and has the command without it.
+    """
+    for place, word in enumerate(line.words):
+        plain = find_pasted(word)
+        if plain is not None:
+            words = [one.text for one in line.words]
+            again = read([*words[:place], plain, *words[place + 1 :]], line.group)
+            hidden = find_invisible([word.text], word.text)
+            raise UsageError(hidden, f"Type `{write_meant(again)}`.")
 
 
 def _suggest(line: CommandLine, group: Command) -> list[str]:
@@ -149,8 +181,14 @@ def _suggest(line: CommandLine, group: Command) -> list[str]:
     name = (line.unknown or "").lower()
     if line.path:
         commands = list(line.command.commands)
-        known = {"ls": "list", "all": "list", "info": "show", "view": "show"}
-        near = [known[name]] if name in known else difflib.get_close_matches(name, commands)
+        known = {
+            "ls": ["list"],
+            "all": ["list"],
+            "info": ["info", "show"],
+            "view": ["show"],
+            "export": ["save"],
+        }
+        near = known.get(name) or difflib.get_close_matches(name, commands)
         return [f"{line.path[0]} {one}" for one in near if one in commands]
     if name in OTHERS:
         return list(OTHERS[name])
@@ -167,163 +205,21 @@ def _answer_unknown(line: CommandLine, group: Command) -> list[str]:
     rest = list(line.rest)
     if not suggested and (is_name([word]) or "=" in word) and word[:1].isalpha():
         suggested, rest = ["sweep"], [word, *rest]
-    if not suggested:
-        return line.list_words()
     commands = []
     for one in suggested:
         meant = read([*common, *one.split(), *rest], group)
         if meant.unknown is None:
             commands.append(f"`{meant.write(meant.arguments)}`")
-    if not commands:
-        return line.list_words()
     name = " ".join((*line.path, word))
-    problem = f"There is no command {name!r}. Did you mean {join_words(commands, 'or')}?"
-    raise UsageError(problem, f"See {' '.join(('lenetcli', *line.path))} --help.")
-
-
-def _row(word: Word) -> Parameter | None:
-    """The parameter of a run that an option is, if it is one."""
-    return PARAMETERS.get(word.parameter.name) if word.parameter is not None else None
-
-
-def _check_lists(line: CommandLine) -> None:
-    """Check that each option of a parameter has one value.
-
-    Raises:
-        UsageError: if there is a list, or a comma that may be a decimal point; it has the commands.
-    """
-    for word in line.words:
-        row = _row(word)
-        if word.role is not Role.VALUE or row is None or row.kind not in (int, float) or "," not in word.text:
-            continue
-        reading = read_list(word.text, row.kind)
-        ways = [way for way in reading.ways if all(is_value(row, value) for value in way)]
-        commands = [_write_values(line, row, way) for way in ways]
-        if not reading.is_certain:
-            raise unclear_comma(row, word.text, [one for one in commands if one])
-        if commands and commands[0]:
-            raise UsageError(f"--{row.option} takes one value.", f"Type `{commands[0]}`.")
-
-
-def _write_values(line: CommandLine, row: Parameter, values: Sequence[str]) -> str:
-    """The command with these values of an option: a sweep if there are several; empty if there is none."""
-    option = f"--{row.option}"
-    if len(values) == 1:
-        return line.write(line.arguments, [option, *values])
-    if row.name not in SWEPT or line.path not in (("train",), ("sweep",)):
-        return ""
-    return line.without(option).write([*line.arguments, row.option, *values], command="sweep")
-
-
-def _find_stray(line: CommandLine) -> tuple[Word, list[str], list[str], list[str]] | None:
-    """The value of an option and the arguments before, directly behind and after it, if it may have those."""
-    words = line.words
-    for place, word in enumerate(words[:-1]):
-        row = _row(word)
-        if word.role is not Role.VALUE or row is None or words[place + 1].role is not Role.ARGUMENT:
-            continue
-        before = [one.text for one in words[:place] if one.role is Role.ARGUMENT]
-        after = [one.text for one in words[place + 1 :] if one.role is Role.ARGUMENT]
-        count = next((n for n, text in enumerate(after) if not is_value(row, text)), len(after))
-        # In ``sweep lr --epochs 3 0.1`` the axis has no values yet: they follow.
-        if count and not (before and is_name([before[-1]])):
-            return word, before, after[:count], after[count:]
-    return None
-
-
-def _answer_sweep(line: CommandLine) -> list[str]:
-    _check_lists(line)
-    first = line.arguments[:1]
-    if first in (["list"], ["show"], ["ls"]):
-        meant = "list" if first == ["ls"] else first[0]
-        raise UsageError(
-            f"{first[0]!r} is no parameter.",
-            f"Type `{line.write(line.arguments[1:], command=f'sweeps {meant}')}`.",
-        )
-    found = _find_stray(line)
-    if found is None:
-        return line.list_words()
-    word, before, values, after = found
-    row = _row(word)
-    assert row is not None
-    choices = []
-    if row.name in SWEPT:
-        choices.append(f"`{_write_meant(line)}`")
-    if before:
-        choices.append(f"`{line.write(line.arguments)}`")
-    if row.name not in SWEPT:
-        choices.append(f"`{line.write([*before, *after], [f'--{row.option}', values[-1]])}`")
-    problem = f"It is not clear what {join_words(values)} behind --{row.option} {word.text} means."
-    raise UsageError(problem, f"Type {join_words(choices, 'or')}.")
-
-
-def _answer_train(line: CommandLine) -> list[str]:
-    _check_lists(line)
-    if not line.arguments:
-        return line.list_words()
-    found = _find_stray(line)
-    groups = group_words(line.arguments)
-    if found is not None:
-        word, before, values, after = found
-        row = _row(word)
-        assert row is not None
-        line = line.without(f"--{row.option}")
-        groups = group_words([*before, row.option, word.text, *values, *after])
-    options, axes = [], []
-    for name, words in groups:
-        fields = find_meanings(name, PARAMETERS)
-        if not fields or not words:
-            break
-        values = [value for one in words for value in read_list(one, PARAMETERS[fields[0]].kind).ways[0]]
-        if len(values) > 1:
-            axes.append((name, values))
-        else:
-            options += [f"--{PARAMETERS[fields[0]].option if len(fields) == 1 else name}", *values]
-    else:
-        command = line.write(flatten(axes), options, "sweep" if axes else "train")
-        what = "A sweep trains several values" if axes else "A parameter of train is an option"
-        raise UsageError(f"{what}.", f"Type `{command}`.")
-    typed = line.arguments[0] if line.arguments else groups[0][0]
-    if re.fullmatch(r"[0-9]*[.,]?[0-9]+(e-?[0-9]+)?", typed) and len(line.arguments) == 1:
-        option = "--epochs" if typed.isdecimal() else "--lr"
-        command = line.write([], [option, typed.replace(",", ".")])
-        advice = f"Write the option before it, as in `{command}`; see lenetcli train --help."
-        raise UsageError(f"It is not said which parameter has the value {typed!r}.", advice)
-    return line.list_words()
-
-
-def _answer_plot(line: CommandLine) -> list[str]:
-    words = line.words
-    arguments = line.arguments
-    if len(arguments) > 1 and is_name(arguments, len(arguments)):
-        first = next(place for place, word in enumerate(words) if word.role is Role.ARGUMENT)
-        others = [word for word in words if word.role is not Role.ARGUMENT]
-        others.insert(first, Word("-".join(arguments), Role.ARGUMENT))
-        return [word.text for word in others]
-    if len(arguments) == 1 and ID.fullmatch(arguments[0]) and not find_meanings(arguments[0]):
-        return _choose_sweep(line)
-    return line.list_words()
-
-
-def _answer_report(line: CommandLine) -> list[str]:
-    ids = line.arguments
-    if ids and all(map(ID.fullmatch, map(tidy, ids))) and "--verify" not in line.list_words():
-        return _choose_sweep(line)
-    return line.list_words()
-
-
-def _choose_sweep(line: CommandLine) -> list[str]:
-    """The words with each argument, which is an id, as that of a sweep."""
-    words: list[str] = []
-    for word in line.words:
-        words += ["--sweep", tidy(word.text)] if word.role is Role.ARGUMENT else [word.text]
-    return words
+    question = f" Did you mean {join_words(commands, 'or')}?" if commands else ""
+    raise UsageError(f"There is no command {name!r}.{question}", f"See {_name_path(line)} --help.")
 
 
 _ANSWERS: dict[tuple[str, ...], Callable[[CommandLine], list[str]]] = {
-    ("sweep",): _answer_sweep,
-    ("train",): _answer_train,
-    ("plot",): _answer_plot,
-    ("report",): _answer_report,
+    ("sweep",): answer_sweep,
+    ("train",): answer_train,
+    ("plot",): answer_plot,
+    ("report",): answer_report,
+    ("data",): answer_data,
 }
 """What is understood of each command that has more than Click knows of."""

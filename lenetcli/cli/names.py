@@ -33,7 +33,7 @@ def suggest_parameter(name: str, *others: str) -> str | None:
 
     spellings = {squeeze(alias): field for field, row in SWEPT.items() for alias in (*row.aliases, field)}
     spellings |= {other: other for other in others}
-    near = difflib.get_close_matches(squeeze(name), spellings, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(squeeze(name), spellings, n=1, cutoff=0.7)
     if not near or len(find_meanings(near[0])) > 1:
         return None
     return spellings[near[0]].replace("_", "-")

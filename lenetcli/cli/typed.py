@@ -1,5 +1,6 @@
 """The command line as typed: what each word is, with the characters of pages and other keyboards in ASCII."""
 
+import os
 import re
 import shlex
 import unicodedata
@@ -14,8 +15,14 @@ from lenetcli.experiment.parameters import PARAMETERS, find_meanings, squeeze
 Command = Any
 """A command of Click, of which Typer has a copy of its own without public types."""
 
+PAIRS = {"“": "”", "„": "“”", "«": "»", "»": "«", "‘": "’", "‚": "‘’", "‹": "›"}
+"""The typographic quotes that begin a text, with those that end it."""
+
 QUOTES = "\"'`“”„‟«»‘’‚‛‹›"
 DASHES = "-‐‑‒–—―−﹘﹣－"
+
+UNSEEN = "\u00ad\u200b\u2060\ufeff"
+"""Invisible characters of no name: soft hyphen, zero width space, word joiner, byte order mark."""
 
 SPELLINGS = {"--n-seeds": "--seeds", "--num-seeds": "--seeds", "--db": "--store", "--database": "--store"}
 """Other spellings of options that are no parameters of a run."""
@@ -35,7 +42,10 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class Word:
-    """A word as it is handed on; ``parameter`` is that of Click of an option and of its value, if known."""
+    """A word as it is handed on.
+
+    ``parameter`` is that of Click of an option and of its value, if known, and of an argument that is a path.
+    """
 
     text: str
     role: Role
@@ -128,7 +138,8 @@ def read(arguments: Sequence[str], group: Command) -> CommandLine:
             line.command, line.path = line.command.commands[found], (*line.path, found)
             line.words.append(Word(found, Role.COMMAND))
         elif free or not typed:
-            line.words.append(Word(typed, Role.ARGUMENT))
+            value = _read_quoted(typed, waiting)
+            line.words.append(Word(value, Role.ARGUMENT, _next_argument(line)))
         else:
             line.words += [Word(part, Role.ARGUMENT) for part in text.split()]
     return line
@@ -236,4 +247,33 @@ def _read_option(line: CommandLine, match: re.Match[str], typed: str, waiting: d
     if not begun and not waiting:
         return
     value = re.split(r"=|\s", typed, maxsplit=1)[1] if begun else waiting.popleft()
-    line.words.append(Word(value if _is_free(parameter) else tidy(value), Role.VALUE, parameter))
+    value = _read_quoted(value, waiting) if _is_free(parameter) else tidy(value)
+    line.words.append(Word(value, Role.VALUE, parameter))
+
+
+def _read_quoted(typed: str, waiting: deque[str]) -> str:
+    """A path or title as typed, without the typographic quotes around it.
+
+    A shell takes these for letters, so that the text may go on in the next words. What has blanks was in
+    quotes of the shell, and stays.
+    """
+    if typed[:1] not in PAIRS or len(typed.split()) > 1 or os.path.exists(typed):  # noqa: PTH110 -- never raises
+        return typed
+    words = [typed[1:], *waiting]
+    ends = (place for place, word in enumerate(words) if word and word[-1] in PAIRS[typed[0]])
+    if (last := next(ends, None)) is None:
+        return typed
+    for _ in range(last):
+        waiting.popleft()
+    return " ".join(words[: last + 1])[:-1]
+
+
+def find_pasted(word: Word) -> str | None:
+    """A path without its invisible characters, if it has some and there is nothing at it; else None."""
+    metavar = getattr(word.parameter, "metavar", None) or ""
+    if word.role not in (Role.VALUE, Role.ARGUMENT) or not re.search("FILE|FOLDER|PATH", metavar):
+        return None
+    ends = "".join({c for c in word.text if unicodedata.category(c) in ("Cf", "Zs")})
+    plain = word.text.translate(dict.fromkeys(map(ord, UNSEEN))).strip(ends)
+    is_there = os.path.exists(os.path.expanduser(word.text))  # noqa: PTH110, PTH111 -- never raise
+    return None if plain == word.text.strip(" ") or is_there else plain

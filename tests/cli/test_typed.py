@@ -83,6 +83,29 @@ def refuse(text):
         ("train lr 0.1 0.01 --epochs 2", ["sweep lr 0.1 0.01 --epochs 2"]),
         ("train 0.1", ["train --lr 0.1"]),
         ("train --gpu", ["train --device gpu"]),
+        ("train --dropout 0.5", []),
+        ("train --layers 3", []),
+        ("train --jobs 3 --dry-run", []),
+        ("train -e 3", []),
+        ("runs list --lr 0.1", []),
+        ("train --lr 1 --lr 0.1 --epochs 2", ["sweep lr 1 0.1 --epochs 2"]),
+        ("sweep --lr 1 --lr 0.1", ["sweep lr 1 0.1"]),
+        ("train --epochs 3 --epochs 4", []),
+        ("plot lr --curves --no-curves", []),
+        ("sweep --lr=0.1 --epochs 2", ["train --lr 0.1 --epochs 2", "sweep lr 0.1 --epochs 2"]),
+        ("sweep", ["sweep lr 0.1 0.01 0.001 0.0001"]),
+        ("sweep layers 1 2", []),
+        ("sweep jobs 1 2", []),
+        ("plot lr a.svg", ["plot lr -o a.svg"]),
+        ("plot a.csv --store s.db", ["plot --store s.db --csv a.csv"]),
+        ("plot lr filters", ["plot lr", "plot filters", "plot grid"]),
+        ("report a.pdf", ["report -o a.pdf", "report a.pdf --verify"]),
+        ("report a.db", ["report --store a.db"]),
+        ("data mnist", ["data --dataset mnist"]),
+        ("data FashionMNIST", ["data --dataset fashion-mnist"]),
+        ("data some/folder --json", ["data --json --data some/folder"]),
+        ("runs export ab a.keras", ["runs save ab a.keras"]),
+        ("runs frobnicate", []),
         ("sweep lr 0.1 --fitlers=8", ["sweep lr 0.1 --filters 8"]),
         ("swep lr 0.1", ["sweep lr 0.1"]),
         ("sweep list", ["sweeps list"]),
@@ -119,16 +142,23 @@ def test_what_is_not_certain_is_refused_with_each_command(typed, commands):
         ("sweep lr -0.1", "sweep lr -0.1"),
         ("plot lr -oa.svg", "plot lr -oa.svg"),
         ("train -- --x", "train -- --x"),
-        ("train --for=2h --unknown", "train --for 2h --unknown"),
+        ("train --for=2h --dry-run", "train --for 2h --dry-run"),
+        ("train --lr 0.1 --lr=0.1", "train --lr 0.1 --lr 0.1"),
+        ("plot --runs ab --runs cd", "plot --runs ab --runs cd"),
         # Pasted from a page, or typed on another keyboard.
         ("train –lr 0.1 —filters 8 −−epochs 2", "train --lr 0.1 --filters 8 --epochs 2"),
         ("sweep batch\u2011size 8 lr “0.1” ‘1e−3’", "sweep batch-size 8 lr 0.1 1e-3"),
         ("sweep lr ０．１ ٠٫٠١ 0.1…0.01:3", "sweep lr 0.1 0.01 0.1..0.01:3"),
+        ("report --title “My own report” --author “Me”", "report --title My own report --author Me"),
+        ("report --title=“My report” -o „r.pdf“", "report --title My report -o r.pdf"),
+        ("data --data “a folder” --json", "data --data a folder --json"),
+        ("runs save ab «a model.keras»", "runs save ab a model.keras"),
+        ("report --title “open --author x", "report --title “open --author x"),
         ("\ufeffsweep ker\u00adnel-size 3\u200b 5", "sweep kernel-size 3 5"),
     ],
 )
 def test_what_is_certain_is_understood(typed, meant):
-    assert hand_on(*typed.split(" ")) == meant.split(" ")
+    assert " ".join(hand_on(*typed.split(" "))) == meant
 
 
 def test_blanks_that_a_shell_keeps_separate_words():
@@ -143,13 +173,47 @@ def test_blanks_that_a_shell_keeps_separate_words():
     assert hand_on("sweep", "lr", "0.1 0.01", "\u3000") == ["sweep", "lr", "0.1", "0.01"]
 
 
-@pytest.mark.parametrize("text", ["“Über\xa0–\u200b uns”", "a\ufeff.db", "８.db", "–x", "a,b", "[1]"])
+@pytest.mark.parametrize("text", ["“Über\xa0– uns”", "سلام\u200c.db", "８.db", "–x", "a,b", "[1]"])
 def test_paths_and_titles_stay_as_typed(text):
     typed = ["report", "--title", text, "-o", text, "--store", text]
     assert hand_on(*typed) == typed
+    assert hand_on("report", "--title", f"{text}\u200b") == ["report", "--title", f"{text}\u200b"]
     assert hand_on("report", f"--title={text}") == ["report", "--title", text]
     assert hand_on("report", "--verify", text) == ["report", "--verify", text]
     assert hand_on("runs", "save", "ab", text) == ["runs", "save", "ab", text]
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u00ad"])
+def test_no_new_file_has_a_character_in_its_name_that_nobody_sees(hidden, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for typed in (
+        "train --store a{}.db",
+        "plot lr -o a{}.png",
+        "runs save ab a{}.keras",
+        "report a{}.pdf --verify",
+    ):
+        with pytest.raises(UsageError, match="invisible character") as caught:
+            hand_on(*typed.format(hidden).split())
+        assert f"Type `lenetcli {typed.format('')}`." in str(caught.value)
+    (tmp_path / f"a{hidden}.db").touch()
+    typed = ["train", "--store", f"a{hidden}.db"]
+    assert hand_on(*typed) == typed
+
+
+def test_blanks_around_a_path_are_none_of_it_but_those_in_it_are():
+    with pytest.raises(UsageError, match=r"no-break space .*after 's.db'"):
+        hand_on("train", "--store", "s.db\xa0")
+    with pytest.raises(UsageError, match="left-to-right embedding"):
+        hand_on("train", "--store", "\u202as.db")
+    typed = ["train", "--store", "Screen\u202fshot.db"]
+    assert hand_on(*typed) == typed
+
+
+def test_what_is_in_quotes_of_a_page_is_what_they_hold_unless_a_file_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert hand_on("train", "--store", "“x.db”") == ["train", "--store", "x.db"]
+    (tmp_path / "“x.db”").touch()
+    assert hand_on("train", "--store", "“x.db”") == ["train", "--store", "“x.db”"]
 
 
 def test_an_invisible_character_is_named():
