@@ -79,10 +79,9 @@ def check_output(path: Path, endings: Sequence[str]) -> None:
         UsageError: if it has none of these endings (".png"; any if empty), or cannot be written.
     """
     if endings and path.suffix.lower() not in endings:
-        raise UsageError(
-            f"{path} has no ending that says which kind of file to write.",
-            f"Let it end in {' or '.join(endings)}.",
-        )
+        ending = f"ends in {path.suffix}" if path.suffix else "has no ending"
+        problem = f"{path} {ending}, which does not say which kind of file to write."
+        raise UsageError(problem, f"Let it end in {' or '.join(endings)}.")
     try:
         if _is_special(path):
             if not os.access(path, os.W_OK):

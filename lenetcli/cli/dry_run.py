@@ -149,5 +149,6 @@ def _write_missing(
     totals = [estimates.total(runs, jobs.at_once, jobs.threads) for runs, jobs in missing]
     known = [seconds for seconds in totals if seconds is not None]
     if len(known) < len(totals):
-        return f"{count}; how long they take can be told once one like them has been trained."
+        they, them = ("it takes", "it") if count == "1 run" else ("they take", "them")
+        return f"{count}; how long {they} can be told once one like {them} has been trained."
     return f"{count}, about {write_duration(sum(known))} of training."

@@ -11,7 +11,7 @@ from lenetcli.cli.names import parse_parameter
 from lenetcli.cli.values import parse_choice
 from lenetcli.errors import LenetError, NotFoundError, UsageError
 from lenetcli.experiment.exercise import example_values
-from lenetcli.experiment.parameters import PARAMETERS, squeeze
+from lenetcli.experiment.parameters import PARAMETERS, find_meanings, squeeze
 from lenetcli.files import DEFAULT_STORE
 from lenetcli.words import join_words
 
@@ -120,6 +120,9 @@ def _parse_wish(
     """
     from lenetcli.analysis.curves import Metric
 
+    if squeeze(what) != RUNTIME and not find_meanings(what) and (metrics := _find_metrics(what)):
+        commands = [f"`{answers.write([], ['--metric', name])}`" for name in metrics]
+        raise UsageError(f"{what!r} is no parameter but a metric.", f"Type {join_words(commands, 'or')}.")
     field = parse_parameter(what, RUNTIME, GRID, write=lambda option: answers.write([option]))
     known = parse_choice(_name_metric(metric), Metric, "metric")
     by = (
@@ -157,15 +160,19 @@ def _parse_wish(
     return Wish(field, known, by, shows_curves, runs, sweep)
 
 
+def _find_metrics(typed: str) -> list[str]:
+    """The metrics that a text is a spelling of."""
+    name = squeeze(typed)
+    return [metric for metric, others in METRIC_SPELLINGS.items() if name in (squeeze(metric), *others)]
+
+
 def _name_metric(typed: str) -> str:
     """The name of a metric for one of its common spellings; any other text as it is.
 
     Raises:
         UsageError: if it is that of several.
     """
-    found = [
-        name for name, spellings in METRIC_SPELLINGS.items() if squeeze(typed) in (squeeze(name), *spellings)
-    ]
+    found = _find_metrics(typed)
     if len(found) > 1:
         commands = [f"`{answers.write(answers.arguments(), ['--metric', name])}`" for name in found]
         raise UsageError(f"{typed!r} has {len(found)} meanings.", f"Type {join_words(commands, 'or')}.")

@@ -1,5 +1,6 @@
 """``runs``: list, show and save runs."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -8,11 +9,25 @@ from lenetcli.cli import options
 from lenetcli.cli.screen.streams import silence_stderr
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import DeviceKind
+from lenetcli.experiment.parameters import find_meanings, squeeze
 from lenetcli.experiment.run import RunState
 from lenetcli.files import DEFAULT_STORE, check_output, temporary_folder, write_output
 
 TABLE_ROWS = 50
 """The largest number of rows of the table, unless more are asked for."""
+
+TITLES = {
+    "bestval": "best_val_accuracy",
+    "best": "best_val_accuracy",
+    "lastval": "val_accuracy",
+    "last": "val_accuracy",
+    "test": "test_accuracy",
+    "runtime": "runtime_seconds",
+    "params": "parameters",
+    "data": "dataset",
+    "created": "created_at",
+}
+"""The fields of the titles of columns, and of other short names, squeezed."""
 
 SORTING = "Order by this field of the JSON: newest, longest and best first, the rest upwards."
 
@@ -48,8 +63,7 @@ def list_runs(
     options.choose_one(("--limit", limit is not None), ("--all", every))
     if limit is not None and limit < 1:
         raise UsageError(f"The limit {limit} shows nothing.", "Choose one from 1 up, or --all.")
-    if sort not in SORT_FIELDS:
-        raise UsageError(f"Runs cannot be sorted by {sort!r}.", f"Choose one of {', '.join(SORT_FIELDS)}.")
+    sort = _name_field(sort, SORT_FIELDS)
     store = Store.open(address)
     if as_json or as_csv:
         runs = store.stream_runs(state=state, device=device, sweep=sweep, sort=sort, limit=limit)
@@ -63,6 +77,23 @@ def list_runs(
     shown = store.runs(state=state, device=device, sweep=sweep, sort=sort, limit=most)
     total = store.count(state=state, device=device, sweep=sweep) if len(shown) == most else len(shown)
     run_tables.print_runs(shown, store.recipes(), total)
+
+
+def _name_field(typed: str, fields: Iterable[str]) -> str:
+    """The field of this name, of the column of this title, or of the parameter with this spelling.
+
+    Raises:
+        UsageError: if there is none, or there are several.
+    """
+    name = squeeze(typed)
+    known = {squeeze(field): field for field in fields} | TITLES
+    found = [known[name]] if name in known else find_meanings(typed)
+    found = found or [field for field in known.values() if name and name in squeeze(field)]
+    meanings = [field for field in dict.fromkeys(found) if field in known.values()]
+    if len(meanings) == 1:
+        return meanings[0]
+    choices = ", ".join(meanings or dict.fromkeys(known.values()))
+    raise UsageError(f"Runs cannot be sorted by {typed!r}.", f"Choose one of {choices}.")
 
 
 @app.command("show")

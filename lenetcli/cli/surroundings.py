@@ -1,5 +1,6 @@
 """``data`` and ``devices``: what a run would be trained with."""
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lenetcli.cli import options
@@ -63,9 +64,10 @@ def _write_shuffled(request: Request, text: str) -> None:
 
     target = options.parse_output(text, (".npz",))
     source = find_stoppably(lambda find: find(request.dataset, request.data))
-    write_output(target, shuffle(source))
+    written = write_output(target, shuffle(source))
     images = source.counts.train + source.counts.validation
-    console.print_message(f"Wrote {target}: {images:,} images in random order, to be split anew.")
+    console.print_message(f"{written}: {images:,} images in random order, to be split anew.")
+    console.print_message(f"Next: train with --data {shlex.quote(str(target))}", "dim")
 
 
 def devices(as_json: options.JsonOption = False) -> None:

@@ -75,6 +75,23 @@ def test_a_table_says_what_it_leaves_out(ask, words, shown, total):
     assert (found and tuple(map(int, found.groups()))) == ((shown, total) if total else None)
 
 
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ("best val", "best_val_accuracy"),
+        ("Best-Val-Accuracy", "best_val_accuracy"),
+        ("runtime", "runtime_seconds"),
+        ("learning-rate", "lr"),
+        ("kernel", "kernel_size"),
+        ("Created", "created_at"),
+    ],
+)
+def test_a_list_is_sorted_by_what_its_columns_are_called(ask, typed, field):
+    assert (
+        ask("runs", "list", "--csv", "--sort", typed).out == ask("runs", "list", "--csv", "--sort", field).out
+    )
+
+
 def test_sweeps_are_told_apart_by_what_they_hold_fixed(capsys):
     def show(*sweeps):
         print_sweeps(sweeps)
