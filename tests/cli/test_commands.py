@@ -155,6 +155,15 @@ def test_narrow_terminals_show_what_matters(desk):
     assert [row[2] for row in rows(text)] == ["0.001", "0.01", "0.1"]
 
 
+def test_a_hash_is_not_broken_where_a_line_of_its_own_has_room(desk):
+    sha256 = desk.json("data", "--data", "my digits")["sha256"]
+    lines = desk.run("data", "--data", "my digits", COLUMNS="80").stdout.splitlines()
+    assert lines[lines.index("arrays") + 1] == f"  SHA-256 {sha256}"
+    assert all(
+        len(line) <= 40 for line in desk.run("data", "--data", "my digits", COLUMNS="40").stdout.splitlines()
+    )
+
+
 def test_ascii_where_there_is_nothing_else(desk):
     words = ("sweep", "lr", "0.1", "0.01", "--epochs", "3", "--data", "my digits")
     done = desk.run(*words, PYTHONIOENCODING="ascii")

@@ -108,19 +108,22 @@ def sparkline(curve: Sequence[float], console: Console, low: float, high: float)
 def print_pairs(facts: Iterable[tuple[str, Any]]) -> None:
     """Print pairs of name and value in two columns; values that are too long are wrapped.
 
-    If the names leave too little room for wrapping, a long value starts on the line below its name.
+    If the names leave too little room for wrapping, or for a word, the value starts on the line below.
     """
     console = stdout()
     facts = [(clean(name), clean(str(value))) for name, value in facts]
     name_width = max((cell_len(name) for name, _ in facts), default=0) + len(GAP)
     for name, value in facts:
-        beside = cell_len(value) <= console.width - name_width or console.width - name_width >= LEAST_ROOM
+        room = console.width - name_width
+        longest = max(map(cell_len, value.split()), default=0)
+        beside = cell_len(value) <= room or (room >= LEAST_ROOM and longest <= room)
         indent = name_width if beside else len(GAP)
         lines = Text(value).wrap(console, max(console.width - indent, 1), overflow="fold") or [Text()]
         heading = Text(name, style="bold")
         if beside:
             heading += Text(" " * (indent - cell_len(name))) + lines.pop(0)
         for line in [heading, *(Text(" " * indent) + line for line in lines)]:
+            line.rstrip()
             console.print(line, soft_wrap=True)
 
 
