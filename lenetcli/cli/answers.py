@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from lenetcli.cli.grid_answers import answer_sweep, answer_train, write_meant, write_values
-from lenetcli.cli.grid_words import is_name
+from lenetcli.cli.grid_answers import answer_sweep, answer_train, several_seeds, write_meant, write_values
+from lenetcli.cli.grid_words import COUNTS_OF_SEEDS, is_name
 from lenetcli.cli.names import ambiguous
 from lenetcli.cli.typed import Command, CommandLine, Role, Word, find_invisible, find_pasted, read
 from lenetcli.cli.view_answers import ID, answer_data, answer_plot, answer_report
 from lenetcli.errors import UsageError
-from lenetcli.experiment.parameters import PARAMETERS
+from lenetcli.experiment.parameters import PARAMETERS, squeeze
 from lenetcli.words import join_words
 
 OTHERS: dict[str, tuple[str, ...]] = {
@@ -58,11 +58,12 @@ def understand(arguments: Sequence[str], group: Command) -> list[str]:
     if line.arguments == ["help"]:
         return [*line.path, "--help"]
     _check_options(line)
+    _check_values(line)
     _check_repeated(line)
     _check_pasted(line)
-    if line.path in _ANSWERS:
-        return _ANSWERS[line.path](line)
-    return line.list_words()
+    words = _ANSWERS[line.path](line) if line.path in _ANSWERS else line.list_words()
+    _check_arguments(read(words, group))
+    return words
 
 
 def write(words: Sequence[str], options: Sequence[str] = (), command: str = "") -> str:
@@ -121,6 +122,8 @@ def _check_options(line: CommandLine) -> None:
         name, *value = word.text.split("=", 1)
         if not name.startswith("--") and name[:2] in line.options:  # -oFILE
             continue
+        if squeeze(name) in ("seeds", *COUNTS_OF_SEEDS) and "seed" in known:
+            raise several_seeds(line, place)
         near = difflib.get_close_matches(name.lstrip("-"), known, n=1, cutoff=0.7)
         meant = [known[near[0]], *value] if near else []
         if name.lstrip("-") in ("gpu", "cuda", "cpu") and "device" in known:
@@ -135,6 +138,50 @@ def _check_options(line: CommandLine) -> None:
 
 def _name_path(line: CommandLine) -> str:
     return " ".join(("lenetcli", *line.path))
+
+
+def _check_values(line: CommandLine) -> None:
+    """Check that each option that takes a value has one.
+
+    Raises:
+        UsageError: if one has none, or another option in its place.
+    """
+    for word, following in zip(line.words, [*line.words[1:], None], strict=False):
+        if word.role is not Role.OPTION or word.parameter is None or word.parameter.is_flag:
+            continue
+        if following is None or following.role is not Role.VALUE or following.text in line.options:
+            problem = f"The option {word.text} has no value."
+            advice = f"Write it behind: {word.text} {word.parameter.metavar}; see {_name_path(line)} --help."
+            raise UsageError(problem, advice)
+
+
+def _check_arguments(line: CommandLine) -> None:
+    """Check that there are as many arguments as the command takes.
+
+    Raises:
+        UsageError: if there are more or fewer; it has the command that was probably meant, if one is near.
+    """
+    wanted = [one for one in getattr(line.command, "params", ()) if one.param_type_name == "argument"]
+    given = [word for word in line.arguments if not word.startswith("-")]  # -oFILE
+    help_text = f"See {_name_path(line)} --help."
+    is_group = hasattr(line.command, "commands")
+    if is_group or any(one.nargs != 1 for one in wanted) or {"--help", "-h"} & {*line.list_words()}:
+        return
+    missing = [one for one in wanted[len(given) :] if one.required]
+    if missing:
+        text = (missing[0].help or "").rstrip(".")
+        raise UsageError(f"{missing[0].metavar} is missing: {text[:1].lower()}{text[1:]}.", help_text)
+    extra = given[len(wanted) :]
+    if not extra:
+        return
+    commands = []
+    if line.path[-1:] == ("list",) and len(given) == 1 and ID.fullmatch(extra[0]):
+        commands = [line.write(extra, command=f"{line.path[0]} show")]
+    elif len(extra) == 1 and extra[0].endswith(".db") and "--store" in line.options:
+        commands = [line.write(given[: len(wanted)], ["--store", *extra])]
+    advice = f"Type `{commands[0]}`." if commands else f"Leave {'it' if len(extra) == 1 else 'them'} out."
+    named = join_words([repr(word) for word in extra])
+    raise UsageError(f"{_name_path(line)} takes no {named}.", f"{advice} {help_text}")
 
 
 def _check_repeated(line: CommandLine) -> None:
@@ -210,6 +257,12 @@ def _answer_unknown(line: CommandLine, group: Command) -> list[str]:
         meant = read([*common, *one.split(), *rest], group)
         if meant.unknown is None:
             commands.append(f"`{meant.write(meant.arguments)}`")
+    options = [one.text for one in line.words if one.role is Role.OPTION and one.parameter is None]
+    meant = read([*line.rest, *options, word], group)
+    if options and not line.path and meant.unknown is None and meant.path:
+        raise UsageError(
+            "The options of a command stand behind it.", f"Type `{meant.write(meant.arguments)}`."
+        )
     name = " ".join((*line.path, word))
     question = f" Did you mean {join_words(commands, 'or')}?" if commands else ""
     raise UsageError(f"There is no command {name!r}.{question}", f"See {_name_path(line)} --help.")

@@ -26,6 +26,8 @@ MOST_SEEDS = 1000
 MOST_NOTES = 5
 """The largest number of values of an axis of which each gets a note."""
 
+_NUMBER = r"((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+_OTHER_RANGE = re.compile(rf"{_NUMBER}[-:]{_NUMBER}")
 _RANGE = re.compile(r"(?P<first>.*?)\.\.(?P<last>[^:]*)(?P<count>:.*)?", re.DOTALL)
 
 
@@ -106,6 +108,9 @@ def _note_same(parameter: Parameter, typed: Sequence[tuple[str, Any]]) -> Iterat
 
 def _parse_word(parameter: Parameter, word: str) -> tuple[tuple[Any, ...], str]:
     """The values of an axis that a word stands for, and a note if they are fewer than were asked for."""
+    if other := _OTHER_RANGE.fullmatch(word.strip()):
+        problem = f"{word!r} is no value of {parameter.option}."
+        raise UsageError(problem, f"A range of 4 values is written {other[1]}..{other[2]}:4.")
     match = _RANGE.fullmatch(word.strip())
     if match is None or parameter.kind not in (int, float):
         return (_parse_value(parameter, word),), ""

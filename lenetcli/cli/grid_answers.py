@@ -3,13 +3,17 @@
 import re
 from collections.abc import Sequence
 
+from lenetcli.cli.axes import MOST_SEEDS
 from lenetcli.cli.grid_words import flatten, group_words, is_name, is_value, unclear_comma
 from lenetcli.cli.lists import read_list
-from lenetcli.cli.typed import CommandLine, Role, Word
+from lenetcli.cli.typed import CommandLine, Role, Word, read
 from lenetcli.errors import UsageError
 from lenetcli.experiment.exercise import example_values
 from lenetcli.experiment.parameters import PARAMETERS, SWEPT, Parameter, find_meanings
 from lenetcli.words import join_words, name_value
+
+DATASETS = PARAMETERS["dataset"].metavar.split("|")[1:]
+"""The names of data sets that ``--dataset`` takes."""
 
 
 def write_meant(line: CommandLine) -> str:
@@ -73,6 +77,20 @@ def _find_stray(line: CommandLine) -> tuple[Word, list[str], list[str], list[str
     return None
 
 
+def several_seeds(line: CommandLine, place: int) -> UsageError:
+    """The error for a number of seeds of one run, the option at a place of the line."""
+    words = [word.text for word in line.words]
+    inline = words[place].partition("=")[2:]
+    count, *after = [*filter(None, inline), *words[place + 1 :], ""]
+    count = count if count.isdecimal() and 0 < int(count) <= MOST_SEEDS else "3"
+    others = read([word for word in [*words[:place], *after] if word], line.group)
+    commands = (
+        others.write([], ["--seed", count]),
+        others.write(["seed", f"0..{int(count) - 1}"], command="sweep"),
+    )
+    return UsageError("A run has one seed.", f"Type `{commands[0]}` or, for {count} seeds, `{commands[1]}`.")
+
+
 def answer_sweep(line: CommandLine) -> list[str]:
     """The words of ``sweep`` to hand on.
 
@@ -87,6 +105,9 @@ def answer_sweep(line: CommandLine) -> list[str]:
             f"{first[0]!r} is no parameter.",
             f"Type `{line.write(line.arguments[1:], command=f'sweeps {meant}')}`.",
         )
+    if option := _find_option_word(line):
+        others = [word for word in line.arguments if word != option[1]]
+        raise UsageError(f"{option[1]!r} is the value of an option.", f"Type `{line.write(others, option)}`.")
     found = _find_stray(line)
     if found is None:
         if not line.arguments and not {"--help", "-h"} & {*line.list_words()}:
@@ -105,6 +126,18 @@ def answer_sweep(line: CommandLine) -> list[str]:
     verb = "means" if len(values) == 1 else "mean"
     problem = f"It is not clear what {join_words(values)} behind --{row.option} {word.text} {verb}."
     raise UsageError(problem, f"Type {join_words(choices, 'or')}.")
+
+
+def _find_option_word(line: CommandLine) -> list[str]:
+    """The option of an argument that is a device or a data set, with that; empty if there is none."""
+    if any(find_meanings(word, PARAMETERS) in (("device",), ("dataset",)) for word in line.arguments):
+        return []
+    for word in line.arguments[1:]:
+        if re.fullmatch("cpu|gpu(:[0-9]+)?", word):
+            return ["--device", word]
+        if word in DATASETS:
+            return ["--dataset", word]
+    return []
 
 
 def _no_axis(line: CommandLine) -> UsageError:

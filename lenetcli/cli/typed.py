@@ -220,6 +220,8 @@ def _find_option(command: Command, typed: str) -> tuple[str, tuple[str, ...]] | 
     same = [one for one in known if one.startswith("--") and squeeze(one) == squeeze(name)]
     if same or SPELLINGS.get(f"--{name}") in known:
         return (same or [SPELLINGS[f"--{name}"]])[0], ()
+    if squeeze(name) == "seeds":  # a number of seeds is none of them
+        return None
     meanings = tuple(one for one in find_meanings(name, PARAMETERS) if f"--{PARAMETERS[one].option}" in known)
     if len(meanings) > 1:
         return typed, meanings
