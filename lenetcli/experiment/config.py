@@ -53,7 +53,7 @@ class Settings:
 
     data: str | None = parameter(
         None,
-        "A folder of IDX files or an npz in MNIST's form.",
+        "Data in MNIST's form: a folder or zip of IDX files, one of these files, or an npz.",
         metavar="PATH",
         aliases=("data_dir", "data_path"),
         column=False,
