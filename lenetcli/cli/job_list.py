@@ -59,7 +59,12 @@ def _write_sweep(plan: "Plan", request: "Request", axes: "Sequence[Axis]") -> li
 
 def _pin(plan: "Plan", request: "Request") -> "Request":
     """The request with what would be looked for anew on another machine: data, data set and device."""
-    path = request.data or (os.environ.get(DATA_VARIABLE) if request.dataset == AUTO else None)
+    path = request.data or os.environ.get(DATA_VARIABLE)
+    if (
+        path and request.data is None and request.dataset != AUTO
+    ):  # the data set may have been found elsewhere
+        origin = locate(plan.source.origin if plan.source else "")
+        path = str(origin) if origin.is_relative_to(locate(path).absolute()) else None
     device = request.device if request.device.startswith("gpu") else plan.sweep.device.value
     if path:
         return replace(request, data=str(locate(path).absolute()), device=device)

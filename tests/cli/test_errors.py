@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from helpers.command import EXECUTABLE
 from helpers.small_data import write_idx
 
 from lenetcli.cli.app import main
-from lenetcli.data.sources import DataSource
+from lenetcli.data.published import PUBLISHED
+from lenetcli.data.sources import DataSource, find
 from lenetcli.experiment.datasets import Counts
 from lenetcli.machine import limits
 from lenetcli.store.store import Store
@@ -176,6 +178,28 @@ USAGE = [
     ("reproduce --jobs 0", "0 jobs", "from 1, or auto"),
     ("reproduce --for 2h --until 8:00", "--for and --until", "Choose one"),
 ]
+
+
+def test_commands_name_the_data_of_the_environment_where_it_is_the_set_that_is_named(
+    folder, data, monkeypatch, capsys
+):
+    monkeypatch.setitem(
+        PUBLISHED, "kmnist", replace(PUBLISHED["kmnist"], checksums=find(data=str(data)).checksums)
+    )
+    words = ["sweep", "lr", "0.1", "--dataset", "kmnist", "--batch-size", "8", "--commands"]
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    command, _ = capsys.readouterr().out.splitlines()
+    assert f"--dataset kmnist --data {data} " in command
+    left = write_idx(folder / "data" / "KMNIST" / "raw", 120, 20)
+    monkeypatch.setenv("LENETCLI_DATA", str(folder))  # holds it, but is not where it was found
+    write_idx(folder / "other", 130, 20)
+    with pytest.raises(SystemExit):
+        main(words)
+    said = capsys.readouterr()
+    assert "left aside" in said.err and left.is_dir()
+    assert f"--data {left} " in said.out.splitlines()[0]
 
 
 @pytest.mark.parametrize(("typed", "problem", "advice"), USAGE, ids=[typed for typed, _, _ in USAGE])
