@@ -24,6 +24,7 @@ from helpers.made_up import (
 
 from lenetcli.analysis.crowds import CROWD
 from lenetcli.analysis.curves import Metric, sweep_curves
+from lenetcli.analysis.panels import effect_panels
 from lenetcli.analysis.runtimes import runtime_series
 from lenetcli.errors import UsageError
 from lenetcli.experiment.config import DeviceKind
@@ -190,6 +191,17 @@ def test_perfect_accuracy_is_drawn_where_it_is():
     figure = draw(sweep_curves(rates_sweep({0.1: [0.9, 1.0]})))
     assert figure.axes[0].get_yscale() == "linear"
     assert figure.axes[0].get_ylim()[1] >= 1
+
+
+@pytest.mark.parametrize("accuracies", [(1.0, 1.0), (0.0, 0.0), (0.0, 1.0)])
+def test_no_tick_is_an_accuracy_that_there_cannot_be(accuracies):
+    sweep = rates_sweep({0.1: accuracies, 0.01: accuracies})
+    for series in (sweep_curves(sweep), effect_panels(sweep, "lr", None, Metric.VAL_ACCURACY)):
+        axes = draw(series).axes[0]
+        ticks = axes.get_yticks()
+        assert len(ticks) and all(-1e-9 < tick < 1 + 1e-9 for tick in ticks)
+        low, high = axes.get_ylim()
+        assert low < min(accuracies) and high > max(accuracies)
 
 
 def test_every_point_carries_its_filters_and_doubtful_ones_are_hollow():

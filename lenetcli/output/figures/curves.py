@@ -12,6 +12,7 @@ from lenetcli.output.figures.sheet import (
     add_text_above,
     annotate_figure,
     freeze_layout,
+    keep_ticks_possible,
     set_axis,
 )
 
@@ -56,6 +57,8 @@ def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled:
     scale = choose_scale(series, log)
     if scale != "linear":
         set_axis(axes, "y", *series.limits, scale)
+    else:
+        keep_ticks_possible(axes, series.metric)
     set_epochs(axes, series.epochs)
     axes.set_ylabel(name_axis(METRICS[series.metric].lower(), scale, "\n"))
     names = [end.name for end in ends]

@@ -28,6 +28,7 @@ from lenetcli.output.figures.sheet import (
     add_legend_beside,
     annotate_panels,
     freeze_layout,
+    keep_ticks_possible,
     set_axis,
     wrap_notes,
 )
@@ -89,6 +90,8 @@ def draw_panels(figure: "Figure", series: PanelSeries, log: bool | None, titled:
             _draw_crowd(axes, panel.series, shades)
         else:
             _draw(axes, panel.series, styles)
+    if scale == "linear":
+        keep_ticks_possible(places[0], whole.metric)
     if isinstance(whole, CurveSeries):
         set_epochs(places[0], whole.epochs)
         name, title = name_axis(METRICS[whole.metric].lower(), scale, "\n"), METRICS[whole.metric]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lenetcli.analysis.curves import CurveSeries
+from lenetcli.analysis.curves import CurveSeries, Metric
 from lenetcli.analysis.runtimes import RuntimeSeries
 from lenetcli.output.figures.axes import choose_axis, write_tick
 
@@ -169,6 +169,14 @@ def set_axis(axes: "Axes", which: str, low: float, high: float, kind: str) -> No
     axes.minorticks_off()
     axes.set(**{f"{which}lim": (bottom, top)})
     (axes.xaxis if which == "x" else axes.yaxis).set_ticks(ticks, labels=[write_tick(t) for t in ticks])
+
+
+def keep_ticks_possible(axes: "Axes", metric: Metric) -> None:
+    """Leave out the ticks of a linear axis that no accuracy or error can reach: below 0, above 1."""
+    if metric in (Metric.VAL_ACCURACY, Metric.ERROR):
+        limits, ticks = axes.get_ylim(), axes.get_yticks()
+        axes.set_yticks([tick for tick in ticks if -1e-9 < tick < 1 + 1e-9])
+        axes.set_ylim(limits)
 
 
 def freeze_layout(figure: "Figure") -> None:
