@@ -130,7 +130,7 @@ def test_the_gravest_decides(desk):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ("report.pdf", 2, "Add --verify"),
+        ("report.pdf", 2, "report.pdf --verify`"),
         ("--json", 2, "Add --verify"),
         ("--verify", 2, "Name PDFs or folders"),
         ("--verify x.pdf --json --csv", 2, "Choose one"),
