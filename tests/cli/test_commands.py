@@ -164,6 +164,14 @@ def test_a_hash_is_not_broken_where_a_line_of_its_own_has_room(desk):
     )
 
 
+def test_shuffled_data_says_what_it_replaces_and_how_to_train_with_it(desk):
+    words = ("data", "--data", "my digits", "--shuffle", "in order.npz")
+    for place in ("", ", in place of the file that was there"):
+        said = desk.run(*words).stderr
+        assert f"Wrote in order.npz{place}: " in said and "--data 'in order.npz'" in said
+    assert desk.json("data", "--data", "in order.npz")["train_images"] > 0
+
+
 def test_ascii_where_there_is_nothing_else(desk):
     words = ("sweep", "lr", "0.1", "0.01", "--epochs", "3", "--data", "my digits")
     done = desk.run(*words, PYTHONIOENCODING="ascii")
