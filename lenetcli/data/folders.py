@@ -27,6 +27,12 @@ _WANTED_ARRAYS: Final = (
 )
 
 
+class SeveralSetsError(DataError):
+    """A folder holds several data sets, which are at ``places``."""
+
+    places: tuple[Path, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """The files of a data set: those of the training set, then those of the test set if there is one.
@@ -51,6 +57,10 @@ def locate(path: str) -> Path:
     advice = f"Check --data or {files.DATA_VARIABLE}: a folder or zip with MNIST's files, or an npz."
     if not path:
         raise DataError("There is nothing at ''.", advice)
+    if "://" in path:
+        raise DataError(
+            f"'{path}' is an address of the network.", "Download it, and give the file with --data."
+        )
     place = files.locate(path)
     try:
         place.stat()
@@ -96,7 +106,9 @@ def _find_in_folder(place: Path) -> Found:
         inner = [one.folder if folders.count(one.folder) == 1 else one.paths[NAMES[0]][0] for one in several]
         options = [_option(place / path) for path in inner[:_MOST_OPTIONS]]
         problem = f"'{place}' holds {len(several)} data sets."
-        raise DataError(problem, f"Choose one, as with {join_words(options, 'or')}.")
+        error = SeveralSetsError(problem, f"Choose one, as with {join_words(options, 'or')}.")
+        error.places = tuple(place / path for path in inner)
+        raise error
     archives = [name for name in listing.names if name.lower().endswith((".npz", ".zip"))]
     problem = f"'{place}' has no {' and no '.join(NAMES[:2])}; it {listing}."
     if len(archives) == 1:

@@ -136,7 +136,7 @@ def find(
     variable = os.environ.get(files.DATA_VARIABLE) or None
     path = variable if data is None and dataset == AUTO else data
     if path is not None:
-        source = _inspect(folders.locate(path), afresh=afresh)
+        source = _inspect(folders.locate(path), PUBLISHED.get(dataset), afresh=afresh)
         if dataset not in (AUTO, source.name):
             raise DataError(*_write_difference(source, PUBLISHED[dataset]))
         return source
@@ -174,7 +174,7 @@ def _find_published(
     known = [str(place) for place in wanted.list_places(cache) if _exists(place)]
     for path in [*([] if named is None else [named]), *known]:
         try:
-            source = _inspect(folders.locate(path), afresh=afresh)
+            source = _inspect(folders.locate(path), wanted, afresh=afresh)
         except DataError as error:
             reasons.append(error.problem)
         else:
@@ -199,9 +199,21 @@ def _find_published(
     return replace(source, notes=(*source.notes, *notes, *warnings))
 
 
-def _inspect(place: Path, *, afresh: bool = False) -> DataSource:
-    """The data set in a folder, a zip or a file; only published ones have their names."""
-    found = folders.find(place)
+def _inspect(place: Path, wanted: Published | None = None, *, afresh: bool = False) -> DataSource:
+    """The data set at a path, of several in a folder the one that is wanted; see ``_identify``."""
+    try:
+        return _identify(folders.find(place), afresh=afresh)
+    except folders.SeveralSetsError as several:
+        for one in several.places if wanted else ():
+            with suppress(DataError):
+                source = _identify(folders.find(one), afresh=afresh)
+                if wanted and source.name == wanted.name:
+                    return source
+        raise
+
+
+def _identify(found: folders.Found, *, afresh: bool) -> DataSource:
+    """The data set of these files; only published ones have their names."""
     parts = found.parts
     identities = identify(parts, afresh=afresh)
     for images, labels in zip(parts[::2], parts[1::2], strict=True):

@@ -539,6 +539,23 @@ def test_a_set_that_is_named_is_looked_for_beyond_what_the_environment_names(tmp
     assert source.origin == str(real) and source.notes == ()
 
 
+def test_of_several_sets_in_a_folder_the_one_that_is_named_is_taken(tmp_path, monkeypatch):
+    arrays = make_arrays(seed=7)
+    publish_packed(monkeypatch, "kmnist", arrays)
+    write_folder(tmp_path / "root" / "MNIST" / "raw", make_arrays())
+    place = write_folder(tmp_path / "root" / "KMNIST" / "raw", arrays, "{}.gz")
+    root = str(tmp_path / "root")
+    assert sources.find("kmnist", root).origin == str(place)
+    monkeypatch.setenv(files.DATA_VARIABLE, root)
+    assert sources.find("kmnist", offline=True).origin == str(place)
+    assert "holds 2 data sets" in refused(data=root).problem
+    assert "holds 2 data sets" in refused(dataset="mnist", data=root).problem
+
+
+def test_an_address_of_the_network_is_no_path():
+    assert "is an address of the network" in refused(data="https://example.com/mnist.npz").problem
+
+
 def test_what_the_images_are_like_is_known(tmp_path):
     arrays = make_arrays(120, 20)
     arrays[TRAIN_LABELS] = np.sort(arrays[TRAIN_LABELS])
