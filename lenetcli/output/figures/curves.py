@@ -1,6 +1,5 @@
 """The figure of learning curves: a metric by epoch, a curve for each value of a parameter."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +10,7 @@ from lenetcli.output.figures.crowds import choose_shades, draw_thick, draw_thin
 from lenetcli.output.figures.sheet import (
     add_text_above,
     annotate_figure,
+    fill,
     freeze_layout,
     keep_ticks_possible,
     set_axis,
@@ -26,8 +26,8 @@ DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (
 """Eleven markers and five dashes: of 55 curves, no two have both in common."""
 LABEL_SIZE = 8.5
 """The font size of labels, in points."""
-LABEL_WIDTH = 30
-"""The longest label at a curve's end, in characters."""
+LABEL_WIDTH = 30, 170
+"""The longest label at a curve's end, in characters and in points."""
 
 
 class End(NamedTuple):
@@ -62,11 +62,17 @@ def draw_curves(figure: "Figure", series: CurveSeries, log: bool | None, titled:
     set_epochs(axes, series.epochs)
     axes.set_ylabel(name_axis(METRICS[series.metric].lower(), scale, "\n"))
     names = [end.name for end in ends]
-    is_long = not series.is_crowd and max(map(len, names)) > LABEL_WIDTH
+    is_long = not series.is_crowd and any(_shorten(name) != name for name in names)
     title = f"{METRICS[series.metric]} by {series.subject}: {series.dataset}" if titled else None
     annotate_figure(figure, axes, series, title, handles, names if is_long else [])
     if not is_long:
         _label_ends(figure, axes, series, ends)
+
+
+def _shorten(name: str) -> str:
+    """The name of a curve; of a long one the beginning, as far as a label has room."""
+    line, *more = fill(name, *LABEL_WIDTH, LABEL_SIZE).split("\n")
+    return f"{line} …" if more else name
 
 
 def _draw_crowd(figure: "Figure", axes: "Axes", series: CurveSeries) -> list[End]:
@@ -77,8 +83,7 @@ def _draw_crowd(figure: "Figure", axes: "Axes", series: CurveSeries) -> list[End
     ends = []
     for place, role in roles.items():
         curve = series.curves[place]
-        name = textwrap.shorten(curve.name, LABEL_WIDTH, placeholder=" …")
-        ends.append(End(f"{name} ({role})", curve, draw_thick(axes, curve, shades)))
+        ends.append(End(f"{_shorten(curve.name)} ({role})", curve, draw_thick(axes, curve, shades)))
     if shades:
         shades.add_bar(figure, axes)
     return ends

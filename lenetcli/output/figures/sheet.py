@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lenetcli.analysis.curves import CurveSeries, Metric
 from lenetcli.analysis.runtimes import RuntimeSeries
 from lenetcli.output.figures.axes import choose_axis, write_tick
+from lenetcli.output.figures.fonts import OWN, Font, measure, register
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
 
 
+TITLE_SIZE = 9.5
+"""The size of titles, which are bold, in points."""
 STYLE = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
-    "font.family": ["DejaVu Sans"],
     "font.size": 8.5,
-    "axes.titlesize": 9.5,
+    "axes.titlesize": TITLE_SIZE,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
@@ -50,13 +52,20 @@ TITLE_WIDTH, NAME_WIDTH = 72, 90
 """The longest line of a title, and the longest line of a name in a legend, in characters."""
 NOTE = 0.13
 """The height of a line of notes, in inches."""
+NARROW = 8
+"""The number of characters of which a line is never too long."""
+LEFT, LEGEND_LEFT, RIGHT = 66, 86, 96
+"""What is beside a title above axes, a name in their legend, and a title above panels, in points."""
 LEGEND_LINE = 12.5
 """The height of a name in a legend above the axes, in points."""
 
 
 @contextmanager
-def fixed_style() -> Iterator[None]:
-    """The context in which matplotlib has its own defaults and ``STYLE``, whatever a matplotlibrc says."""
+def fixed_style(fonts: Sequence[Font] = ()) -> Iterator[None]:
+    """The context in which matplotlib has its own defaults and ``STYLE``, whatever a matplotlibrc says.
+
+    Letters that its font lacks are drawn in these ``fonts``.
+    """
     # Parameters are read while a figure is drawn and again while it is saved, so both need this context, and
     # every parameter is set, since any of them may change the bytes of a file. The backend is excepted:
     # ``rc_context`` does not restore it, and figures without pyplot do not use it.
@@ -64,9 +73,10 @@ def fixed_style() -> Iterator[None]:
     import matplotlib
 
     style: dict[Any, Any] = {**matplotlib.rcParamsDefault, **STYLE}
+    style["font.family"] = [OWN, *(register(font) for font in fonts if font.is_drawn)]
     style = {name: value for name, value in style.items() if not name.startswith("backend")}
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # characters missing from the font are drawn as boxes
+        warnings.simplefilter("ignore")  # on characters that no font has: who draws the figure says so
         matplotlib.rcParams.update(style)
         yield
 
@@ -103,10 +113,11 @@ def annotate_figure(
     """
     # Only the padding of the title reserves the space: setting and legend are excluded from the layout, since
     # their width would make the axes narrower. A blank title serves a figure without one.
-    names = _wrap(names)
+    width = 72 * figure.get_figwidth()
+    names = [fill(name, NAME_WIDTH, width - LEGEND_LEFT, 8) for name in names]
     legend_height = LEGEND_LINE * sum(name.count("\n") + 1 for name in names)
     if title is not None:
-        axes.set_title(textwrap.fill(title, TITLE_WIDTH), pad=21 + legend_height)
+        axes.set_title(fill(title, TITLE_WIDTH, width - LEFT, TITLE_SIZE), pad=21 + legend_height)
         setting = ", ".join(filter(None, (series.setting, series.recipe)))
         add_text_above(axes, 0, setting, 8 + legend_height).set_in_layout(False)
         if lines := wrap_notes(series.notes, figure.get_figwidth()):
@@ -120,7 +131,20 @@ def annotate_figure(
 
 def wrap_notes(notes: Sequence[str], width: float) -> list[str]:
     """The lines of notes below a figure so many inches wide."""
-    return [line for note in notes for line in textwrap.wrap(note, int(width * 17))]
+    return [line for note in notes for line in fill(note, int(width * 17), 72 * width - 8, 7).split("\n")]
+
+
+def fill(text: str, columns: int, width: float, size: float) -> str:
+    """A text in lines of at most so many characters and points; a word that is too long is divided.
+
+    That of the size of titles is bold.
+    """
+    while True:
+        lines = textwrap.wrap(text, columns)
+        widths = [measure(line, size, bold=size == TITLE_SIZE) for line in lines]
+        if columns <= NARROW or max(widths, default=0) <= width:
+            return "\n".join(lines)
+        columns = columns * 9 // 10
 
 
 def add_text_above(axes: "Axes", x: float, text: str, height: float) -> "Annotation":
@@ -136,7 +160,8 @@ def add_legend_beside(
 ) -> None:
     """Add a legend of many names to the right of the axes."""
     columns = math.ceil(len(names) / 24)
-    legend = figure.legend(handles, _wrap(names), loc="outside right upper", ncols=columns, fontsize=7.5)
+    wrapped = [textwrap.fill(name, NAME_WIDTH) for name in names]
+    legend = figure.legend(handles, wrapped, loc="outside right upper", ncols=columns, fontsize=7.5)
     if title:
         legend.set_title(title)
         legend.get_title().set_fontsize(7.5)
@@ -147,19 +172,15 @@ def annotate_panels(figure: "Figure", title: str, setting: str, notes: Sequence[
     from matplotlib.text import Annotation
 
     width, style = figure.get_figwidth(), {"x": 0.01, "ha": "left"}
-    lines = textwrap.fill(title, int(TITLE_WIDTH * width / 6.4))
+    lines = fill(title, int(TITLE_WIDTH * width / 6.4), 72 * width - RIGHT, TITLE_SIZE)
     # A last line of the title, which is empty, reserves the space of the setting.
-    heading = figure.suptitle(lines + "\n " * bool(setting), fontsize=9.5, fontweight="bold", **style)
+    heading = figure.suptitle(lines + "\n " * bool(setting), fontsize=TITLE_SIZE, fontweight="bold", **style)
     figure.add_artist(Annotation(
         setting, xy=(0, 0), xycoords=heading, xytext=(0, 2), textcoords="offset points",
         fontsize=8, color="#444444", annotation_clip=False,
     )).set_in_layout(False)  # fmt: skip
     if footing := wrap_notes(notes, width):
         figure.supxlabel("\n".join(footing), fontsize=7, color="#444444", **style)
-
-
-def _wrap(names: Sequence[str]) -> list[str]:
-    return [textwrap.fill(name, NAME_WIDTH) for name in names]
 
 
 def set_axis(axes: "Axes", which: str, low: float, high: float, kind: str) -> None:
