@@ -90,9 +90,8 @@ def _write(
 ) -> None:
     """Write a report on the sweeps whose ids begin with ``prefixes``, and the newest in place of others."""
     from lenetcli.cli.screen import console
-    from lenetcli.output.report import contents, report
+    from lenetcli.output.report import contents, fonts, report
     from lenetcli.output.report.interpretation import read_interpretation
-    from lenetcli.output.report.letters import describe_unset
     from lenetcli.store.store import Store
 
     report.check_target(target)
@@ -107,9 +106,13 @@ def _write(
         interpretation=text,
         conclusions=conclusions,
     )
-    document = report.Report(facts)
+    is_set = target.suffix.lower() in (".pdf", ".typ")
+    chosen = fonts.choose_fonts(facts) if is_set else ()
+    document = report.Report(fonts.name_fonts(facts, chosen), chosen)
     console.print_message(document.write(target))
-    unset = describe_unset(facts) if target.suffix.lower() == ".pdf" else []
+    if note := fonts.describe_fonts(chosen):
+        console.print_message(note)
+    unset = fonts.describe_unset(facts, chosen) if is_set else []
     for sentence in (*unset, *choice.notes, *document.missing(options.name_store())):
         console.print_message(sentence, "yellow")
 

@@ -13,7 +13,7 @@ def make_font(path, letters, *, family="Test Sans", style="Regular", side=700):
     builder.setupGlyf(dict.fromkeys(names, _draw_square(side)))
     builder.setupHorizontalMetrics(dict.fromkeys(names, (1000, 0)))
     builder.setupHorizontalHeader(ascent=800, descent=-200)
-    builder.setupNameTable({"familyName": family, "styleName": style})
+    builder.setupNameTable({"familyName": family, "styleName": style, "psName": family.replace(" ", "")})
     builder.setupOS2(sTypoAscender=800, sTypoDescender=-200)
     builder.setupPost()
     builder.font["head"].created = builder.font["head"].modified = 0

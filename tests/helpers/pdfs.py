@@ -31,18 +31,27 @@ def attach(report, facts):
     return Pdf(stream.getvalue())
 
 
-def forge_text(facts, old, new):
+def detach(content):
+    """The bytes of a report without its facts."""
+    writer = PdfWriter(clone_from=PdfReader(BytesIO(content)))
+    del writer.root_object[NameObject("/Names")]
+    stream = BytesIO()
+    writer.write(stream)
+    return stream.getvalue()
+
+
+def forge_text(facts, old, new, fonts=()):
     """The report of facts, with other words on its pages and the true facts attached."""
     text = facts.to_json().decode()
     assert old in text
-    return attach(_Raw(facts, text.replace(old, new).encode()), facts)
+    return attach(_Raw(facts, text.replace(old, new).encode(), fonts), facts)
 
 
 class _Raw(Report):
     """A report of facts that are given as JSON."""
 
-    def __init__(self, facts, content):
-        super().__init__(facts)
+    def __init__(self, facts, content, fonts):
+        super().__init__(facts, fonts)
         object.__setattr__(self, "content", content)
 
     def files(self):

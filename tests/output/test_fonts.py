@@ -3,7 +3,6 @@
 import random
 
 import pytest
-from helpers.fonts import make_font
 from helpers.made_up import CPU_SECONDS, filters_sweep, rates_sweep
 from helpers.report_grids import grid_sweep
 from hypothesis import given
@@ -23,20 +22,6 @@ from lenetcli.output.letters import describe_lack, find_rare
 
 RATES = {"lr": (0.1, 0.01), "filters": (8, 16, 32)}
 GRID = {(rate, size): 0.9 for rate in RATES["lr"] for size in RATES["filters"]}
-
-
-@pytest.fixture
-def machine(monkeypatch, tmp_path):
-    """A machine on which a test installs fonts; it has no others."""
-    files = []
-    monkeypatch.setattr(fonts, "list_files", lambda: list(files))
-
-    def install(letters, file, **options):
-        files.append(make_font(tmp_path / file, letters, **options))
-        return files[-1]
-
-    install.files = files
-    return install
 
 
 def test_few_fonts_are_chosen_the_same_wherever_their_files_lie(machine, tmp_path):

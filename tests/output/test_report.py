@@ -28,9 +28,9 @@ from lenetcli.experiment.datasets import SYNTHETIC
 from lenetcli.output.report.contents import gather
 from lenetcli.output.report.document import read_document
 from lenetcli.output.report.interpretation import read_interpretation
-from lenetcli.output.report.letters import describe_unset
 from lenetcli.output.report.markdown import escape
 from lenetcli.output.report.report import Report
+from lenetcli.output.report.setup import list_sweeps
 from lenetcli.output.report.verification import Outcome, verify
 from lenetcli.words import write_seconds
 
@@ -271,6 +271,8 @@ def test_a_long_table_is_an_excerpt_and_flows_on_in_the_appendix(tmp_path):
     assert words.count("runtime") > 2  # the header stands above each part
     values = facts.sweeps.rows[0][2].text
     assert values == "lr 0.0005 0.001 0.0015 … 0.0995 0.1 (200 values)"
+    many = filters_sweep(DeviceKind.CPU, dict.fromkeys(range(1, 201), 5.0), epochs=1)
+    assert list_sweeps([many]).rows[0][2].text == "filters 1..200"
 
 
 # An interpretation of the author's own
@@ -346,26 +348,6 @@ def test_a_file_that_is_no_interpretation_is_an_error(tmp_path, content, said):
         path.write_bytes(content)
     with pytest.raises(UsageError, match=said):
         read_interpretation(path)
-
-
-@pytest.mark.parametrize(
-    ("title", "said"),
-    [
-        ("Größe −5 ± 1, кот, λ", []),
-        ("学习率", ["The title’s 3 letters 学习率 (Chinese) cannot be set"]),
-        ("สวัส 😀", ["The title’s 4 letters สวั😀 (Thai, symbols) cannot be set"]),
-    ],
-)
-def test_letters_that_no_font_has_are_named(title, said):
-    found = describe_unset(gather(SMALL, title=title))
-    assert [sentence.split(" cannot be set")[0] + " cannot be set" for sentence in found] == said
-
-
-def test_a_word_without_an_end_stays_on_the_page():
-    page = PdfReader(BytesIO(make(SMALL, title="W" * 200, author="x" * 300).pdf())).pages[0]
-    lines = [line.strip("\u200b ") for line in page.extract_text().splitlines()]
-    assert max(line.count("W") for line in lines) <= 40
-    assert sum(line.count("W") for line in lines) >= 200
 
 
 def test_a_report_can_be_markdown(evidence, tmp_path):

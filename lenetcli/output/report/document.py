@@ -25,8 +25,13 @@ MARK = re.compile(
     r"All numbers come from the store (?P<store>.+?), sweeps? (?P<sweeps>[0-9a-f, and]+?), and from"
 )
 """The sentence by which the text of a report is known, without its attachment too."""
-MADE_BY = re.compile(r"Made by lenetcli (\S+), matplotlib (\S+) and typst (\S+?)\. ")
-"""The sentence on the versions that made a report."""
+MADE_BY = re.compile(
+    r"Made by lenetcli (?P<lenetcli>\S+), matplotlib (?P<matplotlib>\S+) and typst (?P<typst>\S+?)\. "
+    r"(Letters that their fonts lack are set in (?P<fonts>[^()]+ \(SHA-256 .+?…\))\. )?"
+)
+"""The sentences on the versions that made a report, and on fonts."""
+FONT = re.compile(r"(?:^|, | and )([^()]+?) \(SHA-256 ([0-9a-f]+)…\)")
+"""A font in them, with the first digits of its hash."""
 
 
 @dataclass(frozen=True)

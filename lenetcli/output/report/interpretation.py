@@ -64,6 +64,18 @@ def parse_markdown(text: str) -> list[Json]:
     return list(_blocks(SyntaxTreeNode(tokens)))
 
 
+def list_headers(text: str) -> list[list[str]]:
+    """The headers of the tables in a Markdown text, each with the texts of its cells."""
+    blocks, headers = parse_markdown(text), []
+    while blocks:
+        block = blocks.pop(0)
+        if block["kind"] == "table":
+            headers.append(list(map(_read, block["rows"][0])))
+        inner = [block.get("blocks", []), *block.get("items", [])]
+        blocks = [*(child for children in inner for child in children), *blocks]
+    return headers
+
+
 def _blocks(node: "SyntaxTreeNode") -> Iterator[Json]:
     """The blocks below a node."""
     for child in node.children:

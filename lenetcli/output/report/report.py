@@ -2,17 +2,23 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lenetcli.errors import UsageError, describe_error
 from lenetcli.files import check_output, store_option, write_output
+from lenetcli.output.figures.fonts import Font
 from lenetcli.output.report.facts import Facts
+from lenetcli.output.report.fonts import open_fonts, write_names
 from lenetcli.output.report.interpretation import parse_markdown
 from lenetcli.output.report.markdown import write_markdown
+
+if TYPE_CHECKING:
+    import typst
 
 ENDINGS = (".pdf", ".typ", ".md")
 ATTACHMENT = "facts.json"
@@ -27,9 +33,10 @@ HEIGHTS = (3.4, 2.8, 2.2)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report: its facts, from which the document is made."""
+    """A report: its facts, from which the document is made, and fonts for what its own fonts lack."""
 
     facts: Facts
+    fonts: tuple[Font, ...] = ()
 
     def missing(self, option: str = "") -> list[str]:
         """Sentences on the experiments of the exercise that the store lacks, each with the command for it.
@@ -56,19 +63,22 @@ class Report:
         def count_pages(height: float) -> int:
             svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}in" height="{height}in"/>'
             blank = {figure.file: svg.encode() for figure in figures}
-            pages: str = _compiler({**facts, **blank}).query("<pages>", field="value", one=True)
-            return int(pages)
+            with self._compiler({**facts, **blank}) as compiler:
+                return int(compiler.query("<pages>", field="value", one=True))
 
         most = count_pages(HEIGHTS[-1])
         height = next(height for height in HEIGHTS if height == HEIGHTS[-1] or count_pages(height) <= most)
         return facts | {
-            figure.file: render(draw(figure.series, titled=False, size=(WIDTH, height)), "svg")
+            figure.file: render(
+                draw(figure.series, titled=False, size=(WIDTH, height), fonts=self.fonts), "svg"
+            )
             for figure in figures
         }
 
     def pdf(self) -> bytes:
         """The bytes of the PDF; the same facts give the same bytes."""
-        document = _compiler(self.files()).compile(format="pdf")
+        with self._compiler(self.files()) as compiler:
+            document = compiler.compile(format="pdf")
         assert isinstance(document, bytes)
         return document
 
@@ -94,7 +104,18 @@ class Report:
             write_output(folder / name, content)
         if is_markdown:
             return write_output(path, write_markdown(self.facts, folder.name).encode(errors="replace"))
-        return write_output(path, _source(folder.name))
+        with open_fonts(self.fonts) as (_, names):
+            return write_output(path, _source(folder.name, names))
+
+    @contextmanager
+    def _compiler(self, files: Mapping[str, bytes]) -> Iterator["typst.Compiler"]:
+        """The context with the Typst compiler of the report with these figures and facts."""
+        import typst
+
+        with open_fonts(self.fonts) as (known, names):
+            paths: Any = {"main": _source(FIGURES, names)}
+            paths |= {f"{FIGURES}/{name}": content for name, content in files.items()}
+            yield typst.Compiler(paths, font_paths=known, ignore_system_fonts=True)
 
     def _pictures(self) -> dict[str, bytes]:
         """The facts and the figures as PNG, by file name."""
@@ -126,16 +147,8 @@ def _folder(path: Path) -> Path:
     return path.with_name(f"{path.stem}_figures")
 
 
-def _compiler(files: Mapping[str, bytes]) -> Any:
-    """The Typst compiler of a report with these figures and facts."""
-    import typst
-
-    paths: Any = {"main": _source(FIGURES)}
-    paths |= {f"{FIGURES}/{name}": content for name, content in files.items()}
-    return typst.Compiler(paths, ignore_system_fonts=True)
-
-
-def _source(folder: str) -> bytes:
-    """The Typst source of a report whose figures and facts are in ``folder``."""
+def _source(folder: str, fonts: Sequence[str]) -> bytes:
+    """The Typst source of a report whose figures and facts are in ``folder``, with fonts to fall back on."""
     template = resources.files(__package__).joinpath("report.typ").read_text("utf-8")
-    return f"#let folder = {json.dumps(folder, ensure_ascii=False)}\n{template}".encode(errors="replace")
+    named = f"#let folder = {json.dumps(folder, ensure_ascii=False)}\n#let fallback = {write_names(fonts)}"
+    return f"{named}\n{template}".encode(errors="replace")

@@ -7,10 +7,11 @@ from lenetcli.experiment.config import Config
 from lenetcli.experiment.dataset_faults import find_faults
 from lenetcli.experiment.datasets import Dataset
 from lenetcli.experiment.parameters import PARAMETERS, describe_config, name_parameter
+from lenetcli.experiment.ranges import write_values
 from lenetcli.experiment.run import Attempt
 from lenetcli.experiment.sweep import Sweep
 from lenetcli.output.report.facts import Cell, Table
-from lenetcli.words import join_words, name_all, name_value, name_values, plural, write_time
+from lenetcli.words import join_words, name_all, name_values, plural, write_time
 
 MOST_VALUES = 16
 """The largest number of values of an axis that the list of sweeps names one by one."""
@@ -125,7 +126,7 @@ def list_sweeps(sweeps: Sequence[Sweep]) -> Table:
 
 
 def _shorten(values: list[str]) -> list[str]:
-    """The values of an axis; of many the first and the last ones, and how many there are."""
+    """The words for the values of an axis; of many the first and the last ones, and how many there are."""
     if len(values) <= MOST_VALUES:
         return values
     return [*values[:3], "…", *values[-2:], f"({len(values):,} values)"]
@@ -133,7 +134,7 @@ def _shorten(values: list[str]) -> list[str]:
 
 def _sweep_row(sweep: Sweep) -> tuple[Cell, ...]:
     axes = [
-        " ".join([PARAMETERS[axis.name].option, *_shorten(list(map(name_value, axis.values)))])
+        " ".join([PARAMETERS[axis.name].option, *_shorten(write_values(PARAMETERS[axis.name], axis.values))])
         for axis in sweep.axes
         if axis.name in sweep.parameters
     ]

@@ -7,24 +7,39 @@ from difflib import SequenceMatcher
 
 from lenetcli.analysis.statements import TRAINS
 from lenetcli.output.report.document import Json, join_lines
+from lenetcli.output.report.facts import Facts
 from lenetcli.output.report.forms import SECTIONS, find_statements, read_cell
+from lenetcli.output.report.interpretation import list_headers
+from lenetcli.output.report.markdown import HEADER
 
+OTHERS = ("batch", "mom.", "kernel", "hidden", "precision", "R")
+"""The columns of the table of all runs that it has where these differ."""
 CONTEXT = 3
 """How many words are shown on either side of a difference."""
 
 
+UNSEEN = dict.fromkeys(map(ord, "\N{SOFT HYPHEN}\N{ZERO WIDTH SPACE}"))
+"""Characters that say where a word may be divided."""
+
+
 def normalise(text: str) -> str:
     """A text without what a line break changes: blanks, and hyphens between letters; no ligatures."""
-    plain = unicodedata.normalize("NFKC", text).replace("\N{SOFT HYPHEN}", "").replace("\N{HYPHEN}", "-")
+    plain = unicodedata.normalize("NFKC", text).translate(UNSEEN).replace("\N{HYPHEN}", "-")
     return re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", "", "".join(plain.split()))
 
 
-def compare_texts(stated: Sequence[str], computed: Sequence[str]) -> list[str]:
-    """A sentence for each place where the pages of a document have another text than those of another one."""
+def compare_texts(stated: Sequence[str], computed: Sequence[str], headers: Sequence[str] = ()) -> list[str]:
+    """A sentence for each place where the pages of a document have another text than those of another one.
+
+    The ``headers`` of tables, as patterns, may be repeated elsewhere in the one than in the other, since
+    pages end elsewhere.
+    """
     if normalise("\n".join(stated)) == normalise("\n".join(computed)):
         return []
-    mine, others = _split(stated), _split(computed)
+    mine, others = _split(stated, headers), _split(computed, headers)
     plain, twins = list(map(normalise, mine)), list(map(normalise, others))
+    if "".join(plain) == "".join(twins):
+        return []
     found = []
     matcher = SequenceMatcher(a=plain, b=twins, autojunk=False)
     for kind, low, high, first, last in matcher.get_opcodes():
@@ -41,9 +56,23 @@ def compare_texts(stated: Sequence[str], computed: Sequence[str]) -> list[str]:
     return found or ["the text is not the one that the store gives"]
 
 
-def _split(pages: Sequence[str]) -> list[str]:
-    """The words of pages; those that a hyphen divides at the end of a line are whole."""
-    return join_lines("\n".join(pages)).split()
+def _split(pages: Sequence[str], headers: Sequence[str]) -> list[str]:
+    """The words of pages without repeated headers; those that a hyphen divides at a line's end are whole."""
+    text = unicodedata.normalize("NFKC", " ".join(join_lines("\n".join(pages)).split()))
+    for header in headers:
+        pattern = rf"(?<!\S){header}(?!\S)"
+        if first := re.search(pattern, text):
+            text = text[: first.end()] + re.sub(pattern, "", text[first.end() :])
+    return text.split()
+
+
+def find_headers(facts: Facts) -> list[str]:
+    """The headers of the tables of a report, each as a pattern of its words."""
+    sections = [section for section in (facts.learning_rates, facts.filters, facts.grid) if section]
+    tables = [*(section.table for section in sections if section.table), facts.sweeps]
+    headers = [*(table.header for table in tables), *list_headers(facts.options.interpretation or "")]
+    runs = re.escape(" ".join(HEADER)) + "".join(f"(?: {re.escape(one)})?" for one in OTHERS)
+    return [*(re.escape(" ".join(" ".join(header).split())) for header in headers), runs]
 
 
 def find_missing(text: str, facts: Json) -> list[str]:

@@ -9,13 +9,23 @@ from typing import Any
 
 from lenetcli.errors import NotFoundError, UsageError
 from lenetcli.experiment.config import Request
+from lenetcli.output.figures.fonts import find_font, find_fonts
+from lenetcli.output.letters import name_scripts
 from lenetcli.output.report.contents import Evidence, choose, gather
-from lenetcli.output.report.document import MADE_BY, MARK, Document, Json
+from lenetcli.output.report.document import FONT, MADE_BY, MARK, Document, Json
 from lenetcli.output.report.facts import FORMAT, Facts, Shown
+from lenetcli.output.report.fonts import DIGITS, PREFIX, are_fonts, find_foreign, read_fonts
 from lenetcli.output.report.forms import FORMATS, compare_common, compare_facts, find_records
 from lenetcli.output.report.report import Report
 from lenetcli.output.report.snapshot import Snapshot
-from lenetcli.output.report.texts import compare_texts, find_missing, find_sentences, normalise
+from lenetcli.output.report.texts import (
+    compare_texts,
+    find_headers,
+    find_missing,
+    find_sentences,
+    normalise,
+)
+from lenetcli.words import join_words, plural
 
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 """What facts that are none raise when they are read."""
@@ -24,6 +34,7 @@ VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.dev|\.post)\d+)*(\+[0-9a-z.]{1,20})
 LATER = {"interpretation": None, "conclusions": True}
 """The options that reports have since their newest format, as they were before."""
 GIVEN = "Title, author, interpretation, the name of the store and paths in commands are as given."
+WHOLE = "The text of its pages is the one that the store gives, with nothing left out or added."
 
 MOST_LISTED = 20
 """The most sentences of a report of another version that are listed, since nothing vouches for them."""
@@ -175,7 +186,8 @@ def _read_text(document: Document, name: str) -> Stated:
         )
     title, author = document.metadata
     options = {"title": title, "author": author or None, "store": found["store"]}
-    versions = dict(zip(("lenetcli", "matplotlib", "typst"), made_by.groups(), strict=True))
+    versions = {one: made_by[one] for one in ("lenetcli", "matplotlib", "typst")}
+    versions |= {PREFIX + font: digits for font, digits in FONT.findall(made_by["fonts"] or "")}
     return Stated(options, re.findall("[0-9a-f]{12}", found["sweeps"]), versions)
 
 
@@ -194,30 +206,65 @@ def _describe_annotations(document: Document) -> str:
 
 def _verify_pages(document: Document, facts: Facts, own_versions: Mapping[str, str]) -> Verification:
     """Compare the pages with those that the facts give, which agree; ``facts`` have the stated versions."""
-    versions = facts.versions
-    if versions.keys() != own_versions.keys() or not all(map(VERSION.fullmatch, versions.values())):
+    named = read_fonts(facts.versions)
+    programs = {one: version for one, version in facts.versions.items() if not one.startswith(PREFIX)}
+    is_known = programs.keys() == own_versions.keys() and all(map(VERSION.fullmatch, programs.values()))
+    foreign = find_foreign(facts) if named else []
+    if not is_known or (named and not (foreign and are_fonts(named))):
         return Verification(
-            outcome=Outcome.DIFFERS, differences=(f"versions: the report says {dict(versions)}",)
+            outcome=Outcome.DIFFERS, differences=(f"versions: the report says {dict(facts.versions)}",)
         )
-    made = Document(Report(facts).pdf())
+    fonts = {name: find_font(name, sha256) for name, sha256 in named.items()}
+    if absent := [name for name, font in fonts.items() if font is None]:
+        return _verify_without_fonts(document, facts, foreign, absent)
+    made = Document(Report(facts, tuple(font for font in fonts.values() if font)).pdf())
     if made.content == document.content:
         return Verification(outcome=Outcome.AGREES, checked=("Rendered again, it has the same bytes.", GIVEN))
-    return _compare_pages(document, made, own_versions)
+    return _compare_pages(document, made, facts, own_versions)
 
 
-def _compare_pages(document: Document, made: Document, own_versions: Mapping[str, str]) -> Verification:
-    """Compare text and figures of a document whose bytes are others than those of the one made here."""
-    if differences := compare_texts(document.pages, made.pages):
+def _verify_without_fonts(
+    document: Document, facts: Facts, foreign: Sequence[str], absent: Sequence[str]
+) -> Verification:
+    """Compare the text of a document whose fonts are absent here; they set the ``foreign`` letters of it."""
+    made = Document(Report(facts, find_fonts(foreign)).pdf())
+    headers = find_headers(facts)
+    fonts = [f"{name} (SHA-256 {read_fonts(facts.versions)[name][:DIGITS]}…)" for name in absent]
+    verb, its = ("is", "its") if len(fonts) == 1 else ("are", "their")
+    lack = f"{join_words(fonts)} {verb} not on this machine"
+    if not compare_texts(document.pages, made.pages, headers):
+        return Verification(
+            outcome=Outcome.FIGURES_UNCHECKED,
+            checked=(WHOLE, GIVEN),
+            unchecked=(f"Figures and the look of the pages were not compared: {lack}.",),
+        )
+    # Another font can give other words to whoever reads the text of a PDF, or there is none here.
+    drop = dict.fromkeys(map(ord, (*foreign, "\0")))
+    stated, computed = ([page.translate(drop) for page in one.pages] for one in (document, made))
+    if differences := compare_texts(stated, computed, headers):
         return Verification(outcome=Outcome.DIFFERS, differences=tuple(differences))
-    whole = "The text of its pages is the one that the store gives, with nothing left out or added."
+    letters = f"{its} {plural(len(foreign), 'letter')} ({name_scripts(foreign)})"
+    return Verification(
+        outcome=Outcome.TEXT_UNCHECKED,
+        checked=("But for these letters, the text of its pages is the one that the store gives.", GIVEN),
+        unchecked=(f"Figures and {letters} were not compared: {lack}.",),
+    )
+
+
+def _compare_pages(
+    document: Document, made: Document, facts: Facts, own_versions: Mapping[str, str]
+) -> Verification:
+    """Compare text and figures of a document whose bytes are others than those of the one made here."""
+    if differences := compare_texts(document.pages, made.pages, find_headers(facts)):
+        return Verification(outcome=Outcome.DIFFERS, differences=tuple(differences))
     if document.looks_like(made):
         again = "Text and figures are drawn as the store gives them; another program saved the file again."
-        return Verification(outcome=Outcome.AGREES, checked=(whole, again, GIVEN))
+        return Verification(outcome=Outcome.AGREES, checked=(WHOLE, again, GIVEN))
     drawn = "The figures were not compared: "
     by = ", ".join(f"{name} {own_versions[name]}" for name in ("matplotlib", "typst"))
     reason = f"they are drawn otherwise than {by} does it here, by another version or another program."
     return Verification(
-        outcome=Outcome.FIGURES_UNCHECKED, checked=(whole, GIVEN), unchecked=(drawn + reason,)
+        outcome=Outcome.FIGURES_UNCHECKED, checked=(WHOLE, GIVEN), unchecked=(drawn + reason,)
     )
 
 
