@@ -63,7 +63,7 @@ def test_where_the_font_is_missing_the_text_is_compared_and_that_is_said(machine
 
     without = verify(SMALL, Document(content), "a.pdf")
     assert without.outcome is Outcome.TEXT_UNCHECKED
-    said = f"Figures and its 5 letters (Chinese) were not compared: {name} is not on this machine."
+    said = f"Figures and 5 letters (Chinese) were not compared: {name} is not on this machine."
     assert without.unchecked == (said,)
     assert verify(SMALL, Document(plain), "a.pdf").outcome is Outcome.DIFFERS
 

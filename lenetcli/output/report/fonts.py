@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -28,8 +28,13 @@ PRIVATE = "\uf8ff"
 
 
 def choose_fonts(facts: Facts) -> tuple[Font, ...]:
-    """The fonts of this machine for the letters of a report that its own fonts lack."""
-    return find_fonts(find_foreign(facts))
+    """The fonts of this machine for the letters of a report that its own fonts lack, in order of names."""
+    return order_fonts(find_fonts(find_foreign(facts)))
+
+
+def order_fonts(fonts: Iterable[Font]) -> tuple[Font, ...]:
+    """Fonts in the order in which a report names and tries them."""
+    return tuple(sorted(fonts, key=lambda font: font.name))
 
 
 def find_foreign(facts: Facts) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 from lenetcli.analysis.statements import TRAINS
@@ -64,6 +64,13 @@ def _split(pages: Sequence[str], headers: Sequence[str]) -> list[str]:
         if first := re.search(pattern, text):
             text = text[: first.end()] + re.sub(pattern, "", text[first.end() :])
     return text.split()
+
+
+def omit_letters(pages: Sequence[str], letters: Iterable[str]) -> list[str]:
+    """Pages without some letters, nor the control characters that stand for what has no text in a PDF."""
+    omitted = re.escape(unicodedata.normalize("NFKC", "".join(letters)))
+    pattern = re.compile(f"[{omitted}\0-\x08\x0e-\x1f\ufffd]")
+    return [pattern.sub("", unicodedata.normalize("NFKC", page)) for page in pages]
 
 
 def find_headers(facts: Facts) -> list[str]:

@@ -14,7 +14,7 @@ from lenetcli.output.letters import name_scripts
 from lenetcli.output.report.contents import Evidence, choose, gather
 from lenetcli.output.report.document import FONT, MADE_BY, MARK, Document, Json
 from lenetcli.output.report.facts import FORMAT, Facts, Shown
-from lenetcli.output.report.fonts import DIGITS, PREFIX, are_fonts, find_foreign, read_fonts
+from lenetcli.output.report.fonts import DIGITS, PREFIX, are_fonts, find_foreign, order_fonts, read_fonts
 from lenetcli.output.report.forms import FORMATS, compare_common, compare_facts, find_records
 from lenetcli.output.report.report import Report
 from lenetcli.output.report.snapshot import Snapshot
@@ -24,6 +24,7 @@ from lenetcli.output.report.texts import (
     find_missing,
     find_sentences,
     normalise,
+    omit_letters,
 )
 from lenetcli.words import join_words, plural
 
@@ -217,7 +218,7 @@ def _verify_pages(document: Document, facts: Facts, own_versions: Mapping[str, s
     fonts = {name: find_font(name, sha256) for name, sha256 in named.items()}
     if absent := [name for name, font in fonts.items() if font is None]:
         return _verify_without_fonts(document, facts, foreign, absent)
-    made = Document(Report(facts, tuple(font for font in fonts.values() if font)).pdf())
+    made = Document(Report(facts, order_fonts(font for font in fonts.values() if font)).pdf())
     if made.content == document.content:
         return Verification(outcome=Outcome.AGREES, checked=("Rendered again, it has the same bytes.", GIVEN))
     return _compare_pages(document, made, facts, own_versions)
@@ -227,11 +228,10 @@ def _verify_without_fonts(
     document: Document, facts: Facts, foreign: Sequence[str], absent: Sequence[str]
 ) -> Verification:
     """Compare the text of a document whose fonts are absent here; they set the ``foreign`` letters of it."""
-    made = Document(Report(facts, find_fonts(foreign)).pdf())
+    made = Document(Report(facts, order_fonts(find_fonts(foreign))).pdf())
     headers = find_headers(facts)
     fonts = [f"{name} (SHA-256 {read_fonts(facts.versions)[name][:DIGITS]}…)" for name in absent]
-    verb, its = ("is", "its") if len(fonts) == 1 else ("are", "their")
-    lack = f"{join_words(fonts)} {verb} not on this machine"
+    lack = f"{join_words(fonts)} {'is' if len(fonts) == 1 else 'are'} not on this machine"
     if not compare_texts(document.pages, made.pages, headers):
         return Verification(
             outcome=Outcome.FIGURES_UNCHECKED,
@@ -239,14 +239,13 @@ def _verify_without_fonts(
             unchecked=(f"Figures and the look of the pages were not compared: {lack}.",),
         )
     # Another font can give other words to whoever reads the text of a PDF, or there is none here.
-    drop = dict.fromkeys(map(ord, (*foreign, "\0")))
-    stated, computed = ([page.translate(drop) for page in one.pages] for one in (document, made))
+    stated, computed = (omit_letters(one.pages, foreign) for one in (document, made))
     if differences := compare_texts(stated, computed, headers):
         return Verification(outcome=Outcome.DIFFERS, differences=tuple(differences))
-    letters = f"{its} {plural(len(foreign), 'letter')} ({name_scripts(foreign)})"
+    letters = f"{plural(len(foreign), 'letter')} ({name_scripts(foreign)})"
     return Verification(
         outcome=Outcome.TEXT_UNCHECKED,
-        checked=("But for these letters, the text of its pages is the one that the store gives.", GIVEN),
+        checked=(f"But for {letters}, the text of its pages is the one that the store gives.", GIVEN),
         unchecked=(f"Figures and {letters} were not compared: {lack}.",),
     )
 
