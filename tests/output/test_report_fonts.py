@@ -1,5 +1,6 @@
 """Letters that the fonts of a report lack, words longer than a line, and tables longer than a page."""
 
+import sys
 from dataclasses import replace
 from io import BytesIO
 
@@ -156,3 +157,18 @@ def test_headers_that_are_repeated_elsewhere_are_no_difference():
         assert compare_texts([computed], [stated], headers) == []
         assert compare_texts([stated.replace("1", "9")], [computed], headers)
         assert compare_texts([stated.replace(header, "")], [computed], headers)
+
+
+@pytest.mark.parametrize("count", [60, 200])
+@pytest.mark.parametrize("change", [("bottom: 14mm", "bottom: 60mm"), ("size: 9.6pt", "size: 10.3pt")])
+def test_a_report_whose_pages_end_elsewhere_has_the_same_text(monkeypatch, count, change):
+    rates = {round(0.0005 * number, 4): [0.5, 0.6 + 0.001 * number] for number in range(1, count + 1)}
+    evidence = MadeUpEvidence([rates_sweep(rates), *both_sweeps()])
+    own = "| one thing | b |\n| --- | --- |\n" + "| 1 | 2 |\n" * 80
+    facts = gather(evidence, interpretation=own)
+    module = sys.modules[Report.__module__]
+    source = module._source
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_source", lambda *parts: source(*parts).replace(*map(str.encode, change)))
+        content = Report(facts).pdf()
+    assert verify(evidence, Document(content), "a.pdf").outcome is Outcome.FIGURES_UNCHECKED
