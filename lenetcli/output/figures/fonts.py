@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 OWN = "DejaVu Sans"
 """The name of the font of figures, which comes with matplotlib."""
-NAME = re.compile(r"\w[\w .&'+-]{0,59}")
-"""The name of a font, which is printed."""
+NAME = re.compile(r"\w[\w .&'+-]{0,59}", re.ASCII)
+"""The name of a font that can be chosen, since it is printed."""
 REGULAR = ("Regular", "Normal", "Book", "Roman")
 """The styles of fonts for plain text."""
 UNIT = 100
 """The size at which letters are measured, in points."""
 UNASSIGNED = 0x50000
-"""A code point without a character: only fonts that draw everything as a blank or a box have it."""
+"""A code point without a character: only fonts that draw everything, as blanks or boxes, have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class _Face(NamedTuple):
 
 
 def find_fonts(letters: Iterable[str]) -> tuple[Font, ...]:
-    """The fonts of this machine for letters, a few as far as possible; there are none for what no font has.
+    """A few fonts of this machine that have letters, as far as some font has them.
 
     The font of figures, which every machine has, goes first. Then that with most of the letters that are left
     is taken, drawn rather than of images, regular, with letters of different widths; else names and hashes
@@ -146,15 +146,15 @@ def _look(file: Path, letters: Iterable[str]) -> _Face | None:
 
     try:
         font = FT2Font(str(file))
-    except (OSError, RuntimeError, ValueError, TypeError):
+        if not NAME.fullmatch(font.family_name) or font.get_char_index(UNASSIGNED):
+            return None
+        found = frozenset(one for one in letters if font.get_char_index(ord(one)))
+        is_drawn = font.scalable and (not found or _has_outline(font, min(found)))
+    except (OSError, RuntimeError, ValueError, TypeError):  # what FreeType cannot read
         return None
-    name = font.family_name
-    if not NAME.fullmatch(name) or font.get_char_index(UNASSIGNED):
-        return None
-    found = frozenset(one for one in letters if font.get_char_index(ord(one)))
-    is_drawn = font.scalable and (not found or _has_outline(font, min(found)))
     is_plain = not font.style_flags and font.style_name in REGULAR
-    return _Face(file, name, found, is_drawn, is_plain, not font.face_flags & FaceFlags.FIXED_WIDTH)
+    is_proportional = not font.face_flags & FaceFlags.FIXED_WIDTH
+    return _Face(file, font.family_name, found, is_drawn, is_plain, is_proportional)
 
 
 def _has_outline(font: "FT2Font", letter: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lenetcli.files import temporary_folder
-from lenetcli.output.figures.fonts import NAME, Font, find_fonts, find_lacking
+from lenetcli.output.figures.fonts import NAME, UNASSIGNED, Font, find_fonts, find_lacking
 from lenetcli.output.letters import describe_lack, find_rare
 from lenetcli.output.report.facts import Facts
 from lenetcli.words import join_words
@@ -21,10 +21,9 @@ PREFIX = "font "
 DIGITS = 12
 """How many digits of the hash of a font the pages show."""
 HASH = f"[0-9a-f]{{{DIGITS}}}([0-9a-f]{{{64 - DIGITS}}})?"
+"""The pattern of such a hash, or of these digits."""
 TEXT = "Libertinus Serif"
 """The font of the text, which comes with Typst."""
-PRIVATE = "\uf8ff"
-"""A character that no font has."""
 
 
 def choose_fonts(facts: Facts) -> tuple[Font, ...]:
@@ -111,7 +110,7 @@ def find_unset(letters: Sequence[str], fonts: Sequence[Font] = ()) -> list[str]:
     """The letters that neither Typst's own fonts nor these have, which it sets as boxes."""
     if not letters:
         return []
-    box, *drawings = _draw([PRIVATE, *letters], fonts)
+    box, *drawings = _draw([chr(UNASSIGNED), *letters], fonts)
     return [letter for letter, drawing in zip(letters, drawings, strict=True) if drawing == box]
 
 
@@ -131,8 +130,7 @@ def _draw(letters: Sequence[str], fonts: Sequence[Font]) -> list[list[str]]:
             "#set page(width: auto, height: auto, fill: none)\n"
             f"#for letter in json(bytes({text})) {{ page(letter) }}"
         )
-        pages = typst.Compiler(source.encode(), font_paths=known, ignore_system_fonts=True).compile(
-            format="svg"
-        )
+        compiler = typst.Compiler(source.encode(), font_paths=known, ignore_system_fonts=True)
+        pages = compiler.compile(format="svg")
     drawings = [pages] if isinstance(pages, bytes) else pages or []
     return [re.findall(r' d="([^"]*)"|(<image [^>]*>)', drawing.decode()) for drawing in drawings]
