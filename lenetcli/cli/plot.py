@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -85,9 +86,8 @@ def plot(
 ) -> None:
     """Draw curves, effects, a grid or runtimes (lr.png, grid.png, runtime.png …; or -o FILE.svg, .pdf)."""
     from lenetcli.cli.screen import console
-    from lenetcli.output.figures.figure import ENDINGS, draw, find_undrawn, save
+    from lenetcli.output.figures.figure import ENDINGS
     from lenetcli.output.figures.terminal import draw_terminal
-    from lenetcli.output.letters import describe_lack
     from lenetcli.output.records import write_csv
 
     what = _choose_figure(address, runs, sweep) if what is None else what
@@ -108,10 +108,19 @@ def plot(
         ascii_only = not stdout.encoding.startswith("utf")
         console.print_line(draw_terminal(series, min(stdout.width, 120), 28, log=log, ascii_only=ascii_only))
     if target:
-        figure = draw(series, log=log)
-        console.print_message(save(figure, target))
-        if undrawn := find_undrawn(figure):
-            console.print_message(describe_lack("The figure’s", undrawn), "yellow")
+        _save(series, log, target)
+
+
+def _save(series: "Series", log: bool | None, target: Path) -> None:
+    """Draw a series and write it, and name the letters that no font has."""
+    from lenetcli.cli.screen import console
+    from lenetcli.output.figures.figure import draw, find_undrawn, save
+    from lenetcli.output.letters import describe_lack
+
+    figure = draw(series, log=log)
+    console.print_message(save(figure, target))
+    if undrawn := find_undrawn(figure):
+        console.print_message(describe_lack("The figure’s", undrawn), "yellow")
 
 
 def _parse_wish(

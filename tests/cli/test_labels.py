@@ -69,3 +69,15 @@ def test_a_folder_called_mnist_is_not_mnist(desk):
     shown = desk.run("runs", "list", "--store", "third.db").stdout
     assert "mnist (other)" in shown
     assert "MNIST" not in shown
+
+
+def test_letters_that_no_font_of_the_machine_has_are_named(tmp_path):
+    desk = Desk(tmp_path)
+    write_idx(tmp_path / "数字 😀", 240, 60)
+    small = ("--epochs", "1", "--hidden-units", "8", "--filters", "2", "--device", "cpu")
+    desk.run("sweep", "lr", "0.1", "--data", "数字 😀", *small)
+    for command, whose in (("plot", "The figure’s"), ("report", "The set-up’s")):
+        done = desk.run(command, MPL_IGNORE_SYSTEM_FONTS="1")
+        assert f"{whose} 2 letters 数字 (Chinese) cannot be set" in " ".join(done.stderr.split())
+    done = desk.run("report", "--verify", "report.pdf")
+    assert "the same bytes" in done.stdout
