@@ -1,87 +1,73 @@
-"""The report as Markdown: its sections, with tables of Markdown and figures as PNG files beside it."""
+"""The report as Markdown: its blocks, with figures as PNG files beside it."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePath
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-from lenetcli.analysis.statements import Paragraph
-from lenetcli.output.report.facts import Facts, Section, Table
+from lenetcli.output.report.facts import Facts
+from lenetcli.output.report.outline import Block, Drawing, Grid, Heading, Prose, Span, Terms, clean, outline
 
-HEADER = ("run", "rate", "F", "seed", "on", "ep.", "accuracy", "runtime")
-"""The columns of the table of all runs."""
-RUNS = (
-    "Runs: learning rate, filters (F), seed, device, epochs (ep.), accuracy on the validation images after "
-    "the last epoch, runtime (the sum of the training times of the epochs) in seconds."
-)
+RULES = {"l": "---", "r": "---:"}
+"""The line below a cell of the header, by the side to which the column is moved."""
 
 
 def write_markdown(facts: Facts, folder: str) -> str:
     """The Markdown of a report whose figures are in ``folder``; texts of facts are never markup."""
-    return "\n\n".join(_blocks(facts, folder)) + "\n"
-
-
-def _blocks(facts: Facts, folder: str) -> Iterator[str]:
-    """The blocks of a report: headings, paragraphs, figures, tables."""
     options = facts.options
-    yield f"# {escape(options.title)}"
-    if options.author:
-        yield escape(options.author)
-    yield "\n".join(f"- **{escape(name)}**: {escape(text)}" for name, text in facts.setup)
-    for section in filter(None, (facts.learning_rates, facts.filters, facts.grid)):
-        yield from _section(section, folder, options.conclusions)
-    if options.interpretation:
-        yield "## Interpretation"
-        own = f"the author’s own ({escape(options.author)})" if options.author else "the author’s own"
-        yield f"*This section is {own}, which lenetcli has neither computed nor checked.*"
-        yield options.interpretation
-    yield "## Reproducibility"
-    made = ", ".join(f"{name} {version}" for name, version in facts.versions.items() if name != "typst")
-    yield f"All numbers come from the store {escape(options.store)}. Made by {escape(made)}."
-    yield from _table(facts.sweeps)
-    yield RUNS
-    yield _rows(HEADER, (run.row for run in facts.runs))
+    numbers: Counter[str] = Counter()
+    head = [f"# {escape(options.title)}", *([escape(options.author)] if options.author else [])]
+    body = [part for block in outline(facts, folder) for part in _write(block, folder, numbers)]
+    return "\n\n".join([*head, *body]) + "\n"
 
 
-def _section(section: Section, folder: str, concludes: bool) -> Iterator[str]:
-    yield f"## {escape(section.title)}"
-    if section.introduction and concludes:
-        yield _paragraph(section.introduction)
-    if section.figure:
-        file = quote(f"{folder}/{PurePath(section.figure.file).with_suffix('.png')}")
-        yield f"![{escape(section.title)}]({file})"
-        yield escape(section.figure.caption)
-    if section.table:
-        yield from _table(section.table)
-    for paragraph in (*(section.paragraphs if concludes else ()), section.missing):
-        if paragraph:
-            yield _paragraph(paragraph)
+def _write(block: Block, folder: str, numbers: Counter[str]) -> Iterator[str]:
+    """The parts of a block, between which there is an empty line; ``numbers`` counts figures and tables."""
+    match block:
+        case Heading():
+            yield f"## {escape(block.text)}"
+        case Prose():
+            text = "".join(map(_write_span, block.spans))
+            yield f"*{text}*" if block.is_emphasized else text
+        case Terms():
+            yield "\n".join(f"- **{escape(name)}**: {escape(text)}" for name, text in block.pairs)
+        case Drawing():
+            yield f"![{escape(block.title)}]({quote(f'{folder}/{block.stem}.png')})"
+            yield _caption("Figure", block.caption, numbers)
+        case Grid():
+            if block.caption:
+                yield _caption("Table", block.caption, numbers)
+            rule = [RULES[side] for side in block.aligned]
+            yield "\n".join([_row(map(escape, block.header)), _row(rule), *_rows(block)])
+        case _:
+            yield block.text
 
 
-def _paragraph(paragraph: Paragraph) -> str:
-    return " ".join(
-        escape(one.text) + (f" {escape(one.purpose)} {_code(one.command)}." if one.command else "")
-        for one in paragraph
-    )
+def _caption(noun: str, text: str, numbers: Counter[str]) -> str:
+    numbers[noun] += 1
+    return f"**{noun} {numbers[noun]}:** {escape(text)}"
 
 
-def _table(table: Table) -> Iterator[str]:
-    yield escape(table.caption.removesuffix(":"))
-    yield _rows(table.header, ([cell.text for cell in row] for row in table.rows))
+def _rows(grid: Grid) -> Iterator[str]:
+    for first, *others in grid.rows:
+        yield _row([_code(first) if grid.has_ids else escape(first), *map(escape, others)])
 
 
-def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    head, rule, *body = (line if line[0] == "---" else [escape(cell) for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body))
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _write_span(span: Span) -> str:
+    return _code(span.text) if span.is_code else escape(span.text)
 
 
 def escape(text: str) -> str:
     """A text on one line in which nothing is markup."""
-    plain = re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff\\s]+", " ", text).strip()
     # Most marks are none inside of a word or before a blank; all are escaped that can be anywhere.
-    marked = re.sub(r"([\\`*_\[\]<>#|~&$!])", r"\\\1", plain)
-    return re.sub(r"^(\d{1,9})([.)])|^([-+=])", lambda m: f"{m[1] or ''}\\{m[2] or m[3]}", marked)
+    marked = re.sub(r"([\\`*_\[\]<>#|~&$!])", r"\\\1", clean(text))
+    # The first character, or what ends a number, can begin a list or underline a heading.
+    first = r"^( ?)(?:(\d{1,9})([.)])(?= |$)|([-+=]))"
+    return re.sub(first, lambda found: f"{found[1]}{found[2] or ''}\\{found[3] or found[4]}", marked)
 
 
 def _code(text: str) -> str:
