@@ -122,6 +122,49 @@ def write_output(path: Path, content: bytes) -> str:
     return f"Wrote {path}" + ", in place of the file that was there" * replaces
 
 
+def write_outputs(contents: Mapping[Path, bytes]) -> str:
+    """Write several files of output, and the folders that they are in; on an error there is none of them.
+
+    What is returned is the sentence of ``write_output`` on the last one.
+
+    Raises:
+        UsageError: if a file or its folder cannot be written.
+    """
+    with contextlib.ExitStack() as undo:
+        sentence = ""
+        for path, content in contents.items():
+            if not path.parent.exists():
+                _make_folder(path.parent)
+                undo.callback(_restore, path.parent, None)
+            try:
+                before = path.read_bytes() if path.is_file() else None
+            except OSError as error:
+                raise unwritable(path, error) from error
+            sentence = write_output(path, content)
+            undo.callback(_restore, path, before)
+        undo.pop_all()
+        return sentence
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir()
+    except OSError as error:
+        problem = f"The folder {path} cannot be made: {describe_error(error)}."
+        raise UsageError(problem, "Choose another file.") from error
+
+
+def _restore(path: Path, content: bytes | None) -> None:
+    """Give a file the content that it had before, or remove what was not there; errors are ignored."""
+    with contextlib.suppress(OSError, UsageError):
+        if content is not None:
+            write_output(path, content)
+        elif path.is_dir():
+            path.rmdir()
+        elif path.is_file():
+            path.unlink()
+
+
 def _is_special(path: Path) -> bool:
     """Whether a path leads to a pipe or a device: nothing takes its place."""
     try:

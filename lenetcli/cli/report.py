@@ -58,7 +58,7 @@ def report(
     ] = None,
     address: options.StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Write the report of the exercise, computed from the store (report.pdf; or with -o FILE.md, .typ)."""
+    """Write the report of the exercise, computed from the store (report.pdf; -o FILE.tex, .md or .typ)."""
     if verify:
         typed = {
             **{"-o": output, "--title": title, "--author": author, "--interpretation": interpretation},
@@ -112,7 +112,7 @@ def _write(
     console.print_message(document.write(target))
     if note := fonts.describe_fonts(chosen):
         console.print_message(note)
-    unset = fonts.describe_unset(facts, chosen) if is_set else []
+    unset = document.describe_unset(target)
     for sentence in (*unset, *choice.notes, *document.missing(options.name_store())):
         console.print_message(sentence, "yellow")
 

@@ -1,9 +1,7 @@
 """The report as a document: what it says, what it carries, and whether it can be checked."""
 
 import json
-import re
 from dataclasses import replace
-from html import unescape
 from io import BytesIO
 
 import pytest
@@ -19,7 +17,6 @@ from helpers.made_up import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 from pypdf import PdfReader
 
 from lenetcli.errors import NotFoundError, UsageError
@@ -28,7 +25,6 @@ from lenetcli.experiment.datasets import SYNTHETIC
 from lenetcli.output.report.contents import gather
 from lenetcli.output.report.document import read_document
 from lenetcli.output.report.interpretation import read_interpretation
-from lenetcli.output.report.markdown import escape
 from lenetcli.output.report.report import Report
 from lenetcli.output.report.setup import list_sweeps
 from lenetcli.output.report.verification import Outcome, verify
@@ -170,7 +166,7 @@ def test_an_unfinished_sweep_is_reported_as_far_as_it_is(tmp_path):
 
 def test_another_ending_is_an_error_before_anything_is_written(tmp_path):
     report = make(MadeUpEvidence([rates_sweep()]))
-    with pytest.raises(UsageError, match=r"\.pdf or \.typ or \.md"):
+    with pytest.raises(UsageError, match=r"\.pdf or \.tex or \.md or \.typ"):
         report.write(tmp_path / "report.docx")
     assert list(tmp_path.iterdir()) == []
 
@@ -350,25 +346,3 @@ def test_a_file_that_is_no_interpretation_is_an_error(tmp_path, content, said):
         read_interpretation(path)
 
 
-def test_a_report_can_be_markdown(evidence, tmp_path):
-    path = tmp_path / "my report.md"
-    make(evidence, title="A | *b* <i>", interpretation="My **own**.").write(path)
-    names = sorted(file.name for file in (tmp_path / "my report_figures").iterdir())
-    assert names == ["facts.json", "learning_rates.png", "runtime.png"]
-    html = MarkdownIt("commonmark").enable("table").render(path.read_text())
-    assert "<h1>A | *b* &lt;i&gt;</h1>" in html
-    assert html.count("<table>") == 4
-    assert 'src="my%20report_figures/learning_rates.png"' in html
-    assert "<strong>own</strong>" in html
-    assert "0.1 works best" in html
-
-
-@given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=40))
-def test_a_text_in_markdown_is_never_markup(text):
-    plain = " ".join(text.split())
-    rendered = MarkdownIt("commonmark").render(f"# {escape(text)}")
-    assert unescape(rendered.strip().removeprefix("<h1>").removesuffix("</h1>")) == plain
-    (row,) = re.findall(
-        "<td>(.*)</td>", MarkdownIt().enable("table").render(f"| a |\n| --- |\n| {escape(text)} |")
-    )
-    assert unescape(row) == plain

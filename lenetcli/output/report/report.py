@@ -1,26 +1,28 @@
-"""The report as a document: a PDF with its facts attached, or its Typst source."""
+"""The report as a document: a PDF with its facts attached, or a source in Typst, LaTeX or Markdown."""
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from lenetcli.errors import UsageError, describe_error
-from lenetcli.files import check_output, store_option, write_output
+from lenetcli.files import check_output, store_option, write_output, write_outputs
 from lenetcli.output.figures.fonts import Font
+from lenetcli.output.report import fonts, latex
 from lenetcli.output.report.facts import Facts
-from lenetcli.output.report.fonts import open_fonts, write_names
 from lenetcli.output.report.interpretation import parse_markdown
 from lenetcli.output.report.markdown import write_markdown
 
 if TYPE_CHECKING:
     import typst
 
-ENDINGS = (".pdf", ".typ", ".md")
+ENDINGS = (".pdf", ".tex", ".md", ".typ")
+PICTURES = {".tex": "pdf", ".md": "png"}
+"""The kind of the figures beside a source."""
 ATTACHMENT = "facts.json"
 INTERPRETATION = "interpretation.json"
 FIGURES = "report_figures"
@@ -46,6 +48,15 @@ class Report:
         statements = (*self.facts.learning_rates.missing, *self.facts.filters.missing)
         own = store_option(self.facts.options.store)
         return [f"{s.text} {s.purpose} {s.command.removesuffix(own)}{option}" for s in statements]
+
+    def describe_unset(self, path: Path) -> list[str]:
+        """Sentences on letters that the document at a path, by its ending, cannot have."""
+        match path.suffix.lower():
+            case ".tex":
+                return latex.describe_unset(self.facts)
+            case ".md":
+                return []
+        return fonts.describe_unset(self.facts, self.fonts)
 
     def files(self) -> dict[str, bytes]:
         """The facts and the figures as SVG, by file name.
@@ -83,48 +94,49 @@ class Report:
         return document
 
     def write(self, path: Path) -> str:
-        """Write a PDF, or for ``.typ`` and ``.md`` the source and a folder ``…_figures`` beside it.
+        """Write a PDF, or a source with a folder ``…_figures`` beside it; all of these files, or none.
 
-        What is returned is the sentence of ``write_output``.
+        What is returned is the sentence of ``write_output``, and where the figures are.
 
         Raises:
             UsageError: if the ending is another one, or a file or the folder cannot be written.
         """
         check_target(path)
-        if path.suffix.lower() == ".pdf":
+        kind = path.suffix.lower()
+        if kind == ".pdf":
             return write_output(path, self.pdf())
         folder = _folder(path)
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            problem = f"{folder} cannot be made: {describe_error(error)}."
-            raise UsageError(problem, "Choose another file with -o.") from error
-        is_markdown = path.suffix.lower() == ".md"
-        for name, content in (self._pictures() if is_markdown else self.files()).items():
-            write_output(folder / name, content)
-        if is_markdown:
-            return write_output(path, write_markdown(self.facts, folder.name).encode(errors="replace"))
-        with open_fonts(self.fonts) as (_, names):
-            return write_output(path, _source(folder.name, names))
+        files = self.files() if kind == ".typ" else self._pictures(PICTURES[kind])
+        contents = {folder / name: content for name, content in files.items()}
+        sentence = write_outputs(contents | {path: self._source(kind, folder.name)})
+        return f"{sentence}; its figures are in {folder}"
 
     @contextmanager
     def _compiler(self, files: Mapping[str, bytes]) -> Iterator["typst.Compiler"]:
         """The context with the Typst compiler of the report with these figures and facts."""
         import typst
 
-        with open_fonts(self.fonts) as (known, names):
-            paths: Any = {"main": _source(FIGURES, names)}
+        with fonts.open_fonts(self.fonts) as (known, names):
+            paths: Any = {"main": _write_typst(FIGURES, names)}
             paths |= {f"{FIGURES}/{name}": content for name, content in files.items()}
             yield typst.Compiler(paths, font_paths=known, ignore_system_fonts=True)
 
-    def _pictures(self) -> dict[str, bytes]:
-        """The facts and the figures as PNG, by file name."""
+    def _source(self, kind: str, folder: str) -> bytes:
+        """The source with an ending whose figures and facts are in ``folder``."""
+        if kind == ".typ":
+            with fonts.open_fonts(self.fonts) as (_, names):
+                return _write_typst(folder, names)
+        write = write_markdown if kind == ".md" else latex.write_latex
+        return write(self.facts, folder).encode(errors="replace")
+
+    def _pictures(self, kind: str) -> dict[str, bytes]:
+        """The facts, and the figures as ``png`` or ``pdf``, by file name."""
         from lenetcli.output.figures.figure import draw, render
 
         figures = [s.figure for s in (self.facts.learning_rates, self.facts.filters) if s.figure]
         return {ATTACHMENT: self.facts.to_json()} | {
-            Path(figure.file).with_suffix(".png").name: render(
-                draw(figure.series, titled=False, size=(WIDTH, HEIGHTS[0])), "png"
+            f"{PurePath(figure.file).stem}.{kind}": render(
+                draw(figure.series, titled=False, size=(WIDTH, HEIGHTS[0])), kind
             )
             for figure in figures
         }
@@ -137,18 +149,19 @@ def check_target(path: Path) -> None:
         UsageError: as ``Report.write`` does.
     """
     check_output(path, ENDINGS)
-    if path.suffix.lower() in (".typ", ".md"):
+    if path.suffix.lower() != ".pdf":
         folder = _folder(path)
         check_output(folder / ATTACHMENT if os.path.lexists(folder) else folder, ())
 
 
 def _folder(path: Path) -> Path:
-    """The folder of the figures and facts of a Typst source."""
-    return path.with_name(f"{path.stem}_figures")
+    """The folder of the figures and facts of a source; for LaTeX its name has no other characters."""
+    stem = re.sub("[^A-Za-z0-9_.-]", "-", path.stem) if path.suffix.lower() == ".tex" else path.stem
+    return path.with_name(f"{stem}_figures")
 
 
-def _source(folder: str, fonts: Sequence[str]) -> bytes:
+def _write_typst(folder: str, names: Sequence[str]) -> bytes:
     """The Typst source of a report whose figures and facts are in ``folder``, with fonts to fall back on."""
     template = resources.files(__package__).joinpath("report.typ").read_text("utf-8")
-    named = f"#let folder = {json.dumps(folder, ensure_ascii=False)}\n#let fallback = {write_names(fonts)}"
+    named = f"#let folder = {json.dumps(folder, ensure_ascii=False)}\n#let fallback = {fonts.write_names(names)}"
     return f"{named}\n{template}".encode(errors="replace")
