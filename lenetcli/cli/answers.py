@@ -27,6 +27,8 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "figure": ("plot",),
     "graph": ("plot",),
     "pdf": ("report",),
+    "latex": ("report",),
+    "tex": ("report",),
     "gpu": ("devices",),
     "dataset": ("data",),
     "mnist": ("data",),

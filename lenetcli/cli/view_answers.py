@@ -1,7 +1,7 @@
 """What is understood of the words of ``plot``, ``report`` and ``data``, and what was probably meant."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 from lenetcli.cli.grid_words import is_name
@@ -17,6 +17,8 @@ ID = re.compile(r"(?=.*[0-9])[0-9a-f]{4,64}")
 OPTIONS = {".png": "-o", ".svg": "-o", ".pdf": "-o", ".csv": "--csv", ".db": "--store"}
 """The options of ``plot`` that a file of such a name may be meant for."""
 
+SOURCES = (".tex", ".md", ".typ")
+"""The endings of reports that cannot be verified: their names say where to write."""
 
 FIGURES = ("runtime", "grid")
 """The figures that are not named after a parameter."""
@@ -53,6 +55,8 @@ def answer_report(line: CommandLine) -> list[str]:
         return line.list_words()
     if all(map(ID.fullmatch, map(tidy, words))):
         return _choose_sweep(line)
+    if len(words) == 1 and words[0].lower().endswith(SOURCES) and not {"-o", "--output"} & {*line.list_words()}:
+        return _name_arguments(line, "-o", str)
     if [PurePath(word).suffix for word in words] == [".db"]:
         raise _refuse(words, line.write([], ["--store", *words]))
     written = [line.write([], ["-o", words[0]])] * (len(words) == 1)
@@ -80,7 +84,12 @@ def _refuse(words: Sequence[str], *commands: str) -> UsageError:
 
 def _choose_sweep(line: CommandLine) -> list[str]:
     """The words with each argument, which is an id, as that of a sweep."""
+    return _name_arguments(line, "--sweep", tidy)
+
+
+def _name_arguments(line: CommandLine, option: str, correct: Callable[[str], str]) -> list[str]:
+    """The words with each argument, corrected, as a value of an option."""
     words: list[str] = []
     for word in line.words:
-        words += ["--sweep", tidy(word.text)] if word.role is Role.ARGUMENT else [word.text]
+        words += [option, correct(word.text)] if word.role is Role.ARGUMENT else [word.text]
     return words

@@ -48,6 +48,7 @@ OUTPUTS = {  # PATH is the bad one
     "plot lr --terminal --data PATH.csv": {2},
     "report -o PATH.pdf": {2},
     "report -o PATH.typ": {2},
+    "report -o PATH.tex": {2},
     "runs save RUN PATH.keras": {2},
     "store backup PATH.db": {2},
     "store backup --overwrite PATH.db": {2},
@@ -150,6 +151,7 @@ def test_a_full_device_is_told(desk, tmp_path):
 PLACES = {
     "plot lr -o PATH/lr.png": 2,
     "report -o PATH/r.typ": 2,
+    "report -o PATH/r.md": 2,
     "store backup PATH/b.db": 2,
     "train --store PATH/new.db": 4,
 }

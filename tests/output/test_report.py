@@ -166,7 +166,7 @@ def test_an_unfinished_sweep_is_reported_as_far_as_it_is(tmp_path):
 
 def test_another_ending_is_an_error_before_anything_is_written(tmp_path):
     report = make(MadeUpEvidence([rates_sweep()]))
-    with pytest.raises(UsageError, match=r"\.pdf or \.tex or \.md or \.typ"):
+    with pytest.raises(UsageError, match=r"\.pdf or \.typ or \.md or \.tex"):
         report.write(tmp_path / "report.docx")
     assert list(tmp_path.iterdir()) == []
 

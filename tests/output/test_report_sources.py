@@ -43,6 +43,8 @@ The rate **0.1** is *best*, see `lenetcli plot --log` and [the course](https://e
 
 >
 
+> # (only)
+
 ```
   if x:
       \end{quote} -- %
@@ -50,7 +52,7 @@ The rate **0.1** is *best*, see `lenetcli plot --log` and [the course](https://e
 [y]
 ```
 
-| rate | note |
+| (rate) | note |
 | ---: | --- |
 | *0.1* | good \| bad |
 | [0] | `--x` |
@@ -292,7 +294,17 @@ def test_latex_compiles_to_the_same_text(compile_latex):
     plain = [squeeze(text) for text in texts(facts) if re.fullmatch("[ -~]*", text)]
     assert len(plain) > 30
     assert [text for text in plain if not stands_in(text, said)] == []
-    for text in (r"[ ] todo", "7. seven", r"\end{quote} -- %", "[y]", "good | bad", "[0]--x", "100% & $x$"):
+    for text in (
+        r"[ ] todo",
+        "7. seven",
+        r"\end{quote} -- %",
+        "[y]",
+        "good | bad",
+        "[0]--x",
+        "(rate)",
+        "(only)",
+        "100% & $x$",
+    ):
         assert squeeze(text) in said
 
 

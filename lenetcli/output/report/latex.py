@@ -84,7 +84,8 @@ def _write_table(rows: Sequence[Sequence[str]], aligned: str, caption: str = "")
     head, *body = (f"{' & '.join(row)} \\\\" for row in rows)
     if len(body) <= WHOLE:
         body[:-1] = [f"{row}*" for row in body[:-1]]  # no page ends here
-    top = ["\\toprule", head, "\\midrule"]
+    # A bracket behind a rule would be an option of it.
+    top = ["\\toprule", f"{{}}{head}" if head.startswith("(") else head, "\\midrule"]
     lines = [
         r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"\begin{{longtable}}{{{''.join(_choose_columns(rows, aligned))}}}",
@@ -122,8 +123,8 @@ def _write_own(block: Json, depth: int) -> str:
         case "paragraph":
             return _fill(_write_parts(block["parts"]))
         case "heading":
-            level = "subsection" if block["level"] < 3 else "subsubsection"
-            return rf"\{level}*{{{_write_parts(block['parts'])}}}"
+            command = "subsection*" if block["level"] < 3 else "subsubsection*"
+            return rf"\{command if depth == 0 else 'textbf'}{{{_write_parts(block['parts'])}}}"
         case "list":
             return _write_list(block, depth)
         case "quote":

@@ -40,7 +40,7 @@ $fonts\fi
 \author{$author}
 \date{}""")
 PLACEHOLDERS = Template(r"""  % The fonts of pdflatex lack these letters: their numbers stand in their place.
-  \newcommand{\lacks}[1]{\DeclareUnicodeCharacter{#1}{{[}U+#1{]}}}
+  \newcommand{\lacks}[1]{\DeclareUnicodeCharacter{#1}{{[}U+#1{]}\allowbreak{}}}
 $letters
   \AtEndDocument{\PackageWarningNoLine{report}{Letters are missing: compile it with xelatex}}
 """)

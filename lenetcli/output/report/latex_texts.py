@@ -60,8 +60,8 @@ def escape(text: str) -> str:
 
 
 def _divide(word: re.Match[str]) -> str:
-    """A word with a zero-width space after every eight letters."""
-    return re.sub(r"(\S{8})(?=\S)", "\\1\u200b", word[0])
+    """A word with a zero-width space after every four letters."""
+    return re.sub(r"(\S{4})(?=\S)", "\\1\u200b", word[0])
 
 
 def _escape_plain(text: str) -> str:
