@@ -233,6 +233,13 @@ def test_a_text_in_markdown_is_never_markup(text):
         assert unescape(paragraph.strip().removeprefix("<p>").removesuffix("</p>")) == plain
 
 
+@pytest.mark.parametrize("text", ["~~~~ py\nx", "<!-- a", "a\n\n<pre>\nx", "<?x", "<![CDATA[", "- ```\n  x"])
+def test_what_an_interpretation_leaves_open_does_not_swallow_what_follows(text):
+    source = write_markdown(gather(MadeUpEvidence([RATES]), interpretation=text), "x")
+    assert text in source
+    assert "<h2>Reproducibility</h2>" in MarkdownIt("commonmark").render(source)
+
+
 @given(st.text(max_size=60) | st.text("\\{}[]&%$#_~^\"'`<>,-*η≥ab \t\xa0", max_size=60))
 @example(HOSTILE)
 def test_a_text_in_latex_is_never_markup_and_can_be_read_back(text):

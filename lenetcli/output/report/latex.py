@@ -70,9 +70,7 @@ def _write(block: Block, folder: str) -> Iterator[str]:
 
 def _fill(text: str) -> str:
     """A text in lines of the usual length."""
-    return textwrap.fill(
-        text, WIDTH, break_long_words=False, break_on_hyphens=False, drop_whitespace=True, expand_tabs=False
-    )
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _write_span(span: Span) -> str:

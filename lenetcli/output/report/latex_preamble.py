@@ -44,7 +44,7 @@ PLACEHOLDERS = Template(r"""  % The fonts of pdflatex lack these letters: their 
 $letters
   \AtEndDocument{\PackageWarningNoLine{report}{Letters are missing: compile it with xelatex}}
 """)
-FOUND = Template(r"""  % The first of these fonts that is there has $scripts letters.
+FOUND = Template(r"""  % Latin Modern lacks some letters ($scripts): the first of these fonts is taken.
 $fonts
   \ifXeTeX\XeTeXlinebreaklocale "zh"\XeTeXlinebreakskip=0pt plus 1pt\fi
 """)
@@ -76,8 +76,5 @@ def _choose_font(letters: Sequence[str]) -> str:
     """What has the other engines take the first font that is there of those that have letters."""
     scripts = name_scripts(letters)
     fonts = next((fonts for script, fonts in FONTS.items() if script in scripts), COMMON)
-    choice = "".join(
-        f"  \\IfFontExistsTF{{{font}}}{{\\setmainfont{{{font}}}\\setmonofont{{{font}}}}}{{\n"
-        for font in fonts
-    )
+    choice = "".join(f"  \\IfFontExistsTF{{{font}}}{{\\setmainfont{{{font}}}}}{{\n" for font in fonts)
     return FOUND.substitute(scripts=scripts, fonts=f"{choice}    {NO_FONT}{'}' * len(fonts)}")

@@ -5,19 +5,11 @@ import unicodedata
 
 from lenetcli.output.report.outline import clean
 
-
-def name_greek(letter: str) -> str:
-    """The command of mathematics for a Greek letter."""
-    _, size, _, name = unicodedata.name(letter).replace("LAMDA", "LAMBDA").split()
-    return name.lower() if size == "SMALL" else name.capitalize()
-
-
 SET = re.compile(
-    "[ -~\u00a1-\u00ac\u00ae-\u0125\u0128-\u0137\u0139-\u013e\u0141-\u0148\u014a-\u0165\u0168-\u017e"
-    "\u0218-\u021b"
-    "\u2013\u2014\u2018-\u201a\u201c-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122\u2190-\u2193]"
+    "[ -~\u00a1-\u00ac\u00ae-\u0125\u0128-\u0137\u0139-\u013e\u0141-\u0148\u014a-\u0165\u0168-\u017e\u0218-"
+    "\u021b\u2013\u2014\u2018-\u201a\u201c-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122\u2190-\u2193]"
 )
-"""The characters that pdfLaTeX has with T1 and TS1, and Latin Modern in the other engines."""
+"""The characters that pdflatex has with T1 and TS1, and Latin Modern in the other engines."""
 COMMANDS = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -32,17 +24,26 @@ COMMANDS = {
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
 """What is written for characters that mean something else in LaTeX, or that its fonts have under a name."""
-GREEK = "αβγδζηθικλμνξπρστυχψωΓΔΘΛΞΠΣΦΨΩ"
+
+
+def _name_greek(letter: str) -> str:
+    """The command of mathematics for a Greek letter."""
+    _, size, _, name = unicodedata.name(letter).replace("LAMDA", "LAMBDA").split()
+    return name.lower() if size == "SMALL" else name.capitalize()
+
+
 SYMBOLS = {
-    **{letter: name_greek(letter) for letter in GREEK},
+    **{letter: _name_greek(letter) for letter in "αβγδεζηθικλμνξπρστυχψωΓΔΘΛΞΠΣΦΨΩ"},
     **{"ε": "varepsilon", "φ": "varphi", "≤": "leq", "≥": "geq", "≠": "neq", "≈": "approx", "∼": "sim"},
     **{"∝": "propto", "∞": "infty", "√": "surd", "∑": "sum", "∏": "prod", "∂": "partial", "∇": "nabla"},
     **{"∈": "in", "⇒": "Rightarrow", "⋅": "cdot"},
 }
 """The commands of characters that are symbols of mathematics; a Greek letter beside another is none."""
 SYMBOL = re.compile(f"(?<![\u0370-\u03ff\u1f00-\u1fff])[{''.join(SYMBOLS)}](?![\u0370-\u03ff\u1f00-\u1fff])")
-PROPORTIONAL = re.compile(r"[\u00b8\u0132\u0133\u2026\u2122]|\\textminus\{\}")
-"""The characters that Latin Modern has in its proportional font alone."""
+PROPORTIONAL = re.compile(
+    rf"(?:[\u00b8\u0132\u0133\u2026\u2122]|(?!{SET.pattern})[^\0-\x7f]|\\textminus\{{\}})+"
+)
+"""The characters that Latin Modern has in its proportional font alone, and those that another font has."""
 LIGATURES = re.compile("(?<=-)-|(?<=,),|(?<=<)<|(?<=>)>")
 """Characters that fonts draw as another one together with the same one before."""
 ENDLESS = re.compile(r"\S{40,}")
@@ -74,10 +75,10 @@ def _escape_plain(text: str) -> str:
 
 def write_code(text: str) -> str:
     """What is typed, on one line; a line is broken at its blanks only."""
-    words = []
-    for word in text.split():
-        written = PROPORTIONAL.sub(lambda found: rf"\textrm{{{found[0]}}}", escape(word))
-        words.append(rf"\mbox{{{written}}}" if "-" in word and not ENDLESS.match(word) else written)
+    words = (
+        rf"\mbox{{{_write_word(word)}}}" if "-" in word and not ENDLESS.match(word) else _write_word(word)
+        for word in text.split()
+    )
     return rf"\texttt{{{' '.join(words)}}}"
 
 
@@ -87,8 +88,15 @@ def write_lines(text: str) -> str:
 
 
 def _write_line(line: str) -> str:
-    pieces = (r"\ " * len(piece) if piece.isspace() else escape(piece) for piece in re.split("( +)", line))
+    pieces = (
+        r"\ " * len(piece) if piece.isspace() else _write_word(piece) for piece in re.split("( +)", line)
+    )
     return r"\mbox{}" + "".join(pieces)  # the box keeps the blanks at the start of the line
+
+
+def _write_word(word: str) -> str:
+    """A word in the font of code, but for letters that it lacks."""
+    return PROPORTIONAL.sub(lambda found: rf"\textrm{{{found[0]}}}", escape(word))
 
 
 def find_unset(source: str) -> list[str]:

@@ -40,7 +40,7 @@ def _write(block: Block, folder: str, numbers: Counter[str]) -> Iterator[str]:
             rule = [RULES[side] for side in block.aligned]
             yield "\n".join([_row(map(escape, block.header)), _row(rule), *_rows(block)])
         case _:
-            yield block.text
+            yield _close(block.text)
 
 
 def _caption(noun: str, text: str, numbers: Counter[str]) -> str:
@@ -55,6 +55,18 @@ def _rows(grid: Grid) -> Iterator[str]:
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _close(text: str) -> str:
+    """A text in Markdown whose last block is closed, so that it ends with the text."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark")
+    fences = [f"\n{token.markup}" for token in parser.parse(text)[-1:] if token.type == "fence"]
+    ends = ("", *fences, "\n-->", "\n?>", "\n]]>", "\n</pre></script></style></textarea>")
+    # A heading behind it shows whether it is closed.
+    closed = (text + end for end in ends if parser.parse(f"{text}{end}\n\n# x")[-1].type == "heading_close")
+    return next(closed, text)
 
 
 def _write_span(span: Span) -> str:
