@@ -179,6 +179,7 @@ def test_a_long_table_shows_an_excerpt_and_flows_with_its_header_over_pages():
     assert source.count("\n0.0015 & ") == 1
     assert source.count(r"\endhead") == source.count(r"\begin{longtable}") == 4
     assert source.count(r"\endfirsthead") == 1
+    assert source.count("\\\\*\n") == 11  # no page ends within the excerpt
 
 
 @pytest.mark.parametrize(
