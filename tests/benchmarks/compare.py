@@ -28,20 +28,39 @@ WORKERS = Path(__file__).with_name("workers.py")
 TOLERANCE = 1.3
 """So much worse than the accepted ratio is slower: with nothing changed, ratios have moved by 1.28."""
 
+PEERS = {
+    "Keras fit, defaults": ("keras",),
+    "Keras fit, oneDNN on": ("keras-onednn",),
+    "PyTorch eager, better layout": ("torch", "torch-channels-last"),
+}
+"""The workers behind each ratio; the faster one counts."""
+
+
+def make_environment(device: str) -> dict[str, str]:
+    """The environment of all that is timed on a device."""
+    environment = dict(os.environ)
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    if device == "cpu":
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    else:  # or the first TensorFlow takes the whole memory of the GPU
+        environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+    return environment
+
 
 class Worker:
     """One peer, waiting for its turn."""
 
     def __init__(
-        self, name: str, path: Path, filters: int, precision: str, python: str = sys.executable
+        self, name: str, path: Path, filters: int, precision: str, device: str, python: str = sys.executable
     ) -> None:
-        environment = dict(os.environ)
-        environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+        environment = make_environment(device)
+        if python != sys.executable:
+            environment.pop("PYTHONPATH", None)  # packages of this interpreter
         if name in ("keras-onednn", "products"):
             environment["TF_ENABLE_ONEDNN_OPTS"] = "1"
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- lives as long as the worker
         self.process = subprocess.Popen(
-            [python, WORKERS, name, path, str(filters), precision],
+            [python, WORKERS, name, path, str(filters), precision, device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -73,13 +92,15 @@ def flops(filters: int, images: int) -> int:
 
 
 def measure_epochs(
-    path: Path, filters: int, images: int, rounds: int, precision: str, torch: str | None
+    path: Path, filters: int, images: int, rounds: int, precision: str, device: str, torch: str | None
 ) -> dict:
-    names = ["lenetcli", "lenetcli-recorded", "keras", "keras-onednn", "products"]
-    workers = {name: Worker(name, path, filters, precision) for name in names}
+    names = ["lenetcli", "lenetcli-recorded", "keras"]
+    if device == "cpu":
+        names += ["keras-onednn", "products"]
+    workers = {name: Worker(name, path, filters, precision, device) for name in names}
     if torch:
         for name in ("torch", "torch-channels-last"):
-            workers[name] = Worker(name, path, filters, precision, torch)
+            workers[name] = Worker(name, path, filters, precision, device, torch)
     answers = {name: [] for name in workers}
     try:
         for turn in range(rounds + 1):
@@ -96,25 +117,23 @@ def measure_epochs(
         for name, given in answers.items()
         if name != "products"
     }
-    peak = max(answer["flops"] for answer in answers["products"])
     own = best["lenetcli"]
-    ratios = {"Keras fit, defaults": own / best["keras"], "Keras fit, oneDNN on": own / best["keras-onednn"]}
-    if torch:
-        ratios["PyTorch eager, better layout"] = own / min(best["torch"], best["torch-channels-last"])
+    ratios = {
+        peer: own / min(best[name] for name in names if name in best)
+        for peer, names in PEERS.items()
+        if best.keys() & set(names)
+    }
     overhead = {
         key: min(answer[key] for answer in answers["lenetcli-recorded"])
         / min(answer[key] for answer in answers["lenetcli"])
         - 1
         for key in ("whole", "cpu")
     }
-    return {
-        "seconds": best,
-        "ratios": ratios,
-        "peak_gflops": peak / 1e9,
-        "share_of_peak": flops(filters, images) / own / peak,
-        "overhead": overhead,
-        "answers": answers,
-    }
+    cell = {"seconds": best, "ratios": ratios, "overhead": overhead, "answers": answers}
+    if "products" in answers:
+        peak = max(answer["flops"] for answer in answers["products"])
+        cell |= {"peak_gflops": peak / 1e9, "share_of_peak": flops(filters, images) / own / peak}
+    return cell
 
 
 class MemoryWatch(threading.Thread):
@@ -140,11 +159,16 @@ class MemoryWatch(threading.Thread):
         return 0
 
 
-def run_process(command: list, folder: Path) -> dict[str, float]:
+def run_process(command: list, folder: Path, device: str) -> dict[str, float]:
     """A command from start to exit: its seconds, its peak of memory, and its first validation figure."""
     begun = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=make_environment(device),
     )
     memory = MemoryWatch(process.pid)
     memory.start()
@@ -161,10 +185,10 @@ def run_process(command: list, folder: Path) -> dict[str, float]:
     return {"seconds": seconds, "bytes": memory.peak, "first_figure": first}
 
 
-def measure_processes(path: Path, filters: int, rounds: int) -> dict:
+def measure_processes(path: Path, filters: int, rounds: int, device: str) -> dict:
     """``lenetcli train --epochs 1`` beside a Keras script that does the same, and beside an import."""
     folder = path.parent
-    own = [sys.executable, "-m", "lenetcli", "train", "--epochs", "1", "--device", "cpu", "--lr", "0.01"]
+    own = [sys.executable, "-m", "lenetcli", "train", "--epochs", "1", "--device", device, "--lr", "0.01"]
     own += ["--filters", str(filters), "--data", path, "--store"]
     commands = {
         "lenetcli train": own,
@@ -175,7 +199,7 @@ def measure_processes(path: Path, filters: int, rounds: int) -> dict:
     for turn in range(rounds + 1):
         for name, command in commands.items():
             fresh = [folder / f"process{turn}.db"] if command is own else []
-            result = run_process([*command, *fresh], folder)
+            result = run_process([*command, *fresh], folder, device)
             if turn:
                 seen[name].append(result)
                 print(f"  process, round {turn}/{rounds}: {name} {result}", file=sys.stderr)
@@ -193,9 +217,10 @@ def measure_processes(path: Path, filters: int, rounds: int) -> dict:
 
 
 def describe_machine() -> dict:
-    cpu = next(device for device in devices.list_devices())
+    cpu, *gpus = devices.list_devices()
     found = {
         "processor": cpu.name,
+        "gpus": [gpu.name for gpu in gpus],
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
     info = Path("/proc/cpuinfo")
@@ -221,6 +246,22 @@ def list_ratios(result: dict) -> dict[str, float]:
     return found | result["process"]["ratios"]
 
 
+def list_columns(cell: dict) -> dict[str, str]:
+    """What the table has of the epochs of one number of filters."""
+    best, share = cell["seconds"], cell.get("share_of_peak")
+    peers = {peer: names for peer, names in PEERS.items() if peer in cell["ratios"]}
+    return (
+        {"lenetcli": f"{best['lenetcli']:.2f}"}
+        | {peer: f"{min(best[name] for name in names if name in best):.2f}" for peer, names in peers.items()}
+        | {f"of {peer}": f"{ratio:.2f}" for peer, ratio in cell["ratios"].items()}
+        | ({} if share is None else {"of peak": f"{share:.0%}"})
+        | {
+            name: f"{cell['overhead'][key]:+.1%}"
+            for name, key in (("recording", "whole"), ("its CPU time", "cpu"))
+        }
+    )
+
+
 def print_table(result: dict) -> None:
     machine = result["machine"]
     print(
@@ -228,32 +269,14 @@ def print_table(result: dict) -> None:
         + ", ".join(f"{key} {machine[key]}" for key in ("cpu family", "model") if key in machine)
     )
     print(
-        f"{result['images']:,} images, batches of 64, {result['precision']}; "
+        f"{result['images']:,} images, batches of 64, {result['precision']}, {result['device']}; "
         f"seconds of the best of {result['rounds']} epochs\n"
     )
-    print(
-        "| filters | lenetcli | Keras | Keras, oneDNN | PyTorch | of Keras | of Keras, oneDNN | of PyTorch "
-        "| of peak | recording | its CPU time |"
-    )
-    print("|" + " --: |" * 11)
-    for filters, cell in result["epochs"].items():
-        best, ratios = cell["seconds"], list(cell["ratios"].values())
-        torch = min((best[name] for name in best if name.startswith("torch")), default=float("nan"))
-        cells = [
-            best["lenetcli"],
-            best["keras"],
-            best["keras-onednn"],
-            torch,
-            *ratios,
-            *[float("nan")] * (3 - len(ratios)),
-        ]
-        print(
-            f"| {filters} | "
-            + " | ".join(f"{value:.2f}" for value in cells)
-            + f" | {cell['share_of_peak']:.0%} | "
-            + " | ".join(f"{share:+.1%}" for share in cell["overhead"].values())
-            + " |"
-        )
+    for number, (filters, cell) in enumerate(result["epochs"].items()):
+        row = {"filters": filters, **list_columns(cell)}
+        if not number:
+            print(f"| {' | '.join(row)} |\n|{' --: |' * len(row)}")
+        print(f"| {' | '.join(row.values())} |")
     print("\n| process, one epoch | seconds | MB |\n| --- | --: | --: |")
     for name, best in result["process"]["best"].items():
         print(f"| {name} | {best['seconds']:.1f} | {best['bytes'] / 1e6:.0f} |")
@@ -285,6 +308,7 @@ def main() -> int:
     )
     parser.add_argument("--filters", type=int, nargs="+", default=[8, 16, 64])
     parser.add_argument("--precision", choices=list(Precision), default=Precision.FLOAT32)
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--quick", action="store_true", help="a fifth of the images")
     parser.add_argument("--rounds", type=int, default=5, help="epochs of each that count")
     parser.add_argument(
@@ -304,6 +328,7 @@ def main() -> int:
         "images": count - count // 6,
         "rounds": rounds,
         "precision": options.precision,
+        "device": options.device,
         "epochs": {},
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -315,10 +340,12 @@ def main() -> int:
             x_test=arrays.test.images,
             y_test=arrays.test.labels,
         )
-        result["process"] = measure_processes(path, 16, 4)
+        result["process"] = measure_processes(path, 16, 4, options.device)
         best = result["process"]["best"]
         for filters in options.filters:
-            cell = measure_epochs(path, filters, result["images"], rounds, options.precision, options.torch)
+            cell = measure_epochs(
+                path, filters, result["images"], rounds, options.precision, options.device, options.torch
+            )
             result["epochs"][str(filters)] = cell
             if filters == 16:
                 floor = best["import tensorflow"]["seconds"] + cell["seconds"]["lenetcli"]

@@ -1,4 +1,4 @@
-"""Those who are compared, each in its own process: ``python workers.py NAME DATA.npz FILTERS PRECISION``.
+"""Those who are compared, each in a process: ``python workers.py NAME DATA.npz FILTERS PRECISION cpu|gpu``.
 
 A worker answers every line on its stdin with a line of JSON on its stdout: the seconds of one more
 epoch, or floating-point operations a second for ``products``. All train the same network (same
@@ -54,7 +54,7 @@ def make_keras_model(filters: int):
     return model
 
 
-def train_keras(path: str, filters: int, precision: str) -> Iterator[dict[str, float]]:
+def train_keras(path: str, filters: int, precision: str, device: str) -> Iterator[dict[str, float]]:
     import keras
 
     if precision == "bfloat16":
@@ -79,10 +79,13 @@ def run_keras_script(path: str, filters: int) -> None:
     model.save_weights("keras.weights.h5")
 
 
-def train_torch(path: str, filters: int, precision: str, layout: str) -> Iterator[dict[str, float]]:
+def train_torch(
+    path: str, filters: int, precision: str, device: str, layout: str
+) -> Iterator[dict[str, float]]:
     import torch
     from torch import nn
 
+    place = "cuda" if device == "gpu" else "cpu"
     model = nn.Sequential(
         nn.Conv2d(1, filters, 3, padding="same"),
         nn.ReLU(),
@@ -100,18 +103,18 @@ def train_torch(path: str, filters: int, precision: str, layout: str) -> Iterato
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
     order = torch.channels_last if layout == "channels-last" else torch.contiguous_format
-    model = model.to(memory_format=order)
+    model = model.to(place, memory_format=order)
     images, labels, *_ = split(path)
-    inputs = torch.from_numpy(scale(images)).permute(0, 3, 1, 2).contiguous(memory_format=order)
-    targets = torch.from_numpy(labels.astype(np.int64))
+    inputs = torch.from_numpy(scale(images)).permute(0, 3, 1, 2).to(place).contiguous(memory_format=order)
+    targets = torch.from_numpy(labels.astype(np.int64)).to(place)
     optimizer = torch.optim.SGD(model.parameters(), RATE)
     judge = nn.CrossEntropyLoss()
     while True:
         begun = time.perf_counter()
-        total = torch.zeros(())
-        for which in torch.randperm(len(targets)).split(BATCH):
+        total = torch.zeros((), device=place)
+        for which in torch.randperm(len(targets), device=place).split(BATCH):
             optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            with torch.autocast(place, torch.bfloat16, enabled=precision == "bfloat16"):
                 loss = judge(model(inputs[which]), targets[which])
             loss.backward()
             optimizer.step()
@@ -120,7 +123,7 @@ def train_torch(path: str, filters: int, precision: str, layout: str) -> Iterato
         yield {"train": time.perf_counter() - begun}
 
 
-def train_lenetcli(path: str, filters: int, precision: str) -> Iterator[dict[str, float]]:
+def train_lenetcli(path: str, filters: int, precision: str, device: str) -> Iterator[dict[str, float]]:
     """The bare trainer: what the epochs cost without progress, store and signals."""
     from lenetcli.data import sources
     from lenetcli.experiment.config import Precision, Request
@@ -128,10 +131,10 @@ def train_lenetcli(path: str, filters: int, precision: str) -> Iterator[dict[str
     from lenetcli.training.engine.loop import Trainer
     from lenetcli.training.requests import resolve
 
-    source, device = sources.find(data=path), devices.choose_device("cpu")
+    source, place = sources.find(data=path), devices.choose_device(device)
     request = Request(filters=filters, lr=RATE, batch_size=BATCH, epochs=MANY, precision=Precision(precision))
-    config = resolve(request, source, device.kind)
-    trainer = Trainer(source.load(), device, limits.usable_cores())
+    config = resolve(request, source, place.kind)
+    trainer = Trainer(source.load(), place, limits.usable_cores())
     trainer.prepare(config)
     epochs = trainer.train(config, None, range(1, MANY), lambda news: None, lambda: False)
     while True:
@@ -144,7 +147,7 @@ def train_lenetcli(path: str, filters: int, precision: str) -> Iterator[dict[str
         }
 
 
-def train_recorded(path: str, filters: int, precision: str) -> Iterator[dict[str, float]]:
+def train_recorded(path: str, filters: int, precision: str, device: str) -> Iterator[dict[str, float]]:
     """The same as ``lenetcli train`` does it: bars on a terminal, a store on the disk, a worker process."""
     import pty
     import queue
@@ -192,7 +195,7 @@ def train_recorded(path: str, filters: int, precision: str) -> Iterator[dict[str
         lr=RATE,
         batch_size=BATCH,
         epochs=MANY,
-        device="cpu",
+        device=device,
         data=path,
         precision=Precision(precision),
     )
@@ -210,7 +213,7 @@ def train_recorded(path: str, filters: int, precision: str) -> Iterator[dict[str
     yield {}
 
 
-def multiply(path: str, filters: int, precision: str) -> Iterator[dict[str, float]]:
+def multiply(path: str, filters: int, precision: str, device: str) -> Iterator[dict[str, float]]:
     """The machine's peak of matrix products in a precision, on all cores."""
     import tensorflow as tf
 
@@ -247,7 +250,7 @@ if __name__ == "__main__":
         sys.exit()
     ANSWERS = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
-    epochs = WORKERS[name](path, filters, sys.argv[4])
+    epochs = WORKERS[name](path, filters, sys.argv[4], sys.argv[5])
     if name == "lenetcli-recorded":
         next(epochs)  # it answers by itself, from inside the runner
     for _ in sys.stdin:
