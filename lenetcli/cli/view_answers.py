@@ -55,7 +55,8 @@ def answer_report(line: CommandLine) -> list[str]:
         return line.list_words()
     if all(map(ID.fullmatch, map(tidy, words))):
         return _choose_sweep(line)
-    if len(words) == 1 and words[0].lower().endswith(SOURCES) and not {"-o", "--output"} & {*line.list_words()}:
+    is_source = len(words) == 1 and words[0].lower().endswith(SOURCES)
+    if is_source and not {"-o", "--output"} & {*line.list_words()}:
         return _name_arguments(line, "-o", str)
     if [PurePath(word).suffix for word in words] == [".db"]:
         raise _refuse(words, line.write([], ["--store", *words]))

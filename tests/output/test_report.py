@@ -344,5 +344,3 @@ def test_a_file_that_is_no_interpretation_is_an_error(tmp_path, content, said):
         path.write_bytes(content)
     with pytest.raises(UsageError, match=said):
         read_interpretation(path)
-
-

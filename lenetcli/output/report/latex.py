@@ -4,11 +4,11 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from lenetcli.output.letters import name_scripts
 from lenetcli.output.report.facts import Facts
 from lenetcli.output.report.interpretation import Json, parse_markdown
 from lenetcli.output.report.latex_preamble import write_preamble
 from lenetcli.output.report.latex_texts import escape, find_unset, write_code, write_lines
-from lenetcli.output.letters import name_scripts
 from lenetcli.output.report.outline import Block, Drawing, Grid, Heading, Prose, Span, Terms, outline
 from lenetcli.words import plural
 

@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Sequence
 from string import Template
 
+from lenetcli.output.letters import name_scripts
 from lenetcli.output.report.facts import Options
 from lenetcli.output.report.latex_texts import escape, find_unset
-from lenetcli.output.letters import name_scripts
 
 FONTS = {
     "Chinese": ("Noto Serif CJK SC", "Source Han Serif SC", "FandolSong", "Songti SC", "SimSun"),

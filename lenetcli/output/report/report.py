@@ -163,5 +163,6 @@ def _folder(path: Path) -> Path:
 def _write_typst(folder: str, names: Sequence[str]) -> bytes:
     """The Typst source of a report whose figures and facts are in ``folder``, with fonts to fall back on."""
     template = resources.files(__package__).joinpath("report.typ").read_text("utf-8")
-    named = f"#let folder = {json.dumps(folder, ensure_ascii=False)}\n#let fallback = {fonts.write_names(names)}"
-    return f"{named}\n{template}".encode(errors="replace")
+    place = f"#let folder = {json.dumps(folder, ensure_ascii=False)}"
+    fallback = f"#let fallback = {fonts.write_names(names)}"
+    return f"{place}\n{fallback}\n{template}".encode(errors="replace")

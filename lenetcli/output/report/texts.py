@@ -10,10 +10,8 @@ from lenetcli.output.report.document import Json, join_lines
 from lenetcli.output.report.facts import Facts
 from lenetcli.output.report.forms import SECTIONS, find_statements, read_cell
 from lenetcli.output.report.interpretation import list_headers
-from lenetcli.output.report.markdown import HEADER
+from lenetcli.output.report.outline import COLUMNS, OTHERS
 
-OTHERS = ("batch", "mom.", "kernel", "hidden", "precision", "R")
-"""The columns of the table of all runs that it has where these differ."""
 CONTEXT = 3
 """How many words are shown on either side of a difference."""
 
@@ -78,7 +76,7 @@ def find_headers(facts: Facts) -> list[str]:
     sections = [section for section in (facts.learning_rates, facts.filters, facts.grid) if section]
     tables = [*(section.table for section in sections if section.table), facts.sweeps]
     headers = [*(table.header for table in tables), *list_headers(facts.options.interpretation or "")]
-    runs = re.escape(" ".join(HEADER)) + "".join(f"(?: {re.escape(one)})?" for one in OTHERS)
+    runs = re.escape(" ".join(COLUMNS)) + "".join(f"(?: {re.escape(one)})?" for one, _ in OTHERS.values())
     return [*(re.escape(" ".join(" ".join(header).split())) for header in headers), runs]
 
 
