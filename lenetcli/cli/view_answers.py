@@ -61,7 +61,8 @@ def answer_report(line: CommandLine) -> list[str]:
     if [PurePath(word).suffix for word in words] == [".db"]:
         raise _refuse(words, line.write([], ["--store", *words]))
     written = [line.write([], ["-o", words[0]])] * (len(words) == 1)
-    raise _refuse(words, *written, line.write(words, ["--verify"]))
+    verified = [line.without("-o").write(words, ["--verify"])] * (not is_source)
+    raise _refuse(words, *written, *verified)
 
 
 def answer_data(line: CommandLine) -> list[str]:

@@ -92,7 +92,13 @@ def test_a_list_is_sorted_by_what_its_columns_are_called(ask, typed, field):
     )
 
 
-def test_sweeps_are_told_apart_by_what_they_hold_fixed(capsys):
+@pytest.fixture
+def wide(monkeypatch):
+    """A console of 200 columns."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_sweeps_are_told_apart_by_what_they_hold_fixed(wide, capsys):
     def show(*sweeps):
         print_sweeps(sweeps)
         titles, *rows = capsys.readouterr().out.splitlines()
@@ -116,7 +122,7 @@ def test_sweeps_are_told_apart_by_what_they_hold_fixed(capsys):
     ) == ["filters 8, batch 64, kernel 3", "batch 8, kernel 3", "filters 2, batch 8, kernel 5"]
 
 
-def test_many_values_of_a_sweep_are_a_range_or_a_number_of_them(capsys):
+def test_many_values_of_a_sweep_are_a_range_or_a_number_of_them(wide, capsys):
     rates = [round(0.1 + 0.01 * place * place, 4) for place in range(20)]
     for values, written in (
         (rates, "20 from 0.1 to 3.71"),

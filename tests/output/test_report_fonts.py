@@ -167,8 +167,8 @@ def test_a_report_whose_pages_end_elsewhere_has_the_same_text(monkeypatch, count
     own = "| one thing | b |\n| --- | --- |\n" + "| 1 | 2 |\n" * 80
     facts = gather(evidence, interpretation=own)
     module = sys.modules[Report.__module__]
-    source = module._source
+    source = module._write_typst
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_source", lambda *parts: source(*parts).replace(*map(str.encode, change)))
+        patch.setattr(module, "_write_typst", lambda *parts: source(*parts).replace(*map(str.encode, change)))
         content = Report(facts).pdf()
     assert verify(evidence, Document(content), "a.pdf").outcome is Outcome.FIGURES_UNCHECKED

@@ -20,7 +20,7 @@ from lenetcli.output.report.markdown import write_markdown
 if TYPE_CHECKING:
     import typst
 
-ENDINGS = (".pdf", ".tex", ".md", ".typ")
+ENDINGS = (".pdf", ".typ", ".md", ".tex")
 PICTURES = {".tex": "pdf", ".md": "png"}
 """The kind of the figures beside a source."""
 ATTACHMENT = "facts.json"
