@@ -299,7 +299,8 @@ def _conclude_undecided(sweep: Sweep, ranking: Ranking) -> Iterator[Statement]:
         text += f"; it would probably take more than {MOST_SEEDS} seeds."
     else:
         text += f"; {seeds} seeds would probably tell."
-        command = write_command(sweep, seeds=seeds)
+        points = [entry.point for entry in (first, *(entry for entry, _ in undecided))]
+        command = write_command(sweep.narrow(points), seeds=seeds)
     yield _state("undecided", text, first, undecided, command)
 
 

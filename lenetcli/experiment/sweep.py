@@ -15,7 +15,7 @@ from lenetcli.experiment.parameters import OPTIONS, PARAMETERS, describe_config
 from lenetcli.experiment.ranges import write_values
 from lenetcli.experiment.recipes import round_value
 from lenetcli.experiment.run import Run, RunState
-from lenetcli.words import name_value
+from lenetcli.words import MOST_VALUES, name_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,21 @@ class Sweep:
         axes = tuple(axis for axis in self.axes if axis.name not in others)
         request = replace(self.request, **others)
         return replace(self, axes=axes, cells=tuple(cells), request=request, grid=self)
+
+    def narrow(self, points: Sequence[Mapping[str, Any]]) -> "Sweep":
+        """The sweep without the values of which no point is, on axes that have too many for a sentence."""
+        axes = []
+        for axis in self.axes:
+            is_long = len(write_values(PARAMETERS[axis.name], axis.values)) > MOST_VALUES
+            if is_long and axis.name in self.parameters:
+                kept = {point[axis.name] for point in points}
+                axis = replace(axis, values=tuple(value for value in axis.values if value in kept))
+            axes.append(axis)
+        known = {axis.name: set(axis.values) for axis in axes}
+        cells = (
+            cell for cell in self.cells if all(getattr(cell.config, name) in known[name] for name in known)
+        )
+        return replace(self, axes=tuple(axes), cells=tuple(cells))
 
     def groups(self, *by: str) -> tuple[Group, ...]:
         """The cells that agree in the fields ``by`` (default: ``parameters``), in the order of the cells."""

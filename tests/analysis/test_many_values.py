@@ -99,6 +99,9 @@ def test_sentences_on_many_rates_are_short_and_count_what_they_do_not_name(optio
         if one.topic in ("level", "not converged", "guessing"):
             rates = {run.config.lr for run in sweep.runs if run.id in one.runs}
             assert rates == possible[one.topic]
+        if one.topic == "undecided" and one.command:
+            typed = re.search(r"sweep lr ([^-]+) --", one.command)[1].split()
+            assert len(typed) == 1 + sum(name.startswith("lead over") for name in one.numbers)
     assert counted
 
 
