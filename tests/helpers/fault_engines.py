@@ -61,6 +61,28 @@ def refuse():
     raise DataError("The fake data are damaged.", "Make them again with {}.", "lenetcli data")
 
 
+@dataclass(frozen=True)
+class Meeting:
+    """A deed: to wait until so many processes have begun an epoch; then they were all at work together."""
+
+    folder: Path
+    processes: int
+
+    def __call__(self):
+        deadline = time.monotonic() + 300
+        while len({pid for *_, pid in read_begun(self.folder)}) < self.processes:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"The others of {self.processes} processes have not begun.")
+            time.sleep(0.05)
+
+
+def read_begun(folder):
+    """The epochs that were begun: rate, epoch, process."""
+    file = folder / "begun"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [(float(rate), int(epoch), int(pid)) for rate, epoch, pid in map(str.split, lines)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Engine:
     """Loads fake trainers, in whatever process it is sent to.
@@ -104,7 +126,4 @@ class Engine:
 
     @property
     def begun(self):
-        """The epochs that were begun: rate, epoch, process."""
-        file = self.folder / "begun"
-        lines = file.read_text().splitlines() if file.exists() else []
-        return [(float(rate), int(epoch), int(pid)) for rate, epoch, pid in map(str.split, lines)]
+        return read_begun(self.folder)

@@ -14,7 +14,7 @@ import pytest
 from helpers.fake_training import DEVICE, FakeSource, Listener
 from helpers.fault_checks import check_file, check_reported, check_whole
 from helpers.fault_drivers import ENVIRONMENT, end_soon, wait_for
-from helpers.fault_engines import SLOW, Engine, kill
+from helpers.fault_engines import SLOW, Engine, Meeting, kill
 from helpers.fault_workers import LONG, finish, start
 from helpers.made_up import BASE
 from helpers.ray_clusters import NODE, CountedSource, DamagedSource, plan_on, ray_cluster, sweep_on_cluster
@@ -82,7 +82,8 @@ def sweep(nodes, folder, engine, rates=RATES, epochs=3, act=lambda event: None, 
 
 
 def test_a_sweep_on_two_nodes_is_whole_and_names_the_node_of_each_run(nodes, tmp_path):
-    engine = Engine(folder=tmp_path, pause=0.2)
+    # None goes on before all have begun, so that a worker that is quick leaves the others their runs.
+    engine = Engine(folder=tmp_path, deeds={(rate, 1): Meeting(tmp_path, 4) for rate in RATES})
     result, screen = sweep(nodes, tmp_path, engine)
     assert result.complete and screen.notes == []
     check_whole(tmp_path / "s.db", RATES, 3)
@@ -94,9 +95,8 @@ def test_a_sweep_on_two_nodes_is_whole_and_names_the_node_of_each_run(nodes, tmp
 
 
 def test_the_data_is_read_once_for_all_workers_of_all_nodes(nodes, tmp_path):
-    engine, read = Engine(folder=tmp_path, pause=0.2), tmp_path / "read"
+    engine, read = Engine(folder=tmp_path, deeds={(0.1, 1): Meeting(tmp_path, 2)}), tmp_path / "read"
     assert sweep(nodes, tmp_path, engine, source=CountedSource(read))[0].complete
-    # A worker that is quick takes the run of one that has not started by then.
     assert len({pid for _, _, pid in engine.begun}) > 1
     assert read.read_text() == "read\n"
 
