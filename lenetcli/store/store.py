@@ -179,6 +179,11 @@ class Store:
         query = select(DATASETS.c.validation_labels).where(DATASETS.c.sha256 == data)
         return self._database.query(lambda c: c.execute(query).scalar_one_or_none())
 
+    def datasets(self) -> Sequence[str]:
+        """The hashes of the data that runs were trained on."""
+        query = select(RUNS.c.data).distinct().order_by(RUNS.c.data)
+        return self._database.query(lambda c: c.execute(query).scalars().all())
+
     def dataset(self, data: str) -> Dataset | None:
         """What is known of the data with this hash; None if that is not stored."""
         return self._database.query(lambda c: queries.find_dataset(c, data))

@@ -25,6 +25,7 @@ from lenetcli.training.plan_notes import (
 )
 from lenetcli.training.requests import expand, pin, resolve
 from lenetcli.training.sites import THIS_MACHINE, Site
+from lenetcli.training.stored_runs import find_stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +115,15 @@ def make_plan(
     device = _choose_device(request, pinned, site)
     if store.is_missing or (recorded is not None and not recorded.is_done):
         begin()
-    source = source or find(pinned.dataset, pinned.data)
-    _check_source(source, recorded, store)
+    try:
+        source = source or find(pinned.dataset, pinned.data)
+        _check_source(source, recorded, store)
+    except DataError as error:
+        stored = None if axes or remeasure else find_stored(request, store, device.kind)
+        if stored is None:
+            raise
+        notes = (_describe_lost(error), *describe_stored_data(store, stored))
+        return Plan(sweep=stored, site=site, notes=notes)
     resumed, new = (request, pinned, find, site), (source, request, device, site)
     first = resume_notes(*resumed) if recorded else begin_notes(*new)
     of_recipes = (refresh(store, _lay_out(request, axes, source, device, site, one)) for one in RECIPES)
@@ -217,8 +225,13 @@ def _find_recorded(
     except DataError as error:
         if not recorded.is_done:
             raise
-        return recorded, None, (f"{error.problem} This is what was trained when it was there.",)
+        return recorded, None, (_describe_lost(error),)
     return (recorded if source.sha256 == recorded.base.data else None), source, ()
+
+
+def _describe_lost(error: DataError) -> str:
+    """The note on what is shown although its data cannot be had."""
+    return f"{error.problem} This is what was trained when it was there."
 
 
 def _choose_device(request: Request, pinned: Request, site: Site) -> Device:

@@ -57,19 +57,43 @@ def test_nothing_stands_in_for_mnist_in_a_store_of_runs_on_it(store):
     assert make_plan(Request(), axes, store, find).sweep.cells
 
 
-def test_a_finished_sweep_is_shown_when_its_data_is_gone(store):
-    axes, request = (Axis("lr", (0.1, 0.01)),), Request(data="digits", epochs=1)
+def find_nothing(*_words, **_options):
+    raise DataError("There is nothing at 'digits'.", "Check --data.")
 
-    def find_nothing(*_words, **_options):
-        raise DataError("There is nothing at 'digits'.", "Check --data.")
 
+def train(store, request, axes, find=find):
     with in_threads() as pool:
         Runner(store, make_plan(request, axes, store, find), pool, Listener(), jobs=1).run(Stop())
+
+
+@pytest.mark.parametrize("axes", [(Axis("lr", (0.1, 0.01)),), ()])
+def test_what_is_finished_is_shown_when_its_data_is_gone(store, axes):
+    request = Request(data="digits", epochs=1)
+    train(store, request, axes)
     shown = make_plan(request, axes, store, find_nothing)
     assert shown.sweep.is_done and not shown.open_cells
     assert shown.notes[0].startswith("There is nothing at 'digits'. ")
+    for other in ({"epochs": 2}, {"filters": 8}):
+        with pytest.raises(DataError, match="nothing at"):
+            make_plan(replace(request, **other), axes, store, find_nothing)
+
+
+class OtherSource(Source):
+    sha256 = "b" * 64
+
+
+def test_of_two_data_sets_that_are_gone_none_is_shown(store):
+    request = Request(data="digits", epochs=1)
+    train(store, request, ())
+    train(store, request, (), lambda *_words, **_options: OtherSource())
     with pytest.raises(DataError, match="nothing at"):
-        make_plan(replace(request, epochs=2), axes, store, find_nothing)
+        make_plan(request, (), store, find_nothing)
+
+
+def test_no_other_data_set_is_shown_for_one_that_is_named(store):
+    train(store, Request(data="digits", epochs=1), ())
+    with pytest.raises(DataError, match="nothing at"):
+        make_plan(Request(dataset="kmnist", epochs=1), (), store, find_nothing)
 
 
 def test_gaps_are_filled_from_the_configuration_alone():
