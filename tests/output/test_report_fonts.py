@@ -101,12 +101,18 @@ def test_a_sentence_in_place_of_a_font_is_a_difference(machine, named):
     assert verify(SMALL, Document(Report(facts).pdf()), "a.pdf").outcome is Outcome.DIFFERS
 
 
-def test_letters_that_no_font_has_are_named_with_their_place(machine):
+def test_letters_that_no_font_has_are_named_with_their_place(machine, tmp_path):
     found = describe_unset(gather(SMALL, title="สวัส 😀", author="Größe кот"), ())
     assert [sentence.partition(" cannot")[0] for sentence in found] == [
         "The title’s 4 letters สวั😀 (Thai, symbols)",
         "The set-up’s 2 letters 数据 (Chinese)",
+        "The figures’ 2 letters 数据 (Chinese)",
     ]
+    (drawn,) = make().describe_unset(tmp_path / "a.md")  # what is text there the reader sets
+    assert drawn == found[-1]
+    assert make().describe_unset(tmp_path / "a.tex")[-1] == drawn
+    machine("数据", "a.ttf")
+    assert make().describe_unset(tmp_path / "a.md") == []
     assert make(title="😀", author="مرحبا").fonts[0].name == "DejaVu Sans"  # comes with matplotlib
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lenetcli.files import temporary_folder
-from lenetcli.output.figures.fonts import NAME, UNASSIGNED, Font, find_fonts, find_lacking
+from lenetcli.output.figures.fonts import NAME, UNASSIGNED, Font, find_fonts, find_lacking, register
 from lenetcli.output.letters import describe_lack, find_rare
 from lenetcli.output.report.facts import Facts
 from lenetcli.words import join_words
@@ -41,9 +41,14 @@ def find_foreign(facts: Facts) -> list[str]:
     rare = find_rare(facts.to_json().decode())
     if not rare:
         return []
+    return list(dict.fromkeys([*find_unset(rare), *_find_undrawn(facts)]))
+
+
+def _find_undrawn(facts: Facts, fonts: Sequence[Font] = ()) -> list[str]:
+    """The letters in the figures of a report that neither their own font nor these have."""
     figures = [section.figure for section in (facts.learning_rates, facts.filters) if section.figure]
-    drawn = find_lacking(find_rare("".join(str(figure.series) for figure in figures)))
-    return list(dict.fromkeys([*find_unset(rare), *drawn]))
+    rare = find_rare("".join(str(figure.series) for figure in figures))
+    return find_lacking(rare, list(map(register, fonts))) if rare else []
 
 
 def name_fonts(facts: Facts, fonts: Sequence[Font]) -> Facts:
@@ -102,8 +107,16 @@ def describe_unset(facts: Facts, fonts: Sequence[Font]) -> list[str]:
     }
     unset = find_unset(find_rare(facts.to_json().decode()), fonts)
     found = {f"The {name}’s": [one for one in unset if one in text] for name, text in texts.items()}
-    others = [one for one in unset if not any(one in text for text in texts.values())]
-    return [describe_lack(whose, letters) for whose, letters in {**found, "Other": others}.items() if letters]
+    drawn = "".join(_find_undrawn(facts, fonts))
+    others = [one for one in unset if not any(one in text for text in (*texts.values(), drawn))]
+    sentences = [describe_lack(whose, letters) for whose, letters in found.items() if letters]
+    return sentences + describe_undrawn(facts, fonts) + ([describe_lack("Other", others)] if others else [])
+
+
+def describe_undrawn(facts: Facts, fonts: Sequence[Font]) -> list[str]:
+    """A sentence on letters in the figures that neither their own font nor these have, if there are any."""
+    undrawn = _find_undrawn(facts, fonts)
+    return [describe_lack("The figures’", undrawn)] if undrawn else []
 
 
 def find_unset(letters: Sequence[str], fonts: Sequence[Font] = ()) -> list[str]:

@@ -51,12 +51,11 @@ class Report:
 
     def describe_unset(self, path: Path) -> list[str]:
         """Sentences on letters that the document at a path, by its ending, cannot have."""
-        match path.suffix.lower():
-            case ".tex":
-                return latex.describe_unset(self.facts)
-            case ".md":
-                return []
-        return fonts.describe_unset(self.facts, self.fonts)
+        kind = path.suffix.lower()
+        if kind not in (".tex", ".md"):
+            return fonts.describe_unset(self.facts, self.fonts)
+        texts = latex.describe_unset(self.facts) if kind == ".tex" else []
+        return texts + fonts.describe_undrawn(self.facts, self.fonts)
 
     def files(self) -> dict[str, bytes]:
         """The facts and the figures as SVG, by file name.
