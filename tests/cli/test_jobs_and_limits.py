@@ -77,7 +77,7 @@ def sweep_side_by_side(folder, *words):
     """What a sweep of two jobs with a fake engine said, and beside how many its times were taken."""
     path = folder / "s.db"
     words = ("sweep", *words, "--epochs", "3", "--batch-size", "8", "--jobs", "2", "--store", str(path))
-    done = type_command(folder, *words, pause=0.2, stderr=subprocess.PIPE, text=True)
+    done = type_command(folder, *words, meeting=2, stderr=subprocess.PIPE, text=True)
     said = done.communicate(timeout=PATIENCE)[1]
     assert done.returncode == 0, said
     runs = Store.open(str(path)).runs()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 from helpers.fake_training import FakeSource, make_plan
-from helpers.fault_engines import Engine
+from helpers.fault_engines import Engine, Meeting
 from helpers.fault_workers import PATIENCE, Log
 
 from lenetcli.store.store import Store
@@ -74,16 +74,17 @@ def run_command(engine, words):
     main(words)
 
 
-def write_command(folder, words, pause):
-    return [sys.executable, "-P", "-m", "helpers.fault_drivers", str(folder), str(pause), *words]
+def write_command(folder, words, pause, meeting=1):
+    numbers = [str(pause), str(meeting)]
+    return [sys.executable, "-P", "-m", "helpers.fault_drivers", str(folder), *numbers, *words]
 
 
 LEAVE = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.argv[1], sys.argv[1:])"
 
 
-def type_command(folder, *words, pause=0.0, cwd=None, leave=False, env=ENVIRONMENT, **streams):
-    """The command with a fake engine, typed in a folder."""
-    command = write_command(folder, words, pause)
+def type_command(folder, *words, pause=0.0, meeting=1, cwd=None, leave=False, env=ENVIRONMENT, **streams):
+    """The command with a fake engine, typed in a folder; ``meeting`` is of how many workers."""
+    command = write_command(folder, words, pause, meeting)
     before = [sys.executable, "-P", "-c", LEAVE] if leave else []
     return subprocess.Popen([*before, *command], cwd=cwd or folder, env=env, **streams)
 
@@ -125,4 +126,5 @@ def end_soon(workers, seconds=30):
 
 
 if __name__ == "__main__":
-    run_command(Engine(folder=Path(sys.argv[1]), pause=float(sys.argv[2])), sys.argv[3:])
+    folder, (pause, meeting), typed = Path(sys.argv[1]), map(float, sys.argv[2:4]), sys.argv[4:]
+    run_command(Engine(folder=folder, pause=pause, deeds={1: Meeting(folder, meeting)}), typed)

@@ -87,8 +87,8 @@ def read_begun(folder):
 class Engine:
     """Loads fake trainers, in whatever process it is sent to.
 
-    ``deeds`` has what happens in an epoch of a rate, ``"end"`` is the moment after the last one; the key
-    ``"loading"`` has what happens while it loads.
+    ``deeds`` has what happens in an epoch of a rate, ``"end"`` is the moment after the last one; an epoch
+    alone is that of any rate, and the key ``"loading"`` has what happens while it loads.
     Each happens ``most`` times in all, whichever process it is. ``folder`` counts them, and has the file
     ``begun``, a line for each epoch that was begun: rate, epoch, process.
     """
@@ -111,6 +111,7 @@ class Engine:
         file = os.open(self.folder / "begun", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, f"{config.lr} {epoch} {os.getpid()}\n".encode())
         os.close(file)
+        self.do(epoch)
         self.do((config.lr, epoch))
 
     def do(self, what):

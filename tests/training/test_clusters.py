@@ -83,7 +83,7 @@ def sweep(nodes, folder, engine, rates=RATES, epochs=3, act=lambda event: None, 
 
 def test_a_sweep_on_two_nodes_is_whole_and_names_the_node_of_each_run(nodes, tmp_path):
     # None goes on before all have begun, so that a worker that is quick leaves the others their runs.
-    engine = Engine(folder=tmp_path, deeds={(rate, 1): Meeting(tmp_path, 4) for rate in RATES})
+    engine = Engine(folder=tmp_path, deeds={1: Meeting(tmp_path, 4)})
     result, screen = sweep(nodes, tmp_path, engine)
     assert result.complete and screen.notes == []
     check_whole(tmp_path / "s.db", RATES, 3)
@@ -95,7 +95,7 @@ def test_a_sweep_on_two_nodes_is_whole_and_names_the_node_of_each_run(nodes, tmp
 
 
 def test_the_data_is_read_once_for_all_workers_of_all_nodes(nodes, tmp_path):
-    engine, read = Engine(folder=tmp_path, deeds={(0.1, 1): Meeting(tmp_path, 2)}), tmp_path / "read"
+    engine, read = Engine(folder=tmp_path, deeds={1: Meeting(tmp_path, 2)}), tmp_path / "read"
     assert sweep(nodes, tmp_path, engine, source=CountedSource(read))[0].complete
     assert len({pid for _, _, pid in engine.begun}) > 1
     assert read.read_text() == "read\n"

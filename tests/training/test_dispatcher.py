@@ -9,7 +9,7 @@ from dataclasses import replace
 import psutil
 import pytest
 from helpers.fake_training import Listener, bits_after, curve_of, make_plan
-from helpers.fault_engines import LAST_WORDS, Engine, abort, hang, kill, leave, refuse
+from helpers.fault_engines import LAST_WORDS, Engine, Meeting, abort, hang, kill, leave, refuse
 from helpers.made_up import BASE
 
 from lenetcli.errors import LenetError, RunFailedError
@@ -119,7 +119,7 @@ def test_a_finished_sweep_starts_no_worker(store, tmp_path):
 
 
 def test_times_taken_beside_other_runs_say_how_many_ran(store, tmp_path):
-    engine = Engine(folder=tmp_path, pause=0.05)
+    engine = Engine(folder=tmp_path, pause=0.05, deeds={1: Meeting(tmp_path, 3)})
     train(store, RATES[:3], 4, engine, jobs=3)
     timings = [t for run in store.runs() for attempt in run.attempts for t in attempt.timings]
     assert {timing.beside for timing in timings} <= {0, 1, 2}
@@ -367,7 +367,7 @@ def measured(store):
 
 
 def test_runs_that_were_timed_beside_others_are_measured_again_alone(store, tmp_path, listener):
-    engine = Engine(folder=tmp_path, pause=0.05)
+    engine = Engine(folder=tmp_path, deeds={1: Meeting(tmp_path, 2)})
     result = carry_out(plan_filters(store, [4, 8, 16], 3), store, engine, listener=listener)
     assert result.complete
     assert set(result.fates.values()) == {Fate.TRAINED}
@@ -377,7 +377,7 @@ def test_runs_that_were_timed_beside_others_are_measured_again_alone(store, tmp_
 
 
 def test_without_that_they_stay_marked(store, tmp_path):
-    engine = Engine(folder=tmp_path, pause=0.05)
+    engine = Engine(folder=tmp_path, deeds={1: Meeting(tmp_path, 2)})
     assert carry_out(plan_filters(store, [4, 8], 3, measures_alone=False), store, engine).complete
     assert any(any(times) for times in measured(store))
     assert not any(attempt.remeasure for run in store.runs() for attempt in run.attempts)

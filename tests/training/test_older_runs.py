@@ -1,5 +1,6 @@
 """Runs of an older recipe, whose request is typed again: shown if all of them are finished, else left."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -197,7 +198,8 @@ def test_an_older_recipe_is_not_measured_again(store, axes):
 
 
 def test_times_beside_other_runs_stay_as_they_are(store):
-    carry_out(store, [0.1, 0.01], 2, FakeTrainer(pause=0.1), base=OLD, jobs=2)
+    both = threading.Barrier(2, timeout=300)
+    carry_out(store, [0.1, 0.01], 2, FakeTrainer(hook=lambda *_: both.wait()), base=OLD, jobs=2)
     assert any(timing.beside for run in store.runs() for _, timing in run.measurement)
     found = plan(store, (Axis("filters", (OLD.filters,)),))
     assert recipes(found) == {1}
