@@ -143,6 +143,27 @@ def test_one_run_in_full(desk):
     assert f"{run['curve'][2]['val_accuracy']:.4f}" in text
 
 
+@pytest.mark.parametrize("width", [40, 80, 300])
+def test_no_line_feed_breaks_a_command_that_is_advised(desk, width):
+    words = (
+        "sweep",
+        "filter_size",
+        "8",
+        "16",
+        "--epochs",
+        "2",
+        "--store",
+        "a/long/way/to/the/store/of/all.db",
+    )
+    (message,) = desk.run(*words, code=2).stderr.splitlines()
+    terminal = {"COLUMNS": str(width), "TTY_COMPATIBLE": "1", "TERM": "dumb"}
+    lines = desk.run(*words, code=2, **terminal).stderr.splitlines()
+    assert " ".join(lines) == message
+    commands = re.findall("`[^`]+`", message)
+    assert len(commands) == 2 and all(any(command in line for line in lines) for command in commands)
+    assert all(len(line) <= width or line in commands for line in lines)
+
+
 def test_narrow_terminals_show_what_matters(desk):
     said = desk.run("runs", "list", COLUMNS="40")
     text = said.stdout

@@ -5,8 +5,9 @@ Data goes to stdout, everything else to stderr.
 
 import csv
 import json
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from itertools import chain, islice
@@ -24,6 +25,11 @@ SPARKS = 20
 
 LEAST_ROOM = 24
 """The smallest width, in cells of the terminal, in which a long value is wrapped beside its name."""
+
+COMMAND = re.compile(r"`[^`\n]+`|(?<=[:,] )lenetcli [^,`\n]+")
+"""A command in a message: in backticks, or behind a colon or a comma, up to the next one."""
+JOINT = "\ue000"
+"""A character of no meaning that stands for the blanks of a command while lines are broken."""
 
 SPARE = len("^C")
 """The columns at the end of a line that stay empty.
@@ -76,8 +82,29 @@ def show_work(what: str) -> AbstractContextManager[object]:
 
 
 def _print_to_stderr(text: Text) -> None:
-    console = Console(stderr=True, highlight=False)
-    console.print(text, soft_wrap=not console.is_terminal)  # wrapped on a terminal, one line in a log
+    print_wrapped(Console(stderr=True, highlight=False), text)
+
+
+def print_wrapped(console: rich_console.Console, text: Text) -> None:
+    """Print a text in lines that fit a terminal, in one line elsewhere.
+
+    There is no line feed within a command, so that it can be copied: a terminal wraps it where it is longer.
+    """
+    for line in text.split():
+        breaks = _find_breaks(line.plain, console.width) if console.is_terminal else []
+        for part in line.divide(breaks):
+            part.rstrip()
+            console.print(part, soft_wrap=True)
+
+
+def _find_breaks(line: str, width: int) -> Iterator[int]:
+    """Yield where each further line begins that a line is broken into."""
+    joined = COMMAND.sub(lambda found: found[0].replace(" ", JOINT), line)
+    begin = 0
+    for word in re.finditer(r"\S+", joined):
+        if word.start() > begin and cell_len(line[begin : word.end()]) > width:
+            begin = word.start()
+            yield begin
 
 
 def clean(text: str) -> str:

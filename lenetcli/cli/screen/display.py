@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lenetcli.analysis.estimates import Outlook
 from lenetcli.cli.screen.bars import Bars, RunLine
-from lenetcli.cli.screen.console import SPARE, Console
+from lenetcli.cli.screen.console import SPARE, Console, print_wrapped
 from lenetcli.cli.screen.streams import open_messages
 from lenetcli.cli.screen.texts import (
     name_cells,
@@ -333,5 +333,5 @@ class Display:
         return self._ended_keys - self._rows.keys()
 
     def _print_line(self, text: str, style: str = "") -> None:
-        self.console.print(Text(text, style=style), soft_wrap=not self._live)
+        print_wrapped(self.console, Text(text, style=style))
         self._stream.flush()
