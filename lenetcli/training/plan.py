@@ -104,13 +104,9 @@ def make_plan(
     is_timed = not remeasure and measure_alone and any(PARAMETERS[axis.name].timed for axis in axes)
     is_shown = recorded is not None and recorded.is_done and not remeasure and (is_present or not anew)
     if recorded is not None and is_shown:
-        if request.device != AUTO:
-            site.choose_device(request.device)  # an error, although nothing would be trained on it
         notes = (*trouble, *describe_stored_data(store, recorded), *([] if is_present else [CHANGED]))
         shown = Plan(sweep=recorded, source=source, site=site, notes=notes)
-        if is_timed and find_disturbed(recorded, site.host):
-            return _add_measurements(shown, request, store, find)
-        return shown
+        return _show(shown, request, store, find, is_timed=is_timed)
     pinned = pin(request, recorded)
     device = _choose_device(request, pinned, site)
     if store.is_missing or (recorded is not None and not recorded.is_done):
@@ -119,11 +115,9 @@ def make_plan(
         source = source or find(pinned.dataset, pinned.data)
         _check_source(source, recorded, store)
     except DataError as error:
-        stored = None if axes or remeasure else find_stored(request, store, device.kind)
-        if stored is None:
+        if axes or remeasure:
             raise
-        notes = (_describe_lost(error), *describe_stored_data(store, stored))
-        return Plan(sweep=stored, site=site, notes=notes)
+        return _show_without_data(request, store, device, site, error)
     resumed, new = (request, pinned, find, site), (source, request, device, site)
     first = resume_notes(*resumed) if recorded else begin_notes(*new)
     of_recipes = (refresh(store, _lay_out(request, axes, source, device, site, one)) for one in RECIPES)
@@ -136,6 +130,24 @@ def make_plan(
     notes = (*first, *describe_data(source, request), *changes)
     plan = Plan(sweep=finished or present, source=source, device=device, site=site, notes=notes)
     return replace(plan, remeasure=remeasure, measures_alone=is_timed)
+
+
+def _show(shown: Plan, request: Request, store: Store, find: Finder, *, is_timed: bool) -> Plan:
+    """The plan of a finished sweep, in which times that were disturbed are taken again."""
+    if request.device != AUTO:
+        shown.site.choose_device(request.device)  # an error, although nothing would be trained on it
+    if is_timed and find_disturbed(shown.sweep, shown.site.host):
+        return _add_measurements(shown, request, store, find)
+    return shown
+
+
+def _show_without_data(request: Request, store: Store, device: Device, site: Site, error: DataError) -> Plan:
+    """The plan of the finished run that a request stands for; without one, the error is raised."""
+    stored = find_stored(request, store, device.kind)
+    if stored is None:
+        raise error
+    notes = (_describe_lost(error), *describe_stored_data(store, stored))
+    return Plan(sweep=stored, site=site, notes=notes)
 
 
 def _add_measurements(shown: Plan, request: Request, store: Store, find: Finder) -> Plan:
