@@ -2,9 +2,14 @@ import signal
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
 
 for helper in ("command", "fault_checks", "fault_workers", "store_contract", "trainer_contract"):
     pytest.register_assert_rewrite(f"helpers.{helper}")
+
+# An example takes as long as the machine is busy.
+settings.register_profile("untimed", parent=settings(), deadline=None)
+settings.load_profile("untimed")
 
 # Whoever runs the tests may ignore signals (in the background, with nohup), and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -4,7 +4,7 @@ import math
 from array import array
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lenetcli.cli.axes import parse_axes
@@ -47,7 +47,6 @@ def test_a_value_is_named_in_full_and_as_briefly_as_it_can_be(value, text):
     assert name_value(value) == text
 
 
-@settings(deadline=None)
 @given(st.floats(min_value=2.0**-126, max_value=2.0**127, width=32))
 def test_a_rate_that_is_printed_and_typed_again_is_the_same_rate(single):
     rate = round_value(single)
@@ -56,7 +55,6 @@ def test_a_rate_that_is_printed_and_typed_again_is_the_same_rate(single):
     assert len(name_value(rate)) <= 14  # nine digits, a point, and an exponent of two with its sign
 
 
-@settings(deadline=None)
 @given(st.floats(min_value=1e-300, max_value=1e30, allow_nan=False))
 def test_rates_of_recipe_1_are_named_in_full_too(rate):
     assert parse_float(name_value(rate)) == rate if rate >= 2.0**-126 else float(name_value(rate)) == rate
@@ -85,7 +83,6 @@ def test_different_accuracies_of_a_table_look_different():
     assert count_decimals([]) == 4
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=12))
 def test_one_image_of_a_hundred_thousand_is_visible(correct):
     accuracies = {count / 100_000 for count in correct}

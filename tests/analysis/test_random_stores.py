@@ -27,7 +27,6 @@ def example_settings(short, long, *phases):
         max_examples=long if LONG else short,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=phases,
         suppress_health_check=list(HealthCheck),
     )

@@ -31,7 +31,7 @@ def test_the_law_counts_what_the_layers_hold(filters, kernel, hidden):
     assert architecture.dense_share(config) == (49 * filters + 1) * hidden / counted
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(filters=st.integers(1, 40), kernel=st.integers(1, 7), hidden=st.integers(1, 200))
 def test_parameters_and_activations_are_those_of_the_keras_model(engine, filters, kernel, hidden):
     config = make_config(filters=filters, kernel_size=kernel, hidden_units=hidden)

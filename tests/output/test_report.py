@@ -176,14 +176,14 @@ def clean(text):
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(st.characters(exclude_categories=["Cn"]), min_size=1, max_size=60))
 def test_any_title_is_kept_but_for_blanks(title):
     reader = PdfReader(BytesIO(make(SMALL, title=title).pdf()))
     assert (reader.metadata.title or "") == clean(title)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30))
 def test_any_title_is_shown_as_it_is(title):
     page = PdfReader(BytesIO(make(SMALL, title=title).pdf())).pages[0]
@@ -319,7 +319,7 @@ def test_an_interpretation_is_set_as_the_authors_own_and_stays_text(evidence, tm
     assert verify(evidence, document, "a.pdf").outcome is Outcome.AGREES
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80), st.sampled_from("-`*#>|\n[")
 )

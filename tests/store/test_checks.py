@@ -94,7 +94,7 @@ def test_what_is_forged_is_found_and_not_shown(exercise, statement):
 ONE_IMAGE = st.tuples(st.integers(1, 3), st.integers(0, 59), st.integers(1, 255))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ONE_IMAGE)
 def test_one_prediction_that_changes_what_is_right_is_found(upgraded, change):
     epoch, image, difference = change

@@ -87,7 +87,6 @@ def check_names_orphans(path):
 subsets = given(names=st.sets(st.sampled_from(sorted(DELETIONS))))
 examples = settings(
     max_examples=1000 if LONG else 12,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -112,7 +112,7 @@ def test_each_batch_changes_the_weights_as_keras_does_in_double_precision(
         assert len(predictions) == len(labels)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(batch_size=st.integers(1, TRAIN), shards=st.integers(1, 6))
 @example(batch_size=1, shards=1)
 @example(batch_size=TRAIN, shards=4)
@@ -137,7 +137,7 @@ def test_every_image_counts_once_whatever_the_batch_size(engine, arrays, batch_s
 
 
 @given(seed=st.integers(0, 2**31 - 1), epoch=st.integers(1, 1000), count=st.integers(1, 3000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_an_epochs_order_is_a_permutation_that_seed_and_epoch_decide(engine, seed, epoch, count):
     order = engine.loop.permutation(seed, epoch, count)
     assert order.dtype == np.int64

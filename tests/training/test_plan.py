@@ -125,7 +125,7 @@ def test_values_that_float32_does_not_tell_apart_are_one_cell(store):
         assert store.find_request(request, [Axis("lr", values)]).id == plan.sweep.id
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     values=st.lists(st.sampled_from([0.1, 0.01, 0.001, 0.0001, 0.5]), min_size=1, max_size=8),
     seeds=st.none() | st.integers(1, 3).map(range),

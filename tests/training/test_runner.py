@@ -78,7 +78,7 @@ def is_whole(store, rate, epochs):
     return run
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(failures=st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=6))
 def test_resuming_after_any_failures_trains_exactly_the_rest(failures):
     with TemporaryDirectory() as folder:

@@ -177,7 +177,7 @@ def test_when_one_is_told_of_all_are_stored(store):
     assert all(timing.contended for timing in timings)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(sizes=st.lists(st.integers(1, 4), max_size=16), seeds=st.integers(1, 4))
 def test_every_epoch_is_recorded_once_however_many_come_at_once(sizes, seeds):
     with TemporaryDirectory() as folder:
