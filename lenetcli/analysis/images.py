@@ -26,6 +26,8 @@ class ValidationImages:
     def __init__(self, evidence: Predictions, data: str) -> None:
         self._evidence = evidence
         self._labels = evidence.validation_labels(data) or b""
+        # A ranking of many values compares each run several times: a bit per image.
+        self._correct: dict[tuple[str, int], numpy.ndarray | None] = {}
 
     @property
     def count(self) -> int:
@@ -50,6 +52,17 @@ class ValidationImages:
 
         None if the predictions or the labels are missing, or contradict the accuracy of the curve.
         """
+        import numpy as np
+
+        key = run.key, epoch
+        if key not in self._correct:
+            correct = self._compare(run, epoch)
+            self._correct[key] = None if correct is None else np.packbits(correct)
+        packed = self._correct[key]
+        return None if packed is None else np.unpackbits(packed, count=self.count).view(bool)
+
+    def _compare(self, run: Run, epoch: int) -> "numpy.ndarray | None":
+        """What ``find_correct`` returns, from the predictions and the labels."""
         import numpy as np
 
         predictions = self._evidence.predictions(run.key, epoch)
