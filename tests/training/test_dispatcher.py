@@ -400,7 +400,7 @@ class StopsTheMeasurement(Listener):
 @pytest.mark.parametrize("more", [[], [32, 64]])
 def test_a_measurement_that_was_stopped_goes_on_with_what_was_trained_since(store, tmp_path, more):
     stop, filters = Stop(), [4, 8, 16]
-    engine = Engine(folder=tmp_path, pause=0.05)
+    engine = Engine(folder=tmp_path, deeds={1: Meeting(tmp_path, 2)})
     plan = plan_filters(store, filters, 3)
     assert not carry_out(plan, store, engine, stop=stop, listener=StopsTheMeasurement(stop)).complete
     assert all(run.state is RunState.COMPLETED for run in store.runs())

@@ -38,7 +38,7 @@ def order_fonts(fonts: Iterable[Font]) -> tuple[Font, ...]:
 
 def find_foreign(facts: Facts) -> list[str]:
     """The letters of a report that its own fonts lack: those of its text, and in figures that of these."""
-    rare = find_rare(facts.to_json().decode())
+    rare = find_rare(str(facts))
     if not rare:
         return []
     return list(dict.fromkeys([*find_unset(rare), *_find_undrawn(facts)]))
@@ -105,7 +105,7 @@ def describe_unset(facts: Facts, fonts: Sequence[Font]) -> list[str]:
         "interpretation": options.interpretation or "",
         "name of the store": options.store,
     }
-    unset = find_unset(find_rare(facts.to_json().decode()), fonts)
+    unset = find_unset(find_rare(str(facts)), fonts)
     found = {f"The {name}’s": [one for one in unset if one in text] for name, text in texts.items()}
     drawn = "".join(_find_undrawn(facts, fonts))
     others = [one for one in unset if not any(one in text for text in (*texts.values(), drawn))]

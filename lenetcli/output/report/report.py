@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ WIDTH = 6.69
 """The width of the figures in inches: that of the text."""
 HEIGHTS = (3.4, 2.8, 2.2)
 """The possible heights of the figures in inches, the tallest first."""
+MANY_PAGES = 5
+"""From so many pages on, one more is no reason for flat figures, nor for the time that counting takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class Report:
     def files(self) -> dict[str, bytes]:
         """The facts and the figures as SVG, by file name.
 
-        The figures have the tallest of ``HEIGHTS`` that needs no more pages than the shortest.
+        The figures have the tallest of ``HEIGHTS`` that needs no more pages than the shortest, or in a report
+        of ``MANY_PAGES`` the tallest of all.
         """
         from lenetcli.output.figures.figure import draw, render
 
@@ -69,21 +73,29 @@ class Report:
             facts[INTERPRETATION] = json.dumps(parse_markdown(text), ensure_ascii=False).encode()
         figures = [s.figure for s in (self.facts.learning_rates, self.facts.filters) if s.figure]
 
-        # Only typesetting shows how many pages a report has; blank figures serve for that.
-        def count_pages(height: float) -> int:
-            svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}in" height="{height}in"/>'
-            blank = {figure.file: svg.encode() for figure in figures}
-            with self._compiler({**facts, **blank}) as compiler:
-                return int(compiler.query("<pages>", field="value", one=True))
-
-        most = count_pages(HEIGHTS[-1])
-        height = next(height for height in HEIGHTS if height == HEIGHTS[-1] or count_pages(height) <= most)
+        height = self._choose_height(facts, [figure.file for figure in figures])
         return facts | {
             figure.file: render(
                 draw(figure.series, titled=False, size=(WIDTH, height), fonts=self.fonts), "svg"
             )
             for figure in figures
         }
+
+    def _choose_height(self, facts: Mapping[str, bytes], figures: Sequence[str]) -> float:
+        """The height of the figures with these names in inches, of a report with these files of facts."""
+
+        # Only typesetting shows how many pages a report has; blank figures serve for that.
+        @cache
+        def count_pages(height: float) -> int:
+            svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}in" height="{height}in"/>'
+            with self._compiler({**facts, **dict.fromkeys(figures, svg.encode())}) as compiler:
+                return int(compiler.query("<pages>", field="value", one=True))
+
+        tallest, *_, shortest = HEIGHTS
+        if count_pages(tallest) >= MANY_PAGES:
+            return tallest
+        most = count_pages(shortest)
+        return next(height for height in HEIGHTS if count_pages(height) <= most)
 
     def pdf(self) -> bytes:
         """The bytes of the PDF; the same facts give the same bytes."""
