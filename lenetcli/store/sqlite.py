@@ -203,7 +203,7 @@ def _describe(file: StoreFile, error: exc.DBAPIError) -> StoreError:
             f"The store '{file.path}' was left half written by a program that was stopped, and may not be "
             f"written here to undo that with its journal '{file.journal}'.",
             "Let somebody who may write both and their folder type lenetcli runs list with this --store, "
-            "or copy both into a folder of yours and look there.",
+            "or copy both into a folder of yours, make the copies writable (chmod u+w) and look there.",
         )
     if code in _OF_FOLDER and not file.can_have_journal():
         return StoreError(

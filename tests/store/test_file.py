@@ -200,9 +200,10 @@ def test_a_journal_that_the_reader_may_not_roll_back(path, tmp_path, rights):
             assert "Change its permissions" not in stderr
     finally:
         path.parent.chmod(0o755)
-        path.chmod(0o644)
     # The way out that is told: both files copied, or one command of somebody who may write.
     shutil.copytree(path.parent, tmp_path / "copy")
+    for file in (*path.parent.iterdir(), *(tmp_path / "copy").iterdir()):
+        file.chmod(0o644)
     for store in (tmp_path / "copy" / "s.db", path):
         check_curves(store, 2)
         assert not Path(f"{store}-journal").exists()
