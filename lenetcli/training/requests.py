@@ -42,6 +42,13 @@ def pin(request: Request, recorded: Sweep | None) -> Request:
     )
 
 
+def configure(request: Request, data: str, device: DeviceKind, recipe: int = RECIPE) -> Config:
+    """The configuration that a recipe makes of a checked request on the data with a hash."""
+    rounded, _ = round_request(request, (), recipe)
+    shards = request.shards or choose_shards(request.filters, request.batch_size, device, recipe)
+    return rounded.configure(data=data, device=device, shards=shards, recipe=recipe)
+
+
 def resolve(
     request: Request,
     source: DataSource,
@@ -61,9 +68,7 @@ def resolve(
             f"A batch of {request.batch_size} is larger than the {source.counts.train} training images.",
             "Choose a smaller --batch-size.",
         )
-    rounded, _ = round_request(request, (), recipe)
-    shards = request.shards or choose_shards(request.filters, request.batch_size, device, recipe)
-    config = rounded.configure(data=source.sha256, device=device, shards=shards, recipe=recipe)
+    config = configure(request, source.sha256, device, recipe)
     if recipe == RECIPE:  # nothing is trained under another one
         _check_memory(config, source, limits.memory_bytes() if memory is None else memory)
     return config

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from lenetcli.data import published
 from lenetcli.experiment.config import AUTO, DeviceKind, Request
-from lenetcli.experiment.recipes import choose_shards
 from lenetcli.experiment.sweep import Cell, Sweep, round_request
 from lenetcli.store.store import Store
+from lenetcli.training.requests import configure
 
 
 def find_stored(request: Request, store: Store, device: DeviceKind) -> Sweep | None:
@@ -16,9 +16,7 @@ def find_stored(request: Request, store: Store, device: DeviceKind) -> Sweep | N
     there is not known.
     """
     rounded, _ = round_request(request, ())
-    shards = request.shards or choose_shards(request.filters, request.batch_size, device)
-    configs = [rounded.configure(data=data, device=device, shards=shards) for data in store.datasets()]
-    runs = store.find([config.key for config in configs]).values()
+    runs = store.find([configure(request, data, device).key for data in store.datasets()]).values()
     named = published.MNIST.name if request.dataset == AUTO else request.dataset
     cut = [run.at(request.epochs) for run in runs if request.data is not None or run.dataset_name == named]
     finished = [run for run in cut if run.state.is_finished()]

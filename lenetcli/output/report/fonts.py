@@ -24,6 +24,8 @@ HASH = f"[0-9a-f]{{{DIGITS}}}([0-9a-f]{{{64 - DIGITS}}})?"
 """The pattern of such a hash, or of these digits."""
 TEXT = "Libertinus Serif"
 """The font of the text, which comes with Typst."""
+FIGURES = "The figures’"
+"""Whose letters those of the figures are, in a sentence."""
 
 
 def choose_fonts(facts: Facts) -> tuple[Font, ...]:
@@ -107,16 +109,16 @@ def describe_unset(facts: Facts, fonts: Sequence[Font]) -> list[str]:
     }
     unset = find_unset(find_rare(str(facts)), fonts)
     found = {f"The {name}’s": [one for one in unset if one in text] for name, text in texts.items()}
-    drawn = "".join(_find_undrawn(facts, fonts))
+    drawn = _find_undrawn(facts, fonts)
     others = [one for one in unset if not any(one in text for text in (*texts.values(), drawn))]
-    sentences = [describe_lack(whose, letters) for whose, letters in found.items() if letters]
-    return sentences + describe_undrawn(facts, fonts) + ([describe_lack("Other", others)] if others else [])
+    lacks = {**found, FIGURES: drawn, "Other": others}
+    return [describe_lack(whose, letters) for whose, letters in lacks.items() if letters]
 
 
 def describe_undrawn(facts: Facts, fonts: Sequence[Font]) -> list[str]:
     """A sentence on letters in the figures that neither their own font nor these have, if there are any."""
     undrawn = _find_undrawn(facts, fonts)
-    return [describe_lack("The figures’", undrawn)] if undrawn else []
+    return [describe_lack(FIGURES, undrawn)] if undrawn else []
 
 
 def find_unset(letters: Sequence[str], fonts: Sequence[Font] = ()) -> list[str]:
